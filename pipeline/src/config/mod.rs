@@ -1,0 +1,216 @@
+//! Settings: what the user wrote (TOML, `--set`) becomes what the code may trust, or every problem at once.
+
+mod node;
+mod prepare;
+mod section;
+mod vocab;
+mod words;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use prepare::{
+    InstanceSettings, Objective, OutputSettings, PrepareSettings, SegmentSettings, TokenizeSettings,
+};
+pub use vocab::{Layout, Merge, VocabRun, VocabularySettings};
+pub use words::{Han, Words};
+
+use crate::error::Error;
+use node::Node;
+use section::{Problems, Section};
+
+/// One `[[corpus]]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CorpusSettings {
+    /// The name that the column `source` bears.
+    pub name: String,
+    /// Globs, folders or files, relative to the settings file; `-` is standard input.
+    pub paths: Vec<String>,
+    /// How documents lie in the files.
+    pub format: Format,
+    /// The fields that hold the text, joined by newlines: for jsonl, json, csv, tsv, parquet.
+    pub text_field: Vec<String>,
+    /// `None` finds it out, file by file.
+    pub encoding: Option<Encoding>,
+    /// How many times a document is passed over; fractions by hash.
+    pub weight: f64,
+}
+
+/// How documents lie in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// A sentence a line, a blank line between documents (google-research/bert).
+    Sentences,
+    /// A paragraph a line, a blank line between documents.
+    Paragraphs,
+    /// A document a line.
+    Documents,
+    /// A document a file; long ones are cut at headings.
+    Files,
+    /// A JSON object a line.
+    Jsonl,
+    /// One JSON value, usually an array or an object around one.
+    Json,
+    /// Comma-separated values with a header line.
+    Csv,
+    /// Tab-separated values with a header line.
+    Tsv,
+    /// Apache Parquet.
+    Parquet,
+}
+
+impl Format {
+    /// Every format by its name in a settings file.
+    pub const NAMES: [(&'static str, Format); 9] = [
+        ("sentences", Format::Sentences),
+        ("paragraphs", Format::Paragraphs),
+        ("documents", Format::Documents),
+        ("files", Format::Files),
+        ("jsonl", Format::Jsonl),
+        ("json", Format::Json),
+        ("csv", Format::Csv),
+        ("tsv", Format::Tsv),
+        ("parquet", Format::Parquet),
+    ];
+
+    /// Its name in a settings file.
+    pub fn name(self) -> &'static str {
+        Format::NAMES.iter().find(|(_, format)| *format == self).map_or("", |(name, _)| name)
+    }
+
+    /// True for formats whose text lies in named fields.
+    pub fn has_fields(self) -> bool {
+        matches!(self, Format::Jsonl | Format::Json | Format::Csv | Format::Tsv | Format::Parquet)
+    }
+}
+
+/// A character encoding of input files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Encoding {
+    /// UTF-8, with or without a byte order mark.
+    #[serde(rename = "utf-8")]
+    Utf8,
+    /// GB18030, and with it GBK and GB2312.
+    #[serde(rename = "gb18030")]
+    Gb18030,
+    /// Big5 with the HKSCS extensions.
+    #[serde(rename = "big5")]
+    Big5,
+    /// UTF-16, little-endian unless a byte order mark says otherwise.
+    #[serde(rename = "utf-16")]
+    Utf16,
+}
+
+impl Encoding {
+    /// Every encoding by its name in a settings file.
+    pub const NAMES: [(&'static str, Encoding); 4] = [
+        ("utf-8", Encoding::Utf8),
+        ("gb18030", Encoding::Gb18030),
+        ("big5", Encoding::Big5),
+        ("utf-16", Encoding::Utf16),
+    ];
+
+    /// Its name in a settings file.
+    pub fn name(self) -> &'static str {
+        Encoding::NAMES.iter().find(|(_, encoding)| *encoding == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// `[clean]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CleanSettings {
+    /// Documents with fewer characters (without white space) are dropped.
+    pub min_chars: u64,
+    /// Documents with a smaller share of Hanzi among their letters and digits are dropped; 0 keeps all.
+    pub min_han_ratio: f64,
+    /// Longer documents are cut into several.
+    pub max_document_chars: u64,
+    /// Keep one of several documents with the same cleaned text.
+    pub dedup: bool,
+}
+
+/// A settings file as it was read, for messages.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The file.
+    pub path: PathBuf,
+    /// The folder that the paths in it are relative to.
+    pub base: PathBuf,
+}
+
+impl Source {
+    /// Reads `path`, lays `overrides` over it and gives the tree to `read`; every problem comes back at once.
+    fn read<T>(
+        path: &Path,
+        overrides: &[String],
+        read: impl FnOnce(&Source, &Section<'_>) -> T,
+    ) -> Result<T, Error> {
+        let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let root: Node = node::parse(path, &text, overrides)?;
+        let base =
+            path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf();
+        let source = Source { path: path.to_path_buf(), base };
+        let problems = Problems::new(path);
+        let section = Section::new("", &root, &problems);
+        let settings = read(&source, &section);
+        section.finish();
+        match problems.into_lines() {
+            lines if lines.is_empty() => Ok(settings),
+            lines => Err(Error::Settings(lines)),
+        }
+    }
+}
+
+/// The `[[corpus]]` tables, which prepare and vocab runs share.
+fn corpora(root: &Section<'_>) -> Vec<CorpusSettings> {
+    let corpora: Vec<CorpusSettings> = root.sections("corpus").into_iter().map(corpus).collect();
+    if corpora.is_empty() && !root.has("corpus") {
+        root.problem("corpus", "is missing: name the text to read in a table [[corpus]]");
+    }
+    corpora
+}
+
+fn corpus(section: Section<'_>) -> CorpusSettings {
+    let format = section.choice("format", &Format::NAMES);
+    if !section.has("format") {
+        let names: Vec<&str> = Format::NAMES.iter().map(|(name, _)| *name).collect();
+        section.problem("format", format_args!("is missing: one of {}", names.join(", ")));
+    }
+    let paths = section.strings("paths").unwrap_or_default();
+    if paths.is_empty() {
+        section.problem("paths", "is missing: globs, folders or files, such as [\"corpora/*.txt\"]");
+    }
+    let text_field = section.strings("text_field");
+    if text_field.is_some() && !format.has_fields() {
+        section.problem("text_field", format_args!("has no meaning with format = {:?}", format.name()));
+    }
+    let choices: Vec<(&str, Option<Encoding>)> = std::iter::once(("auto", None))
+        .chain(Encoding::NAMES.iter().map(|&(name, encoding)| (name, Some(encoding))))
+        .collect();
+    let name = section.string("name").unwrap_or_else(|| "corpus".to_owned());
+    let settings = CorpusSettings {
+        name,
+        paths,
+        format,
+        text_field: text_field.unwrap_or_else(|| vec!["text".to_owned()]),
+        encoding: section.choice("encoding", &choices),
+        weight: section.number("weight", 1.0, 0.0..=1000.0),
+    };
+    section.finish();
+    settings
+}
+
+fn clean(root: &Section<'_>) -> CleanSettings {
+    let section = root.section("clean");
+    let settings = CleanSettings {
+        min_chars: section.integer("min_chars", 1, 0..=1_000_000),
+        min_han_ratio: section.number("min_han_ratio", 0.0, 0.0..=1.0),
+        max_document_chars: section.integer("max_document_chars", 1_000_000, 1000..=100_000_000),
+        dedup: section.boolean("dedup", true),
+    };
+    section.finish();
+    settings
+}

@@ -1,0 +1,123 @@
+//! A parsed settings file as a tree whose every value knows its line, with `--set` laid over it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::error::Error;
+
+/// Where a value was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A line of the file, from 1.
+    Line(usize),
+    /// A `--set` of the command line.
+    CommandLine,
+}
+
+/// A value and where it was written.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    /// The value.
+    pub value: Value,
+    /// Where.
+    pub origin: Origin,
+}
+
+/// TOML's values, as far as settings use them.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "TOML's own names")]
+pub(super) enum Value {
+    String(String),
+    Integer(i64),
+    Float(f64),
+    Boolean(bool),
+    Array(Vec<Node>),
+    Table(BTreeMap<String, Node>),
+    /// A date, or a number out of range.
+    Other,
+}
+
+impl Value {
+    /// What it is, for "expected X, found Y".
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Value::String(_) => "a string",
+            Value::Integer(_) => "an integer",
+            Value::Float(_) => "a number",
+            Value::Boolean(_) => "true or false",
+            Value::Array(_) => "an array",
+            Value::Table(_) => "a table",
+            Value::Other => "a date",
+        }
+    }
+}
+
+/// Parses the text of a settings file and lays `overrides` (`dotted.key=value`) over it.
+pub(super) fn parse(path: &Path, text: &str, overrides: &[String]) -> Result<Node, Error> {
+    let parsed = DeTable::parse(text).map_err(|error| {
+        let line = error.span().map_or(1, |span| line_of(text, span.start));
+        Error::settings(format!("{}:{line}: not TOML: {}", path.display(), error.message()))
+    })?;
+    let mut root = table(parsed.get_ref(), &|offset| Origin::Line(line_of(text, offset)));
+    for set in overrides {
+        merge(&mut root, parse_override(set)?);
+    }
+    Ok(Node { value: Value::Table(root), origin: Origin::Line(1) })
+}
+
+fn parse_override(set: &str) -> Result<BTreeMap<String, Node>, Error> {
+    let Some((key, value)) = set.split_once('=') else {
+        return Err(Error::settings(format!(
+            "--set {set}: write it as key=value, for example masking.prob=0.2"
+        )));
+    };
+    // A bare word is a string: `--set masking.unit=piece` needs no quotes within quotes.
+    let quoted = format!("{key} = {}", toml::Value::String(value.to_owned()));
+    let parsed = DeTable::parse(set).or_else(|_| DeTable::parse(&quoted));
+    let parsed = parsed.map_err(|error| Error::settings(format!("--set {set}: {}", error.message())))?;
+    Ok(table(parsed.get_ref(), &|_| Origin::CommandLine))
+}
+
+fn merge(base: &mut BTreeMap<String, Node>, over: BTreeMap<String, Node>) {
+    for (key, node) in over {
+        match (base.get_mut(&key), node) {
+            (Some(Node { value: Value::Table(base), .. }), Node { value: Value::Table(over), .. }) => {
+                merge(base, over);
+            }
+            (_, node) => {
+                base.insert(key, node);
+            }
+        }
+    }
+}
+
+fn table(table: &DeTable<'_>, origin: &dyn Fn(usize) -> Origin) -> BTreeMap<String, Node> {
+    table
+        .iter()
+        .map(|(key, value)| (key.get_ref().to_string(), node(key.span().start, value, origin)))
+        .collect()
+}
+
+fn node(at: usize, value: &Spanned<DeValue<'_>>, origin: &dyn Fn(usize) -> Origin) -> Node {
+    let parsed = match value.get_ref() {
+        DeValue::String(s) => Value::String(s.to_string()),
+        DeValue::Integer(i) => {
+            i64::from_str_radix(&i.as_str().replace('_', ""), i.radix()).map_or(Value::Other, Value::Integer)
+        }
+        DeValue::Float(f) => f.as_str().replace('_', "").parse().map_or(Value::Other, Value::Float),
+        DeValue::Boolean(b) => Value::Boolean(*b),
+        DeValue::Array(items) => {
+            Value::Array(items.iter().map(|item| node(item.span().start, item, origin)).collect())
+        }
+        DeValue::Table(inner) => Value::Table(table(inner, origin)),
+        DeValue::Datetime(_) => Value::Other,
+    };
+    Node { value: parsed, origin: origin(at) }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    1 + text.as_bytes()[..offset.min(text.len())].iter().filter(|&&byte| byte == b'\n').count()
+}

@@ -1,0 +1,248 @@
+//! The settings of a prepare run.
+
+use std::path::{Path, PathBuf};
+
+use quanci_shards::mask::{MaskMode, MaskSettings, MaskUnit, Replace};
+use serde::{Deserialize, Serialize};
+
+use super::section::Section;
+use super::words::{Han, Words};
+use super::{CleanSettings, CorpusSettings, Source, clean, corpora};
+use crate::error::Error;
+
+/// A prepare run, checked.
+#[derive(Debug, Clone)]
+pub struct PrepareSettings {
+    /// The settings file.
+    pub source: Source,
+    /// Every draw of the run comes from it.
+    pub seed: u64,
+    /// The vocabulary, a piece a line.
+    pub vocab: PathBuf,
+    /// Share of unreadable records, in percent, above which the run fails.
+    pub max_reject_percent: f64,
+    /// The corpora, in their order: a repeat belongs to the first that holds it.
+    pub corpora: Vec<CorpusSettings>,
+    /// `[clean]`.
+    pub clean: CleanSettings,
+    /// `[segment]`.
+    pub segment: SegmentSettings,
+    /// `[tokenize]`.
+    pub tokenize: TokenizeSettings,
+    /// `[instances]`.
+    pub instances: InstanceSettings,
+    /// `[masking]`.
+    pub masking: MaskSettings,
+    /// `[output]`.
+    pub output: OutputSettings,
+}
+
+/// `[segment]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentSettings {
+    /// Where words come from.
+    pub words: Words,
+    /// jieba's hidden Markov model for words that are in no dictionary.
+    pub hmm: bool,
+    /// A dictionary in jieba's format, added to its own.
+    #[serde(skip)]
+    pub user_dict: Option<PathBuf>,
+}
+
+/// `[tokenize]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenizeSettings {
+    /// Lower-case the text and strip its accents.
+    pub lowercase: bool,
+    /// What a run of Hanzi is cut into before WordPiece.
+    pub han: Han,
+}
+
+/// `[instances]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InstanceSettings {
+    /// What an instance is.
+    pub objective: Objective,
+    /// Pieces in an instance at most, specials included.
+    pub max_seq_len: u32,
+    /// Probability that a document's instances aim at a random shorter length.
+    pub short_seq_prob: f64,
+    /// Passes over the corpus, each with its own pairs and masks (Google's dupe_factor).
+    pub copies: u32,
+}
+
+/// The second objective beside masked words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Objective {
+    /// Next sentence prediction.
+    Nsp,
+    /// Sentence order prediction.
+    Sop,
+    /// None: one segment.
+    Mlm,
+}
+
+/// `[output]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutputSettings {
+    /// The data set's folder.
+    #[serde(skip)]
+    pub path: PathBuf,
+    /// Where work is kept between runs; `.work` beside the data set's folder by default, so that data sets made from
+    /// the same text share it.
+    #[serde(skip)]
+    pub work: PathBuf,
+    /// Keep the map work after the run for later runs over the same text.
+    #[serde(skip)]
+    pub keep_work: bool,
+    /// Files of each copy, at most.
+    pub shards: u32,
+    /// Megabytes of text a bucket: what one thread holds at a time.
+    pub bucket_mb: u32,
+    /// Share of documents set apart, by content hash.
+    pub validation: f64,
+}
+
+impl PrepareSettings {
+    /// Reads and checks a settings file; `overrides` are `--set`s, `out` is `--out`.
+    pub fn read(path: &Path, overrides: &[String], out: Option<&Path>) -> Result<PrepareSettings, Error> {
+        Source::read(path, overrides, |source, root| from_section(source, root, out))
+    }
+}
+
+fn from_section(source: &Source, root: &Section<'_>, out: Option<&Path>) -> PrepareSettings {
+    let vocab = source.base.join(root.required_string("vocab", "the vocabulary file, a piece a line"));
+    let masking = root.section("masking");
+    let instances = instances(root, masking.choice("mode", &MASK_MODES));
+    let masking = mask_settings(masking, instances.max_seq_len);
+    PrepareSettings {
+        seed: root.integer("seed", 12345, 0..=i64::MAX as u64),
+        vocab,
+        max_reject_percent: root.number("max_reject_percent", 1.0, 0.0..=100.0),
+        corpora: corpora(root),
+        clean: clean(root),
+        segment: segment(source, root),
+        tokenize: tokenize(root),
+        instances,
+        masking,
+        output: output(source, root, out),
+        source: source.clone(),
+    }
+}
+
+/// `[segment]`, which vocab runs have too.
+pub(super) fn segment(source: &Source, root: &Section<'_>) -> SegmentSettings {
+    let section = root.section("segment");
+    let settings = SegmentSettings {
+        words: section
+            .choice("words", &[("jieba", Words::Jieba), ("spaces", Words::Spaces), ("none", Words::None)]),
+        hmm: section.boolean("hmm", true),
+        user_dict: section.string("user_dict").map(|path| source.base.join(path)),
+    };
+    if settings.user_dict.is_some() && settings.words != Words::Jieba {
+        section.problem("user_dict", "needs words = \"jieba\"");
+    }
+    section.finish();
+    settings
+}
+
+fn tokenize(root: &Section<'_>) -> TokenizeSettings {
+    let section = root.section("tokenize");
+    let settings = TokenizeSettings { lowercase: section.boolean("lowercase", true), han: han(&section) };
+    section.finish();
+    settings
+}
+
+/// `han`, which is in `[tokenize]` and in `[vocabulary]`.
+pub(super) fn han(section: &Section<'_>) -> Han {
+    section.choice("han", &[("characters", Han::Characters), ("words", Han::Words)])
+}
+
+fn instances(root: &Section<'_>, mode: MaskMode) -> InstanceSettings {
+    let section = root.section("instances");
+    let objectives = [("nsp", Objective::Nsp), ("sop", Objective::Sop), ("mlm", Objective::Mlm)];
+    // Dynamic masks differ in every epoch by themselves: one copy, unless asked otherwise.
+    let copies = if mode == MaskMode::Dynamic { 1 } else { 5 };
+    let settings = InstanceSettings {
+        objective: section.choice("objective", &objectives),
+        max_seq_len: section.integer("max_seq_len", 128, 8..=8192) as u32,
+        short_seq_prob: section.number("short_seq_prob", 0.1, 0.0..=1.0),
+        copies: section.integer("copies", copies, 1..=100) as u32,
+    };
+    section.finish();
+    settings
+}
+
+const MASK_MODES: [(&str, MaskMode); 2] = [("static", MaskMode::Static), ("dynamic", MaskMode::Dynamic)];
+
+fn mask_settings(section: Section<'_>, max_seq_len: u32) -> MaskSettings {
+    let prob = section.number("prob", 0.15, 0.001..=0.9);
+    let default = (prob * f64::from(max_seq_len)).ceil() as u64;
+    let replace = section.section("replace");
+    let default_replace = Replace::default();
+    let replace_settings = Replace {
+        mask: replace.number("mask", default_replace.mask, 0.0..=1.0),
+        random: replace.number("random", default_replace.random, 0.0..=1.0),
+        keep: replace.number("keep", default_replace.keep, 0.0..=1.0),
+    };
+    let sum = replace_settings.mask + replace_settings.random + replace_settings.keep;
+    if (sum - 1.0).abs() > 1e-9 {
+        replace.problem("mask", format_args!("+ random + keep must be 1, not {sum}"));
+    }
+    replace.finish();
+    let units = [("word", MaskUnit::Word), ("piece", MaskUnit::Piece), ("ngram", MaskUnit::Ngram)];
+    let settings = MaskSettings {
+        mode: section.choice("mode", &MASK_MODES),
+        unit: section.choice("unit", &units),
+        prob,
+        max_predictions: section.integer("max_predictions", default, 1..=u64::from(max_seq_len)) as u32,
+        replace: replace_settings,
+    };
+    section.finish();
+    settings
+}
+
+fn output(source: &Source, root: &Section<'_>, out: Option<&Path>) -> OutputSettings {
+    let section = root.section("output");
+    let path = match (out, section.string("path")) {
+        (Some(out), _) => out.to_path_buf(),
+        (None, Some(path)) => source.base.join(path),
+        (None, None) => {
+            section.problem("path", "is missing: the data set's folder (or give --out)");
+            PathBuf::new()
+        }
+    };
+    let beside = path.parent().map_or_else(PathBuf::new, Path::to_path_buf).join(".work");
+    let settings = OutputSettings {
+        work: section.string("work").map_or(beside, |work| source.base.join(work)),
+        keep_work: section.boolean("keep_work", true),
+        path,
+        shards: section.integer("shards", 16, 1..=4096) as u32,
+        bucket_mb: section.integer("bucket_mb", 64, 1..=65536) as u32,
+        validation: section.number("validation", 0.0, 0.0..=0.5),
+    };
+    section.finish();
+    settings
+}
+
+impl PrepareSettings {
+    /// What is allowed and probably not meant.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let wanted = (self.masking.prob * f64::from(self.instances.max_seq_len)).ceil() as u32;
+        if self.masking.max_predictions < wanted {
+            warnings.push(format!(
+                "`masking.max_predictions` = {} cuts the masks of full instances: {} × {} asks for {wanted}",
+                self.masking.max_predictions, self.masking.prob, self.instances.max_seq_len
+            ));
+        }
+        if self.masking.mode == MaskMode::Dynamic && self.instances.copies > 1 {
+            warnings.push(
+                "`instances.copies` above 1 repeats pairs only: the trainer draws new masks in every epoch"
+                    .into(),
+            );
+        }
+        warnings
+    }
+}

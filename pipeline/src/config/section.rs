@@ -1,0 +1,255 @@
+//! One table of a settings file, read key by key. Asking for a key is what declares it: each question gives the name,
+//! the default and the range once, every wrong answer is collected, and a key that nobody asked for is unknown.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use super::node::{Node, Origin, Value};
+
+/// Every problem of a settings file, in the order of its lines.
+#[derive(Debug)]
+pub(super) struct Problems<'a> {
+    file: &'a Path,
+    found: RefCell<Vec<(usize, String)>>,
+}
+
+impl<'a> Problems<'a> {
+    /// No problem yet with `file`.
+    pub(super) fn new(file: &'a Path) -> Self {
+        Problems { file, found: RefCell::default() }
+    }
+
+    /// Adds a problem of the key `path`.
+    pub(super) fn add(&self, origin: Origin, path: &str, message: impl Display) {
+        let (line, place) = match origin {
+            Origin::Line(line) => (line, format!("{}:{line}", self.file.display())),
+            Origin::CommandLine => (usize::MAX, "--set".to_owned()),
+        };
+        self.found.borrow_mut().push((line, format!("{place}: `{path}` {message}")));
+    }
+
+    /// All of them.
+    pub(super) fn into_lines(self) -> Vec<String> {
+        let mut found = self.found.into_inner();
+        found.sort();
+        found.into_iter().map(|(_, line)| line).collect()
+    }
+}
+
+/// A table being read.
+pub(super) struct Section<'a> {
+    path: String,
+    origin: Origin,
+    table: &'a BTreeMap<String, Node>,
+    asked: RefCell<Vec<&'static str>>,
+    problems: &'a Problems<'a>,
+}
+
+static NO_TABLE: BTreeMap<String, Node> = BTreeMap::new();
+
+impl<'a> Section<'a> {
+    /// The table `node`, whose keys are shown below `path`.
+    pub(super) fn new(path: &str, node: &'a Node, problems: &'a Problems<'a>) -> Self {
+        let table = match &node.value {
+            Value::Table(table) => table,
+            other => {
+                problems.add(node.origin, path, format_args!("must be a table, not {}", other.kind()));
+                &NO_TABLE
+            }
+        };
+        Section { path: path.to_owned(), origin: node.origin, table, asked: RefCell::default(), problems }
+    }
+
+    fn key_path(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    fn ask(&self, key: &'static str) -> Option<&'a Node> {
+        self.asked.borrow_mut().push(key);
+        self.table.get(key)
+    }
+
+    /// True if the key is written.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// Adds a problem of `key`, at its own line if it is written.
+    pub(super) fn problem(&self, key: &str, message: impl Display) {
+        let origin = self.table.get(key).map_or(self.origin, |node| node.origin);
+        self.problems.add(origin, &self.key_path(key), message);
+    }
+
+    fn expected(&self, key: &str, what: &str, found: &Value) {
+        self.problem(key, format_args!("must be {what}, not {}", found.kind()));
+    }
+
+    /// An integer within `range`, `default` where it is not written.
+    pub(super) fn integer(&self, key: &'static str, default: u64, range: RangeInclusive<u64>) -> u64 {
+        match self.ask(key).map(|node| &node.value) {
+            None => default,
+            Some(Value::Integer(value)) => match u64::try_from(*value) {
+                Ok(value) if range.contains(&value) => value,
+                _ => {
+                    self.problem(key, out_of_range(value, &range));
+                    default
+                }
+            },
+            Some(other) => {
+                self.expected(key, "an integer", other);
+                default
+            }
+        }
+    }
+
+    /// A number within `range`; an integer will do.
+    pub(super) fn number(&self, key: &'static str, default: f64, range: RangeInclusive<f64>) -> f64 {
+        let value = match self.ask(key).map(|node| &node.value) {
+            None => return default,
+            Some(Value::Integer(value)) => *value as f64,
+            Some(Value::Float(value)) => *value,
+            Some(other) => {
+                self.expected(key, "a number", other);
+                return default;
+            }
+        };
+        if !range.contains(&value) {
+            self.problem(key, out_of_range(&value, &range));
+            return default;
+        }
+        value
+    }
+
+    /// True or false.
+    pub(super) fn boolean(&self, key: &'static str, default: bool) -> bool {
+        match self.ask(key).map(|node| &node.value) {
+            None => default,
+            Some(Value::Boolean(value)) => *value,
+            Some(other) => {
+                self.expected(key, "true or false", other);
+                default
+            }
+        }
+    }
+
+    /// A string, if it is written.
+    pub(super) fn string(&self, key: &'static str) -> Option<String> {
+        match self.ask(key).map(|node| &node.value) {
+            None => None,
+            Some(Value::String(value)) if !value.is_empty() => Some(value.clone()),
+            Some(Value::String(_)) => {
+                self.problem(key, "is empty");
+                None
+            }
+            Some(other) => {
+                self.expected(key, "a string", other);
+                None
+            }
+        }
+    }
+
+    /// A string that must be written.
+    pub(super) fn required_string(&self, key: &'static str, what: &str) -> String {
+        self.string(key).unwrap_or_else(|| {
+            if !self.has(key) {
+                self.problem(key, format_args!("is missing: {what}"));
+            }
+            String::new()
+        })
+    }
+
+    /// A string or an array of strings, if it is written.
+    pub(super) fn strings(&self, key: &'static str) -> Option<Vec<String>> {
+        let node = self.ask(key)?;
+        match &node.value {
+            Value::String(value) => Some(vec![value.clone()]),
+            Value::Array(items) => {
+                let strings = items.iter().filter_map(|item| match &item.value {
+                    Value::String(value) => Some(value.clone()),
+                    other => {
+                        self.expected(key, "an array of strings", other);
+                        None
+                    }
+                });
+                Some(strings.collect())
+            }
+            other => {
+                self.expected(key, "a string or an array of strings", other);
+                None
+            }
+        }
+    }
+
+    /// One of `choices`, each a word and what it stands for; the first is the default.
+    pub(super) fn choice<T: Copy>(&self, key: &'static str, choices: &[(&str, T)]) -> T {
+        let default = choices[0].1;
+        let Some(written) = self.string(key) else { return default };
+        match choices.iter().find(|(word, _)| *word == written) {
+            Some(&(_, value)) => value,
+            None => {
+                let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+                let nearest = suggestion(&written, &words);
+                self.problem(
+                    key,
+                    format_args!("is {written:?}; it must be one of {}{nearest}", words.join(", ")),
+                );
+                default
+            }
+        }
+    }
+
+    /// The table `key` within this one; an empty one where it is not written.
+    pub(super) fn section(&self, key: &'static str) -> Section<'a> {
+        match self.ask(key) {
+            Some(node) => Section::new(&self.key_path(key), node, self.problems),
+            None => Section {
+                path: self.key_path(key),
+                origin: self.origin,
+                table: &NO_TABLE,
+                asked: RefCell::default(),
+                problems: self.problems,
+            },
+        }
+    }
+
+    /// The tables of the array `[[key]]`.
+    pub(super) fn sections(&self, key: &'static str) -> Vec<Section<'a>> {
+        match self.ask(key).map(|node| &node.value) {
+            None => Vec::new(),
+            Some(Value::Array(items)) => {
+                let one =
+                    |(i, item)| Section::new(&format!("{}[{i}]", self.key_path(key)), item, self.problems);
+                items.iter().enumerate().map(one).collect()
+            }
+            Some(other) => {
+                self.expected(key, &format!("an array of tables, [[{key}]]"), other);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Ends the reading: what was written and never asked for is unknown.
+    pub(super) fn finish(self) {
+        let asked = self.asked.borrow();
+        for key in self.table.keys().filter(|key| !asked.contains(&key.as_str())) {
+            self.problem(key, format_args!("is unknown{}", suggestion(key, &asked)));
+        }
+    }
+}
+
+fn out_of_range<T: Display>(value: &T, range: &RangeInclusive<impl Display>) -> String {
+    format!("is {value}; it must lie between {} and {}", range.start(), range.end())
+}
+
+/// "; did you mean `x`?" for the nearest word, if one is near.
+fn suggestion(written: &str, words: &[&str]) -> String {
+    let near = words.iter().map(|word| (strsim::jaro_winkler(written, word), word));
+    match near.max_by(|a, b| a.0.total_cmp(&b.0)) {
+        Some((score, word)) if score > 0.75 => format!("; did you mean `{word}`?"),
+        _ if words.is_empty() => String::new(),
+        _ => format!("; known here: {}", words.join(", ")),
+    }
+}

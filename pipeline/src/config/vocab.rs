@@ -1,0 +1,160 @@
+//! The settings of a vocab run.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::prepare::{SegmentSettings, han, segment};
+use super::section::Section;
+use super::words::Han;
+use super::{CleanSettings, CorpusSettings, Source, clean, corpora};
+use crate::error::Error;
+
+/// A vocab run, checked.
+#[derive(Debug, Clone)]
+pub struct VocabRun {
+    /// The settings file.
+    pub source: Source,
+    /// Share of unreadable records, in percent, above which the run fails.
+    pub max_reject_percent: f64,
+    /// The text.
+    pub corpora: Vec<CorpusSettings>,
+    /// `[clean]`.
+    pub clean: CleanSettings,
+    /// `[segment]`.
+    pub segment: SegmentSettings,
+    /// `[vocabulary]`.
+    pub vocabulary: VocabularySettings,
+    /// Where `vocab.txt` goes; `tokenizer.json` and `tokenizer_config.json` go beside it.
+    pub path: PathBuf,
+    /// Where work is kept between runs.
+    pub work: PathBuf,
+}
+
+/// `[vocabulary]`, without its path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VocabularySettings {
+    /// Entries at most, specials included.
+    pub size: u32,
+    /// The special tokens and their ids.
+    pub layout: Layout,
+    /// Which pair of pieces is merged next.
+    pub merge: Merge,
+    /// Whether Hanzi are merged within words.
+    pub han: Han,
+    /// Characters met less often are left out.
+    pub min_char_count: u64,
+    /// Pairs met less often are not merged.
+    pub min_pair_count: u64,
+    /// Lower-case the text and strip its accents.
+    pub lowercase: bool,
+}
+
+/// The special tokens at the head of a vocabulary.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layout {
+    /// As in Google's Chinese vocabulary: `[PAD]` 0, `[unused1]` to `[unused99]`, `[UNK]` 100, `[CLS]` 101, `[SEP]` 102,
+    /// `[MASK]` 103, `<S>` 104, `<T>` 105.
+    Google,
+    /// These tokens, from id 0.
+    Tokens(Vec<String>),
+}
+
+impl Layout {
+    /// The tokens, in the order of their ids.
+    pub fn tokens(&self) -> Vec<String> {
+        match self {
+            Layout::Tokens(tokens) => tokens.clone(),
+            Layout::Google => std::iter::once("[PAD]".to_owned())
+                .chain((1..100).map(|i| format!("[unused{i}]")))
+                .chain(["[UNK]", "[CLS]", "[SEP]", "[MASK]", "<S>", "<T>"].map(str::to_owned))
+                .collect(),
+        }
+    }
+}
+
+/// Which pair of pieces WordPiece training merges next. Ties are broken by the pieces' bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Merge {
+    /// The most frequent (byte pair encoding, as `tokenizers` trains "WordPiece").
+    Frequency,
+    /// The one with the largest count(ab) / (count(a) · count(b)), as WordPiece is defined (Schuster & Nakajima 2012).
+    Likelihood,
+}
+
+impl VocabRun {
+    /// Reads and checks a settings file; `overrides` are `--set`s, `out` is `--out`.
+    pub fn read(path: &Path, overrides: &[String], out: Option<&Path>) -> Result<VocabRun, Error> {
+        Source::read(path, overrides, |source, root| from_section(source, root, out))
+    }
+}
+
+fn from_section(source: &Source, root: &Section<'_>, out: Option<&Path>) -> VocabRun {
+    let section = root.section("vocabulary");
+    let path = match (out, section.string("path")) {
+        (Some(out), _) => out.to_path_buf(),
+        (None, Some(path)) => source.base.join(path),
+        (None, None) => {
+            section.problem("path", "is missing: where to write vocab.txt (or give --out)");
+            PathBuf::new()
+        }
+    };
+    let beside = path.parent().map_or_else(PathBuf::new, Path::to_path_buf).join(".work");
+    let work = section.string("work").map_or(beside, |work| source.base.join(work));
+    let vocabulary = vocabulary(&section);
+    section.finish();
+    VocabRun {
+        max_reject_percent: root.number("max_reject_percent", 1.0, 0.0..=100.0),
+        corpora: corpora(root),
+        clean: clean(root),
+        segment: segment(source, root),
+        vocabulary,
+        path,
+        work,
+        source: source.clone(),
+    }
+}
+
+fn vocabulary(section: &Section<'_>) -> VocabularySettings {
+    let layout = layout(section);
+    let specials = layout.tokens().len() as u64;
+    let settings = VocabularySettings {
+        size: section.integer("size", 21128, 1..=10_000_000) as u32,
+        layout,
+        merge: section.choice("merge", &[("frequency", Merge::Frequency), ("likelihood", Merge::Likelihood)]),
+        han: han(section),
+        min_char_count: section.integer("min_char_count", 1, 1..=u64::MAX >> 1),
+        min_pair_count: section.integer("min_pair_count", 2, 1..=u64::MAX >> 1),
+        lowercase: section.boolean("lowercase", true),
+    };
+    if u64::from(settings.size) < specials {
+        section.problem(
+            "size",
+            format_args!("is {}, but the layout alone has {specials} tokens", settings.size),
+        );
+    }
+    settings
+}
+
+fn layout(section: &Section<'_>) -> Layout {
+    let Some(tokens) = section.strings("layout") else { return Layout::Google };
+    if tokens == ["google"] {
+        return Layout::Google;
+    }
+    for needed in ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] {
+        if !tokens.iter().any(|token| token == needed) {
+            section.problem(
+                "layout",
+                format_args!("must be \"google\" or a list of tokens with {needed} among them"),
+            );
+        }
+    }
+    let mut sorted = tokens.clone();
+    sorted.sort();
+    if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+        section.problem("layout", format_args!("names {:?} twice", pair[0]));
+    }
+    Layout::Tokens(tokens)
+}

@@ -1,0 +1,115 @@
+//! What can go wrong, with what, where and what to do; and the exit code of each.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The errors of this crate. `Display` gives the message; `source` the causes, which the command line prints below it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file operation failed.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// A verb: "read", "create", "rename".
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The settings (file, `--set`, arguments) are wrong. Each problem names its line and key.
+    #[error("{}", display_problems(.0))]
+    Settings(Vec<String>),
+    /// An input is not what it should be: truncated, of another format, changed since it was planned.
+    #[error("{}: {message}", path.display())]
+    Input {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// More records were unreadable than `max_reject_percent` allows.
+    #[error("{rejected} of {read} records were rejected ({}); `max_reject_percent` allows {limit} %{}",
+        percent(*rejected, *read), display_samples(samples))]
+    TooManyRejects {
+        /// Records that could not be read.
+        rejected: u64,
+        /// Records met, readable or not.
+        read: u64,
+        /// The setting.
+        limit: f64,
+        /// Where some of them are.
+        samples: Vec<String>,
+    },
+    /// A finished data set or work file is damaged.
+    #[error("{}: {message}", path.display())]
+    Damaged {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// The output cannot be used: somebody else's files, another run, other settings.
+    #[error("{}: {message}", path.display())]
+    Output {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// Failed for a reason that may pass: another attempt is worth while.
+    #[error("{0}")]
+    Retry(String),
+    /// A signal asked us to stop; what is finished is kept, and the same command resumes.
+    #[error("stopped by signal {0}; run the same command again to resume")]
+    Interrupted(i32),
+    /// Shards and manifests.
+    #[error(transparent)]
+    Shards(#[from] quanci_shards::Error),
+}
+
+impl Error {
+    /// For `map_err`: `Error::io("read", path)`.
+    pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Error {
+        let path = path.as_ref().to_path_buf();
+        move |source| Error::Io { action, path, source }
+    }
+
+    /// An [`Error::Input`] about `path`.
+    pub fn input(path: impl AsRef<Path>, message: impl Into<String>) -> Error {
+        Error::Input { path: path.as_ref().to_path_buf(), message: message.into() }
+    }
+
+    /// An [`Error::Settings`] with one problem.
+    pub fn settings(problem: impl Into<String>) -> Error {
+        Error::Settings(vec![problem.into()])
+    }
+
+    /// The program's exit code for this error.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Settings(_) => 2,
+            Error::Io { .. } | Error::Input { .. } | Error::Damaged { .. } | Error::Output { .. } => 3,
+            Error::Shards(_) => 3,
+            Error::TooManyRejects { .. } => 4,
+            Error::Retry(_) => 75,
+            Error::Interrupted(signal) => 128 + u8::try_from(*signal).unwrap_or(2),
+        }
+    }
+}
+
+fn display_problems(problems: &[String]) -> String {
+    match problems {
+        [one] => one.clone(),
+        many => format!("{} problems:\n  {}", many.len(), many.join("\n  ")),
+    }
+}
+
+fn display_samples(samples: &[String]) -> String {
+    if samples.is_empty() { String::new() } else { format!("; among them\n  {}", samples.join("\n  ")) }
+}
+
+fn percent(part: u64, whole: u64) -> impl fmt::Display {
+    format!("{:.2} %", 100.0 * part as f64 / whole.max(1) as f64)
+}

@@ -1,0 +1,2 @@
+//! The program `quanci`.
+fn main() {}
