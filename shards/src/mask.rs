@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::draws::Draws;
+
 /// Who draws the masks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -57,4 +59,282 @@ pub struct MaskSettings {
     pub max_predictions: u32,
     /// What masked pieces are replaced by.
     pub replace: Replace,
+}
+
+impl MaskSettings {
+    /// How many pieces of a row of `length` pieces (specials included) are masked: Google's rule, with Python's rounding
+    /// of halves to even (google-research/bert, create_pretraining_data.py).
+    pub fn budget(&self, length: usize) -> usize {
+        let wanted = (length as f64 * self.prob).round_ties_even() as usize;
+        wanted.max(1).min(self.max_predictions as usize)
+    }
+}
+
+/// A row to be masked: `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`.
+#[derive(Debug, Clone, Copy)]
+pub struct Pieces<'a> {
+    /// Ids of the pieces.
+    pub ids: &'a [u32],
+    /// True where a piece begins a word.
+    pub word_starts: &'a [bool],
+    /// Position of B's first piece.
+    pub segment_b: Option<usize>,
+}
+
+impl Pieces<'_> {
+    /// True for the positions of `[CLS]` and `[SEP]`.
+    pub fn is_special(&self, position: usize) -> bool {
+        position == 0 || position + 1 == self.ids.len() || self.segment_b == Some(position + 1)
+    }
+}
+
+/// The masks of a row: what is stored as `masked_lm_positions` and `masked_lm_inputs`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Masks {
+    /// Masked positions, ascending.
+    pub positions: Vec<u32>,
+    /// What the model sees there; the labels are the row's own ids.
+    pub inputs: Vec<u32>,
+}
+
+/// MacBERT's lengths of n-grams in words: shares of 1, 2, 3 and 4 words (Cui et al. 2020).
+pub const NGRAM_SHARES: [f64; 4] = [0.4, 0.3, 0.2, 0.1];
+
+/// Draws masks. Holds what is the same for all rows, and room to work in.
+#[derive(Debug, Clone)]
+pub struct Masker {
+    settings: MaskSettings,
+    mask_id: u32,
+    replacements: Vec<u32>,
+    /// First position and end of each unit that may be chosen; `[SEP]`s within do not count.
+    units: Vec<(u32, u32)>,
+    order: Vec<u32>,
+    taken: Vec<bool>,
+    chosen: Vec<(u32, u32)>,
+}
+
+impl Masker {
+    /// A masker whose random replacements are drawn evenly from `replacements` (see [`replacements`]).
+    ///
+    /// # Panics
+    /// If `replacements` is empty.
+    pub fn new(settings: MaskSettings, mask_id: u32, replacements: Vec<u32>) -> Masker {
+        assert!(!replacements.is_empty(), "a vocabulary of specials alone");
+        let (units, order, taken, chosen) = Default::default();
+        Masker { settings, mask_id, replacements, units, order, taken, chosen }
+    }
+
+    /// Draws the masks of one row into `masks`, replacing what was there.
+    pub fn draw<D: Draws>(&mut self, row: Pieces<'_>, draws: &mut D, masks: &mut Masks) {
+        self.chosen.clear();
+        self.find_units(&row);
+        let budget = self.settings.budget(row.ids.len());
+        match self.settings.unit {
+            MaskUnit::Word | MaskUnit::Piece => self.choose_units(&row, budget, draws),
+            MaskUnit::Ngram => self.choose_ngrams(&row, budget, draws),
+        }
+        self.chosen.sort_unstable();
+        masks.positions.clear();
+        masks.inputs.clear();
+        masks.positions.extend(self.chosen.iter().map(|(position, _)| position));
+        masks.inputs.extend(self.chosen.iter().map(|(_, input)| input));
+    }
+
+    fn find_units(&mut self, row: &Pieces<'_>) {
+        let each_piece = self.settings.unit == MaskUnit::Piece;
+        self.units.clear();
+        for position in (0..row.ids.len()).filter(|&position| !row.is_special(position)) {
+            let position = position as u32;
+            match self.units.last_mut() {
+                Some(unit) if !each_piece && !row.word_starts[position as usize] => unit.1 = position + 1,
+                _ => self.units.push((position, position + 1)),
+            }
+        }
+        self.order.clear();
+        self.order.extend(0..self.units.len() as u32);
+    }
+
+    /// Google's rule: units in random order; one that would exceed the budget is skipped, not cut.
+    fn choose_units<D: Draws>(&mut self, row: &Pieces<'_>, budget: usize, draws: &mut D) {
+        for k in 0..self.order.len() {
+            if self.chosen.len() >= budget {
+                break;
+            }
+            draws.shuffle_step(&mut self.order, k);
+            let unit = self.units[self.order[k] as usize];
+            if self.chosen.len() + length(row, unit) <= budget {
+                self.replace_unit(row, unit, draws);
+            }
+        }
+    }
+
+    /// Words in random order, each opening an n-gram that ends before a `[SEP]`, a chosen word or the budget's end.
+    fn choose_ngrams<D: Draws>(&mut self, row: &Pieces<'_>, budget: usize, draws: &mut D) {
+        self.taken.clear();
+        self.taken.resize(self.units.len(), false);
+        for k in 0..self.order.len() {
+            if self.chosen.len() >= budget {
+                break;
+            }
+            draws.shuffle_step(&mut self.order, k);
+            let first = self.order[k] as usize;
+            if self.taken[first] {
+                continue;
+            }
+            let words = ngram_words(draws.uniform());
+            for unit in first..(first + words).min(self.units.len()) {
+                let crosses = unit > first && self.units[unit - 1].1 != self.units[unit].0;
+                let fits = self.chosen.len() + length(row, self.units[unit]) <= budget;
+                if crosses || !fits || self.taken[unit] {
+                    break;
+                }
+                self.taken[unit] = true;
+                self.replace_unit(row, self.units[unit], draws);
+            }
+        }
+    }
+
+    /// Each piece draws for itself whether it is masked, replaced or kept.
+    fn replace_unit<D: Draws>(&mut self, row: &Pieces<'_>, unit: (u32, u32), draws: &mut D) {
+        let Replace { mask, random, keep } = self.settings.replace;
+        for position in (unit.0..unit.1).filter(|&position| !row.is_special(position as usize)) {
+            let input = if draws.uniform() < mask {
+                self.mask_id
+            } else if draws.uniform() * (keep + random) < keep {
+                row.ids[position as usize]
+            } else {
+                self.replacements[draws.below(self.replacements.len())]
+            };
+            self.chosen.push((position, input));
+        }
+    }
+}
+
+fn length(row: &Pieces<'_>, unit: (u32, u32)) -> usize {
+    (unit.0..unit.1).filter(|&position| !row.is_special(position as usize)).count()
+}
+
+fn ngram_words(uniform: f64) -> usize {
+    let mut below = 0.0;
+    let words = NGRAM_SHARES.iter().position(|share| {
+        below += share;
+        uniform < below
+    });
+    words.unwrap_or(NGRAM_SHARES.len() - 1) + 1
+}
+
+/// The ids that random replacements are drawn from: all but `reserved` (specials and unused entries).
+pub fn replacements(vocabulary_size: u32, reserved: &[u32]) -> Vec<u32> {
+    (0..vocabulary_size).filter(|id| !reserved.contains(id)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::draws::Rng;
+
+    const MASK: u32 = 4;
+
+    fn settings(unit: MaskUnit, prob: f64, max_predictions: u32) -> MaskSettings {
+        MaskSettings { mode: MaskMode::Static, unit, prob, max_predictions, replace: Replace::default() }
+    }
+
+    /// A row of words of the given lengths, B beginning at word `b` if there is one.
+    fn row(words: &[usize], b: Option<usize>) -> (Vec<u32>, Vec<bool>, Option<usize>) {
+        let (mut ids, mut starts, mut segment_b) = (vec![2], vec![true], None);
+        for (i, &pieces) in words.iter().enumerate() {
+            if b == Some(i) {
+                ids.push(3);
+                starts.push(true);
+                segment_b = Some(ids.len());
+            }
+            for piece in 0..pieces {
+                ids.push(100 + ids.len() as u32);
+                starts.push(piece == 0);
+            }
+        }
+        ids.push(3);
+        starts.push(true);
+        (ids, starts, segment_b)
+    }
+
+    proptest! {
+        #[test]
+        fn laws(
+            words in prop::collection::vec(1usize..6, 2..60),
+            b in prop::option::of(1usize..60),
+            unit in prop::sample::select(vec![MaskUnit::Word, MaskUnit::Piece, MaskUnit::Ngram]),
+            prob in 0.05f64..0.5,
+            max in 1u32..40,
+            seed: u64,
+        ) {
+            let b = b.filter(|&b| b < words.len());
+            let (ids, word_starts, segment_b) = row(&words, b);
+            let pieces = Pieces { ids: &ids, word_starts: &word_starts, segment_b };
+            let settings = settings(unit, prob, max);
+            let mut masker = Masker::new(settings, MASK, vec![50, 51]);
+            let mut masks = Masks::default();
+            masker.draw(pieces, &mut Rng::new(&[seed]), &mut masks);
+
+            prop_assert!(masks.positions.len() <= settings.budget(ids.len()));
+            prop_assert!(masks.positions.windows(2).all(|pair| pair[0] < pair[1]));
+            prop_assert!(masks.positions.iter().all(|&p| !pieces.is_special(p as usize)));
+            for (&position, &input) in masks.positions.iter().zip(&masks.inputs) {
+                prop_assert!([MASK, 50, 51, ids[position as usize]].contains(&input));
+            }
+            if unit != MaskUnit::Piece {
+                for (position, word_start) in word_starts.iter().enumerate() {
+                    let masked = |p: usize| masks.positions.contains(&(p as u32));
+                    prop_assert!(*word_start || masked(position) == masked(position - 1), "a word is cut");
+                }
+            }
+            if unit == MaskUnit::Piece {
+                prop_assert_eq!(masks.positions.len(), settings.budget(ids.len()).min(words.iter().sum()));
+            }
+        }
+    }
+
+    #[test]
+    fn shares_are_kept() {
+        let (ids, word_starts, segment_b) = row(&[2; 60], Some(30));
+        let row = Pieces { ids: &ids, word_starts: &word_starts, segment_b };
+        let mut masker = Masker::new(settings(MaskUnit::Word, 0.15, 20), MASK, vec![50]);
+        let (mut masks, mut draws) = (Masks::default(), Rng::new(&[3]));
+        let mut counts = [0u32; 3];
+        for _ in 0..5_000 {
+            masker.draw(row, &mut draws, &mut masks);
+            for (&position, &input) in masks.positions.iter().zip(&masks.inputs) {
+                let kind = if input == MASK { 0 } else { 1 + usize::from(input == ids[position as usize]) };
+                counts[kind] += 1;
+            }
+        }
+        let total = f64::from(counts.iter().sum::<u32>());
+        assert_eq!(total, 5_000.0 * 18.0, "123 pieces × 0.15 = 18, in words of two");
+        let shares = counts.map(|count| f64::from(count) / total);
+        assert!((shares[0] - 0.8).abs() < 0.01 && (shares[1] - 0.1).abs() < 0.01, "{shares:?}");
+    }
+
+    #[test]
+    fn ngrams_have_their_lengths() {
+        let mut counts = [0u32; 5];
+        let mut draws = Rng::new(&[9]);
+        (0..10_000).for_each(|_| counts[ngram_words(draws.uniform())] += 1);
+        assert_eq!(counts[0], 0);
+        for (count, share) in counts[1..].iter().zip(NGRAM_SHARES) {
+            assert!((f64::from(*count) / 10_000.0 - share).abs() < 0.02, "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn halves_round_to_even() {
+        let settings = settings(MaskUnit::Word, 0.5, 100);
+        assert_eq!([1, 3, 5, 7, 9].map(|length| settings.budget(length)), [1, 2, 2, 4, 4]);
+    }
+
+    #[test]
+    fn replacements_leave_the_reserved_out() {
+        assert_eq!(replacements(6, &[0, 1, 4]), [2, 3, 5]);
+    }
 }

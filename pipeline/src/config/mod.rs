@@ -11,9 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use prepare::{
-    InstanceSettings, Objective, OutputSettings, PrepareSettings, SegmentSettings, TokenizeSettings,
-};
+pub use prepare::{InstanceSettings, OutputSettings, PrepareSettings, SegmentSettings, TokenizeSettings};
 pub use vocab::{Layout, Merge, VocabRun, VocabularySettings};
 pub use words::{Han, Words};
 

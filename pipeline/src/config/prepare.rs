@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use quanci_shards::Objective;
 use quanci_shards::mask::{MaskMode, MaskSettings, MaskUnit, Replace};
 use serde::{Deserialize, Serialize};
 
@@ -69,18 +70,6 @@ pub struct InstanceSettings {
     pub short_seq_prob: f64,
     /// Passes over the corpus, each with its own pairs and masks (Google's dupe_factor).
     pub copies: u32,
-}
-
-/// The second objective beside masked words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Objective {
-    /// Next sentence prediction.
-    Nsp,
-    /// Sentence order prediction.
-    Sop,
-    /// None: one segment.
-    Mlm,
 }
 
 /// `[output]`.

@@ -1,0 +1,193 @@
+//! `manifest.json`: what a data set is. It is written last: a folder without it is no data set.
+
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::error::Error;
+use crate::mask::MaskSettings;
+
+/// Raised with any change of meaning of a column or a key.
+pub const FORMAT_VERSION: u32 = 1;
+/// The manifest's name in its folder.
+pub const MANIFEST_FILE: &str = "manifest.json";
+
+/// A data set: its making, its files and their checksums.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// [`FORMAT_VERSION`] at the time of writing.
+    pub format_version: u32,
+    /// Hash of all that made the rows: settings, text, vocabulary, dictionaries. Hexadecimal.
+    pub data_id: String,
+    /// The vocabulary whose ids the rows hold.
+    pub vocabulary: VocabularyEntry,
+    /// What an instance is.
+    pub objective: Objective,
+    /// Pieces in a row at most, specials included.
+    pub max_seq_len: u32,
+    /// Copies of the training split: epoch e reads copy e mod `copies`.
+    pub copies: u32,
+    /// How the rows are masked, or are meant to be by the trainer.
+    pub masking: MaskSettings,
+    /// The settings that made the data set, in canonical form: no paths, no names of machines.
+    pub settings: serde_json::Value,
+    /// The shard files, in order of split, copy and part.
+    pub shards: Vec<ShardEntry>,
+    /// The other files of the folder, but for this one.
+    pub files: Vec<FileEntry>,
+    /// What went in and what came out.
+    pub counters: serde_json::Value,
+    /// SHA-256 of this manifest with an empty `checksum`.
+    pub checksum: String,
+}
+
+/// The second objective beside masked words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Objective {
+    /// Next sentence prediction: label 1 = B is from another document.
+    Nsp,
+    /// Sentence order prediction: label 1 = A and B are swapped.
+    Sop,
+    /// None: one segment.
+    Mlm,
+}
+
+/// The vocabulary, as far as training needs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VocabularyEntry {
+    /// Its file in the folder.
+    pub file: String,
+    /// SHA-256 of that file.
+    pub sha256: String,
+    /// Number of entries.
+    pub size: u32,
+    /// Ids of the special tokens.
+    pub specials: Specials,
+    /// Ids that random replacements never use: specials and unused entries.
+    pub reserved: Vec<u32>,
+}
+
+/// Ids of the special tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the tokens' names")]
+pub struct Specials {
+    pub pad: u32,
+    pub unk: u32,
+    pub cls: u32,
+    pub sep: u32,
+    pub mask: u32,
+}
+
+/// Which part of the documents a shard holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Split {
+    /// To learn from.
+    Train,
+    /// Set apart, to be measured on.
+    Validation,
+}
+
+/// A shard file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShardEntry {
+    /// Its path in the folder, with `/`.
+    pub path: String,
+    /// Its split.
+    pub split: Split,
+    /// Its copy.
+    pub copy: u32,
+    /// Rows in it.
+    pub rows: u64,
+    /// Pieces in it, specials included.
+    pub tokens: u64,
+    /// Its size.
+    pub bytes: u64,
+    /// SHA-256 of its bytes.
+    pub sha256: String,
+}
+
+/// Another file of the folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileEntry {
+    /// Its path in the folder, with `/`.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+    /// SHA-256 of its bytes.
+    pub sha256: String,
+}
+
+impl Manifest {
+    /// Reads and checks the manifest of the data set in `folder`.
+    pub fn read(folder: &Path) -> Result<Manifest, Error> {
+        let path = folder.join(MANIFEST_FILE);
+        if !path.exists() {
+            let message = "no manifest.json: not a finished data set; run `quanci prepare` to its end";
+            return Err(Error::format(folder, message));
+        }
+        let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let damaged = |e: serde_json::Error| Error::format(&path, format!("damaged: {e}"));
+        let value: serde_json::Value = serde_json::from_str(&text).map_err(damaged)?;
+        match value.get("format_version").and_then(serde_json::Value::as_u64) {
+            Some(version) if version == u64::from(FORMAT_VERSION) => {}
+            Some(version) => {
+                let message =
+                    format!("format version {version}; this program reads version {FORMAT_VERSION}");
+                return Err(Error::format(&path, message));
+            }
+            None => return Err(Error::format(&path, "damaged: no format_version")),
+        }
+        let manifest: Manifest = serde_json::from_value(value).map_err(damaged)?;
+        // Compared as text, so that a byte changed anywhere is found, in white space too.
+        if manifest.computed_checksum() != manifest.checksum || manifest.to_json() != text {
+            return Err(Error::format(&path, "damaged: its checksum does not match its content"));
+        }
+        Ok(manifest)
+    }
+
+    /// The bytes of `manifest.json`.
+    pub fn to_json(&self) -> String {
+        let mut json = serde_json::to_string_pretty(self).expect("a manifest has string keys only");
+        json.push('\n');
+        json
+    }
+
+    /// The manifest with its checksum set.
+    pub fn sealed(mut self) -> Manifest {
+        self.checksum = self.computed_checksum();
+        self
+    }
+
+    fn computed_checksum(&self) -> String {
+        let unsealed = Manifest { checksum: String::new(), ..self.clone() };
+        sha256(unsealed.to_json().as_bytes())
+    }
+
+    /// Rows of a split and copy.
+    pub fn rows(&self, split: Split, copy: u32) -> u64 {
+        self.shards_of(split, copy).map(|shard| shard.rows).sum()
+    }
+
+    /// Shards of a split and copy, in order.
+    pub fn shards_of(&self, split: Split, copy: u32) -> impl Iterator<Item = &ShardEntry> {
+        self.shards.iter().filter(move |shard| shard.split == split && shard.copy == copy)
+    }
+}
+
+/// SHA-256, in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+pub(crate) fn hexadecimal(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
