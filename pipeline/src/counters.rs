@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
+
 /// Why a record was rejected (unreadable) or a document dropped (read, but not wanted).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -111,6 +113,21 @@ impl Dropped {
     /// Records that could not be read.
     pub fn rejected(&self) -> u64 {
         self.counts.iter().filter(|(reason, _)| reason.is_reject()).map(|(_, count)| count).sum()
+    }
+
+    /// An error if more records were rejected than `limit` percent of those read.
+    pub fn judge(&self, read: u64, limit: f64) -> Result<(), Error> {
+        let rejected = self.rejected();
+        if rejected as f64 * 100.0 <= limit * read as f64 {
+            return Ok(());
+        }
+        Err(Error::TooManyRejects { rejected, read, limit, samples: self.rejected_places() })
+    }
+
+    /// The counts in a line: "3 too short, 1 exact repeat".
+    pub fn in_words(&self) -> String {
+        let counts: Vec<String> = self.counts.iter().map(|(reason, n)| format!("{n} {}", reason.words())).collect();
+        if counts.is_empty() { "nothing was dropped".to_owned() } else { counts.join(", ") }
     }
 
     /// The places of some rejected records, one a line.

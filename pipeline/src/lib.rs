@@ -1,6 +1,17 @@
 //! quanci's pipeline: corpus bytes in, vocabularies and whole-word-masked shards out. `ARCHITECTURE.md` is the map.
 
+pub mod cli;
 pub mod config;
 pub mod counters;
 pub mod document;
+pub mod engine;
 pub mod error;
+pub mod jobs;
+pub mod plan;
+pub mod progress;
+pub mod readers;
+pub mod steps;
+pub mod stop;
+pub mod tally;
+pub mod vocab;
+pub mod work;

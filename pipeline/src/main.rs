@@ -1,2 +1,7 @@
 //! The program `quanci`.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    quanci_pipeline::cli::main()
+}

@@ -6,7 +6,6 @@ mod section;
 mod vocab;
 mod words;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -140,14 +139,14 @@ pub struct Source {
 }
 
 impl Source {
-    /// Reads `path`, lays `overrides` over it and gives the tree to `read`; every problem comes back at once.
-    fn read<T>(
+    /// Parses `text`, lays `overrides` over it and gives the tree to `read`; every problem comes back at once.
+    fn parse<T>(
         path: &Path,
+        text: &str,
         overrides: &[String],
         read: impl FnOnce(&Source, &Section<'_>) -> T,
     ) -> Result<T, Error> {
-        let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
-        let root: Node = node::parse(path, &text, overrides)?;
+        let root: Node = node::parse(path, text, overrides)?;
         let base =
             path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf();
         let source = Source { path: path.to_path_buf(), base };

@@ -28,7 +28,6 @@ pub(super) struct Node {
 
 /// TOML's values, as far as settings use them.
 #[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "TOML's own names")]
 pub(super) enum Value {
     String(String),
     Integer(i64),

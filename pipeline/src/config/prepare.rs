@@ -94,9 +94,14 @@ pub struct OutputSettings {
 }
 
 impl PrepareSettings {
-    /// Reads and checks a settings file; `overrides` are `--set`s, `out` is `--out`.
-    pub fn read(path: &Path, overrides: &[String], out: Option<&Path>) -> Result<PrepareSettings, Error> {
-        Source::read(path, overrides, |source, root| from_section(source, root, out))
+    /// Checks the text of the settings file `path`; `overrides` are `--set`s, `out` is `--out`.
+    pub fn parse(
+        path: &Path,
+        text: &str,
+        overrides: &[String],
+        out: Option<&Path>,
+    ) -> Result<PrepareSettings, Error> {
+        Source::parse(path, text, overrides, |source, root| from_section(source, root, out))
     }
 }
 

@@ -1,0 +1,119 @@
+//! Progress: a bar on a terminal, a line a stage otherwise.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::output::Output;
+use crate::engine::Stage;
+use crate::progress::Progress;
+
+/// Shows the stages of a job.
+pub(super) struct Display<'a> {
+    output: &'a Output,
+    progress: Progress,
+    input_bytes: u64,
+    current: Option<Current>,
+}
+
+/// The stage that runs.
+struct Current {
+    name: &'static str,
+    begun: Instant,
+    before: (u64, u64, u64),
+    ticker: Option<Ticker>,
+}
+
+/// A bar, redrawn by a thread of its own.
+struct Ticker {
+    ended: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+const TICK: Duration = Duration::from_millis(120);
+
+impl<'a> Display<'a> {
+    pub(super) fn new(output: &'a Output, progress: Progress, input_bytes: u64) -> Display<'a> {
+        Display { output, progress, input_bytes, current: None }
+    }
+
+    /// Ends the stage before and begins this one.
+    pub(super) fn begin(&mut self, stage: &dyn Stage) {
+        self.end();
+        let bar = !self.output.is_quiet() && std::io::stderr().is_terminal();
+        let ticker = bar.then(|| Ticker::start(stage.name(), self.progress.clone(), self.input_bytes));
+        self.current =
+            Some(Current { name: stage.name(), begun: Instant::now(), before: self.progress.read(), ticker });
+    }
+
+    /// Ends the last stage.
+    pub(super) fn end(&mut self) {
+        let Some(current) = self.current.take() else { return };
+        if let Some(ticker) = current.ticker {
+            ticker.ended.store(true, Ordering::Relaxed);
+            ticker.thread.join().ok();
+        }
+        let seconds = current.begun.elapsed().as_secs_f64();
+        let (bytes, documents, rows) = self.progress.read();
+        let done = match current.name {
+            "map" | "count" => {
+                let (bytes, documents) = (bytes - current.before.0, documents - current.before.1);
+                format!("{documents} documents, {:.1} MB", bytes as f64 / 1e6)
+            }
+            "reduce" => format!("{} rows", rows - current.before.2),
+            _ => "done".to_owned(),
+        };
+        self.output.message(format_args!("{:>8}: {done} in {seconds:.1} s", current.name));
+    }
+}
+
+impl Drop for Display<'_> {
+    fn drop(&mut self) {
+        if let Some(ticker) = self.current.take().and_then(|current| current.ticker) {
+            ticker.ended.store(true, Ordering::Relaxed);
+            ticker.thread.join().ok();
+        }
+    }
+}
+
+impl Ticker {
+    fn start(stage: &'static str, progress: Progress, input_bytes: u64) -> Ticker {
+        let ended = Arc::new(AtomicBool::new(false));
+        let end = ended.clone();
+        let thread = thread::spawn(move || {
+            let bar = bar(stage, input_bytes);
+            let before = progress.read();
+            while !end.load(Ordering::Relaxed) {
+                let (bytes, documents, rows) = progress.read();
+                let seconds = bar.elapsed().as_secs_f64().max(0.001);
+                if matches!(stage, "map" | "count") {
+                    let rate = (documents - before.1) as f64 / seconds;
+                    bar.set_message(format!("{documents} documents, {rate:.0}/s"));
+                    bar.set_position(bytes - before.0);
+                } else {
+                    bar.set_message(format!("{rows} rows, {:.0}/s", (rows - before.2) as f64 / seconds));
+                }
+                thread::sleep(TICK);
+                bar.tick();
+            }
+            bar.finish_and_clear();
+        });
+        Ticker { ended, thread }
+    }
+}
+
+fn bar(stage: &'static str, input_bytes: u64) -> ProgressBar {
+    let counted = matches!(stage, "map" | "count");
+    let (bar, template) = if counted {
+        let template = "{prefix:>8} {bar:30} {percent:>3} % {bytes}/{total_bytes} {bytes_per_sec}, {msg}, {eta} left";
+        (ProgressBar::new(input_bytes), template)
+    } else {
+        (ProgressBar::new_spinner(), "{prefix:>8} {spinner} {msg} {elapsed}")
+    };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    bar.with_style(style).with_prefix(stage)
+}

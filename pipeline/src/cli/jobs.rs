@@ -1,0 +1,137 @@
+//! `prepare`, `vocab` and `check`.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use quanci_shards::{Manifest, Split};
+
+use super::display::Display;
+use super::output::Output;
+use super::{Common, Run};
+use crate::engine::{Context, Local};
+use crate::error::Error;
+use crate::jobs::prepare::{Counters, PrepareJob};
+use crate::jobs::vocab::VocabJob;
+use crate::plan::{JobKind, Plan, Recipe};
+use crate::progress::Progress;
+use crate::stop::Stop;
+
+/// `quanci prepare`.
+pub(super) fn prepare(run: &Run, common: &Common, output: &Output) -> Result<(), Error> {
+    let begun = Instant::now();
+    let recipe = Recipe::read(&run.config, &common.overrides, run.out.as_deref())?;
+    let (plan, settings) = PrepareJob::plan(recipe)?;
+    settings.warnings().iter().chain(&plan.warnings).for_each(|warning| output.warning(warning));
+    let input_bytes = plan.input_bytes;
+    let job = PrepareJob::open(plan, run.force)?;
+    let mut context = context(common)?;
+    let mut display = Display::new(output, context.progress.clone(), input_bytes);
+    let manifest = job.run(&Local, &mut context, &mut |stage| display.begin(stage))?;
+    display.end();
+    let folder = &job.settings().output.path;
+    output.result(summary(&manifest, folder, begun.elapsed().as_secs_f64())?);
+    output.json(&serde_json::json!({
+        "ok": true,
+        "path": folder,
+        "data_id": manifest.data_id,
+        "counters": manifest.counters,
+    }));
+    Ok(())
+}
+
+/// `quanci vocab`.
+pub(super) fn vocab(run: &Run, common: &Common, output: &Output) -> Result<(), Error> {
+    let recipe = Recipe::read(&run.config, &common.overrides, run.out.as_deref())?;
+    let plan = VocabJob::plan(recipe)?;
+    plan.warnings.iter().for_each(|warning| output.warning(warning));
+    let input_bytes = plan.input_bytes;
+    let job = VocabJob::open(plan, run.force)?;
+    let mut context = context(common)?;
+    let mut display = Display::new(output, context.progress.clone(), input_bytes);
+    let report = job.run(&Local, &mut context, &mut |stage| display.begin(stage))?;
+    display.end();
+    output.result(&report);
+    output.result(format_args!("vocabulary: {}", job.run_settings().path.display()));
+    output.json(&serde_json::json!({ "ok": true, "path": job.run_settings().path, "report": report }));
+    Ok(())
+}
+
+/// `quanci check`: for either kind of settings file.
+pub(super) fn check(config: &Path, common: &Common, output: &Output) -> Result<(), Error> {
+    let recipe = Recipe::read(config, &common.overrides, None)?;
+    let (plan, warnings) = plan(recipe)?;
+    warnings.iter().chain(&plan.warnings).for_each(|warning| output.warning(warning));
+    let files = plan.map.iter().map(|task| task.splits.len()).sum::<usize>();
+    output.result(format_args!(
+        "{}: good; {} tasks over {files} files or parts of files, {:.1} MB",
+        config.display(),
+        plan.map.len(),
+        plan.input_bytes as f64 / 1e6
+    ));
+    output.json(&serde_json::json!({ "ok": true, "tasks": plan.map.len(), "input_bytes": plan.input_bytes }));
+    Ok(())
+}
+
+/// Plans the job that the settings are for, with warnings.
+pub(super) fn plan(recipe: Recipe) -> Result<(Plan, Vec<String>), Error> {
+    match recipe.job() {
+        JobKind::Vocab => Ok((VocabJob::plan(recipe)?, Vec::new())),
+        JobKind::Prepare => {
+            let (plan, settings) = PrepareJob::plan(recipe)?;
+            Ok((plan, settings.warnings()))
+        }
+    }
+}
+
+/// Threads, signals and progress for a run.
+pub(super) fn context(common: &Common) -> Result<Context, Error> {
+    let stop = Stop::default();
+    let second = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        // The first signal asks tasks to stop; a second one does not wait for them.
+        let failed = Error::io("handle signals of", "this process");
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, second.clone())
+            .and_then(|_| signal_hook::flag::register(signal, second.clone()))
+            .and_then(|_| signal_hook::flag::register_usize(signal, stop.flag(), signal as usize))
+            .map_err(failed)?;
+    }
+    Context::new(common.threads, stop, Progress::default())
+}
+
+fn summary(manifest: &Manifest, folder: &Path, seconds: f64) -> Result<String, Error> {
+    let counters: Counters = serde_json::from_value(manifest.counters.clone())
+        .map_err(|e| Error::input(folder, format!("the manifest's counters are of another version: {e}")))?;
+    let (train, read) = (&counters.train, &counters.read);
+    let mut lines = vec![format!("data set  {}  (data id {})", folder.display(), manifest.data_id)];
+    let dropped = counters.dropped.in_words();
+    let set_apart = counters.validation.documents;
+    lines.push(format!("documents {} for training, {set_apart} set apart; dropped: {dropped}", train.documents));
+    let (text_mb, unknown) = (read.text_bytes as f64 / 1e6, 100.0 * read.unknown as f64 / read.pieces.max(1) as f64);
+    lines.push(format!(
+        "text      {text_mb:.1} MB, {} sentences, {} words, {} pieces, {unknown:.3} % [UNK]",
+        read.sentences, read.words, read.pieces
+    ));
+    let rows = train.instances.max(1) as f64;
+    let labels = match manifest.objective {
+        quanci_shards::Objective::Mlm => String::new(),
+        _ => format!(", label 1: {:.2} %", 100.0 * train.label_one as f64 / rows),
+    };
+    lines.push(format!(
+        "instances {} in {} copies, mean length {:.1}{labels}; {} for validation",
+        train.instances,
+        manifest.copies,
+        train.tokens as f64 / rows,
+        manifest.rows(Split::Validation, 0)
+    ));
+    let bytes: u64 = manifest.shards.iter().map(|shard| shard.bytes).sum();
+    let all_rows: u64 = manifest.shards.iter().map(|shard| shard.rows).sum();
+    lines.push(format!(
+        "shards    {} files, {:.1} MB, {:.1} bytes an instance; {seconds:.1} s",
+        manifest.shards.len(),
+        bytes as f64 / 1e6,
+        bytes as f64 / all_rows.max(1) as f64
+    ));
+    Ok(lines.join("\n"))
+}

@@ -1,0 +1,44 @@
+//! Tasks side by side in this process.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use super::{Context, Engine, Stage, run_once};
+use crate::error::Error;
+
+/// This process.
+pub struct Local;
+
+impl Engine for Local {
+    fn execute(&self, stage: &dyn Stage, context: &mut Context) -> Result<(), Error> {
+        let tasks: Vec<u32> = (0..stage.count()).filter(|&task| !stage.is_done(task)).collect();
+        let threads = context.pool.current_num_threads();
+        let side_by_side = threads.min(tasks.len()).max(1);
+        context.width = threads / side_by_side;
+        run_all(stage, &tasks, side_by_side, context)
+    }
+}
+
+/// Hands out tasks in order to threads of their own; the heavy work of a task goes to the pool.
+fn run_all(stage: &dyn Stage, tasks: &[u32], side_by_side: usize, context: &Context) -> Result<(), Error> {
+    let next = AtomicUsize::new(0);
+    let failed = AtomicBool::new(false);
+    let first_error: Mutex<Option<Error>> = Mutex::new(None);
+    let work = || {
+        while !failed.load(Ordering::Relaxed) {
+            let Some(&task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
+            if let Err(error) = run_once(stage, task, context) {
+                failed.store(true, Ordering::Relaxed);
+                first_error.lock().expect("no thread panics while it holds this").get_or_insert(error);
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..side_by_side {
+            scope.spawn(work);
+        }
+        work();
+    });
+    first_error.into_inner().expect("no thread panics while it holds this").map_or(Ok(()), Err)
+}

@@ -1,0 +1,58 @@
+//! Who runs a task. An engine knows nothing of text.
+
+mod local;
+
+use rayon::ThreadPool;
+
+use crate::error::Error;
+use crate::progress::Progress;
+use crate::stop::Stop;
+
+pub use local::Local;
+
+/// The work between two barriers: `count` independent tasks, each idempotent. What a task commits depends on the plan
+/// and the task alone.
+pub trait Stage: Sync {
+    /// Its name: "map", "layout", "reduce", "commit".
+    fn name(&self) -> &'static str;
+    /// How many tasks.
+    fn count(&self) -> u32;
+    /// True if the task's output is committed.
+    fn is_done(&self, task: u32) -> bool;
+    /// Does the task and commits its output.
+    fn run(&self, task: u32, context: &Context) -> Result<(), Error>;
+}
+
+/// What a task finds around it.
+pub struct Context {
+    /// Threads to work with; shared by all tasks of this process.
+    pub pool: ThreadPool,
+    /// How many of them this task may count on for itself.
+    pub width: usize,
+    /// The request to stop.
+    pub stop: Stop,
+    /// Where work done is told.
+    pub progress: Progress,
+}
+
+impl Context {
+    /// A context with `threads` threads; 0 takes one for each core.
+    pub fn new(threads: usize, stop: Stop, progress: Progress) -> Result<Context, Error> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("worker-{i}"));
+        let pool = pool.build().map_err(|e| Error::Retry(format!("cannot start threads: {e}")))?;
+        let width = pool.current_num_threads();
+        Ok(Context { pool, width, stop, progress })
+    }
+}
+
+/// Does a task unless it is done.
+pub fn run_once(stage: &dyn Stage, task: u32, context: &Context) -> Result<(), Error> {
+    context.stop.check()?;
+    if stage.is_done(task) { Ok(()) } else { stage.run(task, context) }
+}
+
+/// Runs all tasks of a stage.
+pub trait Engine {
+    /// Runs what is not done; the first failure ends it.
+    fn execute(&self, stage: &dyn Stage, context: &mut Context) -> Result<(), Error>;
+}

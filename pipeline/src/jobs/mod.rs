@@ -1,0 +1,5 @@
+//! Jobs: stages made of steps.
+
+pub mod prepare;
+mod read;
+pub mod vocab;

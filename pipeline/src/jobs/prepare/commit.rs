@@ -1,0 +1,222 @@
+//! Commit: check every shard, lay the data set out in a folder of its own, the manifest last, and give the folder its
+//! name. A reader sees the whole data set or none.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use quanci_shards::manifest::{FileEntry, ShardEntry, VocabularyEntry, sha256};
+use quanci_shards::{FORMAT_VERSION, MANIFEST_FILE, Manifest, Split};
+
+use super::card;
+use super::reduce::{REPORT, Reduce, ReduceReport, file_name};
+use super::report::{Counters, SplitCounters};
+use crate::counters::Reason;
+use crate::engine::{Context, Stage};
+use crate::error::Error;
+use crate::vocab::write::TokenizerFiles;
+use crate::work::{self, Attempt};
+
+/// The commit stage: one task.
+pub(super) struct Commit<'a> {
+    pub(super) reduce: Reduce<'a>,
+    pub(super) canonical: &'a serde_json::Value,
+    /// Replace a data set that is there.
+    pub(super) replace: bool,
+}
+
+impl Stage for Commit<'_> {
+    fn name(&self) -> &'static str {
+        "commit"
+    }
+
+    fn count(&self) -> u32 {
+        1
+    }
+
+    fn is_done(&self, _: u32) -> bool {
+        let there = Manifest::read(&self.reduce.settings.output.path);
+        !self.replace && there.is_ok_and(|manifest| manifest.data_id == self.reduce.layout.data_id)
+    }
+
+    fn run(&self, _: u32, _: &Context) -> Result<(), Error> {
+        let output = &self.reduce.settings.output.path;
+        let reports = self.reports()?;
+        let attempt = Attempt::new(output)?;
+        attempt.create_folder()?;
+        let shards = self.lay_out_shards(&reports, attempt.path())?;
+        let counters = self.counters(&reports);
+        let mut manifest = self.manifest(shards, &counters);
+        manifest.files = self.write_files(&manifest, attempt.path())?;
+        let manifest = manifest.sealed();
+        let path = attempt.path().join(MANIFEST_FILE);
+        work::commit_file(&path, |file| std::io::Write::write_all(file, manifest.to_json().as_bytes()))?;
+        make_way(output, self.replace)?;
+        attempt.commit()
+    }
+}
+
+impl Commit<'_> {
+    fn reports(&self) -> Result<Vec<ReduceReport>, Error> {
+        let tasks = 0..self.reduce.count();
+        tasks.map(|task| work::read_json(&self.reduce.task_folder(task).join(REPORT))).collect()
+    }
+
+    /// Links (or copies, where the file system has no links) every shard into the folder and checks its size.
+    fn lay_out_shards(&self, reports: &[ReduceReport], folder: &Path) -> Result<Vec<ShardEntry>, Error> {
+        let mut shards = Vec::new();
+        for (task, report) in reports.iter().enumerate() {
+            for file in &report.files {
+                let path = self.shard_path(report, file.copy);
+                let from = self.reduce.task_folder(task as u32).join(file_name(file.copy));
+                let to = folder.join(&path);
+                let parent = to.parent().unwrap_or(folder);
+                fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
+                fs::hard_link(&from, &to).or_else(|_| fs::copy(&from, &to).map(|_| ())).map_err(Error::io("copy", &from))?;
+                let bytes = fs::metadata(&to).map_err(Error::io("read", &to))?.len();
+                if bytes != file.bytes {
+                    let message = format!("{bytes} bytes; {} were written: remove it and run again", file.bytes);
+                    return Err(Error::Damaged { path: self.reduce.task_folder(task as u32), message });
+                }
+                shards.push(ShardEntry {
+                    path,
+                    split: report.split,
+                    copy: file.copy,
+                    rows: file.rows,
+                    tokens: file.tokens,
+                    bytes: file.bytes,
+                    sha256: file.sha256.clone(),
+                });
+            }
+        }
+        shards.sort_by(|a, b| (a.split, a.copy, &a.path).cmp(&(b.split, b.copy, &b.path)));
+        Ok(shards)
+    }
+
+    fn shard_path(&self, report: &ReduceReport, copy: u32) -> String {
+        let (folder, shards) = match report.split {
+            Split::Train => (format!("copy-{copy:02}"), self.reduce.layout.train.shards),
+            Split::Validation => ("validation".to_owned(), self.reduce.layout.validation.shards),
+        };
+        format!("{folder}/part-{:05}-of-{shards:05}.parquet", report.shard)
+    }
+
+    fn counters(&self, reports: &[ReduceReport]) -> Counters {
+        let of = |split| {
+            let mut sum = SplitCounters::default();
+            reports.iter().filter(|report| report.split == split).for_each(|report| sum.merge(&report.counters));
+            sum
+        };
+        let (train, validation) = (of(Split::Train), of(Split::Validation));
+        let map = &self.reduce.layout.report;
+        let mut dropped = map.dropped.clone().without_places();
+        let mut count = |reason, n: u64| {
+            if n > 0 {
+                *dropped.counts.entry(reason).or_default() += n;
+            }
+        };
+        count(Reason::Duplicate, train.duplicates + validation.duplicates);
+        count(Reason::NoInstance, train.without_instance + validation.without_instance);
+        Counters {
+            records: map.records,
+            read: map.train.clone(),
+            read_validation: map.validation.clone(),
+            dropped,
+            train,
+            validation,
+        }
+    }
+
+    fn manifest(&self, shards: Vec<ShardEntry>, counters: &Counters) -> Manifest {
+        let Reduce { settings, vocabulary, layout, .. } = &self.reduce;
+        Manifest {
+            format_version: FORMAT_VERSION,
+            data_id: layout.data_id.clone(),
+            vocabulary: VocabularyEntry {
+                file: "vocab.txt".to_owned(),
+                sha256: vocabulary.sha256(),
+                size: vocabulary.len() as u32,
+                specials: vocabulary.specials(),
+                reserved: vocabulary.reserved(),
+            },
+            objective: settings.instances.objective,
+            max_seq_len: settings.instances.max_seq_len,
+            copies: settings.instances.copies,
+            masking: settings.masking,
+            settings: self.canonical.clone(),
+            shards,
+            files: Vec::new(),
+            counters: serde_json::to_value(counters).expect("counters have string keys only"),
+            checksum: String::new(),
+        }
+    }
+
+    /// Writes the vocabulary, the tokenizer's files and the card.
+    fn write_files(&self, manifest: &Manifest, folder: &Path) -> Result<Vec<FileEntry>, Error> {
+        let Reduce { settings, vocabulary, .. } = &self.reduce;
+        let tokenizer = TokenizerFiles::new(vocabulary, settings.tokenize.lowercase, settings.tokenize.han)?;
+        let card = card::card(manifest);
+        let mut entries = Vec::new();
+        for (name, bytes) in tokenizer.named().into_iter().chain([("README.md", card.as_bytes())]) {
+            let path = folder.join(name);
+            fs::write(&path, bytes).map_err(Error::io("write", &path))?;
+            entries.push(FileEntry { path: name.to_owned(), bytes: bytes.len() as u64, sha256: sha256(bytes) });
+        }
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(entries)
+    }
+}
+
+/// Leaves the output's name free: an empty folder goes, and with `replace` a data set too.
+fn make_way(output: &Path, replace: bool) -> Result<(), Error> {
+    if !output.exists() {
+        return Ok(());
+    }
+    if fs::remove_dir(output).is_ok() {
+        return Ok(());
+    }
+    check_output(output, replace, &|_| false)?;
+    let old = Attempt::new(&output.with_extension("replaced"))?;
+    fs::rename(output, old.path()).map_err(Error::io("rename", output))
+}
+
+/// An error if the output folder holds anything that this run would not make itself: `same` tells whether a data set
+/// that is there is ours.
+pub(super) fn check_output(output: &Path, replace: bool, same: &dyn Fn(&Manifest) -> bool) -> Result<(), Error> {
+    let failed = |message: String| Err(Error::Output { path: output.to_path_buf(), message });
+    let entries = match fs::read_dir(output) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Error::io("read", output)(error)),
+    };
+    let names: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    if !names.iter().any(|path| path.ends_with(MANIFEST_FILE)) {
+        let some = names.iter().min().map(|path| path.display().to_string()).unwrap_or_default();
+        return failed(format!("holds files that are no data set of ours ({some}); name another `output.path`"));
+    }
+    let manifest = match Manifest::read(output) {
+        Ok(manifest) => manifest,
+        Err(error) if !replace => return Err(error.into()),
+        Err(_) => return Ok(()),
+    };
+    let known = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let first = |entry: &str| entry.split('/').next() == Some(&*name);
+        name == MANIFEST_FILE
+            || manifest.files.iter().any(|file| first(&file.path))
+            || manifest.shards.iter().any(|shard| first(&shard.path))
+    };
+    if let Some(foreign) = names.iter().filter(|path| !known(path)).min() {
+        return failed(format!("holds a file that is no part of its data set ({}); move it away", foreign.display()));
+    }
+    if !replace && !same(&manifest) {
+        return failed(format!(
+            "holds a data set made of other text or by other settings (data id {}); name another `output.path`, or \
+             replace it with --force",
+            manifest.data_id
+        ));
+    }
+    Ok(())
+}

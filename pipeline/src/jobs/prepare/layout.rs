@@ -1,0 +1,173 @@
+//! Layout: once all text is counted, how many buckets and shards there are. A function of the text and the settings
+//! alone: not of files, threads, memory or engine.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use quanci_shards::Split;
+use serde::{Deserialize, Serialize};
+
+use super::map;
+use super::part::FINE_BUCKETS;
+use super::report::MapReport;
+use crate::config::{OutputSettings, PrepareSettings};
+use crate::engine::{Context, Stage};
+use crate::error::Error;
+use crate::plan::Plan;
+use crate::work;
+
+/// Buckets, shards and all that map counted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Layout {
+    pub(super) data_id: String,
+    pub(super) train: SplitLayout,
+    pub(super) validation: SplitLayout,
+    pub(super) report: MapReport,
+}
+
+/// Buckets and shards of a split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SplitLayout {
+    pub(super) buckets: u32,
+    pub(super) shards: u32,
+}
+
+impl SplitLayout {
+    /// Buckets of `bucket_mb` of text; for a small corpus as many as make `shards` files, but never under 1 MB each; for a
+    /// large one a multiple of `shards`.
+    fn of(text_bytes: u64, output: &OutputSettings) -> SplitLayout {
+        if text_bytes == 0 {
+            return SplitLayout { buckets: 0, shards: 0 };
+        }
+        let shards = u64::from(output.shards);
+        let by_size = text_bytes.div_ceil(u64::from(output.bucket_mb) << 20).min(u64::from(FINE_BUCKETS));
+        let buckets = if by_size > shards {
+            by_size.div_ceil(shards) * shards
+        } else {
+            by_size.max((text_bytes >> 20).min(shards)).max(1)
+        };
+        // Past the finest division there is, buckets grow instead.
+        let buckets = if buckets > u64::from(FINE_BUCKETS) { buckets - shards } else { buckets };
+        SplitLayout { buckets: buckets as u32, shards: buckets.min(shards) as u32 }
+    }
+
+    /// The buckets of a shard: a run.
+    pub(super) fn buckets_of(&self, shard: u32) -> Range<u32> {
+        share(self.buckets, shard, self.shards)..share(self.buckets, shard + 1, self.shards)
+    }
+
+    /// The fine buckets of a bucket: a run.
+    pub(super) fn fine_of(&self, bucket: u32, split: Split) -> Range<u32> {
+        let base = if split == Split::Validation { FINE_BUCKETS } else { 0 };
+        base + share(FINE_BUCKETS, bucket, self.buckets)..base + share(FINE_BUCKETS, bucket + 1, self.buckets)
+    }
+}
+
+fn share(whole: u32, part: u32, parts: u32) -> u32 {
+    (u64::from(whole) * u64::from(part) / u64::from(parts)) as u32
+}
+
+/// The layout stage: one task.
+pub(super) struct LayoutStage<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) settings: &'a PrepareSettings,
+    pub(super) parts: &'a Path,
+    pub(super) path: PathBuf,
+    /// Hash of the settings that change the output.
+    pub(super) settings_id: &'a str,
+}
+
+impl Stage for LayoutStage<'_> {
+    fn name(&self) -> &'static str {
+        "layout"
+    }
+
+    fn count(&self) -> u32 {
+        1
+    }
+
+    fn is_done(&self, _: u32) -> bool {
+        self.path.exists()
+    }
+
+    fn run(&self, _: u32, _: &Context) -> Result<(), Error> {
+        let mut report = MapReport::default();
+        for task in &self.plan.map {
+            report.merge(&map::report(self.parts, task)?);
+        }
+        self.judge(&report)?;
+        let output = &self.settings.output;
+        let layout = Layout {
+            data_id: data_id(self.settings_id, &report),
+            train: SplitLayout::of(report.train.text_bytes, output),
+            validation: SplitLayout::of(report.validation.text_bytes, output),
+            report,
+        };
+        work::commit_json(&self.path, &layout)
+    }
+}
+
+impl LayoutStage<'_> {
+    fn judge(&self, report: &MapReport) -> Result<(), Error> {
+        report.dropped.judge(report.records, self.settings.max_reject_percent)?;
+        if report.train.documents == 0 {
+            let message = format!("no document came out of the corpus: {}", report.dropped.in_words());
+            return Err(Error::input(&self.settings.source.path, message));
+        }
+        if self.settings.output.validation > 0.0 && report.validation.documents == 0 {
+            let message = format!(
+                "`output.validation` = {} set none of {} documents apart: take a larger share, or 0",
+                self.settings.output.validation, report.train.documents
+            );
+            return Err(Error::settings(message));
+        }
+        Ok(())
+    }
+}
+
+fn data_id(settings_id: &str, report: &MapReport) -> String {
+    let text = [report.train.documents, report.train.hash_sum, report.validation.documents, report.validation.hash_sum];
+    let all = serde_json::json!([settings_id, text]);
+    format!("{:032x}", xxhash_rust::xxh3::xxh3_128(all.to_string().as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(text_mb: u64, shards: u32, bucket_mb: u32) -> (u32, u32) {
+        let output = OutputSettings {
+            path: PathBuf::new(),
+            work: PathBuf::new(),
+            keep_work: true,
+            shards,
+            bucket_mb,
+            validation: 0.0,
+        };
+        let layout = SplitLayout::of(text_mb << 20, &output);
+        (layout.buckets, layout.shards)
+    }
+
+    #[test]
+    fn buckets_and_shards() {
+        assert_eq!(layout(0, 16, 64), (0, 0));
+        assert_eq!(layout(3, 16, 64), (3, 3));
+        assert_eq!(layout(97, 16, 64), (16, 16));
+        assert_eq!(layout(1024, 16, 64), (16, 16));
+        assert_eq!(layout(2000, 16, 64), (32, 16), "a multiple of the shards");
+        assert_eq!(layout(10 << 20, 16, 64), (4096, 16), "no more than there are fine buckets");
+        assert_eq!(layout(10 << 20, 1000, 64), (4000, 1000));
+        assert_eq!(layout(97, 1, 1024), (1, 1));
+    }
+
+    #[test]
+    fn every_fine_bucket_is_in_one_shard() {
+        for (buckets, shards) in [(1, 1), (3, 3), (16, 16), (4000, 1000), (48, 16)] {
+            let layout = SplitLayout { buckets, shards };
+            let all = (0..shards).flat_map(|s| layout.buckets_of(s)).flat_map(|b| layout.fine_of(b, Split::Train));
+            assert!(all.eq(0..FINE_BUCKETS));
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Map: read -> clean -> split sentences -> segment words -> WordPiece -> part file.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use quanci_shards::draws::mix;
+use rayon::prelude::*;
+
+use super::part::{Encoded, FINE_BUCKETS, PartReader, PartWriter, is_narrow};
+use super::report::MapReport;
+use crate::config::{Format, PrepareSettings};
+use crate::counters::Reason;
+use crate::document::Document;
+use crate::engine::{Context, Stage};
+use crate::error::Error;
+use crate::plan::{MapTask, Plan};
+use crate::readers::ReadSettings;
+use crate::steps::bucket::TokenizedDocument;
+use crate::steps::clean::Clean;
+use crate::steps::segment::{Segmenter, WordStarts};
+use crate::steps::sentences::sentences;
+use crate::steps::tokenize::{Scratch, Tokenizer};
+use crate::jobs::read::for_each_batch;
+use crate::vocab::file::Vocabulary;
+
+/// The map stage.
+pub(super) struct Map<'a> {
+    plan: &'a Plan,
+    settings: &'a PrepareSettings,
+    folder: PathBuf,
+    steps: Steps,
+}
+
+impl<'a> Map<'a> {
+    /// Loads what the steps need.
+    pub(super) fn new(
+        plan: &'a Plan,
+        settings: &'a PrepareSettings,
+        vocabulary: &Vocabulary,
+        folder: &Path,
+    ) -> Result<Self, Error> {
+        Ok(Map { plan, settings, folder: folder.to_path_buf(), steps: Steps::new(settings, vocabulary)? })
+    }
+}
+
+/// The part file of a task.
+pub(super) fn part_path(folder: &Path, task: &MapTask) -> PathBuf {
+    folder.join(format!("{}.part", task.key))
+}
+
+impl Stage for Map<'_> {
+    fn name(&self) -> &'static str {
+        "map"
+    }
+
+    fn count(&self) -> u32 {
+        self.plan.map.len() as u32
+    }
+
+    fn is_done(&self, task: u32) -> bool {
+        part_path(&self.folder, &self.plan.map[task as usize]).exists()
+    }
+
+    fn run(&self, task: u32, context: &Context) -> Result<(), Error> {
+        let task = &self.plan.map[task as usize];
+        let corpus = &self.settings.corpora[task.corpus as usize];
+        let settings = ReadSettings::new(corpus, &self.settings.clean);
+        let mut part = PartWriter::new(&part_path(&self.folder, task))?;
+        let mut report = MapReport::default();
+        for_each_batch(task, &settings, context, |batch| {
+            let chunks = context.pool.install(|| self.steps.apply_all(&batch.documents, settings.format));
+            for chunk in &chunks {
+                part.push(&chunk.encoded)?;
+                report.merge(&chunk.report);
+            }
+            for (reason, text, place) in &batch.rejected {
+                report.dropped.add(*reason, text, place);
+            }
+            report.records += batch.records;
+            Ok(())
+        })?;
+        part.commit(&report)
+    }
+}
+
+/// The steps from a document to its pieces.
+pub(super) struct Steps {
+    clean: Clean,
+    segmenter: Segmenter,
+    tokenizer: Tokenizer,
+    unk: u32,
+    narrow: bool,
+    validation: f64,
+    rooms: Mutex<Vec<Room>>,
+}
+
+/// A thread's room to work in.
+#[derive(Default)]
+struct Room {
+    starts: WordStarts,
+    scratch: Scratch,
+    document: TokenizedDocument,
+}
+
+/// What came of a part of a batch.
+#[derive(Default)]
+struct Chunk {
+    encoded: Encoded,
+    report: MapReport,
+}
+
+impl Steps {
+    fn new(settings: &PrepareSettings, vocabulary: &Vocabulary) -> Result<Steps, Error> {
+        Ok(Steps {
+            clean: Clean::new(&settings.clean),
+            segmenter: Segmenter::new(&settings.segment)?,
+            tokenizer: Tokenizer::new(vocabulary, &settings.tokenize),
+            unk: vocabulary.specials().unk,
+            narrow: is_narrow(vocabulary.len()),
+            validation: settings.output.validation,
+            rooms: Mutex::default(),
+        })
+    }
+
+    fn apply_all(&self, documents: &[Document], format: Format) -> Vec<Chunk> {
+        // Several chunks a thread, so that a long document does not keep the others waiting.
+        let chunk = documents.len().div_ceil(8 * rayon::current_num_threads()).max(1);
+        let apply = |documents: &[Document]| {
+            let mut room = self.rooms.lock().expect("no thread panics while it holds this").pop().unwrap_or_default();
+            let mut chunk = Chunk::default();
+            documents.iter().for_each(|document| self.apply(document, format, &mut room, &mut chunk));
+            self.rooms.lock().expect("no thread panics while it holds this").push(room);
+            chunk
+        };
+        documents.par_chunks(chunk).map(apply).collect()
+    }
+
+    fn apply(&self, document: &Document, format: Format, room: &mut Room, chunk: &mut Chunk) {
+        let cleaned = match self.clean.apply(document) {
+            Ok(cleaned) => cleaned,
+            Err(reason) => return chunk.report.dropped.add(reason, &document.text, &document.place),
+        };
+        let Room { starts, scratch, document: tokenized } = room;
+        tokenized.hash = cleaned.hash;
+        tokenized.pieces.clear();
+        tokenized.sentence_ends.clear();
+        let mut sentence = |sentence: &str| {
+            self.segmenter.words(sentence, starts);
+            let before = tokenized.pieces.len();
+            self.tokenizer.apply(sentence, starts, scratch, &mut tokenized.pieces);
+            if tokenized.pieces.len() > before {
+                tokenized.sentence_ends.push(tokenized.pieces.len() as u32);
+            }
+        };
+        for line in cleaned.text.split('\n') {
+            if format == Format::Sentences { sentence(line) } else { sentences(line).for_each(&mut sentence) }
+        }
+        if tokenized.pieces.is_empty() {
+            return chunk.report.dropped.add(Reason::Empty, &document.text, &document.place);
+        }
+        let apart = is_validation(cleaned.hash, self.validation);
+        let tally = if apart { &mut chunk.report.validation } else { &mut chunk.report.train };
+        tally.documents += 1;
+        tally.text_bytes += cleaned.text.len() as u64;
+        tally.sentences += tokenized.sentence_ends.len() as u64;
+        tally.words += tokenized.pieces.iter().filter(|piece| piece.is_word_start()).count() as u64;
+        tally.pieces += tokenized.pieces.len() as u64;
+        tally.unknown += tokenized.pieces.iter().filter(|piece| piece.id() == self.unk).count() as u64;
+        tally.hash_sum = tally.hash_sum.wrapping_add(mix(salted(cleaned.hash, 0)));
+        chunk.encoded.push(fine_bucket(cleaned.hash, apart), tokenized, self.narrow);
+    }
+}
+
+/// Independent functions of a content hash, one for each salt.
+pub(super) fn salted(hash: u128, salt: u64) -> u64 {
+    mix((hash as u64) ^ mix((hash >> 64) as u64 ^ mix(salt)))
+}
+
+const SALT_BUCKET: u64 = 1;
+const SALT_VALIDATION: u64 = 2;
+/// For [`super::reduce`]: how often a weighted document is passed over.
+pub(super) const SALT_WEIGHT: u64 = 3;
+
+fn is_validation(hash: u128, share: f64) -> bool {
+    (salted(hash, SALT_VALIDATION) >> 11) as f64 * (1.0 / (1u64 << 53) as f64) < share
+}
+
+/// Training documents have the fine buckets below [`FINE_BUCKETS`], those set apart the ones above.
+fn fine_bucket(hash: u128, apart: bool) -> u32 {
+    let fine = (salted(hash, SALT_BUCKET) >> 52) as u32;
+    if apart { FINE_BUCKETS + fine } else { fine }
+}
+
+/// The report of a finished task.
+pub(super) fn report(folder: &Path, task: &MapTask) -> Result<MapReport, Error> {
+    Ok(PartReader::open(&part_path(folder, task))?.report().clone())
+}

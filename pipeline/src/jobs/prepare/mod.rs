@@ -1,0 +1,271 @@
+//! The prepare job: corpus bytes to a data set, in four stages with a barrier between two of them.
+//!
+//! ```text
+//! map     read -> clean -> sentences -> words -> pieces, by fine bucket      one task a few files
+//! layout  all counters -> buckets and shards; too many rejects end here      one task
+//! reduce  gather a shard's buckets -> pairs, masks, shuffle -> rows          one task a shard
+//! commit  the data set's folder, its manifest last                           one task
+//! ```
+
+mod card;
+mod commit;
+mod layout;
+mod map;
+mod part;
+mod reduce;
+mod report;
+
+use std::fs;
+use std::path::PathBuf;
+
+use quanci_shards::{FORMAT_VERSION, Manifest};
+
+use crate::config::{PrepareSettings, Words};
+use crate::engine::{Context, Engine, Stage};
+use crate::error::Error;
+use crate::plan::{JobKind, Plan, Recipe};
+use crate::steps::pair::{PairSettings, Rules};
+use crate::vocab::file::Vocabulary;
+use crate::work;
+use layout::{Layout, LayoutStage};
+pub use report::{Counters, SplitCounters};
+
+/// The segmenter whose dictionary and model the words come from: another version may cut otherwise.
+const SEGMENTER: &str = "jieba-rs 0.11.0";
+
+/// The stages, in order.
+pub const STAGES: [&str; 4] = ["map", "layout", "reduce", "commit"];
+
+/// A prepare job with its plan.
+pub struct PrepareJob {
+    plan: Plan,
+    settings: PrepareSettings,
+    vocabulary: Vocabulary,
+    canonical: serde_json::Value,
+    settings_id: String,
+    parts: PathBuf,
+    folder: PathBuf,
+    replace: bool,
+}
+
+/// Settings that were read, with their vocabulary and identity.
+struct Prepared {
+    settings: PrepareSettings,
+    vocabulary: Vocabulary,
+    canonical: serde_json::Value,
+    dictionary: String,
+}
+
+impl Prepared {
+    fn read(recipe: &Recipe) -> Result<Prepared, Error> {
+        let settings =
+            PrepareSettings::parse(&recipe.path, &recipe.text, &recipe.overrides, recipe.out.as_deref())?;
+        let vocabulary = Vocabulary::read(&settings.vocab)?;
+        let dictionary = match (&settings.segment.words, &settings.segment.user_dict) {
+            (Words::Jieba, Some(path)) => {
+                let bytes = fs::read(path).map_err(Error::io("read", path))?;
+                format!("{SEGMENTER} + {}", quanci_shards::manifest::sha256(&bytes))
+            }
+            (Words::Jieba, None) => SEGMENTER.to_owned(),
+            _ => String::new(),
+        };
+        let canonical = canonical(&settings, &dictionary);
+        Ok(Prepared { settings, vocabulary, canonical, dictionary })
+    }
+
+    /// All that map depends on, besides the files and how they are read.
+    fn map_setup(&self) -> String {
+        let PrepareSettings { clean, segment, tokenize, output, .. } = &self.settings;
+        let vocabulary = self.vocabulary.sha256();
+        serde_json::json!([clean, segment, self.dictionary, tokenize, vocabulary, output.validation]).to_string()
+    }
+}
+
+/// The settings that change the output: no paths, nothing of this machine.
+fn canonical(settings: &PrepareSettings, dictionary: &str) -> serde_json::Value {
+    let corpora: Vec<serde_json::Value> = settings
+        .corpora
+        .iter()
+        .map(|corpus| {
+            let fields = corpus.format.has_fields().then_some(&corpus.text_field);
+            serde_json::json!({
+                "name": corpus.name, "format": corpus.format, "text_field": fields, "weight": corpus.weight,
+            })
+        })
+        .collect();
+    serde_json::json!({
+        "seed": settings.seed,
+        "corpus": corpora,
+        "clean": settings.clean,
+        "segment": settings.segment,
+        "segmenter": dictionary,
+        "tokenize": settings.tokenize,
+        "instances": settings.instances,
+        "masking": settings.masking,
+        "output": settings.output,
+    })
+}
+
+impl PrepareJob {
+    /// Reads the settings, looks at the inputs and plans the tasks. Writes nothing, but for standard input.
+    pub fn plan(recipe: Recipe) -> Result<(Plan, PrepareSettings), Error> {
+        let prepared = Prepared::read(&recipe)?;
+        let settings = prepared.settings.clone();
+        let (base, work) = (&settings.source.base, &settings.output.work);
+        let setup = prepared.map_setup();
+        let plan =
+            Plan::make(JobKind::Prepare, recipe, base, &settings.corpora, &settings.clean, &setup, work)?;
+        Ok((plan, settings))
+    }
+
+    /// Opens a planned job. `replace` allows it to take the place of another data set.
+    pub fn open(plan: Plan, replace: bool) -> Result<PrepareJob, Error> {
+        let prepared = Prepared::read(&plan.recipe)?;
+        let identity = serde_json::json!([FORMAT_VERSION, prepared.canonical, prepared.vocabulary.sha256()]);
+        let work = &prepared.settings.output.work;
+        Ok(PrepareJob {
+            parts: work.join("parts"),
+            folder: work.join(&plan.work_id),
+            settings_id: identity.to_string(),
+            settings: prepared.settings,
+            vocabulary: prepared.vocabulary,
+            canonical: prepared.canonical,
+            plan,
+            replace,
+        })
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &PrepareSettings {
+        &self.settings
+    }
+
+    /// The plan.
+    pub fn plan_data(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// A stage by its name. `reduce` and `commit` can be had once `layout` is done.
+    pub fn stage(&self, name: &str) -> Result<Box<dyn Stage + '_>, Error> {
+        match name {
+            "map" => Ok(Box::new(map::Map::new(&self.plan, &self.settings, &self.vocabulary, &self.parts)?)),
+            "layout" => Ok(Box::new(LayoutStage {
+                plan: &self.plan,
+                settings: &self.settings,
+                parts: &self.parts,
+                path: self.layout_path(),
+                settings_id: &self.settings_id,
+            })),
+            "reduce" => Ok(Box::new(self.reduce()?)),
+            "commit" => Ok(Box::new(commit::Commit {
+                reduce: self.reduce()?,
+                canonical: &self.canonical,
+                replace: self.replace,
+            })),
+            _ => Err(Error::settings(format!("no stage {name:?}; the stages are {}", STAGES.join(", ")))),
+        }
+    }
+
+    fn layout_path(&self) -> PathBuf {
+        self.folder.join("layout.json")
+    }
+
+    fn layout(&self) -> Result<Option<Layout>, Error> {
+        let path = self.layout_path();
+        if path.exists() { work::read_json(&path).map(Some) } else { Ok(None) }
+    }
+
+    fn reduce(&self) -> Result<reduce::Reduce<'_>, Error> {
+        let Some(layout) = self.layout()? else {
+            return Err(Error::Retry("the stages map and layout are not done yet".to_owned()));
+        };
+        Ok(reduce::Reduce {
+            plan: &self.plan,
+            settings: &self.settings,
+            vocabulary: &self.vocabulary,
+            layout,
+            parts: &self.parts,
+            folder: self.folder.join("reduce"),
+            pairs: pair_settings(&self.settings, &self.vocabulary),
+        })
+    }
+
+    /// Runs all stages and gives the finished data set's manifest. `begin` is told of each stage.
+    pub fn run(
+        &self,
+        engine: &dyn Engine,
+        context: &mut Context,
+        begin: &mut dyn FnMut(&dyn Stage),
+    ) -> Result<Manifest, Error> {
+        let output = &self.settings.output;
+        let _lock = work::lock(&output.work, &output.path)?;
+        if self.replace {
+            self.forget()?;
+        }
+        let same_settings = |manifest: &Manifest| manifest.settings == self.canonical;
+        commit::check_output(&output.path, self.replace, &same_settings)?;
+        if let Some(finished) = self.finished()? {
+            return Ok(finished);
+        }
+        for name in STAGES {
+            let stage = self.stage(name)?;
+            begin(&*stage);
+            engine.execute(&*stage, context)?;
+            if let ("layout", Some(layout)) = (name, self.layout()?) {
+                let same = |manifest: &Manifest| manifest.data_id == layout.data_id;
+                commit::check_output(&output.path, self.replace, &same)?;
+                if let Some(finished) = self.finished()? {
+                    return Ok(finished);
+                }
+            }
+        }
+        self.tidy()?;
+        Ok(Manifest::read(&output.path)?)
+    }
+
+    /// The manifest of the output, if it is this job's.
+    fn finished(&self) -> Result<Option<Manifest>, Error> {
+        let Some(layout) = self.layout()?.filter(|_| !self.replace) else { return Ok(None) };
+        let manifest = Manifest::read(&self.settings.output.path);
+        Ok(manifest.ok().filter(|manifest| manifest.data_id == layout.data_id))
+    }
+
+    /// Removes the work of this plan: `--force` starts over.
+    fn forget(&self) -> Result<(), Error> {
+        work::remove_folder(&self.folder)?;
+        self.remove_parts()
+    }
+
+    /// Removes what no later run can use; the layout stays, to know the finished data set by.
+    fn tidy(&self) -> Result<(), Error> {
+        work::remove_folder(&self.folder.join("reduce"))?;
+        if self.settings.output.keep_work { Ok(()) } else { self.remove_parts() }
+    }
+
+    fn remove_parts(&self) -> Result<(), Error> {
+        for task in &self.plan.map {
+            let path = map::part_path(&self.parts, task);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::io("remove", &path)(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Pair building's settings, with the vocabulary's clause marks.
+fn pair_settings(settings: &PrepareSettings, vocabulary: &Vocabulary) -> PairSettings {
+    let marks = ["，", "；", "：", "、", "．", ",", ";", ":"];
+    let mut clause_marks: Vec<u32> = marks.iter().filter_map(|mark| vocabulary.id(mark)).collect();
+    clause_marks.sort_unstable();
+    PairSettings {
+        objective: settings.instances.objective,
+        max_seq_len: settings.instances.max_seq_len,
+        short_seq_prob: settings.instances.short_seq_prob,
+        rules: Rules::Balanced,
+        clause_marks,
+    }
+}

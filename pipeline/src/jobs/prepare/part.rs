@@ -1,0 +1,368 @@
+//! Part files: the output of a map task, its documents in order of their fine bucket.
+//!
+//! ```text
+//! sections …    one for each fine bucket that has documents, in order; a section is documents one after the other
+//! index         for each section: fine bucket u32, bytes u64, xxh3 of its bytes u64
+//! report        JSON
+//! footer        bytes of index u64, bytes of report u64, xxh3 of both u64, MAGIC
+//! ```
+//!
+//! All integers are little-endian. Whoever decides later how many buckets there are reads runs of fine buckets: the map
+//! work serves any number of them. Documents are held back until [`SPILL_BYTES`], then sorted and put aside; when the
+//! task ends, the same sections of all spills are joined, without looking into them.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::Xxh3;
+
+use super::report::MapReport;
+use crate::error::Error;
+use crate::steps::bucket::TokenizedDocument;
+use crate::steps::tokenize::Piece;
+use crate::work::Attempt;
+
+/// Fine buckets of each split.
+pub(super) const FINE_BUCKETS: u32 = 4096;
+/// A spill holds about this much.
+const SPILL_BYTES: usize = 64 << 20;
+const MAGIC: &[u8; 8] = b"quanciP1";
+const FOOTER_BYTES: u64 = 32;
+const HASH_BYTES: usize = 16;
+
+/// Encoded documents and their fine buckets.
+#[derive(Default)]
+pub(super) struct Encoded {
+    bytes: Vec<u8>,
+    documents: Vec<Document>,
+}
+
+/// An encoded document: its fine bucket and where it lies.
+#[derive(Clone, Copy)]
+struct Document {
+    fine: u32,
+    start: u32,
+    bytes: u32,
+}
+
+impl Encoded {
+    /// Adds a document. Pieces take two bytes each where the vocabulary is small enough (`narrow`).
+    pub(super) fn push(&mut self, fine: u32, document: &TokenizedDocument, narrow: bool) {
+        let start = self.bytes.len();
+        self.bytes.extend([0; 4]);
+        self.bytes.extend(document.hash.to_le_bytes());
+        self.bytes.extend((document.sentence_ends.len() as u32).to_le_bytes());
+        self.bytes.extend(document.sentence_ends.iter().flat_map(|end| end.to_le_bytes()));
+        if narrow {
+            self.bytes.extend(document.pieces.iter().flat_map(|piece| narrowed(*piece).to_le_bytes()));
+        } else {
+            self.bytes.extend(document.pieces.iter().flat_map(|piece| piece.0.to_le_bytes()));
+        }
+        let bytes = (self.bytes.len() - start) as u32;
+        self.bytes[start..start + 4].copy_from_slice(&(bytes - 4).to_le_bytes());
+        self.documents.push(Document { fine, start: start as u32, bytes });
+    }
+
+    fn append(&mut self, other: &Encoded) {
+        let base = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(&other.bytes);
+        self.documents.extend(other.documents.iter().map(|d| Document { start: base + d.start, ..*d }));
+    }
+
+    /// Writes the sections in order and gives their index.
+    fn write_sections(&mut self, output: &mut impl Write) -> std::io::Result<Vec<Section>> {
+        self.documents.sort_by_key(|document| document.fine);
+        let mut index = Vec::new();
+        for documents in self.documents.chunk_by(|a, b| a.fine == b.fine) {
+            let (mut hash, mut bytes) = (Xxh3::new(), 0);
+            for document in documents {
+                let encoded = &self.bytes[document.start as usize..(document.start + document.bytes) as usize];
+                output.write_all(encoded)?;
+                hash.update(encoded);
+                bytes += u64::from(document.bytes);
+            }
+            index.push(Section { fine: documents[0].fine, bytes, hash: hash.digest() });
+        }
+        self.bytes.clear();
+        self.documents.clear();
+        Ok(index)
+    }
+}
+
+/// 15 bits of id and the word start.
+fn narrowed(piece: Piece) -> u16 {
+    piece.id() as u16 | if piece.is_word_start() { 1 << 15 } else { 0 }
+}
+
+/// True if pieces of this vocabulary fit into two bytes.
+pub(super) fn is_narrow(vocabulary_size: usize) -> bool {
+    vocabulary_size <= 1 << 15
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Section {
+    fine: u32,
+    bytes: u64,
+    hash: u64,
+}
+
+/// Writes a part file.
+pub(super) struct PartWriter {
+    attempt: Attempt,
+    open: Encoded,
+    spills: Vec<(Attempt, Vec<Section>)>,
+}
+
+impl PartWriter {
+    /// Begins the part file `path`.
+    pub(super) fn new(path: &Path) -> Result<PartWriter, Error> {
+        Ok(PartWriter { attempt: Attempt::new(path)?, open: Encoded::default(), spills: Vec::new() })
+    }
+
+    /// Adds documents.
+    pub(super) fn push(&mut self, documents: &Encoded) -> Result<(), Error> {
+        if !self.open.bytes.is_empty() && self.open.bytes.len() + documents.bytes.len() > SPILL_BYTES {
+            self.spill()?;
+        }
+        self.open.append(documents);
+        Ok(())
+    }
+
+    fn spill(&mut self) -> Result<(), Error> {
+        let spill = Attempt::new(&self.attempt.path().with_extension("spill"))?;
+        let mut file = spill.create_file()?;
+        let index = self.open.write_sections(&mut file).and_then(|index| file.flush().map(|()| index));
+        self.spills.push((spill, index.map_err(Error::io("write", self.attempt.path()))?));
+        Ok(())
+    }
+
+    /// Joins the spills and commits the file.
+    pub(super) fn commit(mut self, report: &MapReport) -> Result<(), Error> {
+        let mut file = self.attempt.create_file()?;
+        let index = if self.spills.is_empty() {
+            self.open.write_sections(&mut file).map_err(Error::io("write", self.attempt.path()))?
+        } else {
+            self.spill()?;
+            self.join(&mut file)?
+        };
+        write_tail(&mut file, &index, report).map_err(Error::io("write", self.attempt.path()))?;
+        self.spills.clear();
+        self.attempt.commit()
+    }
+
+    fn join(&self, output: &mut impl Write) -> Result<Vec<Section>, Error> {
+        let mut spills = Vec::new();
+        for (spill, index) in &self.spills {
+            let file = File::open(spill.path()).map_err(Error::io("read", spill.path()))?;
+            spills.push((BufReader::new(file), index.iter().peekable(), spill.path()));
+        }
+        let mut joined = Vec::new();
+        let mut buffer = Vec::new();
+        while let Some(fine) = spills.iter_mut().filter_map(|(_, index, _)| index.peek().map(|s| s.fine)).min() {
+            let (mut hash, mut bytes) = (Xxh3::new(), 0);
+            for (file, index, path) in &mut spills {
+                while let Some(section) = index.next_if(|section| section.fine == fine) {
+                    buffer.resize(section.bytes as usize, 0);
+                    file.read_exact(&mut buffer).map_err(Error::io("read", *path))?;
+                    output.write_all(&buffer).map_err(Error::io("write", self.attempt.path()))?;
+                    hash.update(&buffer);
+                    bytes += section.bytes;
+                }
+            }
+            joined.push(Section { fine, bytes, hash: hash.digest() });
+        }
+        Ok(joined)
+    }
+}
+
+fn write_tail(output: &mut impl Write, index: &[Section], report: &MapReport) -> std::io::Result<()> {
+    let mut tail = Vec::new();
+    for section in index {
+        tail.extend(section.fine.to_le_bytes());
+        tail.extend(section.bytes.to_le_bytes());
+        tail.extend(section.hash.to_le_bytes());
+    }
+    let index_bytes = tail.len() as u64;
+    tail.extend(serde_json::to_vec(report)?);
+    let hash = xxhash_rust::xxh3::xxh3_64(&tail);
+    output.write_all(&tail)?;
+    output.write_all(&index_bytes.to_le_bytes())?;
+    output.write_all(&(tail.len() as u64 - index_bytes).to_le_bytes())?;
+    output.write_all(&hash.to_le_bytes())?;
+    output.write_all(MAGIC)?;
+    output.flush()
+}
+
+/// A part file being read.
+pub(super) struct PartReader {
+    path: PathBuf,
+    file: BufReader<File>,
+    index: Vec<Section>,
+    report: MapReport,
+}
+
+impl PartReader {
+    /// Opens a part file and reads its index and report.
+    pub(super) fn open(path: &Path) -> Result<PartReader, Error> {
+        let read = |error| Error::io("read", path)(error);
+        let damaged = || Error::Damaged {
+            path: path.to_path_buf(),
+            message: "damaged work file; remove it and run again".to_owned(),
+        };
+        let mut file = File::open(path).map_err(read)?;
+        let length = file.metadata().map_err(read)?.len();
+        let mut footer = [0; FOOTER_BYTES as usize];
+        let footer_at = length.checked_sub(FOOTER_BYTES).ok_or_else(damaged)?;
+        file.seek(SeekFrom::Start(footer_at)).and_then(|_| file.read_exact(&mut footer)).map_err(read)?;
+        let number = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| footer[at + i]));
+        let (index_bytes, report_bytes, hash) = (number(0), number(8), number(16));
+        let tail_bytes = index_bytes.checked_add(report_bytes).filter(|&bytes| bytes <= footer_at);
+        let tail_bytes = tail_bytes.filter(|_| &footer[24..] == MAGIC).ok_or_else(damaged)?;
+        let mut tail = vec![0; tail_bytes as usize];
+        file.seek(SeekFrom::Start(footer_at - tail_bytes)).and_then(|_| file.read_exact(&mut tail)).map_err(read)?;
+        if xxhash_rust::xxh3::xxh3_64(&tail) != hash {
+            return Err(damaged());
+        }
+        let (index, report) = tail.split_at(index_bytes as usize);
+        let report = serde_json::from_slice(report).map_err(|_| damaged())?;
+        let file = BufReader::with_capacity(1 << 18, file);
+        Ok(PartReader { path: path.to_path_buf(), file, index: index.chunks_exact(20).map(section).collect(), report })
+    }
+
+    /// What the task counted.
+    pub(super) fn report(&self) -> &MapReport {
+        &self.report
+    }
+
+    /// Reads the documents of some fine buckets; `source` is the index of the part's corpus. `want` is asked for each
+    /// hash before the document is decoded.
+    pub(super) fn read(
+        &mut self,
+        fine: Range<u32>,
+        narrow: bool,
+        want: &mut dyn FnMut(u128) -> bool,
+        take: &mut dyn FnMut(TokenizedDocument),
+    ) -> Result<(), Error> {
+        let first = self.index.partition_point(|section| section.fine < fine.start);
+        let last = self.index.partition_point(|section| section.fine < fine.end);
+        let start: u64 = self.index[..first].iter().map(|section| section.bytes).sum();
+        self.file.seek(SeekFrom::Start(start)).map_err(Error::io("read", &self.path))?;
+        let mut buffer = Vec::new();
+        for section in self.index[first..last].to_vec() {
+            self.read_section(section, narrow, &mut buffer, want, take)?;
+        }
+        Ok(())
+    }
+
+    fn read_section(
+        &mut self,
+        section: Section,
+        narrow: bool,
+        buffer: &mut Vec<u8>,
+        want: &mut dyn FnMut(u128) -> bool,
+        take: &mut dyn FnMut(TokenizedDocument),
+    ) -> Result<(), Error> {
+        let (mut hash, mut left) = (Xxh3::new(), section.bytes);
+        while left > 0 {
+            let mut length = [0; 4];
+            self.file.read_exact(&mut length).map_err(Error::io("read", &self.path))?;
+            hash.update(&length);
+            let length = u64::from(u32::from_le_bytes(length));
+            left = left.checked_sub(length + 4).filter(|_| length >= 20).ok_or_else(|| self.damaged())?;
+            buffer.resize(length as usize, 0);
+            self.file.read_exact(buffer).map_err(Error::io("read", &self.path))?;
+            hash.update(buffer);
+            let content_hash = u128::from_le_bytes(std::array::from_fn(|i| buffer[i]));
+            if want(content_hash) {
+                take(decode(content_hash, &buffer[HASH_BYTES..], narrow).ok_or_else(|| self.damaged())?);
+            }
+        }
+        if hash.digest() == section.hash { Ok(()) } else { Err(self.damaged()) }
+    }
+
+    fn damaged(&self) -> Error {
+        let message = "damaged work file: a checksum does not match; remove it and run again".to_owned();
+        Error::Damaged { path: self.path.clone(), message }
+    }
+}
+
+fn section(bytes: &[u8]) -> Section {
+    let number = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
+    let fine = u32::from_le_bytes(std::array::from_fn(|i| bytes[i]));
+    Section { fine, bytes: number(4), hash: number(12) }
+}
+
+fn decode(hash: u128, bytes: &[u8], narrow: bool) -> Option<TokenizedDocument> {
+    let (count, rest) = bytes.split_at_checked(4)?;
+    let count = u32::from_le_bytes(count.try_into().ok()?) as usize;
+    let (ends, pieces) = rest.split_at_checked(count.checked_mul(4)?)?;
+    let sentence_ends = ends.chunks_exact(4).map(|e| u32::from_le_bytes([e[0], e[1], e[2], e[3]])).collect();
+    let pieces = if narrow {
+        let wide = |p: &[u8]| u16::from_le_bytes([p[0], p[1]]);
+        pieces.chunks_exact(2).map(wide).map(|p| Piece::new(u32::from(p & 0x7fff), p >> 15 == 1)).collect()
+    } else {
+        pieces.chunks_exact(4).map(|p| Piece(u32::from_le_bytes([p[0], p[1], p[2], p[3]]))).collect()
+    };
+    Some(TokenizedDocument { hash, source: 0, pieces, sentence_ends })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(i: u32) -> TokenizedDocument {
+        let pieces = (0..3 + i % 5).map(|p| Piece::new((i + p) % 32_000, p % 2 == 0)).collect::<Vec<_>>();
+        TokenizedDocument { hash: u128::from(i) << 70, source: 0, sentence_ends: vec![2, pieces.len() as u32], pieces }
+    }
+
+    fn written(spills: bool, narrow: bool) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("part");
+        let mut writer = PartWriter::new(&path).expect("begun");
+        for i in 0..1000 {
+            let mut encoded = Encoded::default();
+            encoded.push((i * 7) % 100, &document(i), narrow);
+            writer.push(&encoded).expect("pushed");
+            if spills && i % 300 == 299 {
+                writer.spill().expect("spilled");
+            }
+        }
+        writer.commit(&MapReport { records: 5, ..MapReport::default() }).expect("committed");
+        (folder, path)
+    }
+
+    fn read(path: &Path, fine: Range<u32>, narrow: bool) -> Result<Vec<TokenizedDocument>, Error> {
+        let mut documents = Vec::new();
+        PartReader::open(path)?.read(fine, narrow, &mut |_| true, &mut |document| documents.push(document))?;
+        documents.sort_by_key(|document| document.hash);
+        Ok(documents)
+    }
+
+    #[test]
+    fn any_run_of_buckets_comes_back() {
+        for (spills, narrow) in [(false, true), (true, true), (true, false)] {
+            let (_folder, path) = written(spills, narrow);
+            assert_eq!(PartReader::open(&path).expect("opened").report().records, 5);
+            let all = read(&path, 0..FINE_BUCKETS, narrow).expect("read");
+            assert_eq!(all, (0..1000).map(document).collect::<Vec<_>>());
+            let some = read(&path, 20..45, narrow).expect("read");
+            let expected = (0..1000).filter(|i| (20..45).contains(&((i * 7) % 100))).map(document);
+            assert_eq!(some, expected.collect::<Vec<_>>());
+            assert_eq!(std::fs::read_dir(path.parent().expect("folder")).expect("listed").count(), 1, "no leftovers");
+        }
+    }
+
+    #[test]
+    fn a_flipped_byte_is_found() {
+        let (_folder, path) = written(true, true);
+        let bytes = std::fs::read(&path).expect("read");
+        for at in (0..bytes.len()).step_by(97).chain(bytes.len() - 40..bytes.len()) {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 0x10;
+            std::fs::write(&path, &flipped).expect("written");
+            assert!(read(&path, 0..FINE_BUCKETS, true).is_err(), "byte {at}");
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Reduce: gather the buckets of a shard -> drop exact repeats -> order by content hash -> for each copy: pairs with their
+//! masks -> shuffle -> rows.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+use quanci_shards::draws::{Draws, Rng};
+use quanci_shards::mask::{MaskMode, Masker, Masks};
+use quanci_shards::{FileKeys, RowRef, ShardWriter, Split, Written};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::layout::{Layout, SplitLayout};
+use super::map::{SALT_WEIGHT, part_path, salted};
+use super::part::{PartReader, is_narrow};
+use super::report::SplitCounters;
+use crate::config::PrepareSettings;
+use crate::engine::{Context, Stage};
+use crate::error::Error;
+use crate::plan::Plan;
+use crate::steps::bucket::{Bucket, TokenizedDocument};
+use crate::steps::pair::{Instance, PairSettings, instances};
+use crate::steps::row::RowBuilder;
+use crate::vocab::file::Vocabulary;
+use crate::work::{self, Attempt};
+
+/// The reduce stage: one task a shard, those of the training split first.
+pub(super) struct Reduce<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) settings: &'a PrepareSettings,
+    pub(super) vocabulary: &'a Vocabulary,
+    pub(super) layout: Layout,
+    pub(super) parts: &'a Path,
+    pub(super) folder: PathBuf,
+    pub(super) pairs: PairSettings,
+}
+
+/// What a reduce task wrote.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReduceReport {
+    pub(super) split: Split,
+    pub(super) shard: u32,
+    /// A file a copy.
+    pub(super) files: Vec<WrittenFile>,
+    pub(super) counters: SplitCounters,
+}
+
+/// One file of a reduce task's folder.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenFile {
+    pub(super) copy: u32,
+    pub(super) rows: u64,
+    pub(super) tokens: u64,
+    pub(super) bytes: u64,
+    pub(super) sha256: String,
+}
+
+/// The report's name in a task's folder.
+pub(super) const REPORT: &str = "report.json";
+
+/// The name of a copy's file in a task's folder.
+pub(super) fn file_name(copy: u32) -> String {
+    format!("copy-{copy:02}.parquet")
+}
+
+impl Reduce<'_> {
+    /// The folder of a task.
+    pub(super) fn task_folder(&self, task: u32) -> PathBuf {
+        self.folder.join(format!("{task:05}"))
+    }
+
+    fn shard_of(&self, task: u32) -> (Split, u32, SplitLayout) {
+        let train = self.layout.train;
+        if task < train.shards {
+            (Split::Train, task, train)
+        } else {
+            (Split::Validation, task - train.shards, self.layout.validation)
+        }
+    }
+}
+
+impl Stage for Reduce<'_> {
+    fn name(&self) -> &'static str {
+        "reduce"
+    }
+
+    fn count(&self) -> u32 {
+        self.layout.train.shards + self.layout.validation.shards
+    }
+
+    fn is_done(&self, task: u32) -> bool {
+        self.task_folder(task).exists()
+    }
+
+    fn run(&self, task: u32, context: &Context) -> Result<(), Error> {
+        let (split, shard, layout) = self.shard_of(task);
+        let attempt = Attempt::new(&self.task_folder(task))?;
+        attempt.create_folder()?;
+        let copies = if split == Split::Train { self.settings.instances.copies } else { 1 };
+        let mut writers: Vec<Copy<'_>> =
+            (0..copies).map(|copy| Copy::new(self, split, copy, attempt.path())).collect::<Result<_, _>>()?;
+        let mut counters = SplitCounters::default();
+        for bucket_index in layout.buckets_of(shard) {
+            context.stop.check()?;
+            let bucket = self.gather(layout.fine_of(bucket_index, split), &mut counters)?;
+            // As many copies at once as there are threads for this task: each holds its instances.
+            for some in writers.chunks_mut(context.width.max(1)) {
+                let write = |copy: &mut Copy<'_>| copy.write_bucket(&bucket, bucket_index, context);
+                context.pool.install(|| some.par_iter_mut().try_for_each(write))?;
+            }
+            counters.without_instance += without_instance(bucket.len(), &writers);
+        }
+        let mut files = Vec::new();
+        for writer in writers {
+            counters.merge(&writer.counters);
+            files.push(writer.finish()?);
+        }
+        work::commit_json(&attempt.path().join(REPORT), &ReduceReport { split, shard, files, counters })?;
+        attempt.commit()
+    }
+}
+
+impl Reduce<'_> {
+    /// The documents of a bucket in order of their hashes, each once.
+    fn gather(&self, fine: std::ops::Range<u32>, counters: &mut SplitCounters) -> Result<Bucket, Error> {
+        let narrow = is_narrow(self.vocabulary.len());
+        let mut seen = HashSet::new();
+        let mut documents: Vec<TokenizedDocument> = Vec::new();
+        for task in &self.plan.map {
+            // Tasks are in the order of their corpora: a repeat belongs to the first that holds it.
+            let mut duplicates = 0;
+            let mut want = |hash| {
+                let first = seen.insert(hash) || !self.settings.clean.dedup;
+                duplicates += u64::from(!first);
+                first
+            };
+            let mut take = |mut document: TokenizedDocument| {
+                document.source = task.corpus;
+                document.pieces.shrink_to_fit();
+                documents.push(document);
+            };
+            let mut part = PartReader::open(&part_path(self.parts, task))?;
+            part.read(fine.clone(), narrow, &mut want, &mut take)?;
+            counters.duplicates += duplicates;
+        }
+        documents.sort_by_key(|document| (document.hash, document.source));
+        counters.documents += documents.len() as u64;
+        let mut bucket = Bucket::default();
+        for document in documents {
+            let name = &self.settings.corpora[document.source as usize].name;
+            *counters.documents_by_source.entry(name.clone()).or_default() += 1;
+            bucket.push_within(&document, self.pairs.room(), &|id| self.pairs.is_clause_mark(id));
+        }
+        Ok(bucket)
+    }
+}
+
+/// Documents of the last bucket that no copy made an instance of.
+fn without_instance(documents: usize, copies: &[Copy<'_>]) -> u64 {
+    let made_none = |document: &usize| copies.iter().all(|copy| !copy.made[*document]);
+    (0..documents).filter(made_none).count() as u64
+}
+
+/// One copy of a shard, being written.
+struct Copy<'a> {
+    reduce: &'a Reduce<'a>,
+    split: Split,
+    copy: u32,
+    path: PathBuf,
+    writer: ShardWriter<BufWriter<File>>,
+    masker: Option<Masker>,
+    rows: RowBuilder,
+    counters: SplitCounters,
+    /// For each document of the last bucket, whether an instance was made of it.
+    made: Vec<bool>,
+}
+
+/// The masks of all instances of a bucket, one after the other.
+#[derive(Default)]
+struct MaskStore {
+    positions: Vec<u32>,
+    inputs: Vec<u32>,
+}
+
+/// An instance and where its masks are.
+struct Masked {
+    instance: Instance,
+    masks: std::ops::Range<u32>,
+}
+
+impl<'a> Copy<'a> {
+    fn new(reduce: &'a Reduce<'a>, split: Split, copy: u32, folder: &Path) -> Result<Self, Error> {
+        let path = folder.join(file_name(copy));
+        let file = File::create_new(&path).map_err(Error::io("create", &path))?;
+        let keys =
+            FileKeys { data_id: reduce.layout.data_id.clone(), vocabulary_sha256: reduce.vocabulary.sha256() };
+        let sources: Vec<String> = reduce.settings.corpora.iter().map(|corpus| corpus.name.clone()).collect();
+        let writer = ShardWriter::new(BufWriter::with_capacity(1 << 18, file), &path, &keys, &sources)?;
+        let specials = reduce.vocabulary.specials();
+        // What is measured on must not change from epoch to epoch: validation rows always carry their masks.
+        let masked = reduce.settings.masking.mode == MaskMode::Static || split == Split::Validation;
+        let masker = masked.then(|| {
+            let size = reduce.vocabulary.len() as u32;
+            let replacements = quanci_shards::mask::replacements(size, &reduce.vocabulary.reserved());
+            Masker::new(reduce.settings.masking, specials.mask, replacements)
+        });
+        let rows = RowBuilder::new(specials.cls, specials.sep);
+        let (counters, made) = Default::default();
+        Ok(Copy { reduce, split, copy, path, writer, masker, rows, counters, made })
+    }
+
+    fn write_bucket(&mut self, bucket: &Bucket, bucket_index: u32, context: &Context) -> Result<(), Error> {
+        let seed = self.reduce.settings.seed;
+        let split = self.split as u64;
+        let mut draws = Rng::new(&[seed, split, u64::from(bucket_index), u64::from(self.copy)]);
+        let mut store = MaskStore::default();
+        let mut all = self.make_instances(bucket, &mut draws, &mut store);
+        draws.shuffle(&mut all);
+        let mut masks = Masks::default();
+        for (written, masked) in all.iter().enumerate() {
+            if written % 10_000 == 0 {
+                context.stop.check()?;
+            }
+            self.write_row(bucket, masked, &store, &mut masks)?;
+        }
+        context.progress.add_rows(all.len() as u64);
+        Ok(())
+    }
+
+    fn make_instances(&mut self, bucket: &Bucket, draws: &mut Rng, store: &mut MaskStore) -> Vec<Masked> {
+        let mut all = Vec::new();
+        self.made.clear();
+        self.made.resize(bucket.len(), false);
+        let Copy { rows, masker, counters, made, .. } = self;
+        let mut masks = Masks::default();
+        for document in 0..bucket.len() {
+            let passes = passes(self.reduce.settings, self.split, self.copy, bucket, document);
+            for _ in 0..passes {
+                instances(bucket, document, &self.reduce.pairs, draws, &mut |instance: Instance, draws: &mut Rng| {
+                    let first = store.positions.len() as u32;
+                    if let Some(masker) = masker.as_mut() {
+                        let row = rows.build(bucket, &instance);
+                        masker.draw(row, draws, &mut masks);
+                        store.positions.extend_from_slice(&masks.positions);
+                        store.inputs.extend_from_slice(&masks.inputs);
+                    }
+                    made[document] = true;
+                    counters.label_one += u64::from(instance.label);
+                    counters.forced += u64::from(instance.forced);
+                    all.push(Masked { instance, masks: first..store.positions.len() as u32 });
+                });
+            }
+        }
+        all
+    }
+
+    fn write_row(&mut self, bucket: &Bucket, masked: &Masked, store: &MaskStore, masks: &mut Masks) -> Result<(), Error> {
+        let Masked { instance, masks: at } = masked;
+        let pieces = self.rows.build(bucket, instance);
+        let at = at.start as usize..at.end as usize;
+        masks.positions.clear();
+        masks.inputs.clear();
+        masks.positions.extend_from_slice(&store.positions[at.clone()]);
+        masks.inputs.extend_from_slice(&store.inputs[at]);
+        self.counters.instances += 1;
+        self.counters.tokens += pieces.ids.len() as u64;
+        self.counters.masked += masks.positions.len() as u64;
+        let document = instance.document as usize;
+        self.writer.push(&RowRef {
+            pieces,
+            next_sentence_label: instance.b.is_some().then_some(instance.label),
+            masks: self.masker.is_some().then_some(masks),
+            document: (bucket.hash(document) >> 64) as u64,
+            source: u32::from(bucket.source(document)),
+        })?;
+        Ok(())
+    }
+
+    fn finish(self) -> Result<WrittenFile, Error> {
+        let (file, written) = self.writer.finish()?;
+        let file = file.into_inner().map_err(|e| Error::io("write", &self.path)(e.into_error()))?;
+        file.sync_all().map_err(Error::io("write", &self.path))?;
+        let Written { rows, tokens, bytes, sha256 } = written;
+        Ok(WrittenFile { copy: self.copy, rows, tokens, bytes, sha256 })
+    }
+}
+
+/// How many times a copy passes over a document: its corpus's weight, the fraction drawn by hash and copy.
+fn passes(settings: &PrepareSettings, split: Split, copy: u32, bucket: &Bucket, document: usize) -> u32 {
+    if split == Split::Validation {
+        return 1;
+    }
+    let weight = settings.corpora[bucket.source(document) as usize].weight;
+    let drawn = Rng::new(&[salted(bucket.hash(document), SALT_WEIGHT), u64::from(copy)]).uniform();
+    weight.floor() as u32 + u32::from(drawn < weight.fract())
+}

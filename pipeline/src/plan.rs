@@ -1,0 +1,209 @@
+//! What is to be done: the settings as they were, the inputs as they were found, and the map tasks cut from them. A plan
+//! is data: any machine that sees the same files can run its tasks.
+
+use std::path::{Path, PathBuf, absolute};
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::config::{CleanSettings, CorpusSettings};
+use crate::error::Error;
+use crate::readers::{self, ReadSettings, Split};
+use crate::work;
+
+/// Raised with any change of plans or work files: work of another version is never taken for ours.
+pub const WORK_VERSION: u32 = 1;
+
+/// A settings file as it was read: what makes the same settings again, on any machine.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// The settings file, absolute.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: String,
+    /// The `--set`s.
+    pub overrides: Vec<String>,
+    /// `--out`, absolute.
+    pub out: Option<PathBuf>,
+}
+
+impl Recipe {
+    /// Which job the settings are for: a vocab run has a table `[vocabulary]`.
+    pub fn job(&self) -> JobKind {
+        let vocabulary = |line: &str| line.trim_start().starts_with("[vocabulary]");
+        if self.text.lines().any(vocabulary) { JobKind::Vocab } else { JobKind::Prepare }
+    }
+
+    /// Reads a settings file.
+    pub fn read(path: &Path, overrides: &[String], out: Option<&Path>) -> Result<Recipe, Error> {
+        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let full = |path: &Path| absolute(path).map_err(Error::io("find", path));
+        let out = out.map(full).transpose()?;
+        Ok(Recipe { path: full(path)?, text, overrides: overrides.to_vec(), out })
+    }
+}
+
+/// Which job a plan is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobKind {
+    /// Corpus to shards.
+    Prepare,
+    /// Corpus to vocabulary.
+    Vocab,
+}
+
+/// The plan of a job.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// [`WORK_VERSION`].
+    pub version: u32,
+    /// The job.
+    pub job: JobKind,
+    /// Its settings.
+    pub recipe: Recipe,
+    /// Hash of everything, with paths, sizes and times: names the folder of this plan's own work.
+    pub work_id: String,
+    /// The first stage's tasks.
+    pub map: Vec<MapTask>,
+    /// Bytes of all inputs.
+    pub input_bytes: u64,
+    /// What was seen in the inputs that may not be meant.
+    pub warnings: Vec<String>,
+}
+
+/// One task of the first stage: parts of files of one corpus.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MapTask {
+    /// Index of the `[[corpus]]`.
+    pub corpus: u16,
+    /// What is read.
+    pub splits: Vec<Split>,
+    /// Hash of all that the task's output depends on: names the output, which other plans may share.
+    pub key: String,
+}
+
+/// The text of a map task is about this much at least, so that tasks are few.
+const TASK_BYTES: u64 = 32 << 20;
+/// And this much at most, whatever the corpus.
+const MAX_TASK_BYTES: u64 = 4 << 30;
+/// Tasks of a large corpus, about.
+const TASKS: u64 = 4096;
+
+impl Plan {
+    /// Looks at the inputs and cuts them into tasks. `setup` is all that map depends on besides the files.
+    pub fn make(
+        job: JobKind,
+        recipe: Recipe,
+        base: &Path,
+        corpora: &[CorpusSettings],
+        clean: &CleanSettings,
+        setup: &str,
+        stdin: &Path,
+    ) -> Result<Plan, Error> {
+        let mut looked = Vec::new();
+        for corpus in corpora {
+            let settings = ReadSettings::new(corpus, clean);
+            let paths = corpus_files(corpus, base, stdin)?;
+            let inputs: Result<Vec<_>, Error> = paths.iter().map(|path| readers::look(path, &settings)).collect();
+            looked.push((settings, inputs?));
+        }
+        let input_bytes = looked.iter().flat_map(|(_, inputs)| inputs).map(|input| input.bytes).sum::<u64>();
+        let task_bytes = (input_bytes / TASKS).clamp(TASK_BYTES, MAX_TASK_BYTES);
+        let mut map = Vec::new();
+        for (corpus, (settings, inputs)) in looked.iter().enumerate() {
+            let mut splits = Vec::new();
+            for input in inputs {
+                let parts = readers::split(input, settings, task_bytes)?;
+                splits.extend(parts.into_iter().map(|split| (split.bytes(), split)));
+            }
+            let setup = format!("{setup}\n{}", serde_json::json!([settings.format, settings.text_field, settings.encoding]));
+            map.extend(group(splits, task_bytes).into_iter().map(|splits| {
+                let key = key(&setup, &splits);
+                MapTask { corpus: corpus as u16, splits, key }
+            }));
+        }
+        let warnings = looked.iter().flat_map(|(_, inputs)| inputs).flat_map(|input| input.warnings.clone()).collect();
+        let work_id = work_id(&recipe, setup, &map);
+        Ok(Plan { version: WORK_VERSION, job, recipe, work_id, map, input_bytes, warnings })
+    }
+
+    /// Reads a plan file.
+    pub fn read(path: &Path) -> Result<Plan, Error> {
+        let plan: serde_json::Value = work::read_json(path)?;
+        match plan.get("version").and_then(serde_json::Value::as_u64) {
+            Some(version) if version == u64::from(WORK_VERSION) => {}
+            version => {
+                let found = version.map_or("no version".to_owned(), |version| format!("version {version}"));
+                let message = format!("a plan of {found}; this program makes and runs version {WORK_VERSION}: plan again");
+                return Err(Error::input(path, message));
+            }
+        }
+        serde_json::from_value(plan).map_err(|e| Error::input(path, format!("not a plan: {e}")))
+    }
+}
+
+fn corpus_files(corpus: &CorpusSettings, base: &Path, stdin: &Path) -> Result<Vec<PathBuf>, Error> {
+    let (piped, patterns): (Vec<String>, Vec<String>) = corpus.paths.iter().cloned().partition(|path| path == "-");
+    let base = absolute(base).map_err(Error::io("find", base))?;
+    let mut files = if patterns.is_empty() { Vec::new() } else { readers::find(&patterns, &base)? };
+    if !piped.is_empty() {
+        files.push(keep_stdin(stdin)?);
+    }
+    Ok(files)
+}
+
+/// Standard input is read once, to a file named by its content: tasks may be tried again and plans resumed.
+fn keep_stdin(folder: &Path) -> Result<PathBuf, Error> {
+    let attempt = work::Attempt::new(&folder.join("stdin"))?;
+    let mut file = attempt.create_file()?;
+    let mut hash = xxhash_rust::xxh3::Xxh3::new();
+    let mut input = std::io::stdin().lock();
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        let read = std::io::Read::read(&mut input, &mut buffer).map_err(Error::io("read", "standard input"))?;
+        if read == 0 {
+            break;
+        }
+        hash.update(&buffer[..read]);
+        std::io::Write::write_all(&mut file, &buffer[..read]).map_err(Error::io("write", attempt.path()))?;
+    }
+    std::io::Write::flush(&mut file).map_err(Error::io("write", attempt.path()))?;
+    let kept = folder.join(format!("stdin-{:032x}", hash.digest128()));
+    if !kept.exists() {
+        std::fs::rename(attempt.path(), &kept).map_err(Error::io("write", &kept))?;
+    }
+    Ok(kept)
+}
+
+/// Puts small parts together. Where a group ends depends on the parts in it more than on those before, so that a file
+/// added or removed changes few groups.
+fn group(splits: Vec<(u64, Split)>, task_bytes: u64) -> Vec<Vec<Split>> {
+    let mut groups: Vec<Vec<Split>> = Vec::new();
+    let (mut open, mut bytes) = (Vec::new(), 0);
+    for (split_bytes, split) in splits {
+        let ends = xxh3_128(split.input.path.as_os_str().as_encoded_bytes()).is_multiple_of(64);
+        bytes += split_bytes;
+        open.push(split);
+        if bytes >= task_bytes || open.len() >= 4096 || (ends && bytes >= task_bytes / 8) {
+            groups.push(std::mem::take(&mut open));
+            bytes = 0;
+        }
+    }
+    groups.extend((!open.is_empty()).then_some(open));
+    groups
+}
+
+fn key(setup: &str, splits: &[Split]) -> String {
+    let splits = serde_json::to_string(splits).expect("splits have string keys only");
+    format!("{:032x}", xxh3_128(format!("{WORK_VERSION}\n{setup}\n{splits}").as_bytes()))
+}
+
+fn work_id(recipe: &Recipe, setup: &str, map: &[MapTask]) -> String {
+    let keys: Vec<&str> = map.iter().map(|task| task.key.as_str()).collect();
+    let all = serde_json::json!([WORK_VERSION, recipe, setup, keys]);
+    format!("{:032x}", xxh3_128(all.to_string().as_bytes()))
+}

@@ -1,0 +1,212 @@
+//! Documents out of lines; one of more than `max_document_chars` is cut where a reader would pause.
+//!
+//! A cut depends on the text alone: it is made once a character over the limit is known, at a place before it.
+
+use std::collections::VecDeque;
+
+use super::stream::Origin;
+use super::{Progress, ReadSettings, Record};
+use crate::config::Format;
+use crate::counters::Reason;
+use crate::document::{At, Document};
+
+/// Characters of a rejected record that are kept for people to look at.
+const REJECTED_CHARS: usize = 1000;
+
+/// Gathers a document's lines and hands out documents.
+pub(super) struct Cutter {
+    origin: Origin,
+    max_chars: usize,
+    /// Cut a long file between its chapters.
+    at_headings: bool,
+    text: String,
+    /// Where each line begins in `text`, and in the file.
+    lines: Vec<(usize, At)>,
+    in_line: bool,
+    /// Characters in `text[..counted.0]`, which are counted only when there may be too many.
+    counted: (usize, usize),
+    found: VecDeque<Record>,
+    progress: Progress,
+}
+
+impl Cutter {
+    pub(super) fn new(origin: Origin, settings: &ReadSettings) -> Cutter {
+        Cutter {
+            origin,
+            max_chars: usize::try_from(settings.max_document_chars.max(1)).unwrap_or(usize::MAX),
+            at_headings: settings.format == Format::Files,
+            text: String::new(),
+            lines: Vec::new(),
+            in_line: false,
+            counted: (0, 0),
+            found: VecDeque::new(),
+            progress: Progress::default(),
+        }
+    }
+
+    /// Adds a line, or with `ends` false a piece of one, to the document.
+    pub(super) fn add(&mut self, text: &str, at: At, ends: bool) {
+        if !self.in_line {
+            if !self.lines.is_empty() {
+                self.text.push('\n');
+            }
+            self.lines.push((self.text.len(), at));
+        }
+        self.in_line = !ends;
+        self.text.push_str(text);
+        if self.text.len() > self.max_chars {
+            self.cut();
+        }
+    }
+
+    /// Adds the text of a field, whose line ends may be of any kind, as a whole document. A blank one too is handed
+    /// out, for it is a record, and only the cleaner may drop it.
+    pub(super) fn add_document(&mut self, text: &str, at: At) {
+        if text.trim_start().is_empty() {
+            let document = Document { text: String::new(), place: self.origin.place(at) };
+            self.found.push_back(Record::Document(document));
+            return;
+        }
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        for line in text.split('\n') {
+            let line = line.strip_suffix('\r').unwrap_or(line);
+            line.split('\r').for_each(|line| self.add(line, at, true));
+        }
+        self.end_document();
+    }
+
+    /// Ends the document.
+    pub(super) fn end_document(&mut self) {
+        if let Some(&(_, at)) = self.lines.first() {
+            emit(&mut self.found, &self.origin, &self.text, at);
+        }
+        self.text.clear();
+        self.lines.clear();
+        self.in_line = false;
+        self.counted = (0, 0);
+    }
+
+    /// Leaves out a line, a piece of one, or a record. `ends` is true unless more pieces of the line follow.
+    pub(super) fn reject(&mut self, reason: Reason, text: &str, at: At, ends: bool) {
+        self.in_line &= !ends;
+        let text = text.chars().take(REJECTED_CHARS).collect();
+        self.found.push_back(Record::Rejected { reason, text, place: self.origin.place(at) });
+    }
+
+    /// Counts a record and the bytes of its text.
+    pub(super) fn count(&mut self, records: u64, text_bytes: usize) {
+        self.progress.records += records;
+        self.progress.text_bytes += text_bytes as u64;
+    }
+
+    /// What was counted; `file_bytes` comes from the reader.
+    pub(super) fn progress(&self, file_bytes: u64) -> Progress {
+        Progress { file_bytes, ..self.progress }
+    }
+
+    /// The next document or reject, if one is ready.
+    pub(super) fn pop(&mut self) -> Option<Record> {
+        self.found.pop_front()
+    }
+
+    /// Cuts documents from the text while it has too many characters.
+    fn cut(&mut self) {
+        let (counted, chars) = self.counted;
+        let mut chars = chars + self.text[counted..].chars().count();
+        let mut from = 0;
+        while chars > self.max_chars {
+            let line = self.lines.partition_point(|&(start, _)| start <= from).saturating_sub(1);
+            let (end, next) = self.place_to_cut(from);
+            emit(&mut self.found, &self.origin, &self.text[from..end], self.lines[line].1);
+            chars -= self.text[from..next].chars().count();
+            from = next;
+        }
+        self.drop_before(from);
+        self.counted = (self.text.len(), chars);
+    }
+
+    /// Where the document that begins at `from` ends, and where the next begins.
+    fn place_to_cut(&self, from: usize) -> (usize, usize) {
+        let text = &self.text[from..];
+        let (limit, _) = text.char_indices().nth(self.max_chars).expect("called for a longer text");
+        if let Some(start) = self.last_heading(from, from + limit) {
+            return (start - 1, start);
+        }
+        // The character at the limit is not in the document, but may be the newline that ends it.
+        if let Some(newline) = memchr::memrchr(b'\n', &text.as_bytes()[..=limit]) {
+            return (from + newline, from + newline + 1);
+        }
+        let last_tenth = text[..limit].char_indices().rev().take(self.max_chars / 10);
+        let mark = last_tenth.into_iter().find(|&(_, c)| matches!(c, '。' | '！' | '？'));
+        let end = from + mark.map_or(limit, |(at, c)| at + c.len_utf8());
+        (end, end)
+    }
+
+    /// The last heading that leaves at least half a document before it.
+    fn last_heading(&self, from: usize, limit: usize) -> Option<usize> {
+        if !self.at_headings {
+            return None;
+        }
+        let after = self.lines.partition_point(|&(start, _)| start <= limit);
+        let starts = self.lines[..after].iter().rev().map(|&(start, _)| start);
+        let mut late = starts.take_while(|&start| start > from + (limit - from) / 2);
+        late.find(|&start| is_heading(self.text[start..].split('\n').next().unwrap_or("")))
+    }
+
+    /// Forgets what was cut off, and remembers the line that the rest begins in.
+    fn drop_before(&mut self, from: usize) {
+        if from == 0 {
+            return;
+        }
+        let line = self.lines.partition_point(|&(start, _)| start <= from).saturating_sub(1);
+        self.lines.drain(..line);
+        self.lines.iter_mut().for_each(|(start, _)| *start = start.saturating_sub(from));
+        self.text.drain(..from);
+    }
+}
+
+fn emit(found: &mut VecDeque<Record>, origin: &Origin, text: &str, at: At) {
+    let text = text.trim_end_matches('\n');
+    if !text.trim_start().is_empty() {
+        found.push_back(Record::Document(Document { text: text.to_owned(), place: origin.place(at) }));
+    }
+}
+
+/// True for `第三十二回 …`, `第一章`, `卷五`, and for Markdown's `# …`.
+fn is_heading(line: &str) -> bool {
+    const LONGEST_CHARS: usize = 50;
+    let line = line.trim();
+    if line.chars().nth(LONGEST_CHARS).is_some() {
+        return false;
+    }
+    let markdown = line.trim_start_matches('#');
+    if markdown.len() < line.len() {
+        return line.len() - markdown.len() <= 6 && markdown.starts_with([' ', '\t', '\u{3000}']);
+    }
+    let is_number = |c: char| {
+        c.is_ascii_digit() || "零〇一二三四五六七八九十百千两兩廿卅０１２３４５６７８９".contains(c)
+    };
+    if let Some(numbered) = line.strip_prefix('第') {
+        let unit = numbered.trim_start().trim_start_matches(is_number);
+        return unit.len() < numbered.len()
+            && unit.trim_start().starts_with(['章', '回', '卷', '节', '節', '篇', '部', '集']);
+    }
+    line.strip_prefix(['卷']).is_some_and(|rest| rest.trim_start().starts_with(is_number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headings() {
+        for line in ["第一章 少年", "　　第 十二 回　宝玉", "第3节", "卷五", "## 安装", "# 一"]
+        {
+            assert!(is_heading(line), "{line}");
+        }
+        for line in ["第一次见面", "一章", "#标签 微博", "卷起袖子", "第章", "", "他说：第一章写得好"]
+        {
+            assert!(!is_heading(line), "{line}");
+        }
+    }
+}

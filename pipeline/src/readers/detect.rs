@@ -1,0 +1,238 @@
+//! The encoding of a file, from samples of it; or whether the declared one can be right.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
+
+use super::plausible::{self, Plausibility, plausibility};
+use super::stream::Stream;
+use super::{Compression, Input, Part, ReadSettings, Split, archive, transcode};
+use crate::config::Encoding;
+use crate::error::Error;
+
+/// Bytes of a sample.
+pub(super) const SAMPLE: u64 = 64 << 10;
+
+/// Finds the encoding of `input` out, or checks the declared one.
+pub(super) fn detect(input: &mut Input, settings: &ReadSettings) -> Result<(), Error> {
+    let samples = samples(input)?;
+    if samples[0].get(257..262) == Some(b"ustar") {
+        return Err(Error::input(&input.path, "a tar archive, which cannot be read: unpack it"));
+    }
+    let found = Evidence::of(&samples);
+    match settings.encoding {
+        Some(declared) => check(input, declared, &found, &samples),
+        None => {
+            input.encoding = found.best();
+            input.warnings.extend(found.warning());
+            Ok(())
+        }
+    }
+}
+
+/// The beginning of a file, decompressed; and parts from its middle and end, from line to line.
+fn samples(input: &Input) -> Result<Vec<Vec<u8>>, Error> {
+    if input.compression == Compression::Zip {
+        return archive::samples(input);
+    }
+    let mut stream = Stream::open(&Split { input: input.clone(), part: Part::Whole })?;
+    let mut head = Vec::new();
+    let bytes = if input.compression == Compression::None { SAMPLE } else { 4 * SAMPLE };
+    let read = (&mut stream.read).take(bytes).read_to_end(&mut head);
+    read.map_err(|source| stream.origin.error(source))?;
+    let mut samples = vec![head];
+    if input.compression == Compression::None && input.bytes > 4 * SAMPLE {
+        for start in [input.bytes / 2, input.bytes - SAMPLE] {
+            let sample = read_at(input, start).map_err(Error::io("read", &input.path))?;
+            samples.extend(whole_lines(&sample).map(<[u8]>::to_vec));
+        }
+    }
+    Ok(samples)
+}
+
+fn read_at(input: &Input, start: u64) -> std::io::Result<Vec<u8>> {
+    let mut file = File::open(&input.path)?;
+    file.seek(SeekFrom::Start(start))?;
+    let mut sample = Vec::new();
+    file.take(SAMPLE).read_to_end(&mut sample)?;
+    Ok(sample)
+}
+
+/// Nobody knows where a character of two bytes begins, unless after a line end.
+fn whole_lines(sample: &[u8]) -> Option<&[u8]> {
+    let (first, last) = (memchr::memchr(b'\n', sample)?, memchr::memrchr(b'\n', sample)?);
+    (first < last).then(|| &sample[first + 1..=last])
+}
+
+/// What samples tell about their encoding.
+struct Evidence {
+    by_mark: Option<Encoding>,
+    utf8: Utf8Evidence,
+    utf16: bool,
+    /// Pairs of bytes in the first sample.
+    units: usize,
+    /// As UTF-8 with damage.
+    as_utf8: Plausibility,
+    gb18030: Plausibility,
+    big5: Plausibility,
+    /// The choice of a detector made for web pages, where the two are about as plausible.
+    detector_says_big5: bool,
+}
+
+impl Evidence {
+    fn of(samples: &[Vec<u8>]) -> Evidence {
+        let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+        samples.iter().for_each(|sample| {
+            detector.feed(sample, false);
+        });
+        detector.feed(&[], true);
+        Evidence {
+            by_mark: by_mark(&samples[0]),
+            utf8: Utf8Evidence::of(samples),
+            utf16: looks_like_utf16(&samples[0]),
+            units: samples[0].len() / 2,
+            as_utf8: plausibility(encoding_rs::UTF_8, samples),
+            gb18030: plausibility(encoding_rs::GB18030, samples),
+            big5: plausibility(encoding_rs::BIG5, samples),
+            detector_says_big5: detector.guess(None, Utf8Detection::Deny) == encoding_rs::BIG5,
+        }
+    }
+
+    fn best(&self) -> Encoding {
+        const CLOSE: f64 = 0.1;
+        match self.by_mark {
+            Some(encoding) => encoding,
+            None if self.utf16 => Encoding::Utf16,
+            None if self.utf8.holds() || self.reads_best_as_utf8() => Encoding::Utf8,
+            None if (self.gb18030.mean - self.big5.mean).abs() < CLOSE => {
+                if self.detector_says_big5 {
+                    Encoding::Big5
+                } else {
+                    Encoding::Gb18030
+                }
+            }
+            None if self.big5.mean > self.gb18030.mean => Encoding::Big5,
+            None => Encoding::Gb18030,
+        }
+    }
+
+    /// A short text in UTF-8 of which much is damaged.
+    fn reads_best_as_utf8(&self) -> bool {
+        self.utf8.valid > 0 && self.as_utf8.mean > f64::max(self.gb18030.mean, self.big5.mean)
+    }
+
+    fn plausibility(&self, encoding: Encoding) -> Option<Plausibility> {
+        match encoding {
+            Encoding::Gb18030 => Some(self.gb18030),
+            Encoding::Big5 => Some(self.big5),
+            Encoding::Utf8 | Encoding::Utf16 => None,
+        }
+    }
+
+    fn warning(&self) -> Option<String> {
+        const CHINESE: f64 = 0.3;
+        let best = self.best();
+        match self.plausibility(best) {
+            Some(plausible) if plausible.mean < CHINESE => Some(format!(
+                "the encoding is taken for {}, but hardly reads as Chinese: if it is another, set `encoding`",
+                best.name()
+            )),
+            None if best == Encoding::Utf8 && self.utf8.invalid > 0 => {
+                Some("some bytes are not valid utf-8: their lines will be rejected".to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    /// True where `declared` cannot be right and `best` clearly is.
+    fn refutes(&self, declared: Encoding, best: Encoding) -> bool {
+        const CLEARLY: f64 = 0.3;
+        const CHARS: usize = 4;
+        match (self.plausibility(declared), self.plausibility(best)) {
+            // Valid UTF-8 with characters of several bytes is no accident, nor is a byte order mark.
+            (Some(_), None) => {
+                self.by_mark.is_some() || self.utf8.valid >= CHARS || (self.utf16 && self.units >= 2 * CHARS)
+            }
+            (Some(declared), Some(best)) => best.chars >= CHARS && best.mean - declared.mean > CLEARLY,
+            (None, Some(best)) => best.chars >= CHARS && best.mean > CLEARLY,
+            (None, None) => true,
+        }
+    }
+}
+
+fn check(input: &Input, declared: Encoding, found: &Evidence, samples: &[Vec<u8>]) -> Result<(), Error> {
+    let best = found.best();
+    if best == declared || samples[0].is_empty() || !found.refutes(declared, best) {
+        return Ok(());
+    }
+    let decoder = match best {
+        Encoding::Utf16 => transcode::utf16_of(&samples[0]),
+        other => transcode::encoding(other),
+    };
+    let text = plausible::read(decoder, &samples[0]);
+    let excerpt: String = text.chars().skip_while(|c| c.is_ascii()).take(20).collect();
+    let message = format!(
+        "declared {}, but reads as {}: {excerpt:?}; set `encoding` for these files, or leave it out",
+        declared.name(),
+        best.name()
+    );
+    Err(Error::input(&input.path, message))
+}
+
+fn by_mark(head: &[u8]) -> Option<Encoding> {
+    match head {
+        [0xef, 0xbb, 0xbf, ..] => Some(Encoding::Utf8),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some(Encoding::Utf16),
+        [0x84, 0x31, 0x95, 0x33, ..] => Some(Encoding::Gb18030),
+        _ => None,
+    }
+}
+
+/// UTF-16 without a mark: zeros in every other byte, or almost only units that Chinese text is made of.
+fn looks_like_utf16(head: &[u8]) -> bool {
+    let units = head.len() / 2;
+    if units == 0 {
+        return false;
+    }
+    let zeros = |parity: usize| head.chunks_exact(2).filter(|unit| unit[parity] == 0).count();
+    let (even, odd) = (zeros(0), zeros(1));
+    if even.max(odd) * 5 > units * 2 && even.min(odd) * 10 <= even.max(odd) {
+        return true;
+    }
+    let encoding = transcode::utf16_of(head);
+    let text = plausible::read(encoding, head);
+    let newlines = text.chars().filter(|&c| c == '\n').count();
+    let plausible = plausibility(encoding, &[head.to_vec()]);
+    // Text in UTF-8 has no zeros; UTF-16 has some, in its line ends if nowhere else.
+    plausible.mean > 0.5 && (newlines > 0 || even + odd > 0 || !Utf8Evidence::of(&[head.to_vec()]).holds())
+}
+
+/// Characters of several bytes, and bytes that are none.
+struct Utf8Evidence {
+    valid: usize,
+    invalid: usize,
+}
+
+impl Utf8Evidence {
+    fn of(samples: &[Vec<u8>]) -> Utf8Evidence {
+        let mut evidence = Utf8Evidence { valid: 0, invalid: 0 };
+        for sample in samples {
+            for chunk in sample.utf8_chunks() {
+                evidence.valid += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
+                evidence.invalid += usize::from(!chunk.invalid().is_empty());
+            }
+            // A sample may end within a character.
+            let cut = sample.utf8_chunks().last().is_some_and(|chunk| {
+                std::str::from_utf8(chunk.invalid()).is_err_and(|error| error.error_len().is_none())
+            });
+            evidence.invalid -= usize::from(cut);
+        }
+        evidence
+    }
+
+    /// UTF-8, even with a few bad bytes: in text of another encoding there are far more of them.
+    fn holds(&self) -> bool {
+        self.invalid * 4 <= self.valid
+    }
+}

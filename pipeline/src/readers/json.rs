@@ -1,0 +1,282 @@
+//! One JSON value a file, an array or an object around one: read record by record, whatever the size of the file.
+
+use std::io::{self, Cursor, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use serde_json::{Map, Value};
+use struson::reader::{JsonReader as _, JsonStreamReader, ReaderError, ValueType};
+
+use super::cut::Cutter;
+use super::fields::Fields;
+use super::stream::{Origin, Stream};
+use super::transcode::{self, INVALID_CHAR};
+use super::{Progress, ReadSettings, Reader, Record};
+use crate::config::Encoding;
+use crate::counters::Reason;
+use crate::document::At;
+use crate::error::Error;
+
+type Json = JsonStreamReader<Box<dyn Read + Send>>;
+
+/// Reads json.
+pub(super) struct JsonReader {
+    /// `None` at the end.
+    json: Option<Json>,
+    /// The arrays and objects that we are in.
+    open: Vec<Open>,
+    origin: Origin,
+    consumed: Arc<AtomicU64>,
+    /// Set when reading failed below JSON.
+    failed: Arc<AtomicBool>,
+    fields: Fields,
+    cutter: Cutter,
+    max_bytes: usize,
+    row: u64,
+    started: bool,
+}
+
+/// An array or object on the way to the records.
+enum Open {
+    /// Each item is at this depth of the way.
+    Array(usize),
+    /// An object at this depth, and whether the next key was in it.
+    Object(usize, bool),
+}
+
+impl JsonReader {
+    pub(super) fn new(
+        stream: Stream,
+        encoding: Encoding,
+        settings: &ReadSettings,
+    ) -> Result<JsonReader, Error> {
+        let stream = transcode::to_utf8(stream, encoding, INVALID_CHAR.as_bytes())?;
+        let Stream { read, origin, consumed, .. } = stream;
+        let failed = Arc::new(AtomicBool::new(false));
+        let mut watched = Watched { read, failed: failed.clone() };
+        let beginning = first_text(&mut watched).map_err(|source| origin.error(source))?;
+        let json = (!beginning.is_empty()).then(|| {
+            let bytes: Box<dyn Read + Send> = Box::new(Cursor::new(beginning).chain(watched));
+            JsonStreamReader::new(bytes)
+        });
+        Ok(JsonReader {
+            json,
+            open: Vec::new(),
+            cutter: Cutter::new(origin.clone(), settings),
+            origin,
+            consumed,
+            failed,
+            fields: Fields::new(&settings.text_field),
+            max_bytes: settings.max_record_bytes(),
+            row: 0,
+            started: false,
+        })
+    }
+
+    /// Goes on to the next value on the way to a record.
+    fn step(&mut self) -> Result<(), ReaderError> {
+        let Some(json) = &mut self.json else { return Ok(()) };
+        match self.open.last_mut() {
+            None if self.started => {
+                if let Some(json) = self.json.take() {
+                    json.consume_trailing_whitespace()?;
+                }
+            }
+            None => {
+                self.started = true;
+                self.enter(0)?;
+            }
+            Some(&mut Open::Array(depth)) if json.has_next()? => self.enter(depth)?,
+            Some(Open::Array(_)) => {
+                json.end_array()?;
+                self.open.pop();
+            }
+            Some(Open::Object(depth, met)) if json.has_next()? => {
+                let depth = *depth;
+                if json.next_name()? == self.fields.to_record[depth] {
+                    *met = true;
+                    self.enter(depth + 1)?;
+                } else {
+                    json.skip_value()?;
+                }
+            }
+            Some(&mut Open::Object(_, met)) => {
+                json.end_object()?;
+                self.open.pop();
+                if !met {
+                    self.record(&Value::Null, false);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, depth: usize) -> Result<(), ReaderError> {
+        let Some(json) = &mut self.json else { return Ok(()) };
+        match json.peek()? {
+            ValueType::Array => {
+                json.begin_array()?;
+                self.open.push(Open::Array(depth));
+            }
+            ValueType::Object if depth < self.fields.to_record.len() => {
+                json.begin_object()?;
+                self.open.push(Open::Object(depth, false));
+            }
+            _ => {
+                let mut room = Room { left: self.max_bytes, exceeded: false };
+                let record = read_value(json, &mut room, &|key| self.fields.wants(key))?;
+                self.record(&record, room.exceeded);
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, record: &Value, too_long: bool) {
+        self.row += 1;
+        let at = At::Row(self.row);
+        let text = self.fields.text(record);
+        self.cutter.count(1, text.as_ref().map_or(0, String::len));
+        match text {
+            text if too_long => {
+                self.cutter.reject(Reason::RecordTooLong, text.as_deref().unwrap_or(""), at, true);
+            }
+            Some(text) if text.contains(INVALID_CHAR) => {
+                let text = text.replace(INVALID_CHAR, "\u{fffd}");
+                self.cutter.reject(Reason::InvalidBytes, &text, at, true);
+            }
+            Some(text) => self.cutter.add_document(&text, at),
+            None => self.cutter.reject(Reason::NoText, &record.to_string(), at, true),
+        }
+    }
+
+    fn error(&self, error: ReaderError) -> Error {
+        match error {
+            ReaderError::IoError { error, .. } if self.failed.load(Ordering::Relaxed) => {
+                self.origin.error(error)
+            }
+            error if self.open.is_empty() && self.row > 0 => self.not_json(&format!(
+                "more than one JSON value ({error}); if each line is one, set format = \"jsonl\""
+            )),
+            error => self.not_json(&format!("not valid JSON: {error}; mend the file or leave it out")),
+        }
+    }
+
+    fn not_json(&self, message: &str) -> Error {
+        Error::input(&self.origin.path, message)
+    }
+}
+
+impl Reader for JsonReader {
+    fn next(&mut self) -> Result<Option<Record>, Error> {
+        loop {
+            match self.cutter.pop() {
+                Some(record) => return Ok(Some(record)),
+                None if self.json.is_none() => return Ok(None),
+                None => self.step().map_err(|error| self.error(error))?,
+            }
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        self.cutter.progress(self.consumed.load(Ordering::Relaxed))
+    }
+}
+
+/// The bytes that a record may still hold.
+struct Room {
+    left: usize,
+    exceeded: bool,
+}
+
+/// Reads a value. Of its members only those that `wanted` wants are kept, and of what is no text nothing.
+fn read_value(json: &mut Json, room: &mut Room, wanted: &dyn Fn(&str) -> bool) -> Result<Value, ReaderError> {
+    match json.peek()? {
+        ValueType::String => read_string(json, room).map(Value::String),
+        ValueType::Array => {
+            json.begin_array()?;
+            let mut items = Vec::new();
+            while json.has_next()? {
+                let item = read_value(json, room, wanted)?;
+                room.spend(size_of::<Value>());
+                if !room.exceeded {
+                    items.push(item);
+                }
+            }
+            json.end_array()?;
+            Ok(Value::Array(items))
+        }
+        ValueType::Object => {
+            json.begin_object()?;
+            let mut members = Map::new();
+            while json.has_next()? {
+                let key = json.next_name_owned()?;
+                if !wanted(&key) {
+                    json.skip_value()?;
+                    continue;
+                }
+                let value = read_value(json, room, &|_| true)?;
+                room.spend(key.len());
+                if !room.exceeded {
+                    members.insert(key, value);
+                }
+            }
+            json.end_object()?;
+            Ok(Value::Object(members))
+        }
+        _ => json.skip_value().map(|()| Value::Null),
+    }
+}
+
+fn read_string(json: &mut Json, room: &mut Room) -> Result<String, ReaderError> {
+    let mut bytes = Vec::new();
+    let mut rest = 0;
+    {
+        let mut string = json.next_string_reader()?;
+        let kept = (&mut string).take(room.left as u64).read_to_end(&mut bytes);
+        // To its end, or the JSON reader cannot go on.
+        if let Err(error) = kept.and_then(|_| io::copy(&mut string, &mut io::sink()).map(|n| rest = n)) {
+            return Err(ReaderError::IoError { error, location: NOWHERE });
+        }
+    }
+    room.spend(bytes.len().saturating_add(usize::try_from(rest).unwrap_or(usize::MAX)));
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The error itself names the place.
+const NOWHERE: struson::reader::JsonReaderPosition =
+    struson::reader::JsonReaderPosition { path: None, line_pos: None, data_pos: None };
+
+impl Room {
+    fn spend(&mut self, bytes: usize) {
+        self.exceeded |= bytes > self.left;
+        self.left = self.left.saturating_sub(bytes);
+    }
+}
+
+/// Remembers that reading failed: the JSON reader wraps its own errors the same way.
+struct Watched<R> {
+    read: R,
+    failed: Arc<AtomicBool>,
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.read.read(buffer);
+        let failed = read.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::Interrupted);
+        self.failed.fetch_or(failed, Ordering::Relaxed);
+        read
+    }
+}
+
+/// Skips white space and returns the first bytes after it; none for a blank file.
+fn first_text(read: &mut impl Read) -> io::Result<Vec<u8>> {
+    const CHUNK: u64 = 4096;
+    loop {
+        let mut chunk = Vec::new();
+        read.take(CHUNK).read_to_end(&mut chunk)?;
+        let blank = chunk.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        if blank < chunk.len() || chunk.is_empty() {
+            return Ok(chunk.split_off(blank));
+        }
+    }
+}

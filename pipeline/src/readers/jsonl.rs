@@ -1,0 +1,139 @@
+//! JSON Lines: an object a line.
+
+use serde_json::Value;
+
+use super::cut::Cutter;
+use super::fields::Fields;
+use super::lines::{Line, Lines};
+use super::stream::Stream;
+use super::{Part, Progress, ReadSettings, Reader, Record};
+use crate::config::Encoding;
+use crate::counters::Reason;
+use crate::document::At;
+use crate::error::Error;
+
+/// Reads jsonl.
+pub(super) struct JsonlReader {
+    lines: Lines,
+    cutter: Cutter,
+    fields: Fields,
+    max_bytes: usize,
+    range_end: u64,
+    /// A line that comes in pieces.
+    long: LongLine,
+    done: bool,
+}
+
+/// The pieces of a long line, or of the beginning of one that is too long.
+#[derive(Default)]
+struct LongLine {
+    text: String,
+    invalid: bool,
+    too_long: bool,
+}
+
+impl JsonlReader {
+    pub(super) fn new(
+        stream: Stream,
+        encoding: Encoding,
+        part: Part,
+        settings: &ReadSettings,
+    ) -> Result<JsonlReader, Error> {
+        Ok(JsonlReader {
+            cutter: Cutter::new(stream.origin.clone(), settings),
+            fields: Fields::new(&settings.text_field),
+            max_bytes: settings.max_record_bytes(),
+            range_end: part.range_end(),
+            lines: Lines::new(stream, encoding, part)?,
+            long: LongLine::default(),
+            done: false,
+        })
+    }
+
+    fn step(&mut self) -> Result<(), Error> {
+        let Some(line) = self.lines.next()? else {
+            self.done = true;
+            return Ok(());
+        };
+        if line.starts && line.byte >= self.range_end {
+            self.done = true;
+            return Ok(());
+        }
+        let mut parser = Parser { fields: &self.fields, cutter: &mut self.cutter };
+        if line.starts && line.ends {
+            parser.line(line.text, line.valid, line.at);
+            return Ok(());
+        }
+        self.long.add(&line, self.max_bytes);
+        if line.ends {
+            let long = std::mem::take(&mut self.long);
+            match long.too_long {
+                true => parser.too_long(&long.text, line.at),
+                false => parser.line(&long.text, !long.invalid, line.at),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl LongLine {
+    fn add(&mut self, piece: &Line<'_>, max_bytes: usize) {
+        self.invalid |= !piece.valid;
+        self.too_long |= self.text.len() + piece.text.len() > max_bytes;
+        if !self.too_long {
+            self.text.push_str(piece.text);
+        }
+    }
+}
+
+/// Makes documents of a line.
+struct Parser<'r> {
+    fields: &'r Fields,
+    cutter: &'r mut Cutter,
+}
+
+impl Parser<'_> {
+    fn line(&mut self, text: &str, valid: bool, at: At) {
+        if valid && text.trim_start().is_empty() {
+            return;
+        }
+        if !valid {
+            self.cutter.count(1, text.len());
+            return self.cutter.reject(Reason::InvalidBytes, text, at, true);
+        }
+        let Ok(value) = serde_json::from_str::<Value>(text) else {
+            self.cutter.count(1, text.len());
+            return self.cutter.reject(Reason::Malformed, text, at, true);
+        };
+        let mut texts = Vec::new();
+        self.fields.texts(&value, &mut texts);
+        for found in texts {
+            self.cutter.count(1, found.as_ref().map_or(0, String::len));
+            match found {
+                Some(found) => self.cutter.add_document(&found, at),
+                None => self.cutter.reject(Reason::NoText, text, at, true),
+            }
+        }
+    }
+
+    fn too_long(&mut self, beginning: &str, at: At) {
+        self.cutter.count(1, beginning.len());
+        self.cutter.reject(Reason::RecordTooLong, beginning, at, true);
+    }
+}
+
+impl Reader for JsonlReader {
+    fn next(&mut self) -> Result<Option<Record>, Error> {
+        loop {
+            match self.cutter.pop() {
+                Some(record) => return Ok(Some(record)),
+                None if self.done => return Ok(None),
+                None => self.step()?,
+            }
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        self.cutter.progress(self.lines.consumed())
+    }
+}

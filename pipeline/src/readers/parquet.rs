@@ -1,0 +1,262 @@
+//! Apache Parquet: one column of text, or several.
+
+use std::fs::File;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::DataType;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::basic::Type;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::schema::types::SchemaDescriptor;
+
+use super::cut::Cutter;
+use super::stream::Origin;
+use super::{Compression, Input, Part, Progress, ReadSettings, Reader, Record, Split};
+use crate::counters::Reason;
+use crate::document::At;
+use crate::error::Error;
+
+/// Rows decoded at once: documents may be long.
+const BATCH_ROWS: usize = 128;
+
+type Builder = ParquetRecordBatchReaderBuilder<File>;
+
+/// Whether the file can be read and has the columns.
+pub(super) fn check(input: &Input, settings: &ReadSettings) -> Result<(), Error> {
+    let builder = builder(input)?;
+    leaves(input, builder.parquet_schema(), settings).map(drop)
+}
+
+/// Runs of row groups of about `target` bytes.
+pub(super) fn parts(input: &Input, target: u64) -> Result<Vec<Part>, Error> {
+    let builder = builder(input)?;
+    let (mut parts, mut start, mut bytes) = (Vec::new(), 0, 0);
+    for (group, end) in builder.metadata().row_groups().iter().zip(1..) {
+        bytes += u64::try_from(group.compressed_size()).unwrap_or(0);
+        if bytes >= target {
+            parts.push(Part::RowGroups { start, end, bytes });
+            (start, bytes) = (end, 0);
+        }
+    }
+    let end = u32::try_from(builder.metadata().num_row_groups()).unwrap_or(u32::MAX);
+    if start < end || parts.is_empty() {
+        parts.push(Part::RowGroups { start, end, bytes });
+    }
+    Ok(parts)
+}
+
+/// Opens the row groups of a part.
+pub(super) fn open(split: &Split, settings: &ReadSettings) -> Result<Box<dyn Reader>, Error> {
+    let input = &split.input;
+    let builder = builder(input)?;
+    let all = builder.metadata().num_row_groups();
+    let groups: Range<usize> = match split.part {
+        Part::RowGroups { start, end, .. } => (start as usize).min(all)..(end as usize).min(all),
+        Part::Whole | Part::Bytes { .. } => 0..all,
+    };
+    let size = |groups: Range<usize>| -> (u64, u64) {
+        let groups = &builder.metadata().row_groups()[groups];
+        let rows = groups.iter().map(|group| u64::try_from(group.num_rows()).unwrap_or(0)).sum();
+        let bytes = groups.iter().map(|group| u64::try_from(group.compressed_size()).unwrap_or(0)).sum();
+        (rows, bytes)
+    };
+    let ((rows_before, _), (rows, bytes)) = (size(0..groups.start), size(groups.clone()));
+    let mask =
+        ProjectionMask::leaves(builder.parquet_schema(), leaves(input, builder.parquet_schema(), settings)?);
+    let batches = builder.with_batch_size(BATCH_ROWS).with_projection(mask);
+    let batches = guarded(input, || batches.with_row_groups(groups.collect()).build())?;
+    let origin = Origin { path: Arc::from(input.path.as_path()), compression: Compression::None };
+    Ok(Box::new(ParquetReader {
+        input: input.clone(),
+        batches,
+        paths: settings.text_field.iter().map(|field| keys(field)).collect(),
+        cutter: Cutter::new(origin, settings),
+        row: rows_before,
+        rows: rows_before..rows_before + rows,
+        bytes,
+        done: false,
+    }))
+}
+
+fn builder(input: &Input) -> Result<Builder, Error> {
+    if input.compression != Compression::None {
+        let message = format!("a Parquet file must not be packed ({}): unpack it", input.compression.name());
+        return Err(Error::input(&input.path, message));
+    }
+    let file = File::open(&input.path).map_err(Error::io("open", &input.path))?;
+    // Without the Arrow schema text is of one type, whatever wrote it.
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let builder = guarded(input, || Builder::try_new_with_options(file, options))?;
+    check_chunks(input, &builder)?;
+    Ok(builder)
+}
+
+/// Whether the parts of the file that its footer names can be in it.
+fn check_chunks(input: &Input, builder: &Builder) -> Result<(), Error> {
+    let groups = builder.metadata().row_groups();
+    let is_inside = |column: &ColumnChunkMetaData| {
+        let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
+        let end = start.checked_add(column.compressed_size());
+        let end = end.and_then(|end| u64::try_from(end).ok());
+        start >= 0 && column.compressed_size() >= 0 && end.is_some_and(|end| end <= input.bytes)
+    };
+    if groups.iter().all(|group| group.num_rows() >= 0 && group.columns().iter().all(is_inside)) {
+        return Ok(());
+    }
+    Err(damaged(input, &ParquetError::General("its footer names bytes that are not there".into())))
+}
+
+/// The result of a call into the library, which panics on some damaged files.
+fn guarded<T>(input: &Input, call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, Error> {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)) {
+        Ok(result) => result.map_err(|error| damaged(input, &error)),
+        Err(_) => Err(damaged(input, &ParquetError::General("the decoder gave up".into()))),
+    }
+}
+
+fn damaged(input: &Input, error: &dyn std::error::Error) -> Error {
+    Error::input(
+        &input.path,
+        format!("not a Parquet file, or a damaged one ({error}); fetch or make it again"),
+    )
+}
+
+fn keys(field: &str) -> Vec<String> {
+    field.split('.').map(|key| key.trim_end_matches("[]").to_owned()).collect()
+}
+
+/// The columns of text that the fields name.
+fn leaves(input: &Input, schema: &SchemaDescriptor, settings: &ReadSettings) -> Result<Vec<usize>, Error> {
+    let paths: Vec<Vec<String>> = settings.text_field.iter().map(|field| keys(field)).collect();
+    let named = |leaf: usize| paths.iter().any(|keys| leads_to(keys, schema.column(leaf).path().parts()));
+    let leaves: Vec<usize> = (0..schema.num_columns()).filter(|&leaf| named(leaf)).collect();
+    if leaves.is_empty() {
+        let all: Vec<String> = schema.columns().iter().map(|column| column.path().string()).collect();
+        let fields = settings.text_field.join(", ");
+        let message = format!("has no column {fields}; its columns are {}: set `text_field`", all.join(", "));
+        return Err(Error::input(&input.path, message));
+    }
+    match leaves.iter().find(|&&leaf| schema.column(leaf).physical_type() != Type::BYTE_ARRAY) {
+        Some(&leaf) => {
+            let message =
+                format!("column {} does not hold text: set `text_field`", schema.column(leaf).path());
+            Err(Error::input(&input.path, message))
+        }
+        None => Ok(leaves),
+    }
+}
+
+/// Whether `keys` lead to the column at `path`, which also names the wrappers around a list's items.
+fn leads_to(keys: &[String], path: &[String]) -> bool {
+    let is_wrapper = |part: &String| {
+        matches!(part.as_str(), "list" | "element" | "item" | "array" | "bag" | "array_element")
+    };
+    match (keys, path) {
+        ([], rest) => rest.iter().all(is_wrapper),
+        ([key, keys @ ..], [part, path @ ..]) if key == part => leads_to(keys, path),
+        (_, [part, path @ ..]) if is_wrapper(part) => leads_to(keys, path),
+        _ => false,
+    }
+}
+
+struct ParquetReader {
+    input: Input,
+    batches: ParquetRecordBatchReader,
+    paths: Vec<Vec<String>>,
+    cutter: Cutter,
+    /// Rows of the file gone through, with those before the part.
+    row: u64,
+    rows: Range<u64>,
+    bytes: u64,
+    done: bool,
+}
+
+impl ParquetReader {
+    fn step(&mut self) -> Result<(), Error> {
+        let batches = &mut self.batches;
+        match guarded(&self.input, || batches.next().transpose().map_err(ParquetError::from))? {
+            Some(batch) => self.batch(&batch),
+            None if self.row < self.rows.end => {
+                return Err(damaged(&self.input, &ParquetError::EOF("rows are missing".into())));
+            }
+            None => self.done = true,
+        }
+        Ok(())
+    }
+
+    fn batch(&mut self, batch: &RecordBatch) {
+        let batch = arrow::array::StructArray::from(batch.clone());
+        let root: ArrayRef = Arc::new(batch);
+        for row in 0..root.len() {
+            self.row += 1;
+            let at = At::Row(self.row);
+            let mut texts = Texts::default();
+            self.paths.iter().for_each(|keys| texts.gather(&root, row, keys));
+            let text = texts.found.join("\n");
+            self.cutter.count(1, text.len());
+            if texts.invalid {
+                self.cutter.reject(Reason::InvalidBytes, &text, at, true);
+            } else if texts.found.is_empty() {
+                self.cutter.reject(Reason::NoText, "", at, true);
+            } else {
+                self.cutter.add_document(&text, at);
+            }
+        }
+    }
+}
+
+/// The texts of a row.
+#[derive(Default)]
+struct Texts {
+    found: Vec<String>,
+    invalid: bool,
+}
+
+impl Texts {
+    fn gather(&mut self, array: &ArrayRef, row: usize, keys: &[String]) {
+        if array.is_null(row) {
+            return;
+        }
+        match (array.data_type(), keys) {
+            (DataType::Struct(_), [key, rest @ ..]) => {
+                let column = array.as_struct().column_by_name(key);
+                column.into_iter().for_each(|column| self.gather(column, row, rest));
+            }
+            (DataType::List(_), _) => {
+                let items = array.as_list::<i32>().value(row);
+                (0..items.len()).for_each(|item| self.gather(&items, item, keys));
+            }
+            (DataType::Utf8, []) => self.found.push(array.as_string::<i32>().value(row).to_owned()),
+            (DataType::Binary, []) => {
+                let bytes = array.as_binary::<i32>().value(row);
+                self.invalid |= std::str::from_utf8(bytes).is_err();
+                self.found.push(String::from_utf8_lossy(bytes).into_owned());
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Reader for ParquetReader {
+    fn next(&mut self) -> Result<Option<Record>, Error> {
+        loop {
+            match self.cutter.pop() {
+                Some(record) => return Ok(Some(record)),
+                None if self.done => return Ok(None),
+                None => self.step()?,
+            }
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        let rows = self.rows.end - self.rows.start;
+        let done = u128::from(self.bytes) * u128::from(self.row - self.rows.start) / u128::from(rows.max(1));
+        self.cutter.progress(u64::try_from(done).unwrap_or(u64::MAX))
+    }
+}

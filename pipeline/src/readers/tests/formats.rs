@@ -1,0 +1,121 @@
+//! What a document is, format by format.
+
+use super::*;
+use crate::document::At;
+
+#[test]
+fn blank_lines_end_documents() {
+    for format in [Format::Sentences, Format::Paragraphs] {
+        check(format, "", &[]);
+        check(format, "\n", &[]);
+        check(format, "\n \n\u{3000}\n\r\n", &[]);
+        check(format, "甲", &["甲"]);
+        check(format, "甲\n", &["甲"]);
+        check(format, "甲\n乙\n\n丙\n", &["甲\n乙", "丙"]);
+        check(format, "\n\n甲\n　\t\n\n乙", &["甲", "乙"]);
+        check(format, "  甲 \r\n　乙\r\n\r\n丙\r\n", &["  甲 \n　乙", "丙"]);
+        check(format, "甲\r乙\r\r丙\r", &["甲\n乙", "丙"]);
+        check(format, "甲\r\n\r乙\n\r丙", &["甲", "乙", "丙"]);
+        check(format, "\u{feff}甲\n\n乙", &["甲", "乙"]);
+        check(format, "\u{feff}\n甲", &["甲"]);
+    }
+}
+
+#[test]
+fn lines_end_nowhere_else() {
+    check(
+        Format::Documents,
+        "甲\u{2028}乙\u{85}丙\u{b}丁\u{c}戊\0己\u{1}\n庚",
+        &["甲\u{2028}乙\u{85}丙\u{b}丁\u{c}戊\0己\u{1}", "庚"],
+    );
+}
+
+#[test]
+fn a_line_or_a_file_is_a_document() {
+    check(Format::Documents, "甲\n\n乙\r\n　\n丙", &["甲", "乙", "丙"]);
+    check(Format::Files, "甲\n\n乙\r\n丙\n\n", &["甲\n\n乙\n丙"]);
+    check(Format::Files, "", &[]);
+    check(Format::Files, "\n　\n\n", &[]);
+    check(Format::Files, "\u{feff}甲", &["甲"]);
+}
+
+#[test]
+fn invalid_lines_are_rejected_alone() {
+    let bytes = b"\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad\n\xe4\xb8\xff\n\xe4\xb9\x99\n\n\xff\n";
+    check(
+        Format::Sentences,
+        bytes,
+        &["!InvalidBytes \u{fffd}\u{fffd}", "中中中中\n乙", "!InvalidBytes \u{fffd}"],
+    );
+    check(
+        Format::Files,
+        bytes,
+        &["!InvalidBytes \u{fffd}\u{fffd}", "!InvalidBytes \u{fffd}", "中中中中\n乙"],
+    );
+}
+
+#[test]
+fn places() {
+    let folder = Folder::new();
+    let path = folder.file("a.txt", "\n甲\n乙\n\n丙\n");
+    let settings = settings(Format::Sentences);
+    let input = look(&path, &settings).expect("readable");
+    let places = |part: Part| -> Vec<At> {
+        let mut reader = open(&Split { input: input.clone(), part }, &settings).expect("opens");
+        let records = std::iter::from_fn(|| reader.next().expect("reads"));
+        records
+            .map(|record| match record {
+                Record::Document(document) => document.place.at,
+                Record::Rejected { place, .. } => place.at,
+            })
+            .collect()
+    };
+    assert_eq!(places(Part::Whole), [At::Line(2), At::Line(5)]);
+    assert_eq!(places(Part::Bytes { start: 2, end: 99 }), [At::Byte(10)]);
+}
+
+#[test]
+fn jsonl() {
+    let lines = "{\"text\": \"甲\\r\\n乙\"}\n\n{\"text\": 3}\r\n{\"text\"\n{\"text\": \"\"}\n{\"text\": \"丙\u{2028}丁\"}";
+    check(
+        Format::Jsonl,
+        lines,
+        &["甲\n乙", "!NoText {\"text\": 3}", "!Malformed {\"text\"", "", "丙\u{2028}丁"],
+    );
+    check(
+        Format::Jsonl,
+        b"{\"text\": \"\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad\xff\"}\n",
+        &["!InvalidBytes {\"text\": \"中中中中\u{fffd}\"}"],
+    );
+}
+
+#[test]
+fn json() {
+    check(Format::Json, "", &[]);
+    check(Format::Json, " \n ", &[]);
+    check(
+        Format::Json,
+        r#"[{"text": "甲"}, {"title": "乙"}, {"text": "丙\n\n丁"}, 3, [{"text": "戊"}]]"#,
+        &["甲", "!NoText {}", "丙\n\n丁", "!NoText null", "戊"],
+    );
+    check(Format::Json, r#"{"text": "甲", "n": {"text": "乙"}}"#, &["甲"]);
+    let deep =
+        ReadSettings { text_field: vec!["data[].paragraphs[].context".into()], ..settings(Format::Json) };
+    let squad =
+        r#"{"version": 1, "data": [{"paragraphs": [{"context": "甲", "qas": []}, {"context": "乙"}]}, {}]}"#;
+    check_with(&deep, squad, &["甲", "乙", "!NoText null"]);
+    let strings = ReadSettings { text_field: vec!["title".into(), "paragraphs[]".into()], ..deep };
+    check_with(&strings, r#"[{"paragraphs": ["甲", "乙"], "title": "题"}]"#, &["题\n甲\n乙"]);
+}
+
+#[test]
+fn a_file_that_is_not_json_names_itself() {
+    for (bytes, expected) in [
+        ("[{\"text\": \"甲\"}, {\"te", "not valid JSON"),
+        ("甲", "not valid JSON"),
+        ("{\"text\": \"甲\"}\n{\"text\": \"乙\"}", "format = \"jsonl\""),
+    ] {
+        let error = read_bytes(bytes, &settings(Format::Json)).expect_err("not JSON").to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}

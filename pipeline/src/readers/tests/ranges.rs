@@ -1,0 +1,106 @@
+//! However a file is split, its documents are the same, each once and in order.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn check_split(bytes: &[u8], settings: &ReadSettings, sizes: &[u64]) {
+    let folder = Folder::new();
+    let path = folder.file("input", bytes);
+    // Random bytes are no text: what they look like does not matter here.
+    let mut input = look(&path, &ReadSettings { encoding: None, ..settings.clone() }).expect("readable");
+    input.encoding = settings.encoding.unwrap_or(Encoding::Utf8);
+    let whole = Split { input: input.clone(), part: Part::Whole };
+    let expected = drain(&whole, settings).expect("reads");
+    let records = records(&whole, settings);
+    for &size in sizes {
+        let parts = split(&input, settings, size).expect("splits");
+        let found: Vec<String> =
+            parts.iter().flat_map(|part| drain(part, settings).expect("reads")).collect();
+        assert_eq!(found, expected, "ranges of {size} bytes");
+        let sum: u64 = parts.iter().map(|part| self::records(part, settings)).sum();
+        assert_eq!(sum, records, "records in ranges of {size} bytes");
+    }
+}
+
+fn records(split: &Split, settings: &ReadSettings) -> u64 {
+    let mut reader = open(split, settings).expect("opens");
+    while reader.next().expect("reads").is_some() {}
+    reader.progress().records
+}
+
+/// Few kinds of bytes, so that all of them meet.
+fn text(encoding: Encoding) -> impl Strategy<Value = Vec<u8>> {
+    const PIECES: [&str; 10] = ["甲", "好。", "\n", "\n\n", "\r\n", "\r", " ", "\u{3000}", "a", "\r\n\r\n"];
+    let encoded = move |text: &str| transcode::encoding(encoding).encode(text).0.into_owned();
+    let piece = prop_oneof![
+        20 => prop::sample::select(&PIECES[..]).prop_map(encoded),
+        1 => Just(vec![0xff]),
+        1 => Just(vec![0xb0]),
+    ];
+    let mark = if encoding == Encoding::Utf8 { "\u{feff}".as_bytes() } else { &[] };
+    (any::<bool>(), prop::collection::vec(piece, 0..40)).prop_map(move |(marked, pieces)| {
+        let mark = if marked { mark } else { &[] };
+        [mark, &pieces.concat()].concat()
+    })
+}
+
+fn formats() -> impl Strategy<Value = Format> {
+    prop::sample::select(vec![Format::Sentences, Format::Documents, Format::Jsonl])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn utf8(bytes in text(Encoding::Utf8), format in formats(), max in 1_u64..20) {
+        let settings = ReadSettings { encoding: None, max_document_chars: max, ..settings(format) };
+        check_split(&bytes, &settings, &[1, 2, 3, 5, 8, 13, 50]);
+    }
+
+    #[test]
+    fn gb18030(bytes in text(Encoding::Gb18030), format in formats()) {
+        let settings = ReadSettings { encoding: Some(Encoding::Gb18030), ..settings(format) };
+        check_split(&bytes, &settings, &[1, 2, 7]);
+    }
+
+    #[test]
+    fn big5(bytes in text(Encoding::Big5), format in formats()) {
+        let settings = ReadSettings { encoding: Some(Encoding::Big5), ..settings(format) };
+        check_split(&bytes, &settings, &[1, 2, 7]);
+    }
+}
+
+#[test]
+fn long_lines_and_blank_lines_near_the_limit() {
+    let long = lines::LONG;
+    for length in [long - 1, long, long + 1, 2 * long, 4 * long - 1, 4 * long, 4 * long + 1, 9 * long + 5] {
+        for fill in ["a", " "] {
+            for end in ["\n", "\r\n", "\r"] {
+                let text = format!("甲{end}{}{end}乙{end}{end}丙", fill.repeat(length));
+                let sizes = [
+                    (long / 3) as u64,
+                    length as u64 + 3,
+                    length as u64 + 4,
+                    length as u64 + 5,
+                    length as u64 + 6,
+                ];
+                check_split(text.as_bytes(), &settings(Format::Sentences), &sizes);
+                check_split(text.as_bytes(), &settings(Format::Documents), &sizes);
+            }
+        }
+    }
+}
+
+#[test]
+fn only_what_can_be_is_split() {
+    let folder = Folder::new();
+    let path = folder.file("a", "text\n".repeat(100));
+    for (format, parts) in
+        [(Format::Sentences, 50), (Format::Jsonl, 50), (Format::Files, 1), (Format::Csv, 1)]
+    {
+        let settings = settings(format);
+        let input = look(&path, &settings).expect("readable");
+        assert_eq!(split(&input, &settings, 10).expect("splits").len(), parts, "{format:?}");
+    }
+}

@@ -1,0 +1,146 @@
+//! Plain text: documents between blank lines, on a line each, or in a file each.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+
+use super::cut::Cutter;
+use super::lines::{LONG, Lines};
+use super::stream::Stream;
+use super::{Part, Progress, ReadSettings, Reader, Record, transcode};
+use crate::config::{Encoding, Format};
+use crate::counters::Reason;
+use crate::error::Error;
+
+/// What ends a document.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum EndsAt {
+    BlankLine,
+    LineEnd,
+    FileEnd,
+}
+
+/// Reads sentences, paragraphs, documents or files.
+pub(super) struct TextReader {
+    lines: Lines,
+    cutter: Cutter,
+    ends_at: EndsAt,
+    /// Documents that begin here or later belong to another task.
+    range_end: u64,
+    in_document: bool,
+    /// In a document that began in an earlier range.
+    skipping: bool,
+    done: bool,
+}
+
+impl TextReader {
+    pub(super) fn new(
+        stream: Stream,
+        encoding: Encoding,
+        part: Part,
+        settings: &ReadSettings,
+    ) -> Result<TextReader, Error> {
+        let ends_at = match settings.format {
+            Format::Documents => EndsAt::LineEnd,
+            Format::Files => EndsAt::FileEnd,
+            _ => EndsAt::BlankLine,
+        };
+        let cutter = Cutter::new(stream.origin.clone(), settings);
+        let mut skipping = false;
+        if let (EndsAt::BlankLine, Part::Bytes { start: start @ 1.., .. }) = (ends_at, part) {
+            let blank = line_before_is_blank(&stream.origin.path, start, encoding);
+            skipping = !blank.map_err(Error::io("read", &stream.origin.path))?;
+        }
+        let lines = Lines::new(stream, encoding, part)?;
+        let range_end = part.range_end();
+        Ok(TextReader { lines, cutter, ends_at, range_end, in_document: false, skipping, done: false })
+    }
+
+    /// Reads a line, or a piece of one.
+    fn step(&mut self) -> Result<(), Error> {
+        let Some(line) = self.lines.next()? else {
+            self.cutter.end_document();
+            self.done = true;
+            return Ok(());
+        };
+        if line.starts && !self.in_document && line.byte >= self.range_end {
+            self.done = true;
+            return Ok(());
+        }
+        if line.is_blank() {
+            match self.ends_at {
+                EndsAt::FileEnd => self.cutter.add(line.text, line.at, true),
+                EndsAt::LineEnd => {}
+                EndsAt::BlankLine => {
+                    self.cutter.end_document();
+                    (self.in_document, self.skipping) = (false, false);
+                }
+            }
+            return Ok(());
+        }
+        if self.skipping {
+            return Ok(());
+        }
+        self.in_document = true;
+        // Each bad piece of a long line is a reject, and there are never more of them than records.
+        let records = u64::from(line.starts || !line.valid);
+        self.cutter.count(records, line.text.len() + usize::from(line.ends));
+        if line.valid {
+            self.cutter.add(line.text, line.at, line.ends);
+        } else {
+            self.cutter.reject(Reason::InvalidBytes, line.text, line.at, line.ends);
+        }
+        if self.ends_at == EndsAt::LineEnd && line.ends {
+            self.cutter.end_document();
+            self.in_document = false;
+        }
+        Ok(())
+    }
+}
+
+impl Reader for TextReader {
+    fn next(&mut self) -> Result<Option<Record>, Error> {
+        loop {
+            match self.cutter.pop() {
+                Some(record) => return Ok(Some(record)),
+                None if self.done => return Ok(None),
+                None => self.step()?,
+            }
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        self.cutter.progress(self.lines.consumed())
+    }
+}
+
+/// Whether the line that holds the byte before `start`, or ends with it, is blank. Then a document may begin with the
+/// next line; otherwise that line goes on with one that began earlier.
+fn line_before_is_blank(path: &std::path::Path, start: u64, encoding: Encoding) -> std::io::Result<bool> {
+    let window_start = start.saturating_sub(LONG as u64 + 3);
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(window_start))?;
+    let mut window = Vec::with_capacity(2 * LONG + 8);
+    file.take(2 * LONG as u64 + 8).read_to_end(&mut window)?;
+    let last = usize::try_from(start - 1 - window_start).expect("the window is small");
+    if last >= window.len() {
+        return Ok(true); // a range behind the end of the file: nothing begins there
+    }
+    // The byte before `start` may be the second of a CRLF, which ends the line that we want.
+    let last = if last > 0 && window[last] == b'\n' && window[last - 1] == b'\r' { last - 1 } else { last };
+    let begin = match memchr::memrchr2(b'\n', b'\r', &window[..last]) {
+        Some(line_end) => line_end + 1,
+        None if window_start == 0 => 0,
+        None => return Ok(false),
+    };
+    let line = &window[begin..];
+    let end = memchr::memchr2(b'\n', b'\r', line).unwrap_or(line.len());
+    if end > LONG {
+        return Ok(false);
+    }
+    let mut text = String::new();
+    let mut decoder = transcode::encoding(encoding).new_decoder_without_bom_handling();
+    let valid = transcode::decode(&mut decoder, &line[..end], &mut text, true);
+    let text =
+        if window_start + begin as u64 == 0 { text.strip_prefix('\u{feff}').unwrap_or(&text) } else { &text };
+    Ok(valid && text.trim_start().is_empty())
+}

@@ -1,0 +1,158 @@
+//! The documents of one bucket, flat in memory: pair building needs other documents beside its own.
+
+use std::ops::Range;
+
+use super::tokenize::Piece;
+
+/// A tokenized document, on its way from map to reduce.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TokenizedDocument {
+    /// Content hash.
+    pub hash: u128,
+    /// Index of its `[[corpus]]`.
+    pub source: u16,
+    /// Pieces of all sentences.
+    pub pieces: Vec<Piece>,
+    /// Where each sentence ends in `pieces`; ascending, none empty, the last is the end.
+    pub sentence_ends: Vec<u32>,
+}
+
+/// Documents of a bucket. Positions are indexes into the pieces of all documents.
+#[derive(Debug, Default)]
+pub struct Bucket {
+    pieces: Vec<Piece>,
+    sentence_ends: Vec<u32>,
+    documents: Vec<Entry>,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    hash: u128,
+    source: u16,
+    /// Positions in the bucket's pieces.
+    pieces: Range<u32>,
+    /// Indexes into the bucket's sentence ends.
+    sentences: Range<u32>,
+}
+
+impl Bucket {
+    /// Adds a document as it is.
+    ///
+    /// # Panics
+    /// Past 2³² pieces: buckets are cut long before that.
+    pub fn push(&mut self, document: &TokenizedDocument) {
+        self.push_cut(document, &mut |_, range, ends| ends.push(range.end));
+    }
+
+    /// Adds a document whose sentences longer than `room` pieces are cut, at the last clause mark within the room, else
+    /// at the last word boundary, else at the room's end.
+    pub fn push_within(&mut self, document: &TokenizedDocument, room: u32, is_clause_mark: &dyn Fn(u32) -> bool) {
+        self.push_cut(document, &mut |pieces, mut range, ends| {
+            while range.end - range.start > room {
+                let cut = last_cut(pieces, range.start..range.start + room, is_clause_mark);
+                ends.push(cut);
+                range.start = cut;
+            }
+            ends.push(range.end);
+        });
+    }
+
+    fn push_cut(&mut self, document: &TokenizedDocument, cut: &mut dyn FnMut(&[Piece], Range<u32>, &mut Vec<u32>)) {
+        let base = to_u32(self.pieces.len());
+        let first_sentence = to_u32(self.sentence_ends.len());
+        self.pieces.extend_from_slice(&document.pieces);
+        let mut start = base;
+        for end in document.sentence_ends.iter().map(|&end| base + end) {
+            cut(&self.pieces, start..end, &mut self.sentence_ends);
+            start = end;
+        }
+        self.documents.push(Entry {
+            hash: document.hash,
+            source: document.source,
+            pieces: base..to_u32(self.pieces.len()),
+            sentences: first_sentence..to_u32(self.sentence_ends.len()),
+        });
+    }
+
+    /// How many documents.
+    pub fn len(&self) -> usize {
+        self.documents.len()
+    }
+
+    /// True for none.
+    pub fn is_empty(&self) -> bool {
+        self.documents.is_empty()
+    }
+
+    /// Content hash of a document.
+    pub fn hash(&self, document: usize) -> u128 {
+        self.documents[document].hash
+    }
+
+    /// Index of a document's `[[corpus]]`.
+    pub fn source(&self, document: usize) -> u16 {
+        self.documents[document].source
+    }
+
+    /// The pieces at some positions.
+    pub fn pieces(&self, range: Range<u32>) -> &[Piece] {
+        &self.pieces[range.start as usize..range.end as usize]
+    }
+
+    /// A document's positions.
+    pub fn positions(&self, document: usize) -> Range<u32> {
+        self.documents[document].pieces.clone()
+    }
+
+    /// Where the sentences of a document end, ascending.
+    pub fn sentence_ends(&self, document: usize) -> &[u32] {
+        let range = &self.documents[document].sentences;
+        &self.sentence_ends[range.start as usize..range.end as usize]
+    }
+}
+
+fn to_u32(length: usize) -> u32 {
+    u32::try_from(length).expect("a bucket holds fewer than 2^32 pieces")
+}
+
+/// Where to cut `range` so that the first part is as long as may be and not empty.
+fn last_cut(pieces: &[Piece], range: Range<u32>, is_clause_mark: &dyn Fn(u32) -> bool) -> u32 {
+    let at = |position: u32| pieces[position as usize];
+    let inner = || (range.start + 1..=range.end).rev();
+    let after_mark = |position: &u32| is_clause_mark(at(position - 1).id());
+    let at_word = |position: &u32| pieces.get(*position as usize).is_none_or(|piece| piece.is_word_start());
+    inner().find(after_mark).or_else(|| inner().find(at_word)).unwrap_or(range.end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_sentences_are_cut() {
+        // Words of two pieces; 9 is a clause mark.
+        let piece = |id: u32, start: bool| Piece::new(id, start);
+        let words = |n: u32| (0..2 * n).map(move |i| piece(20 + i, i % 2 == 0));
+        let mut pieces: Vec<Piece> = words(2).collect();
+        pieces.push(piece(9, true));
+        pieces.extend(words(4));
+        let document = TokenizedDocument { hash: 1, source: 0, sentence_ends: vec![13], pieces };
+        let mut bucket = Bucket::default();
+        bucket.push_within(&document, 7, &|id| id == 9);
+        assert_eq!(bucket.sentence_ends(0), [5, 11, 13], "after the mark, then at the last word boundary within 7");
+        bucket.push_within(&document, 100, &|id| id == 9);
+        assert_eq!(bucket.sentence_ends(1), [26]);
+        bucket.push(&document);
+        assert_eq!(bucket.sentence_ends(2), [39]);
+        assert_eq!((bucket.len(), bucket.positions(2)), (3, 26..39));
+    }
+
+    #[test]
+    fn a_word_longer_than_the_room_is_cut() {
+        let pieces: Vec<Piece> = (0..10).map(|i| Piece::new(i, i == 0)).collect();
+        let document = TokenizedDocument { hash: 1, source: 0, sentence_ends: vec![10], pieces };
+        let mut bucket = Bucket::default();
+        bucket.push_within(&document, 4, &|_| false);
+        assert_eq!(bucket.sentence_ends(0), [4, 8, 10]);
+    }
+}

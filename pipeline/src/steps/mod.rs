@@ -1,0 +1,16 @@
+//! Small pure steps: one document in, its parts out. No files, no clock, no shared state, no failure.
+//!
+//! ```text
+//! Document -clean-> Cleaned -sentences-> &str -segment-> WordStarts -tokenize-> Piece …  -pair, mask-> Instance
+//! ```
+
+pub mod bucket;
+pub mod chars;
+pub mod clean;
+pub mod count;
+pub mod pair;
+pub mod pretokenize;
+pub mod row;
+pub mod segment;
+pub mod sentences;
+pub mod tokenize;

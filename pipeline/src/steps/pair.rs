@@ -1,0 +1,284 @@
+//! Documents into instances: Google's walk over sentences (google-research/bert, `create_pretraining_data.py`,
+//! `create_instances_from_document`), with the rules that mend what it does to Chinese, and without them.
+//!
+//! An instance is two ranges of a bucket's pieces. Chunks, divided sentences, pushed-back rests and truncation only move
+//! the ends of ranges; nothing is copied until a row is written.
+
+use std::ops::Range;
+
+use quanci_shards::Objective;
+use quanci_shards::draws::Draws;
+
+use super::bucket::Bucket;
+
+/// One instance: `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// A's document.
+    pub document: u32,
+    /// A's pieces.
+    pub a: Range<u32>,
+    /// B's pieces; none for `mlm`.
+    pub b: Option<Range<u32>>,
+    /// 0 = B follows A; 1 = B is from another document (`nsp`), A and B are swapped (`sop`).
+    pub label: u8,
+    /// True where the label could not be drawn.
+    pub forced: bool,
+}
+
+/// By which rules pairs are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rules {
+    /// Ours: one-sentence chunks are divided, so that labels stay even; B is as long as the rest it replaces, so that
+    /// lengths do not tell the label; a pair that could not be made random is not called so.
+    Balanced,
+    /// Google's, exactly; for the parity test.
+    Google,
+}
+
+/// What pair building needs to know.
+#[derive(Debug, Clone)]
+pub struct PairSettings {
+    /// What an instance is.
+    pub objective: Objective,
+    /// Pieces of an instance at most, specials included.
+    pub max_seq_len: u32,
+    /// Probability that a document's instances aim at a random shorter length.
+    pub short_seq_prob: f64,
+    /// By which rules.
+    pub rules: Rules,
+    /// Ids of ，；：、 and the like, sorted.
+    pub clause_marks: Vec<u32>,
+}
+
+impl PairSettings {
+    /// Pieces of A and B together at most.
+    pub fn room(&self) -> u32 {
+        self.max_seq_len - if self.objective == Objective::Mlm { 2 } else { 3 }
+    }
+
+    /// True for a piece after which a sentence may be divided.
+    pub fn is_clause_mark(&self, id: u32) -> bool {
+        self.clause_marks.binary_search(&id).is_ok()
+    }
+}
+
+/// How often another document is drawn before giving up.
+const OTHER_DOCUMENT_DRAWS: usize = 10;
+
+/// Makes the instances of one document and hands each, with the draws, to `sink`.
+pub fn instances<D: Draws>(
+    bucket: &Bucket,
+    document: usize,
+    settings: &PairSettings,
+    draws: &mut D,
+    sink: &mut impl FnMut(Instance, &mut D),
+) {
+    let room = settings.room();
+    let short = draws.uniform() < settings.short_seq_prob;
+    let target = if short && room > 2 { 2 + draws.below(room as usize - 1) as u32 } else { room };
+    let mut walk = Walk { bucket, document, settings, target, draws, sink };
+    match settings.objective {
+        Objective::Mlm => walk.pack(),
+        Objective::Nsp | Objective::Sop => walk.pairs(),
+    }
+}
+
+struct Walk<'a, D, S> {
+    bucket: &'a Bucket,
+    document: usize,
+    settings: &'a PairSettings,
+    target: u32,
+    draws: &'a mut D,
+    sink: &'a mut S,
+}
+
+impl<D: Draws, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
+    fn emit(&mut self, a: Range<u32>, b: Option<Range<u32>>, label: u8, forced: bool) {
+        let instance = Instance { document: self.document as u32, a, b, label, forced };
+        (self.sink)(instance, self.draws);
+    }
+
+    /// `mlm`: whole sentences up to the target; the sentence that has no room opens the next instance.
+    fn pack(&mut self) {
+        let positions = self.bucket.positions(self.document);
+        let mut from = positions.start;
+        let mut end = from;
+        for &sentence_end in self.bucket.sentence_ends(self.document) {
+            if sentence_end - from > self.target && end > from {
+                self.emit(from..end, None, 0, false);
+                from = end;
+            }
+            end = sentence_end;
+        }
+        if end > from {
+            self.emit(from..end, None, 0, false);
+        }
+    }
+
+    /// Collects sentences into chunks of the target length and makes a pair of each.
+    fn pairs(&mut self) {
+        let bucket = self.bucket;
+        let ends = bucket.sentence_ends(self.document);
+        let mut from = bucket.positions(self.document).start;
+        let mut first = 0;
+        while first < ends.len() {
+            let full = |end: &u32| end - from >= self.target;
+            let last = ends[first..].iter().position(full).map_or(ends.len() - 1, |n| first + n);
+            let used_to = self.pair(from, &ends[first..=last]);
+            // What a random B replaced is pushed back: the next chunk begins there.
+            from = used_to;
+            first += ends[first..=last].iter().take_while(|&&end| end <= used_to).count();
+        }
+    }
+
+    /// Makes a pair of the chunk that begins at `from` and whose sentences end at `ends`; returns where the next begins.
+    fn pair(&mut self, from: u32, ends: &[u32]) -> u32 {
+        let to = ends[ends.len() - 1];
+        let mut divided = false;
+        let boundary = if ends.len() > 1 {
+            Some(ends[self.draws.below(ends.len() - 1)])
+        } else if self.settings.rules == Rules::Balanced {
+            divided = true;
+            self.divide(from..to)
+        } else {
+            None
+        };
+        match self.settings.objective {
+            Objective::Sop => {
+                if let Some(boundary) = boundary {
+                    let swapped = self.draws.uniform() < 0.5;
+                    self.truncate_and_emit(from..boundary, boundary..to, u8::from(swapped), false, swapped);
+                }
+                to
+            }
+            _ => self.next_sentence_pair(from, boundary, to, divided),
+        }
+    }
+
+    fn next_sentence_pair(&mut self, from: u32, boundary: Option<u32>, to: u32, divided: bool) -> u32 {
+        let forced = boundary.is_none();
+        let a = from..boundary.unwrap_or(to);
+        let random = forced || self.draws.uniform() < 0.5;
+        if random && let Some(b) = self.random_b(&a, to, divided && !forced) {
+            let used_to = a.end;
+            self.truncate_and_emit(a, b, 1, forced, false);
+            return used_to;
+        }
+        if a.end < to {
+            self.truncate_and_emit(a.clone(), a.end..to, 0, random, false);
+        }
+        to
+    }
+
+    /// Pieces of another document in place of `a.end..to`, or none if no other can be drawn.
+    fn random_b(&mut self, a: &Range<u32>, to: u32, divided: bool) -> Option<Range<u32>> {
+        match self.settings.rules {
+            Rules::Google => Some(self.google_b(a)),
+            Rules::Balanced => self.balanced_b(if a.end < to { to - a.end } else { self.target.saturating_sub(to - a.start) }, divided),
+        }
+    }
+
+    /// Google's: whole sentences up to the target, from any document but this, or from this after ten failures.
+    fn google_b(&mut self, a: &Range<u32>) -> Range<u32> {
+        let wanted = i64::from(self.target) - i64::from(a.end - a.start);
+        let mut other = self.document;
+        for _ in 0..OTHER_DOCUMENT_DRAWS {
+            other = self.draws.below(self.bucket.len());
+            if other != self.document {
+                break;
+            }
+        }
+        let ends = self.bucket.sentence_ends(other);
+        let first = self.draws.below(ends.len());
+        let start = if first == 0 { self.bucket.positions(other).start } else { ends[first - 1] };
+        let long_enough = |end: &&u32| i64::from(**end - start) >= wanted;
+        let end = ends[first..].iter().find(long_enough).or(ends.last()).expect("documents have sentences");
+        start..*end
+    }
+
+    /// Ours: `wanted` pieces of a document of other content, from the beginning of a sentence (within one, if the rest it
+    /// replaces began so), up to the word boundary nearest to that length.
+    fn balanced_b(&mut self, wanted: u32, divided: bool) -> Option<Range<u32>> {
+        let wanted = wanted.max(1);
+        let own = self.bucket.hash(self.document);
+        let mut longest: Option<usize> = None;
+        for _ in 0..OTHER_DOCUMENT_DRAWS {
+            let other = self.draws.below(self.bucket.len());
+            let length = |document: usize| self.bucket.positions(document).len() as u32;
+            if self.bucket.hash(other) != own && longest.is_none_or(|best| length(other) > length(best)) {
+                longest = Some(other);
+                if length(other) >= wanted {
+                    break;
+                }
+            }
+        }
+        let other = longest?;
+        let positions = self.bucket.positions(other);
+        let start = self.random_start(other, wanted, divided);
+        Some(start..self.word_boundary_near(start + 1..positions.end, start.saturating_add(wanted)))
+    }
+
+    /// The beginning of a random sentence after which `wanted` pieces are left, or the document's.
+    fn random_start(&mut self, other: usize, wanted: u32, divided: bool) -> u32 {
+        let positions = self.bucket.positions(other);
+        let ends = self.bucket.sentence_ends(other);
+        // Sentences whose beginning (the end of the one before) leaves enough.
+        let enough = ends.partition_point(|&end| end + wanted <= positions.end);
+        let sentence = self.draws.below(enough.min(ends.len() - 1) + 1);
+        let start = if sentence == 0 { positions.start } else { ends[sentence - 1] };
+        let inside = if divided { self.divide(start..ends[sentence]) } else { None };
+        inside.filter(|&cut| cut + wanted <= positions.end).unwrap_or(start)
+    }
+
+    /// Divides a sentence: after the clause mark nearest to a random point, else at the word boundary nearest to it;
+    /// not at all if it is one word.
+    fn divide(&mut self, sentence: Range<u32>) -> Option<u32> {
+        let inner = sentence.start + 1..sentence.end;
+        if inner.is_empty() {
+            return None;
+        }
+        let point = inner.start + self.draws.below(inner.len()) as u32;
+        let pieces = self.bucket.pieces(sentence.clone());
+        let piece = |position: u32| pieces[(position - sentence.start) as usize];
+        // A mark at the sentence's very beginning leaves nothing to divide off.
+        let after_mark = |position: u32| position > inner.start && self.settings.is_clause_mark(piece(position - 1).id());
+        let at_word = |position: u32| piece(position).is_word_start();
+        nearest(inner.clone(), point, after_mark).or_else(|| nearest(inner, point, at_word))
+    }
+
+    /// The word boundary nearest to `point`, with `bounds.end` among them.
+    fn word_boundary_near(&self, bounds: Range<u32>, point: u32) -> u32 {
+        let end = bounds.end;
+        if point >= end {
+            return end;
+        }
+        let at_word = |position: u32| position == end || self.bucket.pieces(position..position + 1)[0].is_word_start();
+        nearest(bounds.start..end + 1, point, at_word).unwrap_or(end)
+    }
+
+    /// Google's `truncate_seq_pair`: the longer one loses a piece at its front or its end, until both fit.
+    fn truncate_and_emit(&mut self, mut a: Range<u32>, mut b: Range<u32>, label: u8, forced: bool, swapped: bool) {
+        while a.len() + b.len() > self.settings.room() as usize {
+            let longer = if a.len() > b.len() { &mut a } else { &mut b };
+            if self.draws.uniform() < 0.5 {
+                longer.start += 1;
+            } else {
+                longer.end -= 1;
+            }
+        }
+        let (a, b) = if swapped { (b, a) } else { (a, b) };
+        self.emit(a, Some(b), label, forced);
+    }
+}
+
+/// The position of `range` nearest to `point` that `wanted` accepts; of two as near, the one before.
+fn nearest(range: Range<u32>, point: u32, wanted: impl Fn(u32) -> bool) -> Option<u32> {
+    let reach = range.end - range.start;
+    let candidates = (0..=reach).flat_map(|distance| {
+        let before = point.checked_sub(distance);
+        let after = (distance > 0).then(|| point.checked_add(distance)).flatten();
+        [before, after]
+    });
+    candidates.flatten().find(|position| range.contains(position) && wanted(*position))
+}

@@ -1,0 +1,127 @@
+//! Cleaned text into tokens, before WordPiece: Hanzi and punctuation stand alone and are looked up in a table; what is
+//! between them and white space is a run, which goes through `tokenizers`' own normalizer and pre-tokenizer unless it is
+//! plain ASCII.
+
+use tokenizers::normalizers::BertNormalizer;
+use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+use tokenizers::{Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
+
+use super::chars::{Class, class};
+use super::segment::WordStarts;
+use crate::config::Han;
+
+/// What becomes of a character.
+#[derive(Clone, Copy)]
+enum Action {
+    /// White space.
+    Space,
+    /// A token by itself, with the number that the caller gave it.
+    Lone(u32),
+    /// A letter of a run.
+    Run,
+    /// A Hanzi of a word, with `han = "words"`.
+    WordHan,
+}
+
+/// Gives a token that stands alone its number: an id, or its character.
+pub type Number = Box<dyn Fn(&str) -> u32 + Send + Sync>;
+
+/// Finds tokens.
+pub struct PreTokens {
+    han: Han,
+    normalizer: BertNormalizer,
+    plane: Box<[Action]>,
+    number: Number,
+}
+
+/// What is told of the tokens of a sentence, in order.
+pub trait Visit {
+    /// A token of one character, at a byte offset.
+    fn lone(&mut self, number: u32, at: usize);
+    /// A run, as it is written, at a byte offset; [`PreTokens::tokens`] cuts it.
+    fn run(&mut self, run: &str, at: usize);
+}
+
+impl PreTokens {
+    /// Finds tokens as BERT does, or with `han = "words"` takes the Hanzi of each word together.
+    pub fn new(han: Han, lowercase: bool, number: Number) -> PreTokens {
+        let normalizer = BertNormalizer::new(true, han == Han::Characters, None, lowercase);
+        let mut tokens = PreTokens { han, normalizer, plane: Box::default(), number };
+        let action = |code| char::from_u32(code).map_or(Action::Space, |c| tokens.action(c));
+        tokens.plane = (0..0x1_0000).map(action).collect();
+        tokens
+    }
+
+    fn action(&self, c: char) -> Action {
+        match class(c) {
+            // Removed characters are gone since cleaning.
+            Class::Removed | Class::Space => Action::Space,
+            Class::Han if self.han == Han::Words => Action::WordHan,
+            Class::Other => Action::Run,
+            Class::Han | Class::Punctuation => match self.tokens(c.encode_utf8(&mut [0; 4])).as_slice() {
+                // Some characters are more than one, or none, once they are normalized.
+                [(token, _)] if token.chars().count() == 1 => Action::Lone((self.number)(token)),
+                _ => Action::Run,
+            },
+        }
+    }
+
+    /// Walks over a cleaned sentence.
+    #[inline]
+    pub fn walk(&self, sentence: &str, starts: &WordStarts, visit: &mut impl Visit) {
+        let mut run: Option<usize> = None;
+        let mut in_word = false; // the run is the Hanzi of a word
+        for (at, c) in sentence.char_indices() {
+            let action = match self.plane.get(c as usize) {
+                Some(&action) => action,
+                None => self.action(c),
+            };
+            let goes_on = match action {
+                Action::Run => !in_word,
+                Action::WordHan => in_word && !starts.contains(at),
+                Action::Space | Action::Lone(_) => false,
+            };
+            if goes_on && run.is_some() {
+                continue;
+            }
+            if let Some(start) = run.take() {
+                visit.run(&sentence[start..at], start);
+            }
+            match action {
+                Action::Lone(number) => visit.lone(number, at),
+                Action::Space => {}
+                Action::Run | Action::WordHan => run = Some(at),
+            }
+            in_word = matches!(action, Action::WordHan);
+        }
+        if let Some(start) = run {
+            visit.run(&sentence[start..], start);
+        }
+    }
+
+    /// The tokens of a run, normalized, with the byte offset of their first original character: what `tokenizers` itself
+    /// makes of it.
+    pub fn tokens(&self, run: &str) -> Vec<(String, usize)> {
+        let mut tokens = PreTokenizedString::from(run);
+        let split = tokens
+            .normalize(|part| self.normalizer.normalize(part))
+            .and_then(|()| BertPreTokenizer.pre_tokenize(&mut tokens));
+        split.expect("the BERT normalizer and pre-tokenizer accept any text");
+        let splits = tokens.get_splits(OffsetReferential::Original, OffsetType::Byte);
+        splits.into_iter().map(|(token, (start, _), _)| (token.to_owned(), start)).collect()
+    }
+
+    /// Hands `each` the tokens of a run, with the byte offset of their first original character. A run of ASCII is
+    /// letters and digits alone: one token, whose lower case is all its normalization.
+    pub fn cut(&self, run: &str, lower: &mut String, each: &mut dyn FnMut(&str, usize)) {
+        if !run.is_ascii() {
+            return self.tokens(run).iter().for_each(|(token, start)| each(token, *start));
+        }
+        lower.clear();
+        lower.push_str(run);
+        if self.normalizer.lowercase {
+            lower.make_ascii_lowercase();
+        }
+        each(lower, 0);
+    }
+}

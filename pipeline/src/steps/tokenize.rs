@@ -1,0 +1,126 @@
+//! WordPiece with word boundaries: ids equal to those of the `tokenizers` crate, and for each piece whether it begins a
+//! word.
+
+use rustc_hash::FxHashMap;
+
+use super::pretokenize::{PreTokens, Visit};
+use super::segment::WordStarts;
+use crate::config::TokenizeSettings;
+use crate::vocab::file::Vocabulary;
+use crate::vocab::wordpiece::WordPiece;
+
+/// A piece: its id, and in the highest bit whether it begins a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece(pub u32);
+
+const WORD_START: u32 = 1 << 31;
+
+impl Piece {
+    /// A piece.
+    #[inline]
+    pub fn new(id: u32, word_start: bool) -> Piece {
+        Piece(if word_start { id | WORD_START } else { id })
+    }
+
+    /// Its id.
+    #[inline]
+    pub fn id(self) -> u32 {
+        self.0 & !WORD_START
+    }
+
+    /// True if it begins a word.
+    #[inline]
+    pub fn is_word_start(self) -> bool {
+        self.0 & WORD_START != 0
+    }
+}
+
+/// Cuts cleaned sentences into pieces. Shared by all threads; each has a [`Scratch`].
+pub struct Tokenizer {
+    tokens: PreTokens,
+    wordpiece: WordPiece,
+}
+
+/// A thread's room to work in, with the runs it has met before.
+#[derive(Default)]
+pub struct Scratch {
+    runs: FxHashMap<Box<str>, Box<[RunPiece]>>,
+    lower: String,
+    ids: Vec<u32>,
+}
+
+/// A piece of a run.
+#[derive(Debug, Clone, Copy)]
+struct RunPiece {
+    id: u32,
+    /// Byte offset of its token in the run, or none for a piece that continues a token.
+    token_start: Option<u32>,
+}
+
+/// Runs kept in a [`Scratch`] at most, and bytes of a run that is kept.
+const KEPT_RUNS: usize = 1 << 15;
+const KEPT_RUN_BYTES: usize = 48;
+
+impl Tokenizer {
+    /// A tokenizer over a vocabulary.
+    pub fn new(vocabulary: &Vocabulary, settings: &TokenizeSettings) -> Tokenizer {
+        let (ids, unk) = (vocabulary.clone(), vocabulary.specials().unk);
+        let number = Box::new(move |token: &str| ids.id(token).unwrap_or(unk));
+        let tokens = PreTokens::new(settings.han, settings.lowercase, number);
+        Tokenizer { tokens, wordpiece: WordPiece::new(vocabulary) }
+    }
+
+    /// Cuts a cleaned sentence and appends its pieces.
+    pub fn apply(&self, sentence: &str, starts: &WordStarts, scratch: &mut Scratch, out: &mut Vec<Piece>) {
+        let words = starts.cursor();
+        self.tokens.walk(sentence, starts, &mut Cutter { tokenizer: self, words, scratch, out });
+    }
+
+    fn cut_run(&self, run: &str, lower: &mut String, ids: &mut Vec<u32>) -> Box<[RunPiece]> {
+        let mut pieces = Vec::new();
+        self.tokens.cut(run, lower, &mut |token, start| {
+            ids.clear();
+            self.wordpiece.tokenize(token, ids);
+            let token_start = |i: usize| (i == 0).then_some(start as u32);
+            pieces.extend(ids.iter().enumerate().map(|(i, &id)| RunPiece { id, token_start: token_start(i) }));
+        });
+        pieces.into_boxed_slice()
+    }
+}
+
+/// Turns the tokens of a sentence into pieces.
+struct Cutter<'a> {
+    tokenizer: &'a Tokenizer,
+    words: super::segment::Cursor<'a>,
+    scratch: &'a mut Scratch,
+    out: &'a mut Vec<Piece>,
+}
+
+impl Visit for Cutter<'_> {
+    #[inline]
+    fn lone(&mut self, id: u32, at: usize) {
+        self.out.push(Piece::new(id, self.words.starts_at(at)));
+    }
+
+    fn run(&mut self, run: &str, at: usize) {
+        let Scratch { runs, lower, ids } = &mut *self.scratch;
+        let (words, out) = (&mut self.words, &mut *self.out);
+        let mut push = |pieces: &[RunPiece]| {
+            out.extend(pieces.iter().map(|piece| {
+                let word_start = piece.token_start.is_some_and(|offset| words.starts_at(at + offset as usize));
+                Piece::new(piece.id, word_start)
+            }));
+        };
+        if let Some(pieces) = runs.get(run) {
+            return push(pieces);
+        }
+        let pieces = self.tokenizer.cut_run(run, lower, ids);
+        push(&pieces);
+        if run.len() <= KEPT_RUN_BYTES {
+            if runs.len() >= KEPT_RUNS {
+                runs.clear();
+            }
+            runs.insert(run.into(), pieces);
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! A request to stop: set by a signal, asked between batches.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::error::Error;
+
+/// The signal that asked to stop, 0 for none.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicUsize>);
+
+impl Stop {
+    /// Where a signal handler stores the signal's number.
+    pub fn flag(&self) -> Arc<AtomicUsize> {
+        self.0.clone()
+    }
+
+    /// An error if we were asked to stop.
+    pub fn check(&self) -> Result<(), Error> {
+        match self.0.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            signal => Err(Error::Interrupted(signal as i32)),
+        }
+    }
+}

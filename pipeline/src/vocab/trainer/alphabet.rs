@@ -1,0 +1,82 @@
+//! The characters a vocabulary begins with.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::super::CONTINUATION;
+use super::super::counts::Word;
+
+/// How often a character begins a word and how often it stands within one.
+#[derive(Debug, Clone, Copy, Default)]
+struct Met {
+    first: u64,
+    within: u64,
+}
+
+/// A character's entry: plain or with `##`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Form {
+    met: u64,
+    continues: bool,
+    character: char,
+}
+
+/// The chosen characters.
+#[derive(Debug)]
+pub(super) struct Alphabet {
+    /// The entries in order: plain ones by code point, then `##` ones by code point.
+    pub(super) entries: Vec<String>,
+    /// Characters met often enough of which a form that the text needs has no place.
+    pub(super) left_out: Vec<char>,
+    /// Characters met fewer than `min_char_count` times.
+    pub(super) rare: u64,
+}
+
+/// Every character met at least `min_count` times: its plain form, and its `##` form where it stands within a word.
+///
+/// If that is more than `room` entries, forms compete by how often they are needed themselves (a plain one for words it
+/// begins, a `##` one for places within words): each missing form makes [UNK] of as many words at most, so this order
+/// keeps [UNK] least. Ties: plain before `##`, then the smaller code point. `taken` are entries that are there already.
+pub(super) fn choose(
+    words: &[(Word<'_>, u64)],
+    min_count: u64,
+    room: usize,
+    taken: &FxHashSet<&str>,
+) -> Alphabet {
+    let (mut forms, rare) = forms(words, min_count);
+    forms.retain(|form| !taken.contains(form.entry().as_str()));
+    let mut left_out = Vec::new();
+    if forms.len() > room {
+        forms.sort_unstable_by_key(|form| (std::cmp::Reverse(form.met), form.continues, form.character));
+        left_out =
+            forms.split_off(room).iter().filter(|form| form.met > 0).map(|form| form.character).collect();
+        left_out.sort_unstable();
+        left_out.dedup();
+    }
+    forms.sort_unstable_by_key(|form| (form.continues, form.character));
+    Alphabet { entries: forms.iter().map(Form::entry).collect(), left_out, rare }
+}
+
+fn forms(words: &[(Word<'_>, u64)], min_count: u64) -> (Vec<Form>, u64) {
+    let mut met: FxHashMap<char, Met> = FxHashMap::default();
+    for (word, count) in words {
+        for (i, character) in word.chars().enumerate() {
+            let met = met.entry(character).or_default();
+            *(if i == 0 { &mut met.first } else { &mut met.within }) += count;
+        }
+    }
+    let total = met.len();
+    let kept: Vec<(char, Met)> =
+        met.into_iter().filter(|(_, met)| met.first + met.within >= min_count).collect();
+    let rare = (total - kept.len()) as u64;
+    let plain = kept.iter().map(|&(character, met)| Form { met: met.first, continues: false, character });
+    let within = kept.iter().filter(|(_, met)| met.within > 0);
+    let within = within.map(|&(character, met)| Form { met: met.within, continues: true, character });
+    (plain.chain(within).collect(), rare)
+}
+
+impl Form {
+    fn entry(&self) -> String {
+        let prefix = if self.continues { CONTINUATION } else { "" };
+        format!("{prefix}{}", self.character)
+    }
+}

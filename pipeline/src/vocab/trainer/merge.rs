@@ -1,0 +1,229 @@
+//! The merges, one after another.
+
+use std::cmp::Ordering;
+
+use super::pairs::Pairs;
+use super::pieces::Pieces;
+use super::queue::{Entry, Queue};
+use super::ratio::Ratio;
+use super::text::Text;
+use crate::config::{Merge, VocabularySettings};
+
+/// The state between two merges.
+///
+/// The queue is lazy. An entry whose score has fallen since is found out when it comes to the top and queued anew. One
+/// whose score has *risen* would come too late, so it is queued anew at once: pairs with a new place, and, under
+/// likelihood, every pair of a piece that has become rarer.
+#[derive(Debug)]
+pub(super) struct Merger {
+    text: Text,
+    pieces: Pieces,
+    pairs: Pairs,
+    queue: Queue,
+    rule: Merge,
+    min_count: u64,
+    /// Entries below are the layout's; no merge may arrive at one.
+    specials: usize,
+    /// Under likelihood: the pairs of each piece.
+    pairs_of: Vec<Vec<u32>>,
+    /// Scratch: pairs that have gained a place in this merge.
+    risen: Vec<u32>,
+    pub(super) merges: u64,
+    pub(super) rejoined: u64,
+    pub(super) ties: u64,
+}
+
+impl Merger {
+    pub(super) fn new(text: Text, pieces: Pieces, specials: usize, settings: &VocabularySettings) -> Merger {
+        let pairs = Pairs::new(&text);
+        let mut merger = Merger {
+            text,
+            pieces,
+            pairs,
+            queue: Queue::default(),
+            rule: settings.merge,
+            min_count: settings.min_pair_count.max(1),
+            specials,
+            pairs_of: Vec::new(),
+            risen: Vec::new(),
+            merges: 0,
+            rejoined: 0,
+            ties: 0,
+        };
+        merger.note_pairs(0);
+        merger.requeue_all();
+        merger
+    }
+
+    /// Merges until there are `size` entries. True where no pair was left before.
+    pub(super) fn run(&mut self, size: usize) -> bool {
+        while self.pieces.len() < size {
+            let Some(best) = self.pop_best() else { return true };
+            self.ties += u64::from(self.is_tied(best));
+            self.merge(best.pair);
+        }
+        false
+    }
+
+    pub(super) fn into_names(self) -> Vec<String> {
+        self.pieces.into_names()
+    }
+
+    fn score(&self, pair: u32) -> Ratio {
+        let pair = self.pairs.get(pair);
+        let count_of = |piece: u32| u128::from(self.pieces.counts[piece as usize]);
+        let parts = match self.rule {
+            Merge::Frequency => 1,
+            Merge::Likelihood => count_of(pair.left) * count_of(pair.right),
+        };
+        Ratio { count: pair.count, parts }
+    }
+
+    fn push(&mut self, pair: u32) {
+        let score = self.score(pair);
+        if score.count >= self.min_count {
+            let (pairs, pieces) = (&self.pairs, &self.pieces);
+            self.queue.push(Entry { score, pair }, &|a, b| by_bytes(pairs, pieces, a, b));
+        }
+    }
+
+    fn pop(&mut self) -> Option<Entry> {
+        let (pairs, pieces) = (&self.pairs, &self.pieces);
+        self.queue.pop(&|a, b| by_bytes(pairs, pieces, a, b))
+    }
+
+    /// The best pair, with its score of now.
+    fn pop_best(&mut self) -> Option<Entry> {
+        while let Some(top) = self.pop() {
+            if top.score == self.score(top.pair) {
+                if self.is_allowed(top.pair) {
+                    return Some(top);
+                }
+            } else {
+                self.refresh(top);
+            }
+        }
+        None
+    }
+
+    /// Queues a pair anew whose score was found to have changed, unless it rose: then that was done already.
+    fn refresh(&mut self, stale: Entry) {
+        if self.score(stale.pair).compare(&stale.score).is_le() {
+            self.push(stale.pair);
+        }
+    }
+
+    /// False where the merge would spell a token of the layout: in text, it is text.
+    fn is_allowed(&self, pair: u32) -> bool {
+        let pair = self.pairs.get(pair);
+        let id = self.pieces.id(&self.pieces.joined(pair.left, pair.right));
+        id.is_none_or(|id| id as usize >= self.specials)
+    }
+
+    /// True where another pair has the score of `best`, which has left the queue.
+    fn is_tied(&mut self, best: Entry) -> bool {
+        while let Some(next) = self.queue.peek().filter(|next| next.score.compare(&best.score).is_eq()) {
+            let is_now = next.score == self.score(next.pair);
+            if is_now && next.pair != best.pair && self.is_allowed(next.pair) {
+                return true;
+            }
+            self.pop();
+            if !is_now {
+                self.refresh(next);
+            }
+        }
+        false
+    }
+
+    fn merge(&mut self, pair: u32) {
+        let (left, right) = (self.pairs.get(pair).left, self.pairs.get(pair).right);
+        let known = self.pieces.len();
+        let joined = self.pieces.add(&self.pieces.joined(left, right));
+        self.merges += 1;
+        self.rejoined += u64::from((joined as usize) < known);
+        let first_new = self.pairs.all.len();
+        let merged = self.merge_places(pair, left, right, joined);
+        // All its places are gone, even those that overlapped and could not be merged ("aaa").
+        self.pairs.all[pair as usize].count = 0;
+        self.pieces.counts[left as usize] -= merged;
+        self.pieces.counts[right as usize] -= merged;
+        self.pieces.counts[joined as usize] += merged;
+        self.note_pairs(first_new);
+        self.requeue(left, right);
+    }
+
+    /// Merges every place of `pair`; gives how many there were.
+    fn merge_places(&mut self, pair: u32, left: u32, right: u32, joined: u32) -> u64 {
+        let mut positions = std::mem::take(&mut self.pairs.all[pair as usize].positions);
+        positions.sort_unstable(); // of overlapping places, the first is merged
+        let mut merged = 0;
+        for at in positions {
+            let Some(place) = self.text.merge(at, left, right, joined, &self.pieces) else { continue };
+            merged += place.weight;
+            if let Some((before, before_at)) = place.before {
+                self.pairs.lose(before, left, place.weight);
+                self.gain(before, joined, before_at, place.weight);
+            }
+            if let Some(behind) = place.behind {
+                self.pairs.lose(right, behind, place.weight);
+                self.gain(joined, behind, at, place.weight);
+            }
+        }
+        merged
+    }
+
+    #[inline]
+    fn gain(&mut self, left: u32, right: u32, at: u32, weight: u64) {
+        let index = self.pairs.gain(left, right, at, weight);
+        if self.risen.last() != Some(&index) {
+            self.risen.push(index);
+        }
+    }
+
+    /// Notes the pairs from `first` on with their pieces.
+    fn note_pairs(&mut self, first: usize) {
+        if self.rule == Merge::Frequency {
+            return;
+        }
+        self.pairs_of.resize(self.pieces.len(), Vec::new());
+        for (i, pair) in self.pairs.all.iter().enumerate().skip(first) {
+            self.pairs_of[pair.left as usize].push(i as u32);
+            if pair.left != pair.right {
+                self.pairs_of[pair.right as usize].push(i as u32);
+            }
+        }
+    }
+
+    /// Queues every pair whose score may have risen through a merge of `left` and `right`.
+    fn requeue(&mut self, left: u32, right: u32) {
+        let mut risen = std::mem::take(&mut self.risen);
+        if self.rule == Merge::Likelihood {
+            let is_live = |pair: &&u32| self.pairs.get(**pair).count >= self.min_count;
+            let of_piece = |piece: u32| self.pairs_of[piece as usize].iter().filter(is_live);
+            risen.extend(of_piece(left).chain(of_piece(right)));
+        }
+        risen.sort_unstable();
+        risen.dedup();
+        risen.drain(..).for_each(|pair| self.push(pair));
+        self.risen = risen;
+        if self.queue.len() > 4 * self.pairs.all.len() + 1024 {
+            self.requeue_all();
+        }
+    }
+
+    /// A queue of every pair's score of now, and no stale ones.
+    fn requeue_all(&mut self) {
+        let count = self.pairs.all.len() as u32;
+        let entries = (0..count).map(|pair| Entry { score: self.score(pair), pair });
+        let entries: Vec<Entry> = entries.filter(|entry| entry.score.count >= self.min_count).collect();
+        let (pairs, pieces) = (&self.pairs, &self.pieces);
+        self.queue = Queue::new(entries, &|a, b| by_bytes(pairs, pieces, a, b));
+    }
+}
+
+/// The order of two pairs of equal score.
+fn by_bytes(pairs: &Pairs, pieces: &Pieces, a: u32, b: u32) -> Ordering {
+    let (a, b) = (pairs.get(a), pairs.get(b));
+    let left = || pieces.name(a.left).cmp(pieces.name(b.left));
+    left().then_with(|| pieces.name(a.right).cmp(pieces.name(b.right)))
+}

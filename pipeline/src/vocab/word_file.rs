@@ -1,0 +1,328 @@
+//! Word counts on disk: sorted, compact, merged as streams, so that a merge holds one word of each part in memory.
+//!
+//! A file is `QCWORDS1`, then the words in order of their bytes, each as varints (LEB128) and bytes: bytes shared with
+//! the word before, further bytes, these bytes, count. A zero and a zero (no word is empty) end it, and behind them
+//! stand the number of words and the XXH3-64 of all before it, 8 bytes each, little-endian.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::Xxh3;
+
+use super::counts::WordCounts;
+use crate::error::Error;
+
+const MAGIC: &[u8; 8] = b"QCWORDS1";
+/// A longer word in a file is damage: words are parts of documents, which are cut at far less.
+const MAX_WORD_BYTES: u64 = 1 << 30;
+
+/// Writes words in order of their bytes.
+pub struct WordWriter<W: Write> {
+    out: W,
+    hash: Xxh3,
+    last: Vec<u8>,
+    words: u64,
+}
+
+impl<W: Write> WordWriter<W> {
+    /// Begins a file.
+    pub fn new(out: W) -> io::Result<WordWriter<W>> {
+        let mut writer = WordWriter { out, hash: Xxh3::new(), last: Vec::new(), words: 0 };
+        writer.put(MAGIC)?;
+        Ok(writer)
+    }
+
+    /// Writes the next word, which must come behind the last one and not be empty.
+    pub fn push(&mut self, word: &str, count: u64) -> io::Result<()> {
+        let bytes = word.as_bytes();
+        if bytes <= self.last.as_slice() {
+            return Err(io::Error::other(format!("words out of order at {word:?}")));
+        }
+        let shared = self.last.iter().zip(bytes).take_while(|(a, b)| a == b).count();
+        self.put_varint(shared as u64)?;
+        self.put_varint((bytes.len() - shared) as u64)?;
+        self.put(&bytes[shared..])?;
+        self.put_varint(count)?;
+        self.last.truncate(shared);
+        self.last.extend_from_slice(&bytes[shared..]);
+        self.words += 1;
+        Ok(())
+    }
+
+    /// Ends the file and gives back what it was written to.
+    pub fn finish(mut self) -> io::Result<W> {
+        self.put(&[0, 0])?;
+        self.put(&self.words.to_le_bytes())?;
+        self.out.write_all(&self.hash.digest().to_le_bytes())?;
+        self.out.flush()?;
+        Ok(self.out)
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hash.update(bytes);
+        self.out.write_all(bytes)
+    }
+
+    fn put_varint(&mut self, mut value: u64) -> io::Result<()> {
+        let mut bytes = [0; 10];
+        let mut len = 0;
+        while value >= 0x80 {
+            bytes[len] = value as u8 | 0x80;
+            value >>= 7;
+            len += 1;
+        }
+        bytes[len] = value as u8;
+        self.put(&bytes[..=len])
+    }
+}
+
+/// Reads words in order of their bytes.
+pub struct WordReader<R: Read> {
+    input: R,
+    path: PathBuf,
+    hash: Xxh3,
+    word: Vec<u8>,
+    words: u64,
+}
+
+impl WordReader<BufReader<File>> {
+    /// Opens a file.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let file = File::open(path).map_err(Error::io("open", path))?;
+        WordReader::new(BufReader::with_capacity(1 << 16, file), path)
+    }
+}
+
+impl<R: Read> WordReader<R> {
+    /// Begins to read `input`; `path` is for messages.
+    pub fn new(input: R, path: &Path) -> Result<WordReader<R>, Error> {
+        let (path, hash) = (path.to_path_buf(), Xxh3::new());
+        let mut reader = WordReader { input, path, hash, word: Vec::new(), words: 0 };
+        let mut magic = [0; 8];
+        reader.take(&mut magic)?;
+        if &magic != MAGIC {
+            return Err(reader.damaged("not a file of word counts"));
+        }
+        Ok(reader)
+    }
+
+    /// The next word and its count.
+    pub fn next_word(&mut self) -> Result<Option<(&str, u64)>, Error> {
+        let (shared, further) = (self.varint()?, self.varint()?);
+        if (shared, further) == (0, 0) {
+            self.check_end()?;
+            return Ok(None);
+        }
+        if shared > self.word.len() as u64 || further > MAX_WORD_BYTES {
+            return Err(self.damaged("impossible length of a word"));
+        }
+        let mut word = std::mem::take(&mut self.word);
+        word.truncate(shared as usize);
+        // Read as far as the input goes, so that a false length takes no memory.
+        let read = self.input.by_ref().take(further).read_to_end(&mut word);
+        if read.map_err(Error::io("read", &self.path))? as u64 != further {
+            return Err(self.damaged("ends in the middle"));
+        }
+        self.hash.update(&word[shared as usize..]);
+        self.word = word;
+        self.words += 1;
+        let count = self.varint()?;
+        match std::str::from_utf8(&self.word) {
+            Ok(word) => Ok(Some((word, count))),
+            Err(_) => Err(self.damaged("a word is not UTF-8")),
+        }
+    }
+
+    fn check_end(&mut self) -> Result<(), Error> {
+        let (mut words, mut hash) = ([0; 8], [0; 8]);
+        self.take(&mut words)?;
+        let expected = self.hash.digest();
+        self.take(&mut hash)?;
+        if u64::from_le_bytes(words) != self.words || u64::from_le_bytes(hash) != expected {
+            return Err(self.damaged("its checksum does not match its content"));
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, bytes: &mut [u8]) -> Result<(), Error> {
+        match self.input.read_exact(bytes) {
+            Ok(()) => {
+                self.hash.update(bytes);
+                Ok(())
+            }
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Err(self.damaged("ends in the middle")),
+            Err(e) => Err(Error::io("read", &self.path)(e)),
+        }
+    }
+
+    fn varint(&mut self) -> Result<u64, Error> {
+        let mut value = 0u64;
+        for shift in (0..64).step_by(7) {
+            let mut byte = [0];
+            self.take(&mut byte)?;
+            let bits = u64::from(byte[0] & 0x7F);
+            if (bits << shift) >> shift != bits {
+                break;
+            }
+            value |= bits << shift;
+            if byte[0] < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(self.damaged("impossible number"))
+    }
+
+    fn damaged(&self, what: &str) -> Error {
+        Error::Damaged {
+            path: self.path.clone(),
+            message: format!("damaged: {what}; delete it and run again"),
+        }
+    }
+}
+
+impl WordCounts {
+    /// Writes the words to `out`.
+    pub fn write<W: Write>(&self, out: W) -> io::Result<W> {
+        let mut writer = WordWriter::new(BufWriter::new(out))?;
+        for (word, count) in self.sorted() {
+            writer.push(word.as_str(&mut [0; 4]), count)?;
+        }
+        writer.finish()?.into_inner().map_err(io::IntoInnerError::into_error)
+    }
+
+    /// The sum of the files at `paths`.
+    pub fn read_all<P: AsRef<Path>>(paths: &[P]) -> Result<WordCounts, Error> {
+        let mut counts = WordCounts::new();
+        for path in paths {
+            let mut reader = WordReader::open(path.as_ref())?;
+            while let Some((word, count)) = reader.next_word()? {
+                counts.add(word, count);
+            }
+        }
+        Ok(counts)
+    }
+}
+
+/// Gives `each` the words of all files at `paths`, in order of their bytes, with the sums of their counts.
+///
+/// It holds a word and a buffer of 64 KB for each file, which must not be more than can be open at once.
+pub fn merge_files<P: AsRef<Path>>(
+    paths: &[P],
+    mut each: impl FnMut(&str, u64) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut readers =
+        paths.iter().map(|path| WordReader::open(path.as_ref())).collect::<Result<Vec<_>, _>>()?;
+    let mut heads = BinaryHeap::with_capacity(readers.len());
+    for i in 0..readers.len() {
+        push_head(&mut heads, &mut readers, i, String::new())?;
+    }
+    let mut current: Option<(String, u64)> = None;
+    while let Some(Reverse((word, i, count))) = heads.pop() {
+        match &mut current {
+            Some((same, sum)) if *same == word => {
+                *sum = sum.saturating_add(count);
+                push_head(&mut heads, &mut readers, i, word)?;
+            }
+            _ => {
+                let done = current.replace((word, count));
+                let buffer = match done {
+                    Some((word, sum)) => each(&word, sum).map(|()| word)?,
+                    None => String::new(),
+                };
+                push_head(&mut heads, &mut readers, i, buffer)?;
+            }
+        }
+    }
+    current.map_or(Ok(()), |(word, sum)| each(&word, sum))
+}
+
+type Heads = BinaryHeap<Reverse<(String, usize, u64)>>;
+
+fn push_head<R: Read>(
+    heads: &mut Heads,
+    readers: &mut [WordReader<R>],
+    i: usize,
+    mut buffer: String,
+) -> Result<(), Error> {
+    if let Some((word, count)) = readers[i].next_word()? {
+        buffer.clear();
+        buffer.push_str(word);
+        heads.push(Reverse((buffer, i, count)));
+    }
+    Ok(())
+}
+
+/// Merges the files at `paths` into one, written to `out`.
+pub fn merge_into<P: AsRef<Path>, W: Write>(paths: &[P], out: W, out_path: &Path) -> Result<W, Error> {
+    let mut writer = WordWriter::new(BufWriter::new(out)).map_err(Error::io("write", out_path))?;
+    merge_files(paths, |word, count| writer.push(word, count).map_err(Error::io("write", out_path)))?;
+    let out = writer.finish().and_then(|out| out.into_inner().map_err(io::IntoInnerError::into_error));
+    out.map_err(Error::io("write", out_path))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn words() -> impl Strategy<Value = Vec<(String, u64)>> {
+        proptest::collection::vec(("[a-c中文\\PC]{1,6}", prop_oneof![1..9u64, any::<u64>()]), 0..40)
+    }
+
+    fn list(counts: &WordCounts) -> Vec<(String, u64)> {
+        counts.sorted().iter().map(|(word, count)| (word.as_str(&mut [0; 4]).to_owned(), *count)).collect()
+    }
+
+    fn write(folder: &Path, name: &str, counts: &WordCounts) -> PathBuf {
+        let path = folder.join(name);
+        counts.write(File::create(&path).unwrap()).unwrap();
+        path
+    }
+
+    proptest! {
+        #[test]
+        fn merges_to_the_sum(parts in proptest::collection::vec(words(), 0..5)) {
+            let folder = tempfile::tempdir().unwrap();
+            let mut sum = WordCounts::new();
+            let mut paths = Vec::new();
+            for (i, words) in parts.into_iter().enumerate() {
+                let counts: WordCounts = words.into_iter().collect();
+                paths.push(write(folder.path(), &format!("part-{i}"), &counts));
+                sum.merge(counts);
+            }
+            let merged = merge_into(&paths, Vec::new(), Path::new("merged")).unwrap();
+            prop_assert_eq!(&merged, &sum.write(Vec::new()).unwrap());
+            prop_assert_eq!(list(&WordCounts::read_all(&paths).unwrap()), list(&sum));
+        }
+
+        #[test]
+        fn damage_is_found(words in words(), at in any::<prop::sample::Index>(), flip in 1u8..) {
+            let mut bytes = words.into_iter().collect::<WordCounts>().write(Vec::new()).unwrap();
+            let whole = read(&bytes).unwrap();
+            let cut = at.index(bytes.len());
+            prop_assert!(read(&bytes[..cut]).is_err());
+            bytes[cut] ^= flip;
+            prop_assert!(read(&bytes).is_err(), "{whole:?}");
+        }
+    }
+
+    fn read(bytes: &[u8]) -> Result<Vec<(String, u64)>, Error> {
+        let mut reader = WordReader::new(bytes, Path::new("words"))?;
+        let mut words = Vec::new();
+        while let Some((word, count)) = reader.next_word()? {
+            words.push((word.to_owned(), count));
+        }
+        Ok(words)
+    }
+
+    #[test]
+    fn refuses_words_out_of_order() {
+        let mut writer = WordWriter::new(Vec::new()).unwrap();
+        writer.push("b", 1).unwrap();
+        assert!(writer.push("b", 1).is_err() && writer.push("a", 1).is_err() && writer.push("", 1).is_err());
+    }
+}

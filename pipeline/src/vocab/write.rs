@@ -1,0 +1,182 @@
+//! The files of a tokenizer, as Hugging Face's libraries load them.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use tokenizers::decoders::wordpiece::WordPiece as Decoder;
+use tokenizers::models::wordpiece::WordPiece as Model;
+use tokenizers::normalizers::bert::BertNormalizer;
+use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+use tokenizers::processors::template::TemplateProcessing;
+use tokenizers::{AddedToken, Tokenizer};
+
+use super::file::Vocabulary;
+use super::{CONTINUATION, MAX_WORD_CHARS};
+use crate::config::Han;
+use crate::error::Error;
+
+/// Positions of BERT models, which `tokenizer_config.json` gives as the longest input.
+const MODEL_MAX_LENGTH: u32 = 512;
+
+/// A tokenizer's files, to the byte a function of the vocabulary and the two settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenizerFiles {
+    /// `vocab.txt`, see [`Vocabulary::canonical_bytes`].
+    pub vocab: Vec<u8>,
+    /// `tokenizer.json`, for `tokenizers` and for `BertTokenizerFast`.
+    pub tokenizer: Vec<u8>,
+    /// `tokenizer_config.json`, for transformers.
+    pub config: Vec<u8>,
+}
+
+impl TokenizerFiles {
+    /// The files for `vocabulary`.
+    ///
+    /// With `Han::Words` the tokenizer does not set Hanzi apart: text must be cut into words by spaces before it is given
+    /// to it, with the segmenter that the vocabulary was trained with.
+    pub fn new(vocabulary: &Vocabulary, lowercase: bool, han: Han) -> Result<TokenizerFiles, Error> {
+        let tokenizer = tokenizer(vocabulary, lowercase, han).and_then(|tokenizer| tokenizer.to_string(true));
+        let mut tokenizer = tokenizer
+            .map_err(|e| Error::settings(format!("no tokenizer can be made of this vocabulary: {e}")))?
+            .into_bytes();
+        tokenizer.push(b'\n');
+        let config = config(lowercase, han);
+        Ok(TokenizerFiles { vocab: vocabulary.canonical_bytes(), tokenizer, config })
+    }
+
+    /// The files with their names.
+    pub fn named(&self) -> [(&'static str, &[u8]); 3] {
+        [
+            ("vocab.txt", &self.vocab),
+            ("tokenizer.json", &self.tokenizer),
+            ("tokenizer_config.json", &self.config),
+        ]
+    }
+
+    /// Writes the vocabulary to `vocab` and the other two beside it, each to a temporary name first. The vocabulary comes
+    /// last: where it is, the others are.
+    pub fn write(&self, vocab: &Path) -> Result<(), Error> {
+        let folder = vocab.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        let [_, tokenizer, config] = self.named();
+        for (name, bytes) in [tokenizer, config] {
+            write_atomically(&folder.join(name), bytes)?;
+        }
+        write_atomically(vocab, &self.vocab)
+    }
+}
+
+/// The tokenizer as `tokenizers` itself builds it.
+pub fn tokenizer(vocabulary: &Vocabulary, lowercase: bool, han: Han) -> tokenizers::Result<Tokenizer> {
+    let mut tokenizer = Tokenizer::new(model(vocabulary)?);
+    tokenizer.with_normalizer(Some(BertNormalizer::new(true, han == Han::Characters, None, lowercase)))?;
+    tokenizer.with_pre_tokenizer(Some(BertPreTokenizer));
+    tokenizer.with_decoder(Some(Decoder::new(CONTINUATION.to_owned(), true)));
+    let template = TemplateProcessing::builder()
+        .try_single("[CLS]:0 $A:0 [SEP]:0")?
+        .try_pair("[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1")?
+        .special_tokens(vec![
+            ("[CLS]".to_owned(), vocabulary.specials().cls),
+            ("[SEP]".to_owned(), vocabulary.specials().sep),
+        ])
+        .build()?;
+    tokenizer.with_post_processor(Some(template));
+    let specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
+    tokenizer.add_special_tokens(specials.map(|token| AddedToken::from(token, true)))?;
+    Ok(tokenizer)
+}
+
+fn model(vocabulary: &Vocabulary) -> tokenizers::Result<Model> {
+    // Its own reader would trim an entry that is all white space to nothing.
+    let mut vocab = Model::read_bytes(&[])?;
+    vocab.extend(vocabulary.pieces().map(str::to_owned).zip(0u32..));
+    Model::builder()
+        .vocab(vocab)
+        .unk_token("[UNK]".to_owned())
+        .continuing_subword_prefix(CONTINUATION.to_owned())
+        .max_input_chars_per_word(MAX_WORD_CHARS)
+        .build()
+}
+
+fn config(lowercase: bool, han: Han) -> Vec<u8> {
+    let config = json!({
+        "clean_up_tokenization_spaces": true,
+        "cls_token": "[CLS]",
+        "do_lower_case": lowercase,
+        "mask_token": "[MASK]",
+        "model_max_length": MODEL_MAX_LENGTH,
+        "pad_token": "[PAD]",
+        "sep_token": "[SEP]",
+        "strip_accents": null,
+        "tokenize_chinese_chars": han == Han::Characters,
+        "tokenizer_class": "BertTokenizer",
+        "unk_token": "[UNK]",
+    });
+    let mut bytes = serde_json::to_vec_pretty(&config).expect("the keys are strings");
+    bytes.push(b'\n');
+    bytes
+}
+
+fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.tmp", uuid::Uuid::new_v4().simple()));
+    let temporary: PathBuf = path.with_file_name(name);
+    let written = fs::File::create(&temporary)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .map_err(Error::io("write", &temporary))
+        .and_then(|()| fs::rename(&temporary, path).map_err(Error::io("rename", &temporary)));
+    if written.is_err() {
+        // The first error is the one to tell.
+        drop(fs::remove_file(&temporary));
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vocabulary() -> Vocabulary {
+        let pieces = "[PAD] [unused1] [UNK] [CLS] [SEP] [MASK] 中 ##中 国 ##国 中国 bert ##s <S>".split(' ');
+        Vocabulary::from_pieces(pieces.map(String::from).collect(), Path::new("vocab.txt")).unwrap()
+    }
+
+    #[test]
+    fn loads_and_encodes() {
+        let vocabulary = vocabulary();
+        for (han, expected) in [(Han::Characters, [6, 8]), (Han::Words, [10, 10])] {
+            let files = TokenizerFiles::new(&vocabulary, true, han).unwrap();
+            let tokenizer = Tokenizer::from_bytes(&files.tokenizer).unwrap();
+            let text = if han == Han::Characters { "中国" } else { "中国 中国" };
+            let encoding = tokenizer.encode((text, "BERTs [MASK]"), true).unwrap();
+            let ids = [&[3], &expected[..], &[4, 11, 12, 5, 4]].concat();
+            assert_eq!(encoding.get_ids(), ids);
+            assert_eq!(encoding.get_type_ids(), [0, 0, 0, 0, 1, 1, 1, 1]);
+            assert_eq!(
+                tokenizer.decode(&ids, true).unwrap().replace(' ', ""),
+                format!("{}berts", text.replace(' ', ""))
+            );
+        }
+    }
+
+    #[test]
+    fn bytes_and_files_are_always_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = TokenizerFiles::new(&vocabulary(), false, Han::Characters).unwrap();
+        files.write(&folder.path().join("new/my-vocab.txt")).unwrap();
+        for _ in 0..5 {
+            assert_eq!(TokenizerFiles::new(&vocabulary(), false, Han::Characters).unwrap(), files);
+        }
+        let mut names: Vec<_> = fs::read_dir(folder.path().join("new"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["my-vocab.txt", "tokenizer.json", "tokenizer_config.json"]);
+        assert_eq!(Vocabulary::read(&folder.path().join("new/my-vocab.txt")).unwrap(), vocabulary());
+        let blocked = folder.path().join("new/tokenizer.json/vocab.txt");
+        assert!(matches!(files.write(&blocked), Err(Error::Io { .. })));
+    }
+}
