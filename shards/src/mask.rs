@@ -1,6 +1,8 @@
 //! Masks: which pieces of a row the model has to guess, and what it sees in their place. One policy for the pipeline
 //! (static masks), the trainer (dynamic masks) and `inspect`.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::draws::Draws;
@@ -82,6 +84,15 @@ pub struct Pieces<'a> {
 }
 
 impl Pieces<'_> {
+    /// The positions of A and of B.
+    pub fn segments(&self) -> [Range<usize>; 2] {
+        let end = self.ids.len().saturating_sub(1);
+        match self.segment_b {
+            Some(b) => [1..b - 1, b..end],
+            None => [1..end.max(1), end..end],
+        }
+    }
+
     /// True for the positions of `[CLS]` and `[SEP]`.
     pub fn is_special(&self, position: usize) -> bool {
         position == 0 || position + 1 == self.ids.len() || self.segment_b == Some(position + 1)
@@ -143,11 +154,13 @@ impl Masker {
     fn find_units(&mut self, row: &Pieces<'_>) {
         let each_piece = self.settings.unit == MaskUnit::Piece;
         self.units.clear();
-        for position in (0..row.ids.len()).filter(|&position| !row.is_special(position)) {
-            let position = position as u32;
-            match self.units.last_mut() {
-                Some(unit) if !each_piece && !row.word_starts[position as usize] => unit.1 = position + 1,
-                _ => self.units.push((position, position + 1)),
+        for segment in row.segments() {
+            for (position, &word_start) in (segment.start..).zip(&row.word_starts[segment.clone()]) {
+                let position = position as u32;
+                match self.units.last_mut() {
+                    Some(unit) if !word_start && !each_piece => unit.1 = position + 1,
+                    _ => self.units.push((position, position + 1)),
+                }
             }
         }
         self.order.clear();
@@ -210,8 +223,10 @@ impl Masker {
     }
 }
 
+/// Pieces of a unit: one that was joined across `[SEP]` does not count it.
 fn length(row: &Pieces<'_>, unit: (u32, u32)) -> usize {
-    (unit.0..unit.1).filter(|&position| !row.is_special(position as usize)).count()
+    let holds_sep = row.segment_b.is_some_and(|b| (unit.0 as usize..unit.1 as usize).contains(&(b - 1)));
+    (unit.1 - unit.0) as usize - usize::from(holds_sep)
 }
 
 fn ngram_words(uniform: f64) -> usize {

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, BooleanBufferBuilder, DictionaryArray, Int8Array, Int32Array, ListArray,
+    Array, ArrayRef, BooleanArray, DictionaryArray, Int8Array, Int32Array, ListArray,
     RecordBatch, StringArray, UInt64Array,
 };
-use arrow::buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Int32Type};
 use parquet::arrow::ArrowWriter;
 use sha2::{Digest, Sha256};
@@ -124,7 +124,7 @@ impl<W: Write> Write for Hashed<W> {
 struct Columns {
     input_ids: List,
     segment_b: Vec<Option<i32>>,
-    word_starts: BooleanBufferBuilder,
+    word_starts: Bits,
     next_sentence_label: Vec<Option<i8>>,
     masked_lm_positions: List,
     masked_lm_inputs: List,
@@ -138,7 +138,7 @@ impl Default for Columns {
         Columns {
             input_ids: List::default(),
             segment_b: Vec::new(),
-            word_starts: BooleanBufferBuilder::new(0),
+            word_starts: Bits::default(),
             next_sentence_label: Vec::new(),
             masked_lm_positions: List::default(),
             masked_lm_inputs: List::default(),
@@ -172,11 +172,41 @@ impl List {
     }
 }
 
+/// Bits, packed as Arrow does: eight at a time.
+#[derive(Default)]
+struct Bits {
+    bytes: Vec<u8>,
+    /// Bits that do not fill a byte yet, and how many.
+    open: u64,
+    open_bits: u32,
+}
+
+impl Bits {
+    fn push(&mut self, bits: &[bool]) {
+        for eight in bits.chunks(8) {
+            let packed = eight.iter().enumerate().fold(0, |packed, (i, &bit)| packed | u64::from(bit) << i);
+            self.open |= packed << self.open_bits;
+            self.open_bits += eight.len() as u32;
+            if self.open_bits >= 8 {
+                self.bytes.push(self.open as u8);
+                self.open >>= 8;
+                self.open_bits -= 8;
+            }
+        }
+    }
+
+    fn into_buffer(mut self) -> BooleanBuffer {
+        let bits = self.bytes.len() * 8 + self.open_bits as usize;
+        self.bytes.push(self.open as u8);
+        BooleanBuffer::new(Buffer::from_vec(self.bytes), 0, bits)
+    }
+}
+
 impl Columns {
     fn push(&mut self, row: &RowRef<'_>) {
         self.input_ids.push(row.pieces.ids);
         self.segment_b.push(row.pieces.segment_b.map(|position| position as i32));
-        self.word_starts.append_slice(row.pieces.word_starts);
+        self.word_starts.push(row.pieces.word_starts);
         self.next_sentence_label.push(row.next_sentence_label.map(|label| label as i8));
         self.has_masks.push(row.masks.is_some());
         let (positions, inputs) = row.masks.map_or((&[][..], &[][..]), |m| (&m.positions[..], &m.inputs[..]));
@@ -186,8 +216,8 @@ impl Columns {
         self.source.push(row.source as i32);
     }
 
-    fn into_batch(mut self, sources: &ArrayRef) -> RecordBatch {
-        let starts = Arc::new(BooleanArray::new(self.word_starts.finish(), None));
+    fn into_batch(self, sources: &ArrayRef) -> RecordBatch {
+        let starts = Arc::new(BooleanArray::new(self.word_starts.into_buffer(), None));
         let starts_offsets = List::offsets(&self.input_ids.ends);
         let masked = NullBuffer::from(self.has_masks);
         let masked = (masked.null_count() > 0).then_some(masked);

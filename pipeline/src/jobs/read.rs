@@ -82,7 +82,7 @@ fn read(
     for split in &task.splits {
         context.stop.check()?;
         let mut reader = readers::open(split, settings)?;
-        let mut told = reader.progress();
+        let mut told = readers::Progress::default();
         while let Some(record) = reader.next()? {
             batch.push(record);
             if batch.is_full() {
