@@ -28,7 +28,7 @@ use crate::vocab::counts::WordCounts;
 use crate::vocab::file::Vocabulary;
 use crate::vocab::report::Coverage;
 use crate::vocab::trainer::{Trained, train};
-use crate::vocab::word_file::merge_into;
+use crate::vocab::word_merge::merge_into;
 use crate::vocab::write::TokenizerFiles;
 use crate::work::{self, Attempt};
 

@@ -5,6 +5,7 @@ pub mod file;
 pub mod report;
 pub mod trainer;
 pub mod word_file;
+pub mod word_merge;
 pub mod wordpiece;
 pub mod write;
 
