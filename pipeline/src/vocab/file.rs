@@ -120,7 +120,7 @@ impl Vocabulary {
     }
 }
 
-/// True for [PAD], [UNK], [CLS], [SEP], [MASK], [unusedN] and any other name in brackets; for `<S>`, `<T>` and any other
+/// True for `[PAD]`, `[UNK]`, `[CLS]`, `[SEP]`, `[MASK]`, `[unusedN]` and any other name in brackets; for `<S>`, `<T>` and any other
 /// name of ASCII letters, digits or `_` in angles. The pre-tokenizer isolates brackets and angles, so none is ever text.
 pub fn is_reserved(piece: &str) -> bool {
     let within = |open, close| piece.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));

@@ -11,7 +11,7 @@ pub mod write;
 
 /// What a piece that continues a word begins with.
 pub const CONTINUATION: &str = "##";
-/// Words of more characters are [UNK] (`max_input_chars_per_word` in `tokenizers`; Google's code says 200).
+/// Words of more characters are `[UNK]` (`max_input_chars_per_word` in `tokenizers`; Google's code says 200).
 pub const MAX_WORD_CHARS: usize = 100;
 
 /// True where `word` is longer than [`MAX_WORD_CHARS`].

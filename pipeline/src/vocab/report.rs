@@ -27,9 +27,9 @@ pub struct Coverage {
     pub distinct_words: u64,
     /// Pieces the words are cut into.
     pub pieces: u128,
-    /// Words, repeats counted, that are [UNK].
+    /// Words, repeats counted, that are `[UNK]`.
     pub unknown: u128,
-    /// Words, repeats counted, of more than 100 characters, which are [UNK] under any vocabulary.
+    /// Words, repeats counted, of more than 100 characters, which are `[UNK]` under any vocabulary.
     pub over_long: u128,
     /// Characters, repeats counted.
     pub characters: u128,
@@ -39,7 +39,7 @@ pub struct Coverage {
     pub distinct_uncovered: u64,
     /// The most frequent of them, with how often they are met.
     pub top_uncovered: Vec<(char, u64)>,
-    /// Entries that no word is cut into, specials and [unusedN] apart.
+    /// Entries that no word is cut into, specials and `[unusedN]` apart.
     pub never_used: u64,
     /// The first of them.
     pub first_never_used: Vec<String>,
@@ -73,7 +73,10 @@ impl Coverage {
             ids.iter().for_each(|&id| used[id as usize] = true);
             if ids[..] == [wordpiece.unknown()] {
                 let missing = word.chars().enumerate().filter(|(i, c)| !wordpiece.has(*c, *i > 0));
-                missing.for_each(|(_, c)| *uncovered.entry(c).or_default() += count);
+                for (_, character) in missing {
+                    let sum = uncovered.entry(character).or_default();
+                    *sum = sum.saturating_add(count);
+                }
             }
         }
         coverage.note_uncovered(uncovered);
@@ -128,7 +131,7 @@ impl Coverage {
         self.top_uncovered = uncovered;
     }
 
-    /// Share of words that are [UNK].
+    /// Share of words that are `[UNK]`.
     pub fn unknown_rate(&self) -> f64 {
         share(self.unknown, self.words)
     }

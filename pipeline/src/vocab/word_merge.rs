@@ -10,7 +10,8 @@ use crate::error::Error;
 
 /// Gives `each` the words of all files at `paths`, in order of their bytes, with the sums of their counts.
 ///
-/// It holds a word and a buffer of 64 KB for each file, which must not be more than can be open at once.
+/// It holds a word and a buffer of 64 KB for each file. More files than a process may open at once (often 1,024) are
+/// merged in groups with [`merge_into`] first.
 pub fn merge_files<P: AsRef<Path>>(
     paths: &[P],
     mut each: impl FnMut(&str, u64) -> Result<(), Error>,

@@ -81,7 +81,7 @@ impl WordPiece {
         (step.node != NONE).then_some(step)
     }
 
-    /// The piece of a word of one character; [UNK] if there is none.
+    /// The piece of a word of one character; `[UNK]` if there is none.
     #[inline]
     pub fn character(&self, character: char) -> u32 {
         match self.step(START, character) {
@@ -95,14 +95,14 @@ impl WordPiece {
         self.step(if within { WITHIN } else { START }, character).is_some_and(|step| step.id != NONE)
     }
 
-    /// The id of [UNK].
+    /// The id of `[UNK]`.
     pub fn unknown(&self) -> u32 {
         self.unknown
     }
 
     /// Appends the ids of `word`'s pieces to `out`.
     ///
-    /// A word of more than 100 characters is one [UNK], and so is one of which any part has no piece.
+    /// A word of more than 100 characters is one `[UNK]`, and so is one of which any part has no piece.
     pub fn tokenize(&self, word: &str, out: &mut Vec<u32>) {
         let begin = out.len();
         if is_over_long(word) {

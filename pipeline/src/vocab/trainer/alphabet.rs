@@ -34,8 +34,8 @@ pub(super) struct Alphabet {
 /// Every character met at least `min_count` times: its plain form, and its `##` form where it stands within a word.
 ///
 /// If that is more than `room` entries, forms compete by how often they are needed themselves (a plain one for words it
-/// begins, a `##` one for places within words): each missing form makes [UNK] of as many words at most, so this order
-/// keeps [UNK] least. Ties: plain before `##`, then the smaller code point. `taken` are entries that are there already.
+/// begins, a `##` one for places within words): each missing form makes `[UNK]` of as many words at most, so this order
+/// keeps `[UNK]` least. Ties: plain before `##`, then the smaller code point. `taken` are entries that are there already.
 pub(super) fn choose(
     words: &[(Word<'_>, u64)],
     min_count: u64,

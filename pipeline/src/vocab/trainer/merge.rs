@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::pairs::Pairs;
-use super::pieces::Pieces;
+use super::pieces::{Pieces, length_of};
 use super::queue::{Entry, Queue};
 use super::ratio::Ratio;
 use super::text::Text;
@@ -113,11 +113,14 @@ impl Merger {
         }
     }
 
-    /// False where the merge would spell a token of the layout: in text, it is text.
+    /// False where the merge would spell a token of the layout (in text, it is text) or where a piece that begins a word
+    /// would begin with `##` and be read as one that continues it.
     fn is_allowed(&self, pair: u32) -> bool {
         let pair = self.pairs.get(pair);
-        let id = self.pieces.id(&self.pieces.joined(pair.left, pair.right));
-        id.is_none_or(|id| id as usize >= self.specials)
+        let joined = self.pieces.joined(pair.left, pair.right);
+        let length = self.pieces.length(pair.left) + self.pieces.length(pair.right);
+        let is_special = self.pieces.id(&joined).is_some_and(|id| (id as usize) < self.specials);
+        !is_special && length_of(&joined) == length
     }
 
     /// True where another pair has the score of `best`, which has left the queue.

@@ -22,8 +22,7 @@ impl Pieces {
             return id;
         }
         let id = self.names.len() as u32; // `size` is a u32
-        let text = name.strip_prefix(CONTINUATION).unwrap_or(name);
-        self.lengths.push(text.chars().count() as u32);
+        self.lengths.push(length_of(name) as u32); // merges lie within words of 100 characters
         self.names.push(name.into());
         self.ids.insert(name.into(), id);
         self.counts.push(0);
@@ -56,4 +55,9 @@ impl Pieces {
     pub(super) fn into_names(self) -> Vec<String> {
         self.names.into_iter().map(String::from).collect()
     }
+}
+
+/// Characters of text that an entry covers.
+pub(super) fn length_of(name: &str) -> usize {
+    name.strip_prefix(CONTINUATION).unwrap_or(name).chars().count()
 }

@@ -70,7 +70,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn equals_school_arithmetic(c in any_size(), a in any_size(), b in any_size(), d in any_size(), e in any_size(), f in any_size(), near in -2i64..3) {
+        fn equals_school_arithmetic(
+            c in any_size(), a in any_size(), b in any_size(),
+            d in any_size(), e in any_size(), f in any_size(), near in -2i64..3,
+        ) {
             let other = c.saturating_add_signed(near).max(1);
             for (count, left, right) in [(d, e, f), (other, a, b), (other, b, a), (c, a.saturating_add_signed(near).max(1), b)] {
                 let x = Ratio { count: c, parts: u128::from(a) * u128::from(b) };

@@ -41,7 +41,7 @@ impl Text {
     /// Cuts `words` into characters and counts them in `pieces`.
     ///
     /// A character without an entry divides its word: WordPiece could never join its neighbours (`tokenizers`' trainer
-    /// drops it and does). Words over `MAX_WORD_CHARS` take no part: WordPiece makes them [UNK] whatever they hold.
+    /// drops it and does). Words over `MAX_WORD_CHARS` take no part: WordPiece makes them `[UNK]` whatever they hold.
     pub(super) fn new(words: &[(Word<'_>, u64)], pieces: &mut Pieces) -> Text {
         let mut text = Text { slots: vec![BOUNDARY], owners: vec![0], weights: Vec::new(), left_out: 0 };
         let mut forms = Forms::default();
