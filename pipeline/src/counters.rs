@@ -126,7 +126,8 @@ impl Dropped {
 
     /// The counts in a line: "3 too short, 1 exact repeat".
     pub fn in_words(&self) -> String {
-        let counts: Vec<String> = self.counts.iter().map(|(reason, n)| format!("{n} {}", reason.words())).collect();
+        let counts: Vec<String> =
+            self.counts.iter().map(|(reason, n)| format!("{n} {}", reason.words())).collect();
         if counts.is_empty() { "nothing was dropped".to_owned() } else { counts.join(", ") }
     }
 

@@ -108,7 +108,8 @@ impl Plan {
         for corpus in corpora {
             let settings = ReadSettings::new(corpus, clean);
             let paths = corpus_files(corpus, base, stdin)?;
-            let inputs: Result<Vec<_>, Error> = paths.iter().map(|path| readers::look(path, &settings)).collect();
+            let inputs: Result<Vec<_>, Error> =
+                paths.iter().map(|path| readers::look(path, &settings)).collect();
             looked.push((settings, inputs?));
         }
         let input_bytes = looked.iter().flat_map(|(_, inputs)| inputs).map(|input| input.bytes).sum::<u64>();
@@ -120,13 +121,17 @@ impl Plan {
                 let parts = readers::split(input, settings, task_bytes)?;
                 splits.extend(parts.into_iter().map(|split| (split.bytes(), split)));
             }
-            let setup = format!("{setup}\n{}", serde_json::json!([settings.format, settings.text_field, settings.encoding]));
+            let setup = format!(
+                "{setup}\n{}",
+                serde_json::json!([settings.format, settings.text_field, settings.encoding])
+            );
             map.extend(group(splits, task_bytes).into_iter().map(|splits| {
                 let key = key(&setup, &splits);
                 MapTask { corpus: corpus as u16, splits, key }
             }));
         }
-        let warnings = looked.iter().flat_map(|(_, inputs)| inputs).flat_map(|input| input.warnings.clone()).collect();
+        let warnings =
+            looked.iter().flat_map(|(_, inputs)| inputs).flat_map(|input| input.warnings.clone()).collect();
         let work_id = work_id(&recipe, setup, &map);
         Ok(Plan { version: WORK_VERSION, job, recipe, work_id, map, input_bytes, warnings })
     }
@@ -138,7 +143,9 @@ impl Plan {
             Some(version) if version == u64::from(WORK_VERSION) => {}
             version => {
                 let found = version.map_or("no version".to_owned(), |version| format!("version {version}"));
-                let message = format!("a plan of {found}; this program makes and runs version {WORK_VERSION}: plan again");
+                let message = format!(
+                    "a plan of {found}; this program makes and runs version {WORK_VERSION}: plan again"
+                );
                 return Err(Error::input(path, message));
             }
         }
@@ -147,7 +154,8 @@ impl Plan {
 }
 
 fn corpus_files(corpus: &CorpusSettings, base: &Path, stdin: &Path) -> Result<Vec<PathBuf>, Error> {
-    let (piped, patterns): (Vec<String>, Vec<String>) = corpus.paths.iter().cloned().partition(|path| path == "-");
+    let (piped, patterns): (Vec<String>, Vec<String>) =
+        corpus.paths.iter().cloned().partition(|path| path == "-");
     let base = absolute(base).map_err(Error::io("find", base))?;
     let mut files = if patterns.is_empty() { Vec::new() } else { readers::find(&patterns, &base)? };
     if !piped.is_empty() {
@@ -164,7 +172,8 @@ fn keep_stdin(folder: &Path) -> Result<PathBuf, Error> {
     let mut input = std::io::stdin().lock();
     let mut buffer = vec![0; 1 << 18];
     loop {
-        let read = std::io::Read::read(&mut input, &mut buffer).map_err(Error::io("read", "standard input"))?;
+        let read =
+            std::io::Read::read(&mut input, &mut buffer).map_err(Error::io("read", "standard input"))?;
         if read == 0 {
             break;
         }

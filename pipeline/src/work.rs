@@ -14,6 +14,8 @@ use crate::error::Error;
 pub struct Attempt {
     temporary: PathBuf,
     committed: PathBuf,
+    /// Locked for as long as the attempt lives: [`sweep`] removes only what nobody holds.
+    held: std::cell::OnceCell<File>,
 }
 
 impl Attempt {
@@ -23,7 +25,7 @@ impl Attempt {
         fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
         let name = committed.file_name().unwrap_or_default().to_string_lossy();
         let temporary = folder.join(format!(".{name}.{}.tmp", uuid::Uuid::new_v4().simple()));
-        Ok(Attempt { temporary, committed: committed.to_path_buf() })
+        Ok(Attempt { temporary, committed: committed.to_path_buf(), held: std::cell::OnceCell::new() })
     }
 
     /// The temporary name.
@@ -34,12 +36,24 @@ impl Attempt {
     /// Creates it as a file.
     pub fn create_file(&self) -> Result<BufWriter<File>, Error> {
         let file = File::create_new(&self.temporary).map_err(Error::io("create", &self.temporary))?;
+        self.hold();
         Ok(BufWriter::with_capacity(1 << 18, file))
     }
 
     /// Creates it as a folder.
     pub fn create_folder(&self) -> Result<(), Error> {
-        fs::create_dir(&self.temporary).map_err(Error::io("create", &self.temporary))
+        fs::create_dir(&self.temporary).map_err(Error::io("create", &self.temporary))?;
+        self.hold();
+        Ok(())
+    }
+
+    /// Where a file system has no locks, leftovers of killed runs stay.
+    fn hold(&self) {
+        if let Ok(file) = File::open(&self.temporary)
+            && file.try_lock().is_ok()
+        {
+            self.held.set(file).ok();
+        }
     }
 
     /// Gives it its name. A folder that another attempt committed first is as good.
@@ -63,8 +77,33 @@ impl Drop for Attempt {
     }
 }
 
+/// Removes what killed attempts left in a folder, of all names that begin with `prefix`.
+pub fn sweep(folder: &Path, prefix: &str) -> Result<(), Error> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(Error::io("read", folder))?,
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let is_attempt = name.ends_with(".tmp") && name.starts_with(&format!(".{prefix}"));
+        let dead = || File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+        if is_attempt && dead() {
+            drop(Attempt {
+                temporary: entry.path(),
+                committed: PathBuf::new(),
+                held: std::cell::OnceCell::new(),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// Commits a file whose content `write` gives.
-pub fn commit_file(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>) -> Result<(), Error> {
+pub fn commit_file(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
+) -> Result<(), Error> {
     let attempt = Attempt::new(path)?;
     let mut file = attempt.create_file()?;
     write(&mut file).and_then(|()| file.flush()).map_err(Error::io("write", attempt.path()))?;
@@ -110,4 +149,3 @@ pub fn lock(work: &Path, output: &Path) -> Result<File, Error> {
         Err(fs::TryLockError::Error(error)) => Err(Error::io("lock", &path)(error)),
     }
 }
-

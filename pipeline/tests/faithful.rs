@@ -67,12 +67,13 @@ struct Compared {
 
 impl Compared {
     fn new(lowercase: bool) -> Compared {
-        let clean = CleanSettings { min_chars: 0, min_han_ratio: 0.0, max_document_chars: 1_000_000, dedup: true };
+        let clean =
+            CleanSettings { min_chars: 0, min_han_ratio: 0.0, max_document_chars: 1_000_000, dedup: true };
         let segment = SegmentSettings { words: Words::Jieba, hmm: true, user_dict: None };
         let vocabulary = google();
         Compared {
             clean: Clean::new(&clean),
-            segmenter: Segmenter::new(&segment).unwrap(),
+            segmenter: Segmenter::new(&segment, None).unwrap(),
             jieba: jieba_rs::Jieba::new(),
             tokenizer: Tokenizer::new(&vocabulary, &TokenizeSettings { lowercase, han: Han::Characters }),
             reference: hugging_face(&vocabulary, lowercase, Han::Characters).unwrap(),
@@ -92,7 +93,10 @@ impl Compared {
         self.segmenter.words(&cleaned, &mut starts);
         self.tokenizer.apply(&cleaned, &starts, scratch, &mut pieces);
         let words = self.jieba.cut(&cleaned, true);
-        assert!(words.iter().map(|word| word.byte_start as u32).eq(starts.offsets.iter().copied()), "{cleaned:?}");
+        assert!(
+            words.iter().map(|word| word.byte_start as u32).eq(starts.offsets.iter().copied()),
+            "{cleaned:?}"
+        );
         // The raw line, as somebody without our cleaning would give it; special tokens spelled out are text.
         let mut pre = tokenizers::PreTokenizedString::from(line);
         use tokenizers::{Model, Normalizer, PreTokenizer};
@@ -112,7 +116,9 @@ impl Compared {
         if encoding.get_ids().len() != pieces.len() {
             return; // `[MASK]` and the like, spelled out: tokens to this encoder, text to us
         }
-        for ((piece, token), &(start, _)) in pieces.iter().zip(encoding.get_tokens()).zip(encoding.get_offsets()) {
+        for ((piece, token), &(start, _)) in
+            pieces.iter().zip(encoding.get_tokens()).zip(encoding.get_offsets())
+        {
             let expected = starts.contains(start) && !token.starts_with("##");
             assert_eq!(piece.is_word_start(), expected, "{token:?} at byte {start} of {cleaned:?}");
         }

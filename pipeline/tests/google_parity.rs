@@ -94,22 +94,28 @@ fn build(bucket: &Bucket, case: &Case, draws: &mut CPythonRandom) -> Vec<Made> {
     let (mut masks, mut made) = (Masks::default(), Vec::new());
     for _ in 0..case.duplicates {
         for document in 0..bucket.len() {
-            instances(bucket, document, &settings, draws, &mut |instance: Instance, draws: &mut CPythonRandom| {
-                let row = rows.build(bucket, &instance);
-                masker.draw(row, draws, &mut masks);
-                let mut input_ids = row.ids.to_vec();
-                let labels = masks.positions.iter().map(|&position| row.ids[position as usize]).collect();
-                for (&position, &input) in masks.positions.iter().zip(&masks.inputs) {
-                    input_ids[position as usize] = input;
-                }
-                made.push(Made {
-                    input_ids,
-                    segment_b: row.segment_b.unwrap(),
-                    next_sentence_label: instance.label,
-                    masked_lm_positions: masks.positions.clone(),
-                    masked_lm_ids: labels,
-                });
-            });
+            instances(
+                bucket,
+                document,
+                &settings,
+                draws,
+                &mut |instance: Instance, draws: &mut CPythonRandom| {
+                    let row = rows.build(bucket, &instance);
+                    masker.draw(row, draws, &mut masks);
+                    let mut input_ids = row.ids.to_vec();
+                    let labels = masks.positions.iter().map(|&position| row.ids[position as usize]).collect();
+                    for (&position, &input) in masks.positions.iter().zip(&masks.inputs) {
+                        input_ids[position as usize] = input;
+                    }
+                    made.push(Made {
+                        input_ids,
+                        segment_b: row.segment_b.unwrap(),
+                        next_sentence_label: instance.label,
+                        masked_lm_positions: masks.positions.clone(),
+                        masked_lm_ids: labels,
+                    });
+                },
+            );
         }
     }
     draws.shuffle(&mut made);
@@ -119,7 +125,8 @@ fn build(bucket: &Bucket, case: &Case, draws: &mut CPythonRandom) -> Vec<Made> {
 #[test]
 fn every_instance_is_googles() {
     let golden = golden();
-    let documents: Vec<TokenizedDocument> = golden.documents.iter().map(|sentences| document(sentences)).collect();
+    let documents: Vec<TokenizedDocument> =
+        golden.documents.iter().map(|sentences| document(sentences)).collect();
     let mut compared = 0;
     for case in &golden.cases {
         let mut draws = CPythonRandom::new(case.seed);
@@ -142,9 +149,8 @@ fn every_instance_is_googles() {
 /// (NVIDIA/DeepLearningExamples issue 421). Worked out by hand: the room is 13, both sentences make the one chunk.
 #[test]
 fn a_lone_document_is_paired_with_itself() {
-    let mut lone = TokenizedDocument::default();
-    lone.pieces = (0..8).map(|i| Piece::new(1000 + i, true)).collect();
-    lone.sentence_ends = vec![4, 8];
+    let pieces = (0..8).map(|i| Piece::new(1000 + i, true)).collect();
+    let lone = TokenizedDocument { pieces, sentence_ends: vec![4, 8], ..TokenizedDocument::default() };
     let mut bucket = Bucket::default();
     bucket.push(&lone);
     let settings = PairSettings {
@@ -158,7 +164,9 @@ fn a_lone_document_is_paired_with_itself() {
     for seed in 0..40 {
         let mut draws = CPythonRandom::new(seed);
         let mut made = Vec::new();
-        instances(&bucket, 0, &settings, &mut draws, &mut |instance, _: &mut CPythonRandom| made.push(instance));
+        instances(&bucket, 0, &settings, &mut draws, &mut |instance, _: &mut CPythonRandom| {
+            made.push(instance)
+        });
         // The first chunk is both sentences: A is the first, whatever is drawn.
         assert_eq!(made[0].a, 0..4);
         match made[0].label {
@@ -167,7 +175,10 @@ fn a_lone_document_is_paired_with_itself() {
                 // Random: wanted are 13 - 4 pieces, so B runs to the document's end from either sentence; the second
                 // sentence is pushed back and becomes a chunk of its own, forced, paired with the document again.
                 assert!([Some(0..8), Some(4..8)].contains(&made[0].b), "{:?}", made[0]);
-                assert_eq!((made.len(), made[1].a.clone(), made[1].label, made[1].forced), (2, 4..8, 1, true));
+                assert_eq!(
+                    (made.len(), made[1].a.clone(), made[1].label, made[1].forced),
+                    (2, 4..8, 1, true)
+                );
             }
         }
         seen[usize::from(made[0].label)] = true;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, DictionaryArray, Int8Array, Int32Array, ListArray,
-    RecordBatch, StringArray, UInt64Array,
+    Array, ArrayRef, BooleanArray, DictionaryArray, Int8Array, Int32Array, ListArray, RecordBatch,
+    StringArray, UInt64Array,
 };
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Int32Type};

@@ -109,7 +109,8 @@ impl Ticker {
 fn bar(stage: &'static str, input_bytes: u64) -> ProgressBar {
     let counted = matches!(stage, "map" | "count");
     let (bar, template) = if counted {
-        let template = "{prefix:>8} {bar:30} {percent:>3} % {bytes}/{total_bytes} {bytes_per_sec}, {msg}, {eta} left";
+        let template =
+            "{prefix:>8} {bar:30} {percent:>3} % {bytes}/{total_bytes} {bytes_per_sec}, {msg}, {eta} left";
         (ProgressBar::new(input_bytes), template)
     } else {
         (ProgressBar::new_spinner(), "{prefix:>8} {spinner} {msg} {elapsed}")

@@ -107,8 +107,12 @@ fn summary(manifest: &Manifest, folder: &Path, seconds: f64) -> Result<String, E
     let mut lines = vec![format!("data set  {}  (data id {})", folder.display(), manifest.data_id)];
     let dropped = counters.dropped.in_words();
     let set_apart = counters.validation.documents;
-    lines.push(format!("documents {} for training, {set_apart} set apart; dropped: {dropped}", train.documents));
-    let (text_mb, unknown) = (read.text_bytes as f64 / 1e6, 100.0 * read.unknown as f64 / read.pieces.max(1) as f64);
+    lines.push(format!(
+        "documents {} for training, {set_apart} set apart; dropped: {dropped}",
+        train.documents
+    ));
+    let (text_mb, unknown) =
+        (read.text_bytes as f64 / 1e6, 100.0 * read.unknown as f64 / read.pieces.max(1) as f64);
     lines.push(format!(
         "text      {text_mb:.1} MB, {} sentences, {} words, {} pieces, {unknown:.3} % [UNK]",
         read.sentences, read.words, read.pieces

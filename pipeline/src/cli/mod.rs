@@ -157,7 +157,9 @@ fn run(cli: Cli, output: &Output) -> Result<(), Error> {
         Command::Inspect { folder, rows, seed } => view::inspect(&folder, rows, seed, output),
         Command::Verify { folder } => view::verify(&folder, common, output),
         Command::Stats { folder } => view::stats(&folder, common, output),
-        Command::Plan { config, output: path, out } => tasks::plan(&config, &path, out.as_deref(), common, output),
+        Command::Plan { config, output: path, out } => {
+            tasks::plan(&config, &path, out.as_deref(), common, output)
+        }
         Command::RunTask { plan, stage, index } => tasks::run_task(&plan, &stage, index, common, output),
         Command::Status { plan } => tasks::status(&plan, output),
         Command::Completions { shell } => {

@@ -1,5 +1,4 @@
 //! The one place that writes to the terminal.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where results and messages are printed")]
 
 use std::error::Error as _;
 use std::fmt::Display;
@@ -60,6 +59,8 @@ impl Output {
             anstream::eprintln!("  because: {error}");
             cause = error.source();
         }
-        self.json(&serde_json::json!({ "ok": false, "exit_code": error.exit_code(), "error": error.to_string() }));
+        self.json(
+            &serde_json::json!({ "ok": false, "exit_code": error.exit_code(), "error": error.to_string() }),
+        );
     }
 }

@@ -70,7 +70,8 @@ pub(super) fn run_task(
     let job = Job::open(plan)?;
     let stage = job.stage(stage)?;
     if index >= stage.count() {
-        let message = format!("no task {index}; the stage {} has {} tasks, from 0", stage.name(), stage.count());
+        let message =
+            format!("no task {index}; the stage {} has {} tasks, from 0", stage.name(), stage.count());
         return Err(Error::settings(message));
     }
     let context = context(common)?;
@@ -88,7 +89,11 @@ pub(super) fn status(plan: &Path, output: &Output) -> Result<(), Error> {
             Ok(stage) => {
                 let missing: Vec<u32> = (0..stage.count()).filter(|&task| !stage.is_done(task)).collect();
                 let done = stage.count() as usize - missing.len();
-                output.result(format_args!("{name:>8}: {done} of {} done{}", stage.count(), listed(&missing)));
+                output.result(format_args!(
+                    "{name:>8}: {done} of {} done{}",
+                    stage.count(),
+                    listed(&missing)
+                ));
                 stages.push(serde_json::json!({ "stage": name, "tasks": stage.count(), "missing": missing }));
             }
             Err(Error::Retry(why)) => {

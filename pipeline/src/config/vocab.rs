@@ -86,7 +86,12 @@ pub enum Merge {
 
 impl VocabRun {
     /// Checks the text of the settings file `path`; `overrides` are `--set`s, `out` is `--out`.
-    pub fn parse(path: &Path, text: &str, overrides: &[String], out: Option<&Path>) -> Result<VocabRun, Error> {
+    pub fn parse(
+        path: &Path,
+        text: &str,
+        overrides: &[String],
+        out: Option<&Path>,
+    ) -> Result<VocabRun, Error> {
         Source::parse(path, text, overrides, |source, root| from_section(source, root, out))
     }
 }

@@ -38,7 +38,8 @@ pub struct Context {
 impl Context {
     /// A context with `threads` threads; 0 takes one for each core.
     pub fn new(threads: usize, stop: Stop, progress: Progress) -> Result<Context, Error> {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("worker-{i}"));
+        let pool =
+            rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("worker-{i}"));
         let pool = pool.build().map_err(|e| Error::Retry(format!("cannot start threads: {e}")))?;
         let width = pool.current_num_threads();
         Ok(Context { pool, width, stop, progress })

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::read::for_each_batch;
+use super::user_dict;
 use crate::config::{Format, Han, VocabRun};
 use crate::counters::Dropped;
 use crate::document::Document;
@@ -59,13 +60,16 @@ impl VocabJob {
     /// Reads the settings, looks at the inputs and plans the tasks. Writes nothing, but for standard input.
     pub fn plan(recipe: Recipe) -> Result<Plan, Error> {
         let run = parse(&recipe)?;
-        let dictionary = match &run.segment.user_dict {
-            Some(path) => quanci_shards::manifest::sha256(&fs::read(path).map_err(Error::io("read", path))?),
-            None => String::new(),
-        };
+        let dictionary = user_dict(&run.segment)?.map(|bytes| quanci_shards::manifest::sha256(&bytes));
         let vocabulary = &run.vocabulary;
-        let setup =
-            serde_json::json!(["count", run.clean, run.segment, dictionary, vocabulary.han, vocabulary.lowercase]);
+        let setup = serde_json::json!([
+            "count",
+            run.clean,
+            run.segment,
+            dictionary,
+            vocabulary.han,
+            vocabulary.lowercase
+        ]);
         let base = &run.source.base;
         Plan::make(JobKind::Vocab, recipe, base, &run.corpora, &run.clean, &setup.to_string(), &run.work)
     }
@@ -102,6 +106,7 @@ impl VocabJob {
             work::remove_folder(&self.own_folder())?;
             self.plan.map.iter().try_for_each(|task| work::remove_folder(&self.counts(task)))?;
         }
+        work::sweep(&self.folder, "")?;
         for name in STAGES {
             let stage = self.stage(name)?;
             begin(&*stage);
@@ -142,10 +147,11 @@ impl<'a> Count<'a> {
     fn new(job: &'a VocabJob) -> Result<Self, Error> {
         let VocabRun { clean, segment, vocabulary, .. } = &job.run;
         let words = vocabulary.han == Han::Words;
+        let user_dict = user_dict(segment)?;
         Ok(Count {
             job,
             clean: Clean::new(clean),
-            segmenter: if words { Some(Segmenter::new(segment)?) } else { None },
+            segmenter: if words { Some(Segmenter::new(segment, user_dict.as_deref())?) } else { None },
             counter: Counter::new(vocabulary.han, vocabulary.lowercase),
         })
     }
@@ -199,7 +205,12 @@ impl Stage for Count<'_> {
 const NO_PANIC: &str = "no thread panics while it holds this";
 
 impl Count<'_> {
-    fn count_all(&self, documents: &[Document], format: Format, rooms: &Mutex<Vec<Counts>>) -> Vec<(u64, Dropped)> {
+    fn count_all(
+        &self,
+        documents: &[Document],
+        format: Format,
+        rooms: &Mutex<Vec<Counts>>,
+    ) -> Vec<(u64, Dropped)> {
         let chunk = documents.len().div_ceil(8 * rayon::current_num_threads()).max(1);
         let count = |documents: &[Document]| {
             let mut counts = rooms.lock().expect(NO_PANIC).pop().unwrap_or_default();
@@ -230,7 +241,11 @@ impl Count<'_> {
                         segmenter.words(sentence, &mut starts);
                         self.counter.apply(sentence, &starts, counts);
                     };
-                    if format == Format::Sentences { sentence(line) } else { sentences(line).for_each(sentence) }
+                    if format == Format::Sentences {
+                        sentence(line)
+                    } else {
+                        sentences(line).for_each(sentence)
+                    }
                 }
             }
         }
@@ -297,7 +312,8 @@ impl Stage for Train<'_> {
     fn run(&self, _: u32, _: &Context) -> Result<(), Error> {
         let VocabRun { vocabulary: settings, path, .. } = &self.job.run;
         let report = self.merged_report()?;
-        let files: Vec<PathBuf> = self.job.plan.map.iter().map(|task| self.job.counts(task).join(WORDS)).collect();
+        let files: Vec<PathBuf> =
+            self.job.plan.map.iter().map(|task| self.job.counts(task).join(WORDS)).collect();
         let words = WordCounts::read_all(&files)?;
         let trained = train(words.clone(), settings);
         let vocabulary = Vocabulary::from_pieces(trained.pieces.clone(), path)?;

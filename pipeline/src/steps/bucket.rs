@@ -17,6 +17,9 @@ pub struct TokenizedDocument {
     pub sentence_ends: Vec<u32>,
 }
 
+/// Pushes where the parts of a sentence (a range of pieces) end.
+type Cut<'a> = dyn FnMut(&[Piece], Range<u32>, &mut Vec<u32>) + 'a;
+
 /// Documents of a bucket. Positions are indexes into the pieces of all documents.
 #[derive(Debug, Default)]
 pub struct Bucket {
@@ -46,7 +49,12 @@ impl Bucket {
 
     /// Adds a document whose sentences longer than `room` pieces are cut, at the last clause mark within the room, else
     /// at the last word boundary, else at the room's end.
-    pub fn push_within(&mut self, document: &TokenizedDocument, room: u32, is_clause_mark: &dyn Fn(u32) -> bool) {
+    pub fn push_within(
+        &mut self,
+        document: &TokenizedDocument,
+        room: u32,
+        is_clause_mark: &dyn Fn(u32) -> bool,
+    ) {
         self.push_cut(document, &mut |pieces, mut range, ends| {
             while range.end - range.start > room {
                 let cut = last_cut(pieces, range.start..range.start + room, is_clause_mark);
@@ -57,7 +65,7 @@ impl Bucket {
         });
     }
 
-    fn push_cut(&mut self, document: &TokenizedDocument, cut: &mut dyn FnMut(&[Piece], Range<u32>, &mut Vec<u32>)) {
+    fn push_cut(&mut self, document: &TokenizedDocument, cut: &mut Cut<'_>) {
         let base = to_u32(self.pieces.len());
         let first_sentence = to_u32(self.sentence_ends.len());
         self.pieces.extend_from_slice(&document.pieces);
@@ -139,7 +147,11 @@ mod tests {
         let document = TokenizedDocument { hash: 1, source: 0, sentence_ends: vec![13], pieces };
         let mut bucket = Bucket::default();
         bucket.push_within(&document, 7, &|id| id == 9);
-        assert_eq!(bucket.sentence_ends(0), [5, 11, 13], "after the mark, then at the last word boundary within 7");
+        assert_eq!(
+            bucket.sentence_ends(0),
+            [5, 11, 13],
+            "after the mark, then at the last word boundary within 7"
+        );
         bucket.push_within(&document, 100, &|id| id == 9);
         assert_eq!(bucket.sentence_ends(1), [26]);
         bucket.push(&document);

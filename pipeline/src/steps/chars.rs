@@ -72,7 +72,9 @@ mod tests {
     use super::*;
     use tokenizers::normalizers::BertNormalizer;
     use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
-    use tokenizers::{NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
+    use tokenizers::{
+        NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer,
+    };
 
     /// What `tokenizers` itself does with a character between two letters.
     fn by_tokenizers(c: char) -> Class {

@@ -175,7 +175,10 @@ impl<D: Draws, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
     fn random_b(&mut self, a: &Range<u32>, to: u32, divided: bool) -> Option<Range<u32>> {
         match self.settings.rules {
             Rules::Google => Some(self.google_b(a)),
-            Rules::Balanced => self.balanced_b(if a.end < to { to - a.end } else { self.target.saturating_sub(to - a.start) }, divided),
+            Rules::Balanced => self.balanced_b(
+                if a.end < to { to - a.end } else { self.target.saturating_sub(to - a.start) },
+                divided,
+            ),
         }
     }
 
@@ -242,7 +245,8 @@ impl<D: Draws, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
         let pieces = self.bucket.pieces(sentence.clone());
         let piece = |position: u32| pieces[(position - sentence.start) as usize];
         // A mark at the sentence's very beginning leaves nothing to divide off.
-        let after_mark = |position: u32| position > inner.start && self.settings.is_clause_mark(piece(position - 1).id());
+        let after_mark =
+            |position: u32| position > inner.start && self.settings.is_clause_mark(piece(position - 1).id());
         let at_word = |position: u32| piece(position).is_word_start();
         nearest(inner.clone(), point, after_mark).or_else(|| nearest(inner, point, at_word))
     }
@@ -253,12 +257,20 @@ impl<D: Draws, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
         if point >= end {
             return end;
         }
-        let at_word = |position: u32| position == end || self.bucket.pieces(position..position + 1)[0].is_word_start();
+        let at_word =
+            |position: u32| position == end || self.bucket.pieces(position..position + 1)[0].is_word_start();
         nearest(bounds.start..end + 1, point, at_word).unwrap_or(end)
     }
 
     /// Google's `truncate_seq_pair`: the longer one loses a piece at its front or its end, until both fit.
-    fn truncate_and_emit(&mut self, mut a: Range<u32>, mut b: Range<u32>, label: u8, forced: bool, swapped: bool) {
+    fn truncate_and_emit(
+        &mut self,
+        mut a: Range<u32>,
+        mut b: Range<u32>,
+        label: u8,
+        forced: bool,
+        swapped: bool,
+    ) {
         while a.len() + b.len() > self.settings.room() as usize {
             let longer = if a.len() > b.len() { &mut a } else { &mut b };
             if self.draws.uniform() < 0.5 {

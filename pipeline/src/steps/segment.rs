@@ -1,8 +1,5 @@
 //! Finds the words of a sentence.
 
-use std::fs::File;
-use std::io::BufReader;
-
 use jieba_rs::Jieba;
 
 use crate::config::{SegmentSettings, Words};
@@ -59,12 +56,12 @@ impl Cursor<'_> {
 }
 
 impl Segmenter {
-    /// Loads the dictionary (0.1 s for jieba's) and the user's.
-    pub fn new(settings: &SegmentSettings) -> Result<Segmenter, Error> {
+    /// Loads jieba's dictionary (0.1 s) and the user's, whose bytes are given.
+    pub fn new(settings: &SegmentSettings, user_dict: Option<&[u8]>) -> Result<Segmenter, Error> {
         let kind = match settings.words {
             Words::Spaces => Kind::Spaces,
             Words::None => Kind::None,
-            Words::Jieba => Kind::Jieba { jieba: Box::new(load(settings)?), hmm: settings.hmm },
+            Words::Jieba => Kind::Jieba { jieba: Box::new(load(settings, user_dict)?), hmm: settings.hmm },
         };
         Ok(Segmenter { kind })
     }
@@ -88,12 +85,14 @@ impl Segmenter {
     }
 }
 
-fn load(settings: &SegmentSettings) -> Result<Jieba, Error> {
+fn load(settings: &SegmentSettings, mut user_dict: Option<&[u8]>) -> Result<Jieba, Error> {
     let mut jieba = Jieba::new();
-    if let Some(path) = &settings.user_dict {
-        let file = File::open(path).map_err(Error::io("read", path))?;
-        let loaded = jieba.load_dict(&mut BufReader::new(file));
-        loaded.map_err(|e| Error::input(path, format!("not a jieba dictionary (word, count, tag a line): {e}")))?;
+    if let Some(dictionary) = &mut user_dict {
+        let path = settings.user_dict.clone().unwrap_or_default();
+        let loaded = jieba.load_dict(dictionary);
+        loaded.map_err(|e| {
+            Error::input(path, format!("not a jieba dictionary (word, count, tag a line): {e}"))
+        })?;
     }
     Ok(jieba)
 }
@@ -102,36 +101,38 @@ fn load(settings: &SegmentSettings) -> Result<Jieba, Error> {
 mod tests {
     use super::*;
 
-    fn words(settings: SegmentSettings, sentence: &str) -> Vec<String> {
+    fn words(settings: &SegmentSettings, dictionary: Option<&[u8]>, sentence: &str) -> Vec<String> {
         let mut starts = WordStarts::default();
-        Segmenter::new(&settings).expect("loads").words(sentence, &mut starts);
+        Segmenter::new(settings, dictionary).expect("loads").words(sentence, &mut starts);
         let mut ends = starts.offsets[1..].to_vec();
         ends.push(sentence.len() as u32);
-        starts.offsets.iter().zip(ends).map(|(&start, end)| sentence[start as usize..end as usize].to_owned()).collect()
+        starts
+            .offsets
+            .iter()
+            .zip(ends)
+            .map(|(&start, end)| sentence[start as usize..end as usize].to_owned())
+            .collect()
     }
 
     #[test]
     fn jieba_and_its_user_dictionary() {
         let plain = SegmentSettings { words: Words::Jieba, hmm: false, user_dict: None };
-        assert_eq!(words(plain.clone(), "我用全词掩码模型"), ["我", "用", "全", "词", "掩码", "模型"]);
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("dict.txt");
-        std::fs::write(&path, "全词掩码 100 n\n").expect("written");
-        let with_dict = SegmentSettings { user_dict: Some(path), ..plain };
-        assert_eq!(words(with_dict, "我用全词掩码模型"), ["我", "用", "全词掩码", "模型"]);
+        assert_eq!(words(&plain, None, "我用全词掩码模型"), ["我", "用", "全", "词", "掩码", "模型"]);
+        let dictionary = "全词掩码 100 n\n".as_bytes();
+        assert_eq!(words(&plain, Some(dictionary), "我用全词掩码模型"), ["我", "用", "全词掩码", "模型"]);
     }
 
     #[test]
     fn words_between_spaces() {
         let spaces = SegmentSettings { words: Words::Spaces, hmm: false, user_dict: None };
-        assert_eq!(words(spaces, "今天 天气  good"), ["今天 ", "天气  ", "good"]);
+        assert_eq!(words(&spaces, None, "今天 天气  good"), ["今天 ", "天气  ", "good"]);
     }
 
     #[test]
-    fn a_missing_dictionary_is_named() {
-        let user_dict = Some("/nowhere/dict.txt".into());
-        let settings = SegmentSettings { words: Words::Jieba, hmm: true, user_dict };
-        let error = Segmenter::new(&settings).err().expect("an error").to_string();
-        assert!(error.contains("/nowhere/dict.txt"), "{error}");
+    fn a_bad_dictionary_is_named() {
+        let settings = SegmentSettings { words: Words::Jieba, hmm: true, user_dict: Some("dict.txt".into()) };
+        let error =
+            Segmenter::new(&settings, Some("词 many n\n".as_bytes())).err().expect("an error").to_string();
+        assert!(error.contains("dict.txt"), "{error}");
     }
 }

@@ -21,10 +21,11 @@ pub fn sentences(line: &str) -> impl Iterator<Item = &str> {
 /// Where the first sentence of `text` ends.
 fn first_end(text: &str) -> usize {
     let mut previous = ' ';
-    let mut chars = text.char_indices();
-    while let Some((at, c)) = chars.next() {
+    for (at, c) in text.char_indices() {
         let candidate = match c {
-            '。' | '！' | '？' | '｡' | '!' | '?' | '…' | '‼' | '⁇' | '⁈' | '⁉' | '.' => at + c.len_utf8(),
+            '。' | '！' | '？' | '｡' | '!' | '?' | '…' | '‼' | '⁇' | '⁈' | '⁉' | '.' => {
+                at + c.len_utf8()
+            }
             _ => {
                 previous = c;
                 continue;
@@ -58,7 +59,12 @@ fn ends_sentence(c: char, previous: char, more: &str, rest: &str) -> bool {
         '…' => more.starts_with(['…', '。', '！', '？']),
         '!' | '?' => next.is_none_or(|next| next == ' ' || !next.is_ascii()),
         // A full stop of Latin text: not in 3.14, Node.js, "1. 安装", J. Smith, e.g. this.
-        '.' => !previous.is_ascii_digit() && !previous.is_ascii_uppercase() && previous != ' ' && opens_sentence(rest),
+        '.' => {
+            !previous.is_ascii_digit()
+                && !previous.is_ascii_uppercase()
+                && previous != ' '
+                && opens_sentence(rest)
+        }
         _ => false,
     }
 }
@@ -73,7 +79,27 @@ fn is_end_mark(c: char) -> bool {
 }
 
 fn is_closer(c: char) -> bool {
-    matches!(c, '”' | '’' | '」' | '』' | '）' | '】' | '》' | '〉' | '〕' | '］' | '｝' | '"' | '\'' | ')' | ']' | '}' | '＂' | '＇' | '»')
+    matches!(
+        c,
+        '”' | '’'
+            | '」'
+            | '』'
+            | '）'
+            | '】'
+            | '》'
+            | '〉'
+            | '〕'
+            | '］'
+            | '｝'
+            | '"'
+            | '\''
+            | ')'
+            | ']'
+            | '}'
+            | '＂'
+            | '＇'
+            | '»'
+    )
 }
 
 #[cfg(test)]

@@ -82,7 +82,8 @@ impl Tokenizer {
             ids.clear();
             self.wordpiece.tokenize(token, ids);
             let token_start = |i: usize| (i == 0).then_some(start as u32);
-            pieces.extend(ids.iter().enumerate().map(|(i, &id)| RunPiece { id, token_start: token_start(i) }));
+            pieces
+                .extend(ids.iter().enumerate().map(|(i, &id)| RunPiece { id, token_start: token_start(i) }));
         });
         pieces.into_boxed_slice()
     }
@@ -107,7 +108,8 @@ impl Visit for Cutter<'_> {
         let (words, out) = (&mut self.words, &mut *self.out);
         let mut push = |pieces: &[RunPiece]| {
             out.extend(pieces.iter().map(|piece| {
-                let word_start = piece.token_start.is_some_and(|offset| words.starts_at(at + offset as usize));
+                let word_start =
+                    piece.token_start.is_some_and(|offset| words.starts_at(at + offset as usize));
                 Piece::new(piece.id, word_start)
             }));
         };

@@ -7,14 +7,14 @@ const N: usize = 624;
 const M: usize = 397;
 
 /// `random.Random(seed)`.
-pub struct CPythonRandom {
+pub(crate) struct CPythonRandom {
     state: [u32; N],
     index: usize,
 }
 
 impl CPythonRandom {
     /// Seeded with an integer.
-    pub fn new(seed: u64) -> CPythonRandom {
+    pub(crate) fn new(seed: u64) -> CPythonRandom {
         let key = [seed as u32, (seed >> 32) as u32];
         let key = if key[1] == 0 { &key[..1] } else { &key[..] };
         let mut random = CPythonRandom { state: [0; N], index: N };

@@ -6,15 +6,20 @@ use quanci_shards::{Manifest, Split};
 /// The card of a data set.
 pub(super) fn card(manifest: &Manifest) -> String {
     let train = manifest.shards.iter().filter(|shard| shard.split == Split::Train);
-    let (rows, tokens) = train.fold((0, 0), |(rows, tokens), shard| (rows + shard.rows, tokens + shard.tokens));
+    let (rows, tokens) =
+        train.fold((0, 0), |(rows, tokens), shard| (rows + shard.rows, tokens + shard.tokens));
     let validation = manifest.rows(Split::Validation, 0);
     let validation_files = match validation {
         0 => String::new(),
         _ => "  - split: validation\n    path: validation/*.parquet\n".to_owned(),
     };
     let masks = match manifest.masking.mode {
-        MaskMode::Static => "Masks are drawn: `masked_lm_positions` and `masked_lm_inputs` go over `input_ids`.",
-        MaskMode::Dynamic => "Training rows carry no masks: draw them anew in every epoch, whole words by `word_starts`.",
+        MaskMode::Static => {
+            "Masks are drawn: `masked_lm_positions` and `masked_lm_inputs` go over `input_ids`."
+        }
+        MaskMode::Dynamic => {
+            "Training rows carry no masks: draw them anew in every epoch, whole words by `word_starts`."
+        }
     };
     format!(
         "---\nlanguage:\n- zh\ntask_categories:\n- fill-mask\nconfigs:\n- config_name: default\n  data_files:\n  \

@@ -71,10 +71,13 @@ impl Commit<'_> {
                 let to = folder.join(&path);
                 let parent = to.parent().unwrap_or(folder);
                 fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
-                fs::hard_link(&from, &to).or_else(|_| fs::copy(&from, &to).map(|_| ())).map_err(Error::io("copy", &from))?;
+                fs::hard_link(&from, &to)
+                    .or_else(|_| fs::copy(&from, &to).map(|_| ()))
+                    .map_err(Error::io("copy", &from))?;
                 let bytes = fs::metadata(&to).map_err(Error::io("read", &to))?.len();
                 if bytes != file.bytes {
-                    let message = format!("{bytes} bytes; {} were written: remove it and run again", file.bytes);
+                    let message =
+                        format!("{bytes} bytes; {} were written: remove it and run again", file.bytes);
                     return Err(Error::Damaged { path: self.reduce.task_folder(task as u32), message });
                 }
                 shards.push(ShardEntry {
@@ -103,7 +106,10 @@ impl Commit<'_> {
     fn counters(&self, reports: &[ReduceReport]) -> Counters {
         let of = |split| {
             let mut sum = SplitCounters::default();
-            reports.iter().filter(|report| report.split == split).for_each(|report| sum.merge(&report.counters));
+            reports
+                .iter()
+                .filter(|report| report.split == split)
+                .for_each(|report| sum.merge(&report.counters));
             sum
         };
         let (train, validation) = (of(Split::Train), of(Split::Validation));
@@ -159,7 +165,11 @@ impl Commit<'_> {
         for (name, bytes) in tokenizer.named().into_iter().chain([("README.md", card.as_bytes())]) {
             let path = folder.join(name);
             fs::write(&path, bytes).map_err(Error::io("write", &path))?;
-            entries.push(FileEntry { path: name.to_owned(), bytes: bytes.len() as u64, sha256: sha256(bytes) });
+            entries.push(FileEntry {
+                path: name.to_owned(),
+                bytes: bytes.len() as u64,
+                sha256: sha256(bytes),
+            });
         }
         entries.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(entries)
@@ -181,7 +191,11 @@ fn make_way(output: &Path, replace: bool) -> Result<(), Error> {
 
 /// An error if the output folder holds anything that this run would not make itself: `same` tells whether a data set
 /// that is there is ours.
-pub(super) fn check_output(output: &Path, replace: bool, same: &dyn Fn(&Manifest) -> bool) -> Result<(), Error> {
+pub(super) fn check_output(
+    output: &Path,
+    replace: bool,
+    same: &dyn Fn(&Manifest) -> bool,
+) -> Result<(), Error> {
     let failed = |message: String| Err(Error::Output { path: output.to_path_buf(), message });
     let entries = match fs::read_dir(output) {
         Ok(entries) => entries,
@@ -194,7 +208,9 @@ pub(super) fn check_output(output: &Path, replace: bool, same: &dyn Fn(&Manifest
     }
     if !names.iter().any(|path| path.ends_with(MANIFEST_FILE)) {
         let some = names.iter().min().map(|path| path.display().to_string()).unwrap_or_default();
-        return failed(format!("holds files that are no data set of ours ({some}); name another `output.path`"));
+        return failed(format!(
+            "holds files that are no data set of ours ({some}); name another `output.path`"
+        ));
     }
     let manifest = match Manifest::read(output) {
         Ok(manifest) => manifest,
@@ -209,7 +225,10 @@ pub(super) fn check_output(output: &Path, replace: bool, same: &dyn Fn(&Manifest
             || manifest.shards.iter().any(|shard| first(&shard.path))
     };
     if let Some(foreign) = names.iter().filter(|path| !known(path)).min() {
-        return failed(format!("holds a file that is no part of its data set ({}); move it away", foreign.display()));
+        return failed(format!(
+            "holds a file that is no part of its data set ({}); move it away",
+            foreign.display()
+        ));
     }
     if !replace && !same(&manifest) {
         return failed(format!(

@@ -128,7 +128,12 @@ impl LayoutStage<'_> {
 }
 
 fn data_id(settings_id: &str, report: &MapReport) -> String {
-    let text = [report.train.documents, report.train.hash_sum, report.validation.documents, report.validation.hash_sum];
+    let text = [
+        report.train.documents,
+        report.train.hash_sum,
+        report.validation.documents,
+        report.validation.hash_sum,
+    ];
     let all = serde_json::json!([settings_id, text]);
     format!("{:032x}", xxhash_rust::xxh3::xxh3_128(all.to_string().as_bytes()))
 }
@@ -166,7 +171,8 @@ mod tests {
     fn every_fine_bucket_is_in_one_shard() {
         for (buckets, shards) in [(1, 1), (3, 3), (16, 16), (4000, 1000), (48, 16)] {
             let layout = SplitLayout { buckets, shards };
-            let all = (0..shards).flat_map(|s| layout.buckets_of(s)).flat_map(|b| layout.fine_of(b, Split::Train));
+            let all =
+                (0..shards).flat_map(|s| layout.buckets_of(s)).flat_map(|b| layout.fine_of(b, Split::Train));
             assert!(all.eq(0..FINE_BUCKETS));
         }
     }

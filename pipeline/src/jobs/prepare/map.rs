@@ -13,6 +13,7 @@ use crate::counters::Reason;
 use crate::document::Document;
 use crate::engine::{Context, Stage};
 use crate::error::Error;
+use crate::jobs::read::for_each_batch;
 use crate::plan::{MapTask, Plan};
 use crate::readers::ReadSettings;
 use crate::steps::bucket::TokenizedDocument;
@@ -20,27 +21,14 @@ use crate::steps::clean::Clean;
 use crate::steps::segment::{Segmenter, WordStarts};
 use crate::steps::sentences::sentences;
 use crate::steps::tokenize::{Scratch, Tokenizer};
-use crate::jobs::read::for_each_batch;
 use crate::vocab::file::Vocabulary;
 
 /// The map stage.
 pub(super) struct Map<'a> {
-    plan: &'a Plan,
-    settings: &'a PrepareSettings,
-    folder: PathBuf,
-    steps: Steps,
-}
-
-impl<'a> Map<'a> {
-    /// Loads what the steps need.
-    pub(super) fn new(
-        plan: &'a Plan,
-        settings: &'a PrepareSettings,
-        vocabulary: &Vocabulary,
-        folder: &Path,
-    ) -> Result<Self, Error> {
-        Ok(Map { plan, settings, folder: folder.to_path_buf(), steps: Steps::new(settings, vocabulary)? })
-    }
+    pub(super) plan: &'a Plan,
+    pub(super) settings: &'a PrepareSettings,
+    pub(super) folder: &'a Path,
+    pub(super) steps: Steps,
 }
 
 /// The part file of a task.
@@ -58,14 +46,14 @@ impl Stage for Map<'_> {
     }
 
     fn is_done(&self, task: u32) -> bool {
-        part_path(&self.folder, &self.plan.map[task as usize]).exists()
+        part_path(self.folder, &self.plan.map[task as usize]).exists()
     }
 
     fn run(&self, task: u32, context: &Context) -> Result<(), Error> {
         let task = &self.plan.map[task as usize];
         let corpus = &self.settings.corpora[task.corpus as usize];
         let settings = ReadSettings::new(corpus, &self.settings.clean);
-        let mut part = PartWriter::new(&part_path(&self.folder, task))?;
+        let mut part = PartWriter::new(&part_path(self.folder, task))?;
         let mut report = MapReport::default();
         for_each_batch(task, &settings, context, |batch| {
             let chunks = context.pool.install(|| self.steps.apply_all(&batch.documents, settings.format));
@@ -110,10 +98,15 @@ struct Chunk {
 }
 
 impl Steps {
-    fn new(settings: &PrepareSettings, vocabulary: &Vocabulary) -> Result<Steps, Error> {
+    /// Loads what the steps need.
+    pub(super) fn new(
+        settings: &PrepareSettings,
+        vocabulary: &Vocabulary,
+        user_dict: Option<&[u8]>,
+    ) -> Result<Steps, Error> {
         Ok(Steps {
             clean: Clean::new(&settings.clean),
-            segmenter: Segmenter::new(&settings.segment)?,
+            segmenter: Segmenter::new(&settings.segment, user_dict)?,
             tokenizer: Tokenizer::new(vocabulary, &settings.tokenize),
             unk: vocabulary.specials().unk,
             narrow: is_narrow(vocabulary.len()),
@@ -126,7 +119,8 @@ impl Steps {
         // Several chunks a thread, so that a long document does not keep the others waiting.
         let chunk = documents.len().div_ceil(8 * rayon::current_num_threads()).max(1);
         let apply = |documents: &[Document]| {
-            let mut room = self.rooms.lock().expect("no thread panics while it holds this").pop().unwrap_or_default();
+            let mut room =
+                self.rooms.lock().expect("no thread panics while it holds this").pop().unwrap_or_default();
             let mut chunk = Chunk::default();
             documents.iter().for_each(|document| self.apply(document, format, &mut room, &mut chunk));
             self.rooms.lock().expect("no thread panics while it holds this").push(room);

@@ -23,6 +23,7 @@ use quanci_shards::{FORMAT_VERSION, Manifest};
 use crate::config::{PrepareSettings, Words};
 use crate::engine::{Context, Engine, Stage};
 use crate::error::Error;
+use crate::jobs::user_dict;
 use crate::plan::{JobKind, Plan, Recipe};
 use crate::steps::pair::{PairSettings, Rules};
 use crate::vocab::file::Vocabulary;
@@ -41,6 +42,7 @@ pub struct PrepareJob {
     plan: Plan,
     settings: PrepareSettings,
     vocabulary: Vocabulary,
+    user_dict: Option<Vec<u8>>,
     canonical: serde_json::Value,
     settings_id: String,
     parts: PathBuf,
@@ -53,7 +55,9 @@ struct Prepared {
     settings: PrepareSettings,
     vocabulary: Vocabulary,
     canonical: serde_json::Value,
+    /// What the words come from: segmenter and dictionaries.
     dictionary: String,
+    user_dict: Option<Vec<u8>>,
 }
 
 impl Prepared {
@@ -61,23 +65,24 @@ impl Prepared {
         let settings =
             PrepareSettings::parse(&recipe.path, &recipe.text, &recipe.overrides, recipe.out.as_deref())?;
         let vocabulary = Vocabulary::read(&settings.vocab)?;
-        let dictionary = match (&settings.segment.words, &settings.segment.user_dict) {
-            (Words::Jieba, Some(path)) => {
-                let bytes = fs::read(path).map_err(Error::io("read", path))?;
-                format!("{SEGMENTER} + {}", quanci_shards::manifest::sha256(&bytes))
+        let user_dict = user_dict(&settings.segment)?;
+        let dictionary = match (settings.segment.words, &user_dict) {
+            (Words::Jieba, Some(bytes)) => {
+                format!("{SEGMENTER} + {}", quanci_shards::manifest::sha256(bytes))
             }
             (Words::Jieba, None) => SEGMENTER.to_owned(),
             _ => String::new(),
         };
         let canonical = canonical(&settings, &dictionary);
-        Ok(Prepared { settings, vocabulary, canonical, dictionary })
+        Ok(Prepared { settings, vocabulary, canonical, dictionary, user_dict })
     }
 
     /// All that map depends on, besides the files and how they are read.
     fn map_setup(&self) -> String {
         let PrepareSettings { clean, segment, tokenize, output, .. } = &self.settings;
         let vocabulary = self.vocabulary.sha256();
-        serde_json::json!([clean, segment, self.dictionary, tokenize, vocabulary, output.validation]).to_string()
+        serde_json::json!([clean, segment, self.dictionary, tokenize, vocabulary, output.validation])
+            .to_string()
     }
 }
 
@@ -129,6 +134,7 @@ impl PrepareJob {
             settings_id: identity.to_string(),
             settings: prepared.settings,
             vocabulary: prepared.vocabulary,
+            user_dict: prepared.user_dict,
             canonical: prepared.canonical,
             plan,
             replace,
@@ -148,7 +154,7 @@ impl PrepareJob {
     /// A stage by its name. `reduce` and `commit` can be had once `layout` is done.
     pub fn stage(&self, name: &str) -> Result<Box<dyn Stage + '_>, Error> {
         match name {
-            "map" => Ok(Box::new(map::Map::new(&self.plan, &self.settings, &self.vocabulary, &self.parts)?)),
+            "map" => Ok(Box::new(self.map()?)),
             "layout" => Ok(Box::new(LayoutStage {
                 plan: &self.plan,
                 settings: &self.settings,
@@ -164,6 +170,11 @@ impl PrepareJob {
             })),
             _ => Err(Error::settings(format!("no stage {name:?}; the stages are {}", STAGES.join(", ")))),
         }
+    }
+
+    fn map(&self) -> Result<map::Map<'_>, Error> {
+        let steps = map::Steps::new(&self.settings, &self.vocabulary, self.user_dict.as_deref())?;
+        Ok(map::Map { plan: &self.plan, settings: &self.settings, folder: &self.parts, steps })
     }
 
     fn layout_path(&self) -> PathBuf {
@@ -202,6 +213,7 @@ impl PrepareJob {
         if self.replace {
             self.forget()?;
         }
+        self.sweep()?;
         let same_settings = |manifest: &Manifest| manifest.settings == self.canonical;
         commit::check_output(&output.path, self.replace, &same_settings)?;
         if let Some(finished) = self.finished()? {
@@ -228,6 +240,17 @@ impl PrepareJob {
         let Some(layout) = self.layout()?.filter(|_| !self.replace) else { return Ok(None) };
         let manifest = Manifest::read(&self.settings.output.path);
         Ok(manifest.ok().filter(|manifest| manifest.data_id == layout.data_id))
+    }
+
+    /// Removes what killed runs left half-written.
+    fn sweep(&self) -> Result<(), Error> {
+        let output = &self.settings.output;
+        let name = output.path.file_name().unwrap_or_default().to_string_lossy();
+        if let Some(parent) = output.path.parent() {
+            work::sweep(parent, &format!("{name}."))?;
+        }
+        let folders = [&output.work, &self.parts, &self.folder, &self.folder.join("reduce")];
+        folders.into_iter().try_for_each(|folder| work::sweep(folder, ""))
     }
 
     /// Removes the work of this plan: `--force` starts over.

@@ -78,7 +78,8 @@ impl Encoded {
         for documents in self.documents.chunk_by(|a, b| a.fine == b.fine) {
             let (mut hash, mut bytes) = (Xxh3::new(), 0);
             for document in documents {
-                let encoded = &self.bytes[document.start as usize..(document.start + document.bytes) as usize];
+                let encoded =
+                    &self.bytes[document.start as usize..(document.start + document.bytes) as usize];
                 output.write_all(encoded)?;
                 hash.update(encoded);
                 bytes += u64::from(document.bytes);
@@ -160,7 +161,9 @@ impl PartWriter {
         }
         let mut joined = Vec::new();
         let mut buffer = Vec::new();
-        while let Some(fine) = spills.iter_mut().filter_map(|(_, index, _)| index.peek().map(|s| s.fine)).min() {
+        while let Some(fine) =
+            spills.iter_mut().filter_map(|(_, index, _)| index.peek().map(|s| s.fine)).min()
+        {
             let (mut hash, mut bytes) = (Xxh3::new(), 0);
             for (file, index, path) in &mut spills {
                 while let Some(section) = index.next_if(|section| section.fine == fine) {
@@ -221,14 +224,21 @@ impl PartReader {
         let tail_bytes = index_bytes.checked_add(report_bytes).filter(|&bytes| bytes <= footer_at);
         let tail_bytes = tail_bytes.filter(|_| &footer[24..] == MAGIC).ok_or_else(damaged)?;
         let mut tail = vec![0; tail_bytes as usize];
-        file.seek(SeekFrom::Start(footer_at - tail_bytes)).and_then(|_| file.read_exact(&mut tail)).map_err(read)?;
+        file.seek(SeekFrom::Start(footer_at - tail_bytes))
+            .and_then(|_| file.read_exact(&mut tail))
+            .map_err(read)?;
         if xxhash_rust::xxh3::xxh3_64(&tail) != hash {
             return Err(damaged());
         }
         let (index, report) = tail.split_at(index_bytes as usize);
         let report = serde_json::from_slice(report).map_err(|_| damaged())?;
         let file = BufReader::with_capacity(1 << 18, file);
-        Ok(PartReader { path: path.to_path_buf(), file, index: index.chunks_exact(20).map(section).collect(), report })
+        Ok(PartReader {
+            path: path.to_path_buf(),
+            file,
+            index: index.chunks_exact(20).map(section).collect(),
+            report,
+        })
     }
 
     /// What the task counted.
@@ -250,8 +260,8 @@ impl PartReader {
         let start: u64 = self.index[..first].iter().map(|section| section.bytes).sum();
         self.file.seek(SeekFrom::Start(start)).map_err(Error::io("read", &self.path))?;
         let mut buffer = Vec::new();
-        for section in self.index[first..last].to_vec() {
-            self.read_section(section, narrow, &mut buffer, want, take)?;
+        for at in first..last {
+            self.read_section(self.index[at], narrow, &mut buffer, want, take)?;
         }
         Ok(())
     }
@@ -314,7 +324,12 @@ mod tests {
 
     fn document(i: u32) -> TokenizedDocument {
         let pieces = (0..3 + i % 5).map(|p| Piece::new((i + p) % 32_000, p % 2 == 0)).collect::<Vec<_>>();
-        TokenizedDocument { hash: u128::from(i) << 70, source: 0, sentence_ends: vec![2, pieces.len() as u32], pieces }
+        TokenizedDocument {
+            hash: u128::from(i) << 70,
+            source: 0,
+            sentence_ends: vec![2, pieces.len() as u32],
+            pieces,
+        }
     }
 
     fn written(spills: bool, narrow: bool) -> (tempfile::TempDir, PathBuf) {
@@ -335,7 +350,8 @@ mod tests {
 
     fn read(path: &Path, fine: Range<u32>, narrow: bool) -> Result<Vec<TokenizedDocument>, Error> {
         let mut documents = Vec::new();
-        PartReader::open(path)?.read(fine, narrow, &mut |_| true, &mut |document| documents.push(document))?;
+        PartReader::open(path)?
+            .read(fine, narrow, &mut |_| true, &mut |document| documents.push(document))?;
         documents.sort_by_key(|document| document.hash);
         Ok(documents)
     }
@@ -350,7 +366,11 @@ mod tests {
             let some = read(&path, 20..45, narrow).expect("read");
             let expected = (0..1000).filter(|i| (20..45).contains(&((i * 7) % 100))).map(document);
             assert_eq!(some, expected.collect::<Vec<_>>());
-            assert_eq!(std::fs::read_dir(path.parent().expect("folder")).expect("listed").count(), 1, "no leftovers");
+            assert_eq!(
+                std::fs::read_dir(path.parent().expect("folder")).expect("listed").count(),
+                1,
+                "no leftovers"
+            );
         }
     }
 

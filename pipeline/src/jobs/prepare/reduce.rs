@@ -196,8 +196,10 @@ impl<'a> Copy<'a> {
     fn new(reduce: &'a Reduce<'a>, split: Split, copy: u32, folder: &Path) -> Result<Self, Error> {
         let path = folder.join(file_name(copy));
         let file = File::create_new(&path).map_err(Error::io("create", &path))?;
-        let keys =
-            FileKeys { data_id: reduce.layout.data_id.clone(), vocabulary_sha256: reduce.vocabulary.sha256() };
+        let keys = FileKeys {
+            data_id: reduce.layout.data_id.clone(),
+            vocabulary_sha256: reduce.vocabulary.sha256(),
+        };
         let sources: Vec<String> = reduce.settings.corpora.iter().map(|corpus| corpus.name.clone()).collect();
         let writer = ShardWriter::new(BufWriter::with_capacity(1 << 18, file), &path, &keys, &sources)?;
         let specials = reduce.vocabulary.specials();
@@ -240,25 +242,37 @@ impl<'a> Copy<'a> {
         for document in 0..bucket.len() {
             let passes = passes(self.reduce.settings, self.split, self.copy, bucket, document);
             for _ in 0..passes {
-                instances(bucket, document, &self.reduce.pairs, draws, &mut |instance: Instance, draws: &mut Rng| {
-                    let first = store.positions.len() as u32;
-                    if let Some(masker) = masker.as_mut() {
-                        let row = rows.build(bucket, &instance);
-                        masker.draw(row, draws, &mut masks);
-                        store.positions.extend_from_slice(&masks.positions);
-                        store.inputs.extend_from_slice(&masks.inputs);
-                    }
-                    made[document] = true;
-                    counters.label_one += u64::from(instance.label);
-                    counters.forced += u64::from(instance.forced);
-                    all.push(Masked { instance, masks: first..store.positions.len() as u32 });
-                });
+                instances(
+                    bucket,
+                    document,
+                    &self.reduce.pairs,
+                    draws,
+                    &mut |instance: Instance, draws: &mut Rng| {
+                        let first = store.positions.len() as u32;
+                        if let Some(masker) = masker.as_mut() {
+                            let row = rows.build(bucket, &instance);
+                            masker.draw(row, draws, &mut masks);
+                            store.positions.extend_from_slice(&masks.positions);
+                            store.inputs.extend_from_slice(&masks.inputs);
+                        }
+                        made[document] = true;
+                        counters.label_one += u64::from(instance.label);
+                        counters.forced += u64::from(instance.forced);
+                        all.push(Masked { instance, masks: first..store.positions.len() as u32 });
+                    },
+                );
             }
         }
         all
     }
 
-    fn write_row(&mut self, bucket: &Bucket, masked: &Masked, store: &MaskStore, masks: &mut Masks) -> Result<(), Error> {
+    fn write_row(
+        &mut self,
+        bucket: &Bucket,
+        masked: &Masked,
+        store: &MaskStore,
+        masks: &mut Masks,
+    ) -> Result<(), Error> {
         let Masked { instance, masks: at } = masked;
         let pieces = self.rows.build(bucket, instance);
         let at = at.start as usize..at.end as usize;

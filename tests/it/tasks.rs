@@ -1,0 +1,68 @@
+//! The task contract: plan, run-task, status.
+
+use integration_tests::{hashes, leftovers};
+
+use crate::{novels, place};
+
+const SETTINGS: &str = "[instances]\ncopies = 2\n[output]\npath = \"out\"\nshards = 2\nbucket_mb = 1\n";
+
+#[test]
+fn a_plan_run_task_by_task_gives_the_same_bytes() {
+    let place = place();
+    place.settings(&novels(), SETTINGS);
+    place.run(&["prepare", "run.toml", "--out", "local", "--set", "output.work=w"]).exits(0);
+    place.run(&["plan", "run.toml", "-o", "plan.json"]).exits(0);
+    let run = |stage: &str, index: &str| {
+        place.run(&["run-task", "--plan", "plan.json", "--stage", stage, "--index", index])
+    };
+    run("reduce", "0").exits(75).says(&["map and layout are not done yet"]);
+    let status = place.run(&["status", "--plan", "plan.json", "--json"]).exits(0).json();
+    assert_eq!(status["stages"][0], serde_json::json!({ "stage": "map", "tasks": 1, "missing": [0] }));
+    run("map", "0").exits(0);
+    run("map", "0").exits(0);
+    run("map", "1").exits(2).says(&["no task 1", "has 1 tasks"]);
+    run("nap", "0").exits(2).says(&["no stage \"nap\"", "map, layout, reduce, commit"]);
+    run("layout", "0").exits(0);
+    // Out of order, twice at once: harmless.
+    let two = [0, 1].map(|_| {
+        place.spawn(&mut place.command(&[
+            "run-task",
+            "--plan",
+            "plan.json",
+            "--stage",
+            "reduce",
+            "--index",
+            "1",
+        ]))
+    });
+    for child in two {
+        integration_tests::Ran::from(child.wait_with_output().unwrap()).exits(0);
+    }
+    let status = place.run(&["status", "--plan", "plan.json", "--json"]).exits(0).json();
+    assert_eq!(status["stages"][2]["missing"], serde_json::json!([0]));
+    run("reduce", "0").exits(0);
+    run("commit", "0").exits(0);
+    run("commit", "0").exits(0);
+    assert_eq!(hashes(&place.join("out")), hashes(&place.join("local")));
+    assert_eq!(leftovers(place.path()), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn inputs_changed_between_plan_and_map() {
+    let place = place();
+    place.write("a.txt", "今天天气很好。\n我们去公园。\n");
+    place.settings("format = \"paragraphs\"\npaths = [\"a.txt\"]", "");
+    place.run(&["plan", "run.toml", "-o", "plan.json"]).exits(0);
+    place.write("a.txt", "今天天气不好。\n我们不去公园，在家里看书。\n");
+    let ran = place.run(&["run-task", "--plan", "plan.json", "--stage", "map", "--index", "0"]);
+    ran.exits(3).says(&["a.txt", "has changed since the run was planned"]);
+}
+
+#[test]
+fn a_plan_of_another_version() {
+    let place = place();
+    place.write("plan.json", "{\"version\": 99}");
+    place.run(&["status", "--plan", "plan.json"]).exits(3).says(&["a plan of version 99", "plan again"]);
+    place.write("plan.json", "not json");
+    place.run(&["status", "--plan", "plan.json"]).exits(3).says(&["plan.json"]);
+}
