@@ -39,6 +39,11 @@ struct Entry {
 }
 
 impl Bucket {
+    /// An empty bucket with room for some pieces.
+    pub fn with_capacity(pieces: usize) -> Bucket {
+        Bucket { pieces: Vec::with_capacity(pieces), ..Bucket::default() }
+    }
+
     /// Adds a document as it is.
     ///
     /// # Panics

@@ -210,28 +210,24 @@ impl PartReader {
     /// Opens a part file and reads its index and report.
     pub(super) fn open(path: &Path) -> Result<PartReader, Error> {
         let read = |error| Error::io("read", path)(error);
-        let damaged = || Error::Damaged {
-            path: path.to_path_buf(),
-            message: "damaged work file; remove it and run again".to_owned(),
-        };
         let mut file = File::open(path).map_err(read)?;
         let length = file.metadata().map_err(read)?.len();
         let mut footer = [0; FOOTER_BYTES as usize];
-        let footer_at = length.checked_sub(FOOTER_BYTES).ok_or_else(damaged)?;
+        let footer_at = length.checked_sub(FOOTER_BYTES).ok_or_else(|| damaged(path))?;
         file.seek(SeekFrom::Start(footer_at)).and_then(|_| file.read_exact(&mut footer)).map_err(read)?;
         let number = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| footer[at + i]));
         let (index_bytes, report_bytes, hash) = (number(0), number(8), number(16));
         let tail_bytes = index_bytes.checked_add(report_bytes).filter(|&bytes| bytes <= footer_at);
-        let tail_bytes = tail_bytes.filter(|_| &footer[24..] == MAGIC).ok_or_else(damaged)?;
+        let tail_bytes = tail_bytes.filter(|_| &footer[24..] == MAGIC).ok_or_else(|| damaged(path))?;
         let mut tail = vec![0; tail_bytes as usize];
         file.seek(SeekFrom::Start(footer_at - tail_bytes))
             .and_then(|_| file.read_exact(&mut tail))
             .map_err(read)?;
         if xxhash_rust::xxh3::xxh3_64(&tail) != hash {
-            return Err(damaged());
+            return Err(damaged(path));
         }
         let (index, report) = tail.split_at(index_bytes as usize);
-        let report = serde_json::from_slice(report).map_err(|_| damaged())?;
+        let report = serde_json::from_slice(report).map_err(|_| damaged(path))?;
         let file = BufReader::with_capacity(1 << 18, file);
         Ok(PartReader {
             path: path.to_path_buf(),
@@ -246,22 +242,15 @@ impl PartReader {
         &self.report
     }
 
-    /// Reads the documents of some fine buckets; `source` is the index of the part's corpus. `want` is asked for each
-    /// hash before the document is decoded.
-    pub(super) fn read(
-        &mut self,
-        fine: Range<u32>,
-        narrow: bool,
-        want: &mut dyn FnMut(u128) -> bool,
-        take: &mut dyn FnMut(TokenizedDocument),
-    ) -> Result<(), Error> {
+    /// Hands `take` the content hash and the encoded rest of every document of some fine buckets; [`decode`] reads it.
+    pub(super) fn read(&mut self, fine: Range<u32>, take: &mut dyn FnMut(u128, &[u8])) -> Result<(), Error> {
         let first = self.index.partition_point(|section| section.fine < fine.start);
         let last = self.index.partition_point(|section| section.fine < fine.end);
         let start: u64 = self.index[..first].iter().map(|section| section.bytes).sum();
         self.file.seek(SeekFrom::Start(start)).map_err(Error::io("read", &self.path))?;
         let mut buffer = Vec::new();
         for at in first..last {
-            self.read_section(self.index[at], narrow, &mut buffer, want, take)?;
+            self.read_section(self.index[at], &mut buffer, take)?;
         }
         Ok(())
     }
@@ -269,10 +258,8 @@ impl PartReader {
     fn read_section(
         &mut self,
         section: Section,
-        narrow: bool,
         buffer: &mut Vec<u8>,
-        want: &mut dyn FnMut(u128) -> bool,
-        take: &mut dyn FnMut(TokenizedDocument),
+        take: &mut dyn FnMut(u128, &[u8]),
     ) -> Result<(), Error> {
         let (mut hash, mut left) = (Xxh3::new(), section.bytes);
         while left > 0 {
@@ -285,17 +272,20 @@ impl PartReader {
             self.file.read_exact(buffer).map_err(Error::io("read", &self.path))?;
             hash.update(buffer);
             let content_hash = u128::from_le_bytes(std::array::from_fn(|i| buffer[i]));
-            if want(content_hash) {
-                take(decode(content_hash, &buffer[HASH_BYTES..], narrow).ok_or_else(|| self.damaged())?);
-            }
+            take(content_hash, &buffer[HASH_BYTES..]);
         }
         if hash.digest() == section.hash { Ok(()) } else { Err(self.damaged()) }
     }
 
-    fn damaged(&self) -> Error {
-        let message = "damaged work file: a checksum does not match; remove it and run again".to_owned();
-        Error::Damaged { path: self.path.clone(), message }
+    /// The error for a document that cannot be decoded, or a checksum that does not match.
+    pub(super) fn damaged(&self) -> Error {
+        damaged(&self.path)
     }
+}
+
+fn damaged(path: &Path) -> Error {
+    let message = "damaged work file: remove it and run again".to_owned();
+    Error::Damaged { path: path.to_path_buf(), message }
 }
 
 fn section(bytes: &[u8]) -> Section {
@@ -304,18 +294,23 @@ fn section(bytes: &[u8]) -> Section {
     Section { fine, bytes: number(4), hash: number(12) }
 }
 
-fn decode(hash: u128, bytes: &[u8], narrow: bool) -> Option<TokenizedDocument> {
+/// Reads what [`Encoded::push`] wrote behind the hash into `document`; none if it is damaged.
+pub(super) fn decode(bytes: &[u8], narrow: bool, document: &mut TokenizedDocument) -> Option<()> {
     let (count, rest) = bytes.split_at_checked(4)?;
     let count = u32::from_le_bytes(count.try_into().ok()?) as usize;
     let (ends, pieces) = rest.split_at_checked(count.checked_mul(4)?)?;
-    let sentence_ends = ends.chunks_exact(4).map(|e| u32::from_le_bytes([e[0], e[1], e[2], e[3]])).collect();
-    let pieces = if narrow {
+    document.sentence_ends.clear();
+    document.sentence_ends.extend(ends.chunks_exact(4).map(|e| u32::from_le_bytes([e[0], e[1], e[2], e[3]])));
+    document.pieces.clear();
+    if narrow {
         let wide = |p: &[u8]| u16::from_le_bytes([p[0], p[1]]);
-        pieces.chunks_exact(2).map(wide).map(|p| Piece::new(u32::from(p & 0x7fff), p >> 15 == 1)).collect()
+        let pieces = pieces.chunks_exact(2).map(wide);
+        document.pieces.extend(pieces.map(|p| Piece::new(u32::from(p & 0x7fff), p >> 15 == 1)));
     } else {
-        pieces.chunks_exact(4).map(|p| Piece(u32::from_le_bytes([p[0], p[1], p[2], p[3]]))).collect()
-    };
-    Some(TokenizedDocument { hash, source: 0, pieces, sentence_ends })
+        let pieces = pieces.chunks_exact(4);
+        document.pieces.extend(pieces.map(|p| Piece(u32::from_le_bytes([p[0], p[1], p[2], p[3]]))));
+    }
+    (document.sentence_ends.last() == Some(&(document.pieces.len() as u32))).then_some(())
 }
 
 #[cfg(test)]

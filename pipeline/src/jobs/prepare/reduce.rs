@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::{Layout, SplitLayout};
 use super::map::{SALT_WEIGHT, part_path, salted};
-use super::part::{PartReader, is_narrow};
+use super::part::{self, PartReader, is_narrow};
 use super::report::SplitCounters;
 use crate::config::PrepareSettings;
 use crate::engine::{Context, Stage};
@@ -127,35 +127,64 @@ impl Stage for Reduce<'_> {
 impl Reduce<'_> {
     /// The documents of a bucket in order of their hashes, each once.
     fn gather(&self, fine: std::ops::Range<u32>, counters: &mut SplitCounters) -> Result<Bucket, Error> {
-        let narrow = is_narrow(self.vocabulary.len());
-        let mut seen = HashSet::new();
-        let mut documents: Vec<TokenizedDocument> = Vec::new();
+        let mut gathered = Gathered::default();
         for task in &self.plan.map {
-            // Tasks are in the order of their corpora: a repeat belongs to the first that holds it.
-            let mut duplicates = 0;
-            let mut want = |hash| {
-                let first = seen.insert(hash) || !self.settings.clean.dedup;
-                duplicates += u64::from(!first);
-                first
-            };
-            let mut take = |mut document: TokenizedDocument| {
-                document.source = task.corpus;
-                document.pieces.shrink_to_fit();
-                documents.push(document);
-            };
             let mut part = PartReader::open(&part_path(self.parts, task))?;
-            part.read(fine.clone(), narrow, &mut want, &mut take)?;
-            counters.duplicates += duplicates;
+            // Tasks are in the order of their corpora: a repeat belongs to the first that holds it.
+            part.read(fine.clone(), &mut |hash, encoded| {
+                if gathered.seen.insert(hash) || !self.settings.clean.dedup {
+                    gathered.push(hash, task.corpus, encoded);
+                } else {
+                    counters.duplicates += 1;
+                }
+            })?;
         }
-        documents.sort_by_key(|document| (document.hash, document.source));
-        counters.documents += documents.len() as u64;
-        let mut bucket = Bucket::default();
-        for document in documents {
+        gathered.documents.sort_unstable_by_key(|document| (document.hash, document.source));
+        counters.documents += gathered.documents.len() as u64;
+        for document in &gathered.documents {
             let name = &self.settings.corpora[document.source as usize].name;
             *counters.documents_by_source.entry(name.clone()).or_default() += 1;
+        }
+        self.bucket(&gathered)
+    }
+
+    /// Decodes gathered documents, in their order.
+    fn bucket(&self, gathered: &Gathered) -> Result<Bucket, Error> {
+        let narrow = is_narrow(self.vocabulary.len());
+        let mut bucket = Bucket::with_capacity(gathered.bytes.len() / if narrow { 2 } else { 4 });
+        let mut document = TokenizedDocument::default();
+        for entry in &gathered.documents {
+            (document.hash, document.source) = (entry.hash, entry.source);
+            let damaged = || Error::Damaged {
+                path: self.parts.to_path_buf(),
+                message: "a work file holds a damaged document; remove the folder and run again".to_owned(),
+            };
+            part::decode(&gathered.bytes[entry.bytes.clone()], narrow, &mut document).ok_or_else(damaged)?;
             bucket.push_within(&document, self.pairs.room(), &|id| self.pairs.is_clause_mark(id));
         }
         Ok(bucket)
+    }
+}
+
+/// The documents of a bucket as they lie in part files: two bytes a piece, until all are there and in order.
+#[derive(Default)]
+struct Gathered {
+    seen: HashSet<u128>,
+    bytes: Vec<u8>,
+    documents: Vec<GatheredDocument>,
+}
+
+struct GatheredDocument {
+    hash: u128,
+    source: u16,
+    bytes: std::ops::Range<usize>,
+}
+
+impl Gathered {
+    fn push(&mut self, hash: u128, source: u16, encoded: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(encoded);
+        self.documents.push(GatheredDocument { hash, source, bytes: start..self.bytes.len() });
     }
 }
 
