@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf, absolute};
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -109,7 +110,7 @@ impl Plan {
             let settings = ReadSettings::new(corpus, clean);
             let paths = corpus_files(corpus, base, stdin)?;
             let inputs: Result<Vec<_>, Error> =
-                paths.iter().map(|path| readers::look(path, &settings)).collect();
+                paths.par_iter().map(|path| readers::look(path, &settings)).collect();
             looked.push((settings, inputs?));
         }
         let input_bytes = looked.iter().flat_map(|(_, inputs)| inputs).map(|input| input.bytes).sum::<u64>();
@@ -134,6 +135,25 @@ impl Plan {
             looked.iter().flat_map(|(_, inputs)| inputs).flat_map(|input| input.warnings.clone()).collect();
         let work_id = work_id(&recipe, setup, &map);
         Ok(Plan { version: WORK_VERSION, job, recipe, work_id, map, input_bytes, warnings })
+    }
+
+    /// Everything that is wrong with the inputs, file by file; nothing is written and standard input is left alone.
+    pub fn problems(base: &Path, corpora: &[CorpusSettings], clean: &CleanSettings) -> Vec<Error> {
+        let base = absolute(base).unwrap_or_else(|_| base.to_path_buf());
+        let mut problems = Vec::new();
+        for corpus in corpora {
+            let settings = ReadSettings::new(corpus, clean);
+            // One pattern at a time: the first that finds nothing does not hide the others.
+            for pattern in corpus.paths.iter().filter(|pattern| *pattern != "-") {
+                match readers::find(std::slice::from_ref(pattern), &base) {
+                    Ok(files) => {
+                        problems.extend(files.iter().filter_map(|file| readers::look(file, &settings).err()))
+                    }
+                    Err(error) => problems.push(error),
+                }
+            }
+        }
+        problems
     }
 
     /// Reads a plan file.

@@ -117,11 +117,12 @@ pub struct Masker {
     settings: MaskSettings,
     mask_id: u32,
     replacements: Vec<u32>,
-    /// First position and end of each unit that may be chosen; `[SEP]`s within do not count.
-    units: Vec<(u32, u32)>,
+    /// Where the units begin that may be chosen, ascending.
+    starts: Vec<u32>,
+    /// Indexes into `starts`, in random order as far as they were drawn.
     order: Vec<u32>,
     taken: Vec<bool>,
-    chosen: Vec<(u32, u32)>,
+    chosen: Chosen,
 }
 
 impl Masker {
@@ -131,51 +132,55 @@ impl Masker {
     /// If `replacements` is empty.
     pub fn new(settings: MaskSettings, mask_id: u32, replacements: Vec<u32>) -> Masker {
         assert!(!replacements.is_empty(), "a vocabulary of specials alone");
-        let (units, order, taken, chosen) = Default::default();
-        Masker { settings, mask_id, replacements, units, order, taken, chosen }
+        let (starts, order, taken, chosen) = Default::default();
+        Masker { settings, mask_id, replacements, starts, order, taken, chosen }
     }
 
     /// Draws the masks of one row into `masks`, replacing what was there.
     pub fn draw<D: Draws>(&mut self, row: Pieces<'_>, draws: &mut D, masks: &mut Masks) {
-        self.chosen.clear();
+        self.chosen.clear(row.ids.len());
         self.find_units(&row);
         let budget = self.settings.budget(row.ids.len());
         match self.settings.unit {
             MaskUnit::Word | MaskUnit::Piece => self.choose_units(&row, budget, draws),
             MaskUnit::Ngram => self.choose_ngrams(&row, budget, draws),
         }
-        self.chosen.sort_unstable();
-        masks.positions.clear();
-        masks.inputs.clear();
-        masks.positions.extend(self.chosen.iter().map(|(position, _)| position));
-        masks.inputs.extend(self.chosen.iter().map(|(_, input)| input));
+        self.chosen.write(masks);
     }
 
     fn find_units(&mut self, row: &Pieces<'_>) {
         let each_piece = self.settings.unit == MaskUnit::Piece;
-        self.units.clear();
+        self.starts.clear();
+        self.starts.resize(row.ids.len(), 0);
+        let mut units = 0;
         for segment in row.segments() {
             for (position, &word_start) in (segment.start..).zip(&row.word_starts[segment.clone()]) {
-                let position = position as u32;
-                match self.units.last_mut() {
-                    Some(unit) if !word_start && !each_piece => unit.1 = position + 1,
-                    _ => self.units.push((position, position + 1)),
-                }
+                // Every position is written and only units are counted: no processor guesses where words begin.
+                self.starts[units] = position as u32;
+                units += usize::from(word_start | each_piece | (units == 0));
             }
         }
+        self.starts.truncate(units);
         self.order.clear();
-        self.order.extend(0..self.units.len() as u32);
+        self.order.extend(0..units as u32);
+    }
+
+    /// First position and end of a unit: it goes on to the next one, or to the `[SEP]` before it.
+    fn unit(&self, row: &Pieces<'_>, index: usize) -> (u32, u32) {
+        let next = self.starts.get(index + 1).map_or(row.ids.len() - 1, |&next| next as usize);
+        let end = if row.segment_b == Some(next) { next - 1 } else { next };
+        (self.starts[index], end as u32)
     }
 
     /// Google's rule: units in random order; one that would exceed the budget is skipped, not cut.
     fn choose_units<D: Draws>(&mut self, row: &Pieces<'_>, budget: usize, draws: &mut D) {
         for k in 0..self.order.len() {
-            if self.chosen.len() >= budget {
+            if self.chosen.count >= budget {
                 break;
             }
             draws.shuffle_step(&mut self.order, k);
-            let unit = self.units[self.order[k] as usize];
-            if self.chosen.len() + length(row, unit) <= budget {
+            let unit = self.unit(row, self.order[k] as usize);
+            if self.chosen.count + length(row, unit) <= budget {
                 self.replace_unit(row, unit, draws);
             }
         }
@@ -184,9 +189,9 @@ impl Masker {
     /// Words in random order, each opening an n-gram that ends before a `[SEP]`, a chosen word or the budget's end.
     fn choose_ngrams<D: Draws>(&mut self, row: &Pieces<'_>, budget: usize, draws: &mut D) {
         self.taken.clear();
-        self.taken.resize(self.units.len(), false);
+        self.taken.resize(self.starts.len(), false);
         for k in 0..self.order.len() {
-            if self.chosen.len() >= budget {
+            if self.chosen.count >= budget {
                 break;
             }
             draws.shuffle_step(&mut self.order, k);
@@ -195,14 +200,15 @@ impl Masker {
                 continue;
             }
             let words = ngram_words(draws.uniform());
-            for unit in first..(first + words).min(self.units.len()) {
-                let crosses = unit > first && self.units[unit - 1].1 != self.units[unit].0;
-                let fits = self.chosen.len() + length(row, self.units[unit]) <= budget;
-                if crosses || !fits || self.taken[unit] {
+            for index in first..(first + words).min(self.starts.len()) {
+                let unit = self.unit(row, index);
+                let crosses = index > first && self.unit(row, index - 1).1 != unit.0;
+                let fits = self.chosen.count + length(row, unit) <= budget;
+                if crosses || !fits || self.taken[index] {
                     break;
                 }
-                self.taken[unit] = true;
-                self.replace_unit(row, self.units[unit], draws);
+                self.taken[index] = true;
+                self.replace_unit(row, unit, draws);
             }
         }
     }
@@ -218,7 +224,44 @@ impl Masker {
             } else {
                 self.replacements[draws.below(self.replacements.len())]
             };
-            self.chosen.push((position, input));
+            self.chosen.insert(position, input);
+        }
+    }
+}
+
+/// Chosen positions as a set of bits, which gives them back in order without sorting, and what the model sees there.
+#[derive(Debug, Clone, Default)]
+struct Chosen {
+    bits: Vec<u64>,
+    inputs: Vec<u32>,
+    count: usize,
+}
+
+impl Chosen {
+    fn clear(&mut self, length: usize) {
+        self.bits.clear();
+        self.bits.resize(length.div_ceil(64), 0);
+        self.inputs.resize(length.max(self.inputs.len()), 0);
+        self.count = 0;
+    }
+
+    fn insert(&mut self, position: u32, input: u32) {
+        self.bits[position as usize / 64] |= 1 << (position % 64);
+        self.inputs[position as usize] = input;
+        self.count += 1;
+    }
+
+    fn write(&self, masks: &mut Masks) {
+        masks.positions.clear();
+        masks.inputs.clear();
+        for (word, &bits) in self.bits.iter().enumerate() {
+            let mut left = bits;
+            while left != 0 {
+                let position = 64 * word + left.trailing_zeros() as usize;
+                masks.positions.push(position as u32);
+                masks.inputs.push(self.inputs[position]);
+                left &= left - 1;
+            }
         }
     }
 }
@@ -240,7 +283,9 @@ fn ngram_words(uniform: f64) -> usize {
 
 /// The ids that random replacements are drawn from: all but `reserved` (specials and unused entries).
 pub fn replacements(vocabulary_size: u32, reserved: &[u32]) -> Vec<u32> {
-    (0..vocabulary_size).filter(|id| !reserved.contains(id)).collect()
+    let mut allowed = vec![true; vocabulary_size as usize];
+    reserved.iter().filter(|&&id| id < vocabulary_size).for_each(|&id| allowed[id as usize] = false);
+    (0..vocabulary_size).filter(|&id| allowed[id as usize]).collect()
 }
 
 #[cfg(test)]

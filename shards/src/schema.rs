@@ -65,7 +65,8 @@ pub fn schema() -> Arc<Schema> {
 }
 
 /// How the columns are written: byte stream split puts the many zero bytes of small integers together, which zstd then
-/// folds; measured against dictionaries and delta packing, it is the fastest of the small ones.
+/// folds; measured against dictionaries and delta packing, it is the fastest of the small ones. Masked positions ascend,
+/// and are smaller as deltas (11.6 bytes a row against 14.5).
 pub(crate) fn writer_properties(keys: &FileKeys) -> WriterProperties {
     let zstd = Compression::ZSTD(ZstdLevel::try_new(1).expect("zstd has a level 1"));
     let leaf = |name: &str| ColumnPath::new(vec![name.to_owned(), "list".to_owned(), "element".to_owned()]);
@@ -75,8 +76,9 @@ pub(crate) fn writer_properties(keys: &FileKeys) -> WriterProperties {
         .set_statistics_enabled(EnabledStatistics::None)
         .set_offset_index_disabled(true)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_write_batch_size(1 << 16)
         .set_column_encoding(leaf("input_ids"), Encoding::BYTE_STREAM_SPLIT)
-        .set_column_encoding(leaf("masked_lm_positions"), Encoding::BYTE_STREAM_SPLIT)
+        .set_column_encoding(leaf("masked_lm_positions"), Encoding::DELTA_BINARY_PACKED)
         .set_column_encoding(leaf("masked_lm_inputs"), Encoding::BYTE_STREAM_SPLIT)
         .set_column_encoding(ColumnPath::from("segment_b"), Encoding::BYTE_STREAM_SPLIT)
         .set_column_dictionary_enabled(ColumnPath::from("source"), true)

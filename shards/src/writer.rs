@@ -82,7 +82,8 @@ impl<W: Write + Send> ShardWriter<W> {
     }
 
     fn flush(&mut self) -> Result<(), Error> {
-        let batch = std::mem::take(&mut self.columns).into_batch(&self.sources);
+        let room = self.columns.with_the_same_room();
+        let batch = std::mem::replace(&mut self.columns, room).into_batch(&self.sources);
         let failed = Error::parquet("write", &self.path);
         self.arrow.write(&batch).and_then(|()| self.arrow.flush()).map_err(failed)
     }
@@ -121,6 +122,7 @@ impl<W: Write> Write for Hashed<W> {
 }
 
 /// The rows of one row group, column by column, in Arrow's own layout.
+#[derive(Default)]
 struct Columns {
     input_ids: List,
     segment_b: Vec<Option<i32>>,
@@ -133,22 +135,6 @@ struct Columns {
     source: Vec<i32>,
 }
 
-impl Default for Columns {
-    fn default() -> Self {
-        Columns {
-            input_ids: List::default(),
-            segment_b: Vec::new(),
-            word_starts: Bits::default(),
-            next_sentence_label: Vec::new(),
-            masked_lm_positions: List::default(),
-            masked_lm_inputs: List::default(),
-            has_masks: Vec::new(),
-            document: Vec::new(),
-            source: Vec::new(),
-        }
-    }
-}
-
 /// Lists of integers: the values of all, and where each ends.
 #[derive(Default)]
 struct List {
@@ -157,6 +143,10 @@ struct List {
 }
 
 impl List {
+    fn with_the_same_room(&self) -> List {
+        List { values: Vec::with_capacity(self.values.capacity()), ends: Vec::with_capacity(self.ends.len()) }
+    }
+
     fn push(&mut self, values: &[u32]) {
         self.values.extend(values.iter().map(|&value| value as i32));
         self.ends.push(self.values.len() as i32);
@@ -203,6 +193,25 @@ impl Bits {
 }
 
 impl Columns {
+    /// No rows, and room for as many: the next row group is as large, mostly.
+    fn with_the_same_room(&self) -> Columns {
+        let rows = self.document.len();
+        Columns {
+            input_ids: self.input_ids.with_the_same_room(),
+            segment_b: Vec::with_capacity(rows),
+            word_starts: Bits {
+                bytes: Vec::with_capacity(self.word_starts.bytes.capacity()),
+                ..Bits::default()
+            },
+            next_sentence_label: Vec::with_capacity(rows),
+            masked_lm_positions: self.masked_lm_positions.with_the_same_room(),
+            masked_lm_inputs: self.masked_lm_inputs.with_the_same_room(),
+            has_masks: Vec::with_capacity(rows),
+            document: Vec::with_capacity(rows),
+            source: Vec::with_capacity(rows),
+        }
+    }
+
     fn push(&mut self, row: &RowRef<'_>) {
         self.input_ids.push(row.pieces.ids);
         self.segment_b.push(row.pieces.segment_b.map(|position| position as i32));

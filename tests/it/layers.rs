@@ -8,8 +8,8 @@ use integration_tests::root;
 /// The rows of `pipeline/src`, from the bottom. A module may import from the rows before its own.
 const ROWS: [&[&str]; 9] = [
     &["error"],
-    &["document", "counters", "tally", "stop", "progress"],
-    &["config", "work"],
+    &["document", "counters", "stop", "progress"],
+    &["tally", "config", "work"],
     &["readers", "vocab"],
     &["plan", "steps"],
     &["engine"],

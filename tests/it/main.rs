@@ -2,8 +2,10 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests that skip say so")]
 
 mod bad_input;
+mod compat;
 mod formats;
 mod kills;
+mod labels;
 mod layers;
 mod same_bytes;
 mod settings;

@@ -68,6 +68,16 @@ fn every_config_that_we_ship_passes() {
 }
 
 #[test]
+fn every_problem_of_the_inputs_too() {
+    let place = place();
+    place.write("good.txt", "好。\n");
+    let more = "[[corpus]]\nformat = \"jsonl\"\npaths = [\"gone/*.jsonl\"]\n";
+    place.settings("format = \"paragraphs\"\npaths = [\"missing.txt\", \"good.txt\"]", more);
+    let ran = place.run(&["check", "run.toml", "--set", "vocab=nowhere.txt"]).exits(3);
+    ran.says(&["nowhere.txt", "missing.txt", "gone/*.jsonl"]);
+}
+
+#[test]
 fn completions_come_out() {
     let ran = place().run(&["completions", "bash"]).exits(0);
     assert!(ran.out.contains("quanci"));

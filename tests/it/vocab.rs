@@ -48,6 +48,11 @@ fn layouts_and_coverage() {
     place.settings(&novels(), "[instances]\ncopies = 1\n");
     let ran = place.run(&["prepare", "run.toml", "--set", "vocab=v/vocab.txt", "--json"]).exits(0);
     assert_eq!(ran.json()["counters"]["read"]["unknown"], 0, "every character is covered");
+    // A vocabulary is not overwritten unless asked for.
+    let smaller = ["vocab", "v.toml", "--set", "vocabulary.size=500"];
+    place.run(&smaller).exits(3).says(&["v/vocab.txt", "another vocabulary", "--force"]);
+    assert_eq!(fs::read_to_string(place.join("v/vocab.txt")).unwrap(), text);
+    place.run(&[&smaller[..], &["--force"]].concat()).exits(0);
     place.write("bad.toml", config("layout = [\"[PAD]\"]\nsize = 8000"));
     place.run(&["vocab", "bad.toml"]).exits(2).says(&["[MASK]"]);
     place.write("bad.toml", config("size = 50"));

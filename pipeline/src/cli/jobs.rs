@@ -8,15 +8,16 @@ use std::time::Instant;
 use quanci_shards::{Manifest, Split};
 
 use super::display::Display;
-use super::output::Output;
+use super::output::{Output, from_here};
 use super::{Common, Run};
 use crate::engine::{Context, Local};
 use crate::error::Error;
-use crate::jobs::prepare::{Counters, PrepareJob};
+use crate::jobs::prepare::PrepareJob;
 use crate::jobs::vocab::VocabJob;
 use crate::plan::{JobKind, Plan, Recipe};
 use crate::progress::Progress;
 use crate::stop::Stop;
+use crate::tally::Counters;
 
 /// `quanci prepare`.
 pub(super) fn prepare(run: &Run, common: &Common, output: &Output) -> Result<(), Error> {
@@ -31,6 +32,9 @@ pub(super) fn prepare(run: &Run, common: &Common, output: &Output) -> Result<(),
     let manifest = job.run(&Local, &mut context, &mut |stage| display.begin(stage))?;
     display.end();
     let folder = &job.settings().output.path;
+    for place in job.rejected_places()? {
+        output.warning(format_args!("skipped {place}"));
+    }
     output.result(summary(&manifest, folder, begun.elapsed().as_secs_f64())?);
     output.json(&serde_json::json!({
         "ok": true,
@@ -53,7 +57,7 @@ pub(super) fn vocab(run: &Run, common: &Common, output: &Output) -> Result<(), E
     let report = job.run(&Local, &mut context, &mut |stage| display.begin(stage))?;
     display.end();
     output.result(&report);
-    output.result(format_args!("vocabulary: {}", job.run_settings().path.display()));
+    output.result(format_args!("vocabulary: {}", from_here(&job.run_settings().path)));
     output.json(&serde_json::json!({ "ok": true, "path": job.run_settings().path, "report": report }));
     Ok(())
 }
@@ -61,6 +65,14 @@ pub(super) fn vocab(run: &Run, common: &Common, output: &Output) -> Result<(), E
 /// `quanci check`: for either kind of settings file.
 pub(super) fn check(config: &Path, common: &Common, output: &Output) -> Result<(), Error> {
     let recipe = Recipe::read(config, &common.overrides, None)?;
+    let mut problems = match recipe.job() {
+        JobKind::Vocab => VocabJob::check(&recipe),
+        JobKind::Prepare => PrepareJob::check(&recipe),
+    };
+    if let Some(last) = problems.pop() {
+        problems.iter().for_each(|problem| output.problem(problem));
+        return Err(last);
+    }
     let (plan, warnings) = plan(recipe)?;
     warnings.iter().chain(&plan.warnings).for_each(|warning| output.warning(warning));
     let files = plan.map.iter().map(|task| task.splits.len()).sum::<usize>();
@@ -104,7 +116,7 @@ fn summary(manifest: &Manifest, folder: &Path, seconds: f64) -> Result<String, E
     let counters: Counters = serde_json::from_value(manifest.counters.clone())
         .map_err(|e| Error::input(folder, format!("the manifest's counters are of another version: {e}")))?;
     let (train, read) = (&counters.train, &counters.read);
-    let mut lines = vec![format!("data set  {}  (data id {})", folder.display(), manifest.data_id)];
+    let mut lines = vec![format!("data set  {}  (data id {})", from_here(folder), manifest.data_id)];
     let dropped = counters.dropped.in_words();
     let set_apart = counters.validation.documents;
     lines.push(format!(

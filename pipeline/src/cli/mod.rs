@@ -9,9 +9,11 @@ mod view;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use quanci_shards::Split;
 
 use crate::error::Error;
+use crate::view::inspect::Choice;
 use output::Output;
 
 /// Chinese corpora into WordPiece vocabularies and whole-word-masked pretraining shards.
@@ -74,6 +76,9 @@ enum Command {
         /// Choose rows, and draw masks where none are stored, from this seed
         #[arg(long)]
         seed: Option<u64>,
+        /// Rows to learn from, or those set apart
+        #[arg(long, value_enum, default_value_t = SplitName::Train)]
+        split: SplitName,
     },
     /// Check every checksum and every row
     Verify {
@@ -121,6 +126,22 @@ enum Command {
     },
 }
 
+/// A split, as it is named on the command line.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum SplitName {
+    Train,
+    Validation,
+}
+
+impl From<SplitName> for Split {
+    fn from(name: SplitName) -> Split {
+        match name {
+            SplitName::Train => Split::Train,
+            SplitName::Validation => Split::Validation,
+        }
+    }
+}
+
 /// What the two jobs take.
 #[derive(Args)]
 struct Run {
@@ -154,7 +175,9 @@ fn run(cli: Cli, output: &Output) -> Result<(), Error> {
         Command::Vocab(run) => jobs::vocab(&run, common, output),
         Command::Prepare(run) => jobs::prepare(&run, common, output),
         Command::Check { config } => jobs::check(&config, common, output),
-        Command::Inspect { folder, rows, seed } => view::inspect(&folder, rows, seed, output),
+        Command::Inspect { folder, rows, seed, split } => {
+            view::inspect(&folder, Choice { rows, seed, split: split.into() }, output)
+        }
         Command::Verify { folder } => view::verify(&folder, common, output),
         Command::Stats { folder } => view::stats(&folder, common, output),
         Command::Plan { config, output: path, out } => {

@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::fmt::Display;
+use std::path::Path;
 
 use owo_colors::OwoColorize;
 
@@ -51,8 +52,13 @@ impl Output {
         anstream::eprintln!("{} {text}", "warning:".yellow().bold());
     }
 
-    /// An error with its causes.
+    /// An error with its causes, and what programs are told of it.
     pub(super) fn error(&self, error: &Error) {
+        self.problem(error);
+    }
+
+    /// An error with its causes.
+    pub(super) fn problem(&self, error: &Error) {
         anstream::eprintln!("{} {error}", "error:".red().bold());
         let mut cause = error.source();
         while let Some(error) = cause {
@@ -63,4 +69,11 @@ impl Output {
             &serde_json::json!({ "ok": false, "exit_code": error.exit_code(), "error": error.to_string() }),
         );
     }
+}
+
+/// A path as short as it can be said from here.
+pub(super) fn from_here(path: &Path) -> std::path::Display<'_> {
+    let here = std::env::current_dir().ok();
+    let relative = here.and_then(|here| path.strip_prefix(here).ok());
+    relative.unwrap_or(path).display()
 }

@@ -1,17 +1,66 @@
 //! `init`, `inspect`, `verify` and `stats`.
+
+use std::path::Path;
+
+use serde_json::json;
+
 use super::Common;
 use super::output::Output;
 use crate::error::Error;
-use std::path::Path;
-pub(super) fn init(_: &Path, _: &Path, _: &Output) -> Result<(), Error> {
+use crate::init;
+use crate::view::inspect::{self, Choice};
+use crate::view::{DataSet, stats, verify};
+
+/// `quanci init`.
+pub(super) fn init(folder: &Path, path: &Path, output: &Output) -> Result<(), Error> {
+    let written = init::init(folder, path)?;
+    for group in &written.survey.groups {
+        output.result(format_args!("found     {}", init::in_words(group)));
+    }
+    for (reason, files) in &written.survey.left_out {
+        output.result(format_args!("left out  {files} × {reason}"));
+    }
+    output.result(format_args!("settings  {}", written.settings.display()));
+    if let Some(vocabulary) = &written.vocabulary {
+        output.result(format_args!("          {} (no vocabulary was found)", vocabulary.display()));
+        output.result(format_args!("next      quanci vocab {}", vocabulary.display()));
+    }
+    output.result(format_args!("next      quanci prepare {}", written.settings.display()));
+    output.json(&json!({ "ok": true, "path": written.settings, "vocabulary_settings": written.vocabulary }));
     Ok(())
 }
-pub(super) fn inspect(_: &Path, _: u64, _: Option<u64>, _: &Output) -> Result<(), Error> {
+
+/// `quanci inspect`.
+pub(super) fn inspect(folder: &Path, choice: Choice, output: &Output) -> Result<(), Error> {
+    let data = DataSet::open(folder)?;
+    let inspection = inspect::inspect(&data, choice)?;
+    output.result(format_args!("{}", inspection.to_string().trim_end()));
+    output.json(&json!({
+        "ok": true, "path": folder, "drawn_with": inspection.drawn_with, "rows": inspection.rows,
+    }));
     Ok(())
 }
-pub(super) fn verify(_: &Path, _: &Common, _: &Output) -> Result<(), Error> {
+
+/// `quanci verify`.
+pub(super) fn verify(folder: &Path, common: &Common, output: &Output) -> Result<(), Error> {
+    let verdict = pool(common)?.install(|| verify::verify(folder));
+    let sound = verdict.sound(folder)?;
+    output.result(sound);
+    output.json(&json!({ "ok": true, "path": folder, "files": sound.files, "rows": sound.rows, "bytes": sound.bytes }));
     Ok(())
 }
-pub(super) fn stats(_: &Path, _: &Common, _: &Output) -> Result<(), Error> {
+
+/// `quanci stats`.
+pub(super) fn stats(folder: &Path, common: &Common, output: &Output) -> Result<(), Error> {
+    let data = DataSet::open(folder)?;
+    let stats = pool(common)?.install(|| stats::stats(&data))?;
+    output.result(format_args!("{}", stats.to_string().trim_end()));
+    output.json(&json!({ "ok": true, "path": folder, "stats": stats }));
     Ok(())
+}
+
+/// Threads of our own: nothing here leaves work behind, so a signal may end the process as it always does.
+fn pool(common: &Common) -> Result<rayon::ThreadPool, Error> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(common.threads).build();
+    pool.map_err(|e| Error::Retry(format!("cannot start threads: {e}")))
 }

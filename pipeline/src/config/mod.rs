@@ -6,7 +6,7 @@ mod section;
 mod vocab;
 mod words;
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -139,6 +139,18 @@ pub struct Source {
 }
 
 impl Source {
+    /// A path of the settings file, which is relative to its folder, with every `..` worked out.
+    pub fn join(&self, path: impl AsRef<Path>) -> PathBuf {
+        let mut joined = PathBuf::new();
+        for component in self.base.join(path).components() {
+            match component {
+                Component::ParentDir if joined.pop() => {}
+                component => joined.push(component),
+            }
+        }
+        joined
+    }
+
     /// Parses `text`, lays `overrides` over it and gives the tree to `read`; every problem comes back at once.
     fn parse<T>(
         path: &Path,
@@ -147,8 +159,9 @@ impl Source {
         read: impl FnOnce(&Source, &Section<'_>) -> T,
     ) -> Result<T, Error> {
         let root: Node = node::parse(path, text, overrides)?;
-        let base =
-            path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf();
+        let base = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // Links in the base are followed here, so that what `..` means below does not depend on them.
+        let base = base.canonicalize().unwrap_or_else(|_| base.to_path_buf());
         let source = Source { path: path.to_path_buf(), base };
         let problems = Problems::new(path);
         let section = Section::new("", &root, &problems);

@@ -106,7 +106,7 @@ impl PrepareSettings {
 }
 
 fn from_section(source: &Source, root: &Section<'_>, out: Option<&Path>) -> PrepareSettings {
-    let vocab = source.base.join(root.required_string("vocab", "the vocabulary file, a piece a line"));
+    let vocab = source.join(root.required_string("vocab", "the vocabulary file, a piece a line"));
     let masking = root.section("masking");
     let instances = instances(root, masking.choice("mode", &MASK_MODES));
     let masking = mask_settings(masking, instances.max_seq_len);
@@ -132,7 +132,7 @@ pub(super) fn segment(source: &Source, root: &Section<'_>) -> SegmentSettings {
         words: section
             .choice("words", &[("jieba", Words::Jieba), ("spaces", Words::Spaces), ("none", Words::None)]),
         hmm: section.boolean("hmm", true),
-        user_dict: section.string("user_dict").map(|path| source.base.join(path)),
+        user_dict: section.string("user_dict").map(|path| source.join(path)),
     };
     if settings.user_dict.is_some() && settings.words != Words::Jieba {
         section.problem("user_dict", "needs words = \"jieba\"");
@@ -201,7 +201,7 @@ fn output(source: &Source, root: &Section<'_>, out: Option<&Path>) -> OutputSett
     let section = root.section("output");
     let path = match (out, section.string("path")) {
         (Some(out), _) => out.to_path_buf(),
-        (None, Some(path)) => source.base.join(path),
+        (None, Some(path)) => source.join(path),
         (None, None) => {
             section.problem("path", "is missing: the data set's folder (or give --out)");
             PathBuf::new()
@@ -209,7 +209,7 @@ fn output(source: &Source, root: &Section<'_>, out: Option<&Path>) -> OutputSett
     };
     let beside = path.parent().map_or_else(PathBuf::new, Path::to_path_buf).join(".work");
     let settings = OutputSettings {
-        work: section.string("work").map_or(beside, |work| source.base.join(work)),
+        work: section.string("work").map_or(beside, |work| source.join(work)),
         keep_work: section.boolean("keep_work", true),
         path,
         shards: section.integer("shards", 16, 1..=4096) as u32,

@@ -100,14 +100,14 @@ fn from_section(source: &Source, root: &Section<'_>, out: Option<&Path>) -> Voca
     let section = root.section("vocabulary");
     let path = match (out, section.string("path")) {
         (Some(out), _) => out.to_path_buf(),
-        (None, Some(path)) => source.base.join(path),
+        (None, Some(path)) => source.join(path),
         (None, None) => {
             section.problem("path", "is missing: where to write vocab.txt (or give --out)");
             PathBuf::new()
         }
     };
     let beside = path.parent().map_or_else(PathBuf::new, Path::to_path_buf).join(".work");
-    let work = section.string("work").map_or(beside, |work| source.base.join(work));
+    let work = section.string("work").map_or(beside, |work| source.join(work));
     let vocabulary = vocabulary(&section);
     section.finish();
     VocabRun {

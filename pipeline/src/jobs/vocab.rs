@@ -74,6 +74,16 @@ impl VocabJob {
         Plan::make(JobKind::Vocab, recipe, base, &run.corpora, &run.clean, &setup.to_string(), &run.work)
     }
 
+    /// Every problem of settings and inputs.
+    pub fn check(recipe: &Recipe) -> Vec<Error> {
+        let VocabRun { segment, corpora, clean, source, .. } = &match parse(recipe) {
+            Ok(run) => run,
+            Err(error) => return vec![error],
+        };
+        let dictionary = user_dict(segment).and_then(|bytes| Segmenter::new(segment, bytes.as_deref())).err();
+        dictionary.into_iter().chain(Plan::problems(&source.base, corpora, clean)).collect()
+    }
+
     /// Opens a planned job; `force` counts anew.
     pub fn open(plan: Plan, force: bool) -> Result<VocabJob, Error> {
         let run = parse(&plan.recipe)?;
@@ -318,7 +328,14 @@ impl Stage for Train<'_> {
         let trained = train(words.clone(), settings);
         let vocabulary = Vocabulary::from_pieces(trained.pieces.clone(), path)?;
         let coverage = Coverage::measure(&words, &vocabulary);
-        TokenizerFiles::new(&vocabulary, settings.lowercase, settings.han)?.write(path)?;
+        let files = TokenizerFiles::new(&vocabulary, settings.lowercase, settings.han)?;
+        // Another attempt at this task wrote the same bytes; anything else is somebody's vocabulary.
+        if path.exists() && !self.job.force && fs::read(path).ok().as_ref() != Some(&files.vocab) {
+            let message = "is there already, and is another vocabulary; name another `vocabulary.path`, or replace it \
+                           with --force";
+            return Err(Error::Output { path: path.clone(), message: message.to_owned() });
+        }
+        files.write(path)?;
         let report = VocabReport {
             documents: report.documents,
             dropped: report.dropped,

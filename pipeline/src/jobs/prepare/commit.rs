@@ -9,10 +9,10 @@ use quanci_shards::{FORMAT_VERSION, MANIFEST_FILE, Manifest, Split};
 
 use super::card;
 use super::reduce::{REPORT, Reduce, ReduceReport, file_name};
-use super::report::{Counters, SplitCounters};
 use crate::counters::Reason;
 use crate::engine::{Context, Stage};
 use crate::error::Error;
+use crate::tally::{Counters, SplitCounters};
 use crate::vocab::write::TokenizerFiles;
 use crate::work::{self, Attempt};
 

@@ -65,6 +65,20 @@ impl SplitLayout {
     }
 }
 
+/// A word where the corpus is larger than one shuffle is good for.
+pub(super) fn warning(input_bytes: u64, output: &OutputSettings) -> Option<String> {
+    let most = u64::from(FINE_BUCKETS) * (u64::from(output.bucket_mb) << 20);
+    (input_bytes > most).then(|| {
+        let mb = input_bytes.div_ceil(u64::from(FINE_BUCKETS) << 20);
+        format!(
+            "the inputs need more than {FINE_BUCKETS} buckets of `output.bucket_mb` = {}: each will hold about {mb} MB of \
+             text, and a thread about {} MB of memory",
+            output.bucket_mb,
+            mb * 5
+        )
+    })
+}
+
 fn share(whole: u32, part: u32, parts: u32) -> u32 {
     (u64::from(whole) * u64::from(part) / u64::from(parts)) as u32
 }

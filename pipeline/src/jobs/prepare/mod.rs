@@ -26,10 +26,10 @@ use crate::error::Error;
 use crate::jobs::user_dict;
 use crate::plan::{JobKind, Plan, Recipe};
 use crate::steps::pair::{PairSettings, Rules};
+use crate::steps::segment::Segmenter;
 use crate::vocab::file::Vocabulary;
 use crate::work;
 use layout::{Layout, LayoutStage};
-pub use report::{Counters, SplitCounters};
 
 /// The segmenter whose dictionary and model the words come from: another version may cut otherwise.
 const SEGMENTER: &str = "jieba-rs 0.11.0";
@@ -62,8 +62,7 @@ struct Prepared {
 
 impl Prepared {
     fn read(recipe: &Recipe) -> Result<Prepared, Error> {
-        let settings =
-            PrepareSettings::parse(&recipe.path, &recipe.text, &recipe.overrides, recipe.out.as_deref())?;
+        let settings = parse(recipe)?;
         let vocabulary = Vocabulary::read(&settings.vocab)?;
         let user_dict = user_dict(&settings.segment)?;
         let dictionary = match (settings.segment.words, &user_dict) {
@@ -84,6 +83,10 @@ impl Prepared {
         serde_json::json!([clean, segment, self.dictionary, tokenize, vocabulary, output.validation])
             .to_string()
     }
+}
+
+fn parse(recipe: &Recipe) -> Result<PrepareSettings, Error> {
+    PrepareSettings::parse(&recipe.path, &recipe.text, &recipe.overrides, recipe.out.as_deref())
 }
 
 /// The settings that change the output: no paths, nothing of this machine.
@@ -118,9 +121,22 @@ impl PrepareJob {
         let settings = prepared.settings.clone();
         let (base, work) = (&settings.source.base, &settings.output.work);
         let setup = prepared.map_setup();
-        let plan =
+        let mut plan =
             Plan::make(JobKind::Prepare, recipe, base, &settings.corpora, &settings.clean, &setup, work)?;
+        plan.warnings.extend(layout::warning(plan.input_bytes, &settings.output));
         Ok((plan, settings))
+    }
+
+    /// Every problem of settings, vocabulary and inputs.
+    pub fn check(recipe: &Recipe) -> Vec<Error> {
+        let PrepareSettings { vocab, segment, corpora, clean, source, .. } = &match parse(recipe) {
+            Ok(settings) => settings,
+            Err(error) => return vec![error],
+        };
+        let vocabulary = Vocabulary::read(vocab).err();
+        let dictionary = user_dict(segment).and_then(|bytes| Segmenter::new(segment, bytes.as_deref())).err();
+        let inputs = Plan::problems(&source.base, corpora, clean);
+        vocabulary.into_iter().chain(dictionary).chain(inputs).collect()
     }
 
     /// Opens a planned job. `replace` allows it to take the place of another data set.
@@ -175,6 +191,11 @@ impl PrepareJob {
     fn map(&self) -> Result<map::Map<'_>, Error> {
         let steps = map::Steps::new(&self.settings, &self.vocabulary, self.user_dict.as_deref())?;
         Ok(map::Map { plan: &self.plan, settings: &self.settings, folder: &self.parts, steps })
+    }
+
+    /// Where records were rejected, though not too many of them.
+    pub fn rejected_places(&self) -> Result<Vec<String>, Error> {
+        Ok(self.layout()?.map(|layout| layout.report.dropped.rejected_places()).unwrap_or_default())
     }
 
     fn layout_path(&self) -> PathBuf {

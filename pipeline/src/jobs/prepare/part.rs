@@ -345,8 +345,13 @@ mod tests {
 
     fn read(path: &Path, fine: Range<u32>, narrow: bool) -> Result<Vec<TokenizedDocument>, Error> {
         let mut documents = Vec::new();
-        PartReader::open(path)?
-            .read(fine, narrow, &mut |_| true, &mut |document| documents.push(document))?;
+        let mut intact = true;
+        PartReader::open(path)?.read(fine, &mut |hash, bytes| {
+            let mut document = TokenizedDocument { hash, ..TokenizedDocument::default() };
+            intact &= decode(bytes, narrow, &mut document).is_some();
+            documents.push(document);
+        })?;
+        assert!(intact);
         documents.sort_by_key(|document| document.hash);
         Ok(documents)
     }

@@ -15,7 +15,6 @@ use serde::{Deserialize, Serialize};
 use super::layout::{Layout, SplitLayout};
 use super::map::{SALT_WEIGHT, part_path, salted};
 use super::part::{self, PartReader, is_narrow};
-use super::report::SplitCounters;
 use crate::config::PrepareSettings;
 use crate::engine::{Context, Stage};
 use crate::error::Error;
@@ -23,6 +22,7 @@ use crate::plan::Plan;
 use crate::steps::bucket::{Bucket, TokenizedDocument};
 use crate::steps::pair::{Instance, PairSettings, instances};
 use crate::steps::row::RowBuilder;
+use crate::tally::SplitCounters;
 use crate::vocab::file::Vocabulary;
 use crate::work::{self, Attempt};
 
@@ -114,11 +114,9 @@ impl Stage for Reduce<'_> {
             }
             counters.without_instance += without_instance(bucket.len(), &writers);
         }
-        let mut files = Vec::new();
-        for writer in writers {
-            counters.merge(&writer.counters);
-            files.push(writer.finish()?);
-        }
+        writers.iter().for_each(|copy| counters.merge(&copy.counters));
+        let files =
+            context.pool.install(|| writers.into_par_iter().map(Copy::finish).collect::<Result<_, _>>())?;
         work::commit_json(&attempt.path().join(REPORT), &ReduceReport { split, shard, files, counters })?;
         attempt.commit()
     }
@@ -264,34 +262,27 @@ impl<'a> Copy<'a> {
 
     fn make_instances(&mut self, bucket: &Bucket, draws: &mut Rng, store: &mut MaskStore) -> Vec<Masked> {
         let mut all = Vec::new();
-        self.made.clear();
-        self.made.resize(bucket.len(), false);
-        let Copy { rows, masker, counters, made, .. } = self;
+        let Copy { rows, masker, counters, reduce, .. } = self;
         let mut masks = Masks::default();
+        let mut keep = |instance: Instance, draws: &mut Rng| {
+            let first = store.positions.len() as u32;
+            if let Some(masker) = masker.as_mut() {
+                masker.draw(rows.build(bucket, &instance), draws, &mut masks);
+                store.positions.extend_from_slice(&masks.positions);
+                store.inputs.extend_from_slice(&masks.inputs);
+            }
+            counters.label_one += u64::from(instance.label);
+            counters.forced += u64::from(instance.forced);
+            all.push(Masked { instance, masks: first..store.positions.len() as u32 });
+        };
         for document in 0..bucket.len() {
-            let passes = passes(self.reduce.settings, self.split, self.copy, bucket, document);
-            for _ in 0..passes {
-                instances(
-                    bucket,
-                    document,
-                    &self.reduce.pairs,
-                    draws,
-                    &mut |instance: Instance, draws: &mut Rng| {
-                        let first = store.positions.len() as u32;
-                        if let Some(masker) = masker.as_mut() {
-                            let row = rows.build(bucket, &instance);
-                            masker.draw(row, draws, &mut masks);
-                            store.positions.extend_from_slice(&masks.positions);
-                            store.inputs.extend_from_slice(&masks.inputs);
-                        }
-                        made[document] = true;
-                        counters.label_one += u64::from(instance.label);
-                        counters.forced += u64::from(instance.forced);
-                        all.push(Masked { instance, masks: first..store.positions.len() as u32 });
-                    },
-                );
+            for _ in 0..passes(reduce.settings, self.split, self.copy, bucket, document) {
+                instances(bucket, document, &reduce.pairs, draws, &mut keep);
             }
         }
+        self.made.clear();
+        self.made.resize(bucket.len(), false);
+        all.iter().for_each(|masked| self.made[masked.instance.document as usize] = true);
         all
     }
 

@@ -1,0 +1,137 @@
+//! Folders looked at, and the settings read back.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::config::{Format, PrepareSettings, VocabRun};
+use crate::readers;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The settings for a folder, as a run reads them.
+fn settings_for(folder: &Path) -> (Written, PrepareSettings) {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let path = place.path().join("run.toml");
+    let written = init(folder, &path).expect("settings");
+    let text = fs::read_to_string(&path).expect("a file");
+    let settings = PrepareSettings::parse(&path, &text, &[], None).expect("settings that can be read");
+    if let Some(path) = &written.vocabulary {
+        let text = fs::read_to_string(path).expect("a file");
+        let run = VocabRun::parse(path, &text, &[], None).expect("settings that can be read");
+        assert_eq!(run.corpora, settings.corpora);
+        assert_eq!(run.path, settings.vocab);
+    }
+    assert_eq!(settings.corpora.len(), written.survey.groups.len());
+    for (corpus, group) in settings.corpora.iter().zip(&written.survey.groups) {
+        let files = readers::find(&corpus.paths, &settings.source.base).expect("files");
+        assert_eq!(files.len(), group.files, "{:?} name other files", corpus.paths);
+        for file in files {
+            readers::look(&file, &readers::ReadSettings::new(corpus, &settings.clean))
+                .expect("a file to be read");
+        }
+    }
+    (written, settings)
+}
+
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("a folder");
+        fs::write(path, text).expect("a file");
+    }
+    folder
+}
+
+#[test]
+fn kinds_are_told_apart() {
+    let paragraphs = "第一章\n他说完就走了。没有人回答他。天色晚了。\n\n".repeat(6);
+    let paragraphs = paragraphs.replace("\n\n", "\n第二段也在这里。是的。\n\n");
+    let folder = folder(&[
+        ("novels/a.txt", &paragraphs),
+        ("novels/b.txt", &paragraphs),
+        (
+            "web/x.jsonl",
+            "{\"title\": \"标题\", \"content\": \"正文在这里，很长很长。\", \"url\": \"http://a\"}\n",
+        ),
+        ("table.csv", "id,text,label\n1,\"今天天气很好，我们去玩。\",a\n2,好的好的好的好的,b\n"),
+        ("array.json", "[{\"paragraphs\": [\"床前明月光\", \"疑是地上霜\"], \"author\": \"李白\"}]"),
+        ("LICENSE", "MIT"),
+        ("README.md", "说明文字在这里。"),
+        ("english.txt", "There is no Chinese in this text."),
+        ("photo.jpg", "?"),
+        ("empty.txt", ""),
+    ]);
+    let (written, settings) = settings_for(folder.path());
+    let found = |format| settings.corpora.iter().find(|corpus| corpus.format == format).expect("a corpus");
+    assert_eq!(found(Format::Jsonl).text_field, ["title", "content"]);
+    assert_eq!(found(Format::Csv).text_field, ["text"]);
+    assert_eq!(found(Format::Json).text_field, ["paragraphs[]"]);
+    assert!(found(Format::Paragraphs).paths[0].ends_with("novels/*.txt"), "{:?}", settings.corpora);
+    assert_eq!(settings.corpora.len(), 4);
+    let reasons: Vec<&str> = written.survey.left_out.keys().map(String::as_str).collect();
+    assert_eq!(
+        reasons,
+        ["*.jpg files", "empty files", "no Chinese text", "papers such as README and LICENSE"]
+    );
+}
+
+#[test]
+fn a_vocabulary_is_found_and_nothing_is_overwritten() {
+    let specials = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n中\n";
+    let folder = folder(&[("v/vocab.txt", specials), ("a.txt", "今天天气很好。\n我们去玩。\n")]);
+    let path = folder.path().join("run.toml");
+    let written = init(folder.path(), &path).expect("settings");
+    assert_eq!(written.vocabulary, None);
+    let text = fs::read_to_string(&path).expect("a file");
+    assert!(text.contains("vocab = \"v/vocab.txt\"") && text.contains("paths = [\"*.txt\"]"), "{text}");
+
+    let again = init(folder.path(), &path).expect_err("the file exists");
+    assert!(matches!(again, Error::Output { .. }) && again.to_string().contains("exists already"), "{again}");
+    assert_eq!(fs::read_to_string(&path).expect("a file"), text);
+}
+
+#[test]
+fn a_training_run_in_the_way_leaves_no_settings_behind() {
+    let folder = folder(&[("a.txt", "今天天气很好。\n"), ("vocab-run.toml", "mine")]);
+    let path = folder.path().join("run.toml");
+    let error = init(folder.path(), &path).expect_err("a file exists");
+    assert!(error.to_string().contains("vocab-run.toml"), "{error}");
+    assert!(!path.exists());
+    assert_eq!(fs::read_to_string(folder.path().join("vocab-run.toml")).expect("a file"), "mine");
+}
+
+#[test]
+fn folders_without_text_are_refused() {
+    let message = |files: &[(&str, &str)]| {
+        let folder = folder(files);
+        init(folder.path(), &folder.path().join("run.toml")).expect_err("no text").to_string()
+    };
+    assert!(message(&[]).contains("it is empty"));
+    assert!(message(&[("a.txt", "English only"), ("b.bin", "")]).contains("1 left out: no Chinese text"));
+    let missing = init(Path::new("no/such/folder"), Path::new("x.toml")).expect_err("no folder");
+    assert!(missing.to_string().contains("is no folder"), "{missing}");
+}
+
+#[test]
+fn the_samples() {
+    let (_, settings) = settings_for(&root().join("corpora/samples"));
+    assert!(settings.corpora.iter().any(|corpus| corpus.format == Format::Jsonl), "{:?}", settings.corpora);
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn odd_shapes() {
+    let folder = root().join("../shared/corpora/small");
+    if !folder.is_dir() {
+        return eprintln!("skipped: no shared corpora");
+    }
+    let (written, settings) = settings_for(&folder);
+    let tsv = settings.corpora.iter().find(|corpus| corpus.format == Format::Tsv).expect("the posts");
+    assert_eq!(tsv.text_field, ["text_a"]);
+    let encodings = written.survey.groups.iter().flat_map(|group| &group.encodings);
+    assert!(encodings.clone().any(|encoding| *encoding == "gb18030"), "{:?}", written.survey);
+}

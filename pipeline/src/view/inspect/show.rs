@@ -1,0 +1,102 @@
+//! Rows for people. Marks tell all that colours do.
+
+use std::fmt;
+
+use owo_colors::OwoColorize;
+use unicode_width::UnicodeWidthStr;
+
+use super::{Inspection, Piece, ShownRow, Word};
+
+/// Columns of a line.
+const WIDTH: usize = 100;
+const INDENT: &str = "    ";
+
+impl fmt::Display for Inspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let legend = format!("words are set apart; {}guessed{}{}what the model sees, ", OPEN, CLOSE, ARROW);
+        writeln!(f, "{}", format!("{legend}{KEPT}x for an x kept as it is").dimmed())?;
+        if let Some(seed) = self.drawn_with {
+            let told = format!("no masks are stored: drawn here with seed {seed}, as the trainer draws them");
+            writeln!(f, "{}", told.dimmed())?;
+        }
+        for row in &self.rows {
+            write!(f, "\n{}", Shown(row))?;
+        }
+        Ok(())
+    }
+}
+
+const OPEN: &str = "【";
+const CLOSE: &str = "】";
+const ARROW: &str = "→";
+const KEPT: &str = "=";
+
+struct Shown<'a>(&'a ShownRow);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let row = self.0;
+        let share = 100.0 * row.masked as f64 / row.length.max(1) as f64;
+        let place = format!("{} row {}", row.file, row.row);
+        write!(f, "{}  {} pieces, {} masked ({share:.1} %)", place.bold(), row.length, row.masked)?;
+        if let Some(label) = row.label_words {
+            write!(f, ", {}", label.bold())?;
+        }
+        writeln!(f, "\n{}", format!("{INDENT}source {}, document {}", row.source, row.document).dimmed())?;
+        segment(f, "A", &row.a)?;
+        row.b.as_ref().map_or(Ok(()), |words| segment(f, "B", words))
+    }
+}
+
+/// A segment: its words, broken into lines.
+fn segment(f: &mut fmt::Formatter<'_>, name: &str, words: &[Word]) -> fmt::Result {
+    write!(f, "  {}", name.bold())?;
+    let (mut column, mut is_first) = (INDENT.len(), true);
+    for word in words {
+        let (text, width) = spelled(word);
+        if is_first {
+            write!(f, " {text}")?;
+        } else if column + 1 + width > WIDTH {
+            write!(f, "\n{INDENT}{text}")?;
+            column = INDENT.len();
+        } else {
+            write!(f, " {text}")?;
+            column += 1;
+        }
+        column += width;
+        is_first = false;
+    }
+    writeln!(f)
+}
+
+/// A word with its marks, and its width without colours.
+fn spelled(word: &Word) -> (String, usize) {
+    let (mut text, mut width) = (String::new(), 0);
+    for run in word.pieces.chunk_by(|a, b| a.input.is_some() == b.input.is_some()) {
+        let original: String = run.iter().map(|piece| piece.piece.as_str()).collect();
+        width += original.width();
+        if run.iter().all(|piece| piece.input.is_none()) {
+            text.push_str(&original);
+            continue;
+        }
+        text.push_str(&format!("{OPEN}{}{CLOSE}{ARROW}", original.green().bold()));
+        width += OPEN.width() + CLOSE.width() + ARROW.width();
+        for piece in run {
+            let (seen, columns) = seen(piece);
+            text.push_str(&seen);
+            width += columns;
+        }
+    }
+    (text, width)
+}
+
+fn seen(piece: &Piece) -> (String, usize) {
+    let input = piece.input.as_deref().unwrap_or_default();
+    if input == piece.piece {
+        (format!("{}", format_args!("{KEPT}{input}").yellow()), KEPT.width() + input.width())
+    } else if input == "[MASK]" {
+        (format!("{}", input.red()), input.width())
+    } else {
+        (format!("{}", input.magenta()), input.width())
+    }
+}

@@ -1,0 +1,131 @@
+//! A row as far as it can be shown: a damaged file may hold anything, and what is shown or counted must be within
+//! bounds. `verify` has all the rules of a row; these are the ones that nothing works without.
+
+use std::ops::Range;
+use std::path::Path;
+
+use quanci_shards::draws::Rng;
+use quanci_shards::mask::{Masker, Masks, Pieces, replacements};
+use quanci_shards::{Manifest, Row};
+
+use crate::error::Error;
+
+/// A row within bounds.
+#[derive(Debug, Clone)]
+pub(super) struct SoundRow<'a> {
+    pub(super) ids: Vec<u32>,
+    pub(super) word_starts: Vec<bool>,
+    pub(super) segment_b: Option<usize>,
+    pub(super) label: Option<i8>,
+    pub(super) masks: Option<Masks>,
+    pub(super) document: u64,
+    pub(super) source: &'a str,
+}
+
+impl<'a> SoundRow<'a> {
+    /// The row, or what is wrong with it.
+    pub(super) fn new(row: Row<'a>, vocabulary_size: u32) -> Result<SoundRow<'a>, &'static str> {
+        let ids = unsigned(row.input_ids, vocabulary_size).ok_or("a piece is not in the vocabulary")?;
+        if ids.len() < 2 {
+            return Err("it has no [CLS] and [SEP]");
+        }
+        if row.word_starts.len() != ids.len() {
+            return Err("`word_starts` and `input_ids` differ in length");
+        }
+        let segment_b = match row.segment_b.map(usize::try_from) {
+            None => None,
+            Some(Ok(b)) if (2..ids.len()).contains(&b) => Some(b),
+            Some(_) => return Err("`segment_b` is out of range"),
+        };
+        let masks = row.masks.map(|(positions, inputs)| masks(positions, inputs, ids.len(), vocabulary_size));
+        Ok(SoundRow {
+            ids,
+            word_starts: row.word_starts,
+            segment_b,
+            label: row.next_sentence_label,
+            masks: masks.transpose()?,
+            document: row.document,
+            source: row.source,
+        })
+    }
+
+    /// An error that names the row.
+    pub(super) fn sound(row: Row<'a>, manifest: &Manifest, path: &Path, number: u64) -> Result<Self, Error> {
+        SoundRow::new(row, manifest.vocabulary.size).map_err(|problem| Error::Damaged {
+            path: path.to_path_buf(),
+            message: format!("row {number}: {problem}; `quanci verify` tells what else is damaged"),
+        })
+    }
+
+    pub(super) fn pieces(&self) -> Pieces<'_> {
+        Pieces { ids: &self.ids, word_starts: &self.word_starts, segment_b: self.segment_b }
+    }
+
+    /// Positions of A's pieces.
+    pub(super) fn a(&self) -> Range<usize> {
+        1..self.segment_b.map_or(self.ids.len(), |b| b).saturating_sub(1).max(1)
+    }
+
+    /// Positions of B's pieces; empty without B.
+    pub(super) fn b(&self) -> Range<usize> {
+        let end = self.ids.len() - 1;
+        self.segment_b.unwrap_or(end).min(end)..end
+    }
+
+    /// The words of A or of B, as positions.
+    pub(super) fn words(&self, segment: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+        let mut start = segment.start;
+        std::iter::from_fn(move || {
+            let next = (start + 1..segment.end).find(|&at| self.word_starts[at]);
+            let word = start..next.unwrap_or(segment.end);
+            start = word.end;
+            (!word.is_empty()).then_some(word)
+        })
+    }
+}
+
+fn unsigned(values: &[i32], below: u32) -> Option<Vec<u32>> {
+    values.iter().map(|&value| u32::try_from(value).ok().filter(|&value| value < below)).collect()
+}
+
+fn masks(positions: &[i32], inputs: &[i32], length: usize, vocabulary: u32) -> Result<Masks, &'static str> {
+    let length = u32::try_from(length).unwrap_or(u32::MAX);
+    let positions = unsigned(positions, length).ok_or("a masked position is out of range")?;
+    let inputs = unsigned(inputs, vocabulary).ok_or("a masked input is not in the vocabulary")?;
+    if positions.len() != inputs.len() {
+        return Err("`masked_lm_positions` and `masked_lm_inputs` differ in length");
+    }
+    if !positions.is_sorted_by(|a, b| a < b) {
+        return Err("`masked_lm_positions` are not ascending");
+    }
+    Ok(Masks { positions, inputs })
+}
+
+/// Gives a row its masks: those stored, or drawn as the trainer draws them.
+pub(super) struct MaskSource {
+    masker: Masker,
+    seed: u64,
+    drawn: Masks,
+}
+
+impl MaskSource {
+    pub(super) fn new(manifest: &Manifest, path: &Path, seed: u64) -> Result<MaskSource, Error> {
+        let replacements = replacements(manifest.vocabulary.size, &manifest.vocabulary.reserved);
+        if replacements.is_empty() {
+            let message = "damaged: its vocabulary is made of reserved entries alone".to_owned();
+            return Err(Error::Damaged { path: path.to_path_buf(), message });
+        }
+        let masker = Masker::new(manifest.masking, manifest.vocabulary.specials.mask, replacements);
+        Ok(MaskSource { masker, seed, drawn: Masks::default() })
+    }
+
+    /// The masks of row `number` of the manifest's shard number `file`.
+    pub(super) fn masks<'m>(&'m mut self, row: &'m SoundRow<'_>, file: usize, number: u64) -> &'m Masks {
+        if let Some(stored) = &row.masks {
+            return stored;
+        }
+        let mut rng = Rng::new(&[self.seed, file as u64, number]);
+        self.masker.draw(row.pieces(), &mut rng, &mut self.drawn);
+        &self.drawn
+    }
+}

@@ -1,0 +1,259 @@
+//! Do lengths tell the label? A model that can read it off the lengths of A and B learns nothing of their text.
+//!
+//! A logistic regression over the length of A, that of B and their sum, and the square of each, fitted on four fifths
+//! of the documents and judged on the last, five times over. Rows enter as counts by their lengths, so the size of a
+//! data set does not matter, and nothing is drawn at random.
+
+use std::collections::BTreeMap;
+
+use quanci_shards::draws::mix;
+use serde::Serialize;
+
+const FOLDS: usize = 5;
+/// The weights, that of 1 first.
+const FEATURES: usize = 7;
+/// Lengths are told apart up to this many; longer ones in steps.
+const BINS: usize = 512;
+/// A pull towards nothing, for lengths and their sum are not independent.
+const RIDGE: f64 = 1e-6;
+const MOST_STEPS: usize = 30;
+
+type Vector = [f64; FEATURES];
+
+/// Pairs by the lengths of A and B; by fold and label.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Cells(BTreeMap<(u16, u16), [[u64; 2]; FOLDS]>);
+
+/// How well lengths alone tell the label.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Leak {
+    /// Pairs.
+    pub rows: u64,
+    /// Share of the commoner label: what guessing it always gets right.
+    pub majority: f64,
+    /// Share that the lengths get right.
+    pub accuracy: f64,
+    /// Probability that of two pairs with different labels the right one is thought the likelier to have label 1.
+    pub auc: f64,
+    /// What chance alone makes of it: one standard deviation.
+    pub auc_deviation: f64,
+}
+
+impl Cells {
+    pub(super) fn add(&mut self, (a, b): (usize, usize), label: usize, document: u64, most: usize) {
+        let bin = |length: usize| (length / most.div_ceil(BINS).max(1)).min(usize::from(u16::MAX)) as u16;
+        // By document, so that no text is in both parts.
+        let fold = (mix(document) % FOLDS as u64) as usize;
+        self.0.entry((bin(a), bin(b))).or_default()[fold][label] += 1;
+    }
+
+    pub(super) fn merge(&mut self, other: Cells) {
+        for (lengths, folds) in other.0 {
+            let sums = self.0.entry(lengths).or_default();
+            sums.iter_mut().flatten().zip(folds.iter().flatten()).for_each(|(sum, n)| *sum += n);
+        }
+    }
+
+    /// Nothing if one of the labels is missing somewhere: nothing can be learnt of it.
+    pub(super) fn leak(&self) -> Option<Leak> {
+        let points = self.points();
+        let (mut right, mut pairs, mut ordered) = (0.0, 0.0, 0.0);
+        for fold in 0..FOLDS {
+            let (here, others): (Vec<_>, Vec<_>) = points.iter().partition(|point| point.fold == fold);
+            if !has_both(&here) || !has_both(&others) {
+                return None;
+            }
+            let weights = fit(&others);
+            let judged = judge(&here, &weights);
+            right += judged.right;
+            pairs += judged.pairs;
+            ordered += judged.ordered;
+        }
+        let of = |label: usize| points.iter().map(|point| point.labels[label]).sum::<f64>();
+        let (zeros, ones) = (of(0), of(1));
+        Some(Leak {
+            rows: (zeros + ones) as u64,
+            majority: zeros.max(ones) / (zeros + ones),
+            accuracy: right / (zeros + ones),
+            auc: ordered / pairs,
+            auc_deviation: ((zeros + ones + 1.0) / (12.0 * zeros * ones)).sqrt(),
+        })
+    }
+
+    fn points(&self) -> Vec<Point> {
+        let most = self.0.keys().map(|(a, b)| a.max(b)).max().copied().unwrap_or(1);
+        let scale = 1.0 / f64::from(most.max(1));
+        let mut points = Vec::new();
+        for (&(a, b), folds) in &self.0 {
+            let (a, b) = (f64::from(a) * scale - 0.5, f64::from(b) * scale - 0.5);
+            let features = [1.0, a, b, a + b, a * a, b * b, (a + b) * (a + b)];
+            for (fold, labels) in folds.iter().enumerate().filter(|(_, labels)| labels.iter().any(|&n| n > 0))
+            {
+                points.push(Point { features, fold, labels: labels.map(|n| n as f64) });
+            }
+        }
+        points
+    }
+}
+
+/// Pairs of the same lengths, in one fold.
+struct Point {
+    features: Vector,
+    fold: usize,
+    labels: [f64; 2],
+}
+
+fn has_both(points: &[&Point]) -> bool {
+    (0..2).all(|label| points.iter().any(|point| point.labels[label] > 0.0))
+}
+
+fn dot(x: &Vector, y: &Vector) -> f64 {
+    x.iter().zip(y).map(|(x, y)| x * y).sum()
+}
+
+/// The weights of the logistic regression, by Newton's method with steps that are halved until they help.
+fn fit(points: &[&Point]) -> Vector {
+    let total: f64 = points.iter().map(|point| point.labels[0] + point.labels[1]).sum();
+    let mut weights = [0.0; FEATURES];
+    let mut loss = loss_of(points, &weights, total);
+    for _ in 0..MOST_STEPS {
+        let Some(step) = newton_step(points, &weights, total) else { break };
+        let mut share = 1.0;
+        let better = std::iter::repeat_with(|| {
+            let tried: Vector = std::array::from_fn(|i| weights[i] - share * step[i]);
+            share /= 2.0;
+            (loss_of(points, &tried, total), tried)
+        });
+        let Some((lower, tried)) = better.take(20).find(|(tried, _)| *tried < loss) else { break };
+        let gained = loss - lower;
+        (loss, weights) = (lower, tried);
+        if gained < 1e-12 {
+            break;
+        }
+    }
+    weights
+}
+
+/// The mean of -log p, with the ridge.
+fn loss_of(points: &[&Point], weights: &Vector, total: f64) -> f64 {
+    let log1p_exp = |z: f64| z.max(0.0) + (-z.abs()).exp().ln_1p();
+    let one = |point: &&Point| {
+        let z = dot(&point.features, weights);
+        point.labels[0] * log1p_exp(z) + point.labels[1] * log1p_exp(-z)
+    };
+    points.iter().map(one).sum::<f64>() / total + RIDGE / 2.0 * dot(weights, weights)
+}
+
+fn newton_step(points: &[&Point], weights: &Vector, total: f64) -> Option<Vector> {
+    let mut gradient = weights.map(|weight| RIDGE * weight);
+    let mut curvature = [[0.0; FEATURES]; FEATURES];
+    (0..FEATURES).for_each(|i| curvature[i][i] = RIDGE);
+    for point in points {
+        let p = 1.0 / (1.0 + (-dot(&point.features, weights)).exp());
+        let n = (point.labels[0] + point.labels[1]) / total;
+        let error = n * p - point.labels[1] / total;
+        gradient.iter_mut().zip(&point.features).for_each(|(sum, x)| *sum += error * x);
+        for (row, x) in curvature.iter_mut().zip(&point.features) {
+            row.iter_mut().zip(&point.features).for_each(|(sum, y)| *sum += n * p * (1.0 - p) * x * y);
+        }
+    }
+    solve(curvature, gradient)
+}
+
+/// Gauss's elimination; nothing if the system has no one solution.
+fn solve(matrix: [Vector; FEATURES], right: Vector) -> Option<Vector> {
+    let mut rows: Vec<(Vector, f64)> = matrix.into_iter().zip(right).collect();
+    for column in 0..FEATURES {
+        let size = |row: &usize| rows[*row].0[column].abs();
+        let pivot = (column..FEATURES).max_by(|a, b| size(a).total_cmp(&size(b)))?;
+        rows.swap(column, pivot);
+        let (above, below) = rows.split_at_mut(column + 1);
+        let (pivot, known) = above[column];
+        if pivot[column].abs() < 1e-300 {
+            return None;
+        }
+        for (row, right) in below {
+            let factor = row[column] / pivot[column];
+            row.iter_mut().zip(&pivot).for_each(|(cell, above)| *cell -= factor * above);
+            *right -= factor * known;
+        }
+    }
+    let mut solution = [0.0; FEATURES];
+    for (column, (row, right)) in rows.iter().enumerate().rev() {
+        // What is not solved yet is 0.
+        solution[column] = (right - dot(row, &solution)) / row[column];
+    }
+    solution.iter().all(|value| value.is_finite()).then_some(solution)
+}
+
+#[derive(Default)]
+struct Judged {
+    right: f64,
+    pairs: f64,
+    ordered: f64,
+}
+
+/// Guesses right; and of the pairs of rows with different labels, those in the right order, ties counting half.
+fn judge(points: &[&Point], weights: &Vector) -> Judged {
+    let mut scored: Vec<(f64, [f64; 2])> =
+        points.iter().map(|point| (dot(&point.features, weights), point.labels)).collect();
+    scored.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (mut judged, mut zeros_below) = (Judged::default(), 0.0);
+    for tie in scored.chunk_by(|a, b| a.0 == b.0) {
+        let of = |label: usize| tie.iter().map(|(_, labels)| labels[label]).sum::<f64>();
+        let (zeros, ones) = (of(0), of(1));
+        judged.right += if tie[0].0 > 0.0 { ones } else { zeros };
+        judged.ordered += ones * (zeros_below + zeros / 2.0);
+        zeros_below += zeros;
+    }
+    let ones: f64 = scored.iter().map(|(_, labels)| labels[1]).sum();
+    judged.pairs = ones * zeros_below;
+    judged
+}
+
+#[cfg(test)]
+mod tests {
+    use quanci_shards::draws::{Draws, Rng};
+
+    use super::*;
+
+    fn leak(pair: impl Fn(&mut Rng, usize) -> (usize, usize)) -> Leak {
+        let (mut cells, mut rng) = (Cells::default(), Rng::new(&[5]));
+        for document in 0..20_000 {
+            let label = rng.below(2);
+            let lengths = pair(&mut rng, label);
+            cells.add(lengths, label, document, 128);
+        }
+        cells.leak().expect("both labels are in every fold")
+    }
+
+    #[test]
+    fn chance_is_chance() {
+        let leak = leak(|rng, _| (1 + rng.below(60), 1 + rng.below(60)));
+        assert!((leak.auc - 0.5).abs() < 4.0 * leak.auc_deviation, "{leak:?}");
+        assert!((leak.accuracy - 0.5).abs() < 0.02, "{leak:?}");
+    }
+
+    #[test]
+    fn a_leak_is_seen() {
+        // Label 1 fills the row, as Google's random B does; label 0 often does not.
+        let fills = leak(|rng, label| {
+            let a = 1 + rng.below(60);
+            (a, if label == 1 { 125 - a } else { 1 + rng.below(125 - a) })
+        });
+        assert!(fills.auc > 0.95 && fills.accuracy > 0.9, "{fills:?}");
+        // Told by the squares alone: neither longer nor shorter.
+        let middle =
+            leak(|rng, label| if label == 1 { (30, 1 + rng.below(60)) } else { (60 * rng.below(2), 30) });
+        assert!(middle.auc > 0.99, "{middle:?}");
+    }
+
+    #[test]
+    fn perfect_separation_and_too_little() {
+        let perfect = leak(|_, label| (10 + 20 * label, 10));
+        assert!(perfect.auc > 0.999 && perfect.accuracy > 0.999, "{perfect:?}");
+        let mut cells = Cells::default();
+        cells.add((3, 4), 1, 9, 128);
+        assert_eq!((cells.leak(), Cells::default().leak()), (None, None));
+    }
+}

@@ -1,0 +1,253 @@
+//! The numbers for people.
+
+use std::fmt;
+
+use owo_colors::OwoColorize;
+use quanci_shards::mask::{MaskMode, MaskUnit, NGRAM_SHARES};
+use quanci_shards::{Objective, Split};
+
+use super::count::BATCH;
+use super::{Leak, Stats};
+use crate::view::label_words;
+use crate::view::table::{bar, count, mean, percent, table};
+
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.headline())?;
+        section(f, "shards", self.shard_lines())?;
+        section(f, "lengths of training rows", self.length_lines())?;
+        if self.objective != Objective::Mlm {
+            section(f, "pairs", self.pair_lines())?;
+        }
+        section(f, "masks", self.mask_lines())?;
+        section(f, "words by their number of pieces", self.word_lines())?;
+        section(f, "sources", self.source_lines())?;
+        section(f, "documents", self.document_lines())
+    }
+}
+
+fn section(f: &mut fmt::Formatter<'_>, title: &str, lines: Vec<String>) -> fmt::Result {
+    writeln!(f, "\n{}", title.bold())?;
+    lines.iter().try_for_each(|line| writeln!(f, "  {line}"))
+}
+
+fn cells<const N: usize>(cells: [&str; N]) -> Vec<String> {
+    cells.map(str::to_owned).to_vec()
+}
+
+impl Stats {
+    fn headline(&self) -> String {
+        let objective = match self.objective {
+            Objective::Nsp => "pairs for next sentence prediction",
+            Objective::Sop => "pairs for sentence order prediction",
+            Objective::Mlm => "single segments",
+        };
+        let mode = if self.masking.mode == MaskMode::Static { "stored" } else { "drawn by the trainer" };
+        let unit = match self.masking.unit {
+            MaskUnit::Word => "whole words",
+            MaskUnit::Piece => "pieces",
+            MaskUnit::Ngram => "n-grams of words",
+        };
+        format!(
+            "{objective}, up to {} pieces; masks {mode}, of {unit}, {:.1} % and at most {}\nvocabulary of {}, data id {}",
+            self.max_seq_len,
+            100.0 * self.masking.prob,
+            self.masking.max_predictions,
+            count(self.vocabulary_size.into()),
+            self.data_id
+        )
+    }
+
+    fn shard_lines(&self) -> Vec<String> {
+        let mut rows =
+            vec![cells(["split", "copy", "files", "rows", "pieces", "MB", "bytes a row", "mean length"])];
+        for group in &self.shards {
+            let (split, copy) = match group.split {
+                Split::Train => ("train", format!("{:02}", group.copy)),
+                Split::Validation => ("validation", "-".to_owned()),
+            };
+            rows.push(vec![
+                split.to_owned(),
+                copy,
+                count(group.files),
+                count(group.rows),
+                count(group.tokens),
+                format!("{:.2}", group.bytes as f64 / 1e6),
+                mean(group.bytes, group.rows),
+                mean(group.tokens, group.rows),
+            ]);
+        }
+        table(&rows, 2)
+    }
+
+    fn length_lines(&self) -> Vec<String> {
+        const BARS: usize = 16;
+        const WIDTH: u64 = 40;
+        let most = self.max_seq_len as usize;
+        let step = most.div_ceil(BARS).max(1);
+        let lengths = self.train.lengths.get(1..).unwrap_or_default();
+        let sums: Vec<u64> = lengths.chunks(step).map(|chunk| chunk.iter().sum()).collect();
+        let highest = sums.iter().max().copied().unwrap_or(0);
+        let line = |(i, &rows): (usize, &u64)| {
+            let range = format!("{}–{}", i * step + 1, ((i + 1) * step).min(most));
+            vec![range, count(rows), percent(rows, self.train.rows), bar(rows, highest, WIDTH)]
+        };
+        let rows: Vec<Vec<String>> = sums.iter().enumerate().map(line).collect();
+        let mut lines = numbers_then_bar(&rows);
+        let padded = self.train.rows * u64::from(self.max_seq_len);
+        let of_most = percent(padded.saturating_sub(self.train.tokens), padded);
+        let by_batch = self.train.padded_by_batch;
+        let of_batch = percent(by_batch.saturating_sub(self.train.tokens), by_batch);
+        lines.push(format!(
+            "padding: {of_most} up to {most} pieces, {of_batch} up to the longest of {BATCH} rows"
+        ));
+        lines
+    }
+
+    fn pair_lines(&self) -> Vec<String> {
+        let labels = &self.train.labels;
+        let all: u64 = labels.iter().map(|pairs| pairs.rows).sum();
+        let mut rows = vec![cells(["label", "meaning", "rows", "share", "mean A", "mean B", "mean A + B"])];
+        for (label, pairs) in (0i8..).zip(labels) {
+            rows.push(vec![
+                label.to_string(),
+                label_words(self.objective, label).to_owned(),
+                count(pairs.rows),
+                percent(pairs.rows, all),
+                mean(pairs.a, pairs.rows),
+                mean(pairs.b, pairs.rows),
+                mean(pairs.a + pairs.b, pairs.rows),
+            ]);
+        }
+        let mut lines = table(&rows, 2);
+        let forced = percent(self.counters.train.forced, self.counters.train.instances);
+        lines.push(format!("labels that could not be drawn: {forced}"));
+        lines.push(self.leak.as_ref().map_or_else(
+            || "do lengths tell the label? too few rows to say".to_owned(),
+            |leak| format!("do lengths tell the label? {}", leak_words(leak)),
+        ));
+        lines
+    }
+
+    fn mask_lines(&self) -> Vec<String> {
+        let mut rows =
+            vec![cells(["split", "masked", "of the pieces", "of the budget", "[MASK]", "random", "kept"])];
+        for (name, split) in [("train", &self.train), ("validation", &self.validation)] {
+            let masks = &split.masks;
+            if split.rows > 0 {
+                let share = |part| percent(part, masks.masked);
+                let of_pieces = percent(masks.masked, split.pieces);
+                let of_budget = percent(masks.masked, masks.budget);
+                let shares = [masks.mask, masks.random, masks.keep].map(share);
+                rows.push(
+                    [name.to_owned(), count(masks.masked), of_pieces, of_budget]
+                        .into_iter()
+                        .chain(shares)
+                        .collect(),
+                );
+            }
+        }
+        let mut lines = table(&rows, 1);
+        if let Some(seed) = self.drawn_with {
+            lines.push(format!(
+                "(no masks are stored for training: drawn here with seed {seed}, as the trainer draws them)"
+            ));
+        }
+        lines.push(self.run_line());
+        lines
+    }
+
+    fn run_line(&self) -> String {
+        let runs = &self.train.masks.runs;
+        let all = runs.iter().sum();
+        let names = ["1", "2", "3", "4", "5+"];
+        let shares: Vec<String> =
+            names.iter().zip(runs).map(|(name, &run)| format!("{name}: {}", percent(run, all))).collect();
+        let mut line = format!("masked words that stand together: {}", shares.join(", "));
+        if self.masking.unit == MaskUnit::Ngram {
+            let wanted = NGRAM_SHARES.map(|share| format!("{:.0}", 100.0 * share)).join(" / ");
+            line.push_str(&format!("; n-grams are drawn with {wanted} % and may touch"));
+        }
+        line
+    }
+
+    fn word_lines(&self) -> Vec<String> {
+        let words = &self.train.words;
+        let all = words.iter().map(|count| count.words).sum();
+        let pieces = words.iter().map(|count| count.pieces).sum();
+        let masked = words.iter().map(|count| count.masked).sum();
+        let mut rows =
+            vec![cells(["pieces", "words", "of the words", "of the pieces", "of the masked pieces"])];
+        for (name, word) in ["1", "2", "3", "4+"].iter().zip(words) {
+            let shares =
+                [percent(word.words, all), percent(word.pieces, pieces), percent(word.masked, masked)];
+            rows.push([(*name).to_owned(), count(word.words)].into_iter().chain(shares).collect());
+        }
+        let mut lines = table(&rows, 1);
+        let (per_word, unknown) =
+            (pieces as f64 / all.max(1) as f64, percent(self.train.unknown, self.train.pieces));
+        lines.push(format!("{per_word:.2} pieces a word; [UNK] {unknown} of the pieces"));
+        lines
+    }
+
+    fn source_lines(&self) -> Vec<String> {
+        let mut rows = vec![cells(["corpus", "documents", "rows", "of the rows", "pieces", "of the pieces"])];
+        for (name, source) in &self.train.sources {
+            let documents = self.counters.train.documents_by_source.get(name).copied().unwrap_or(0);
+            rows.push(vec![
+                name.clone(),
+                count(documents),
+                count(source.rows),
+                percent(source.rows, self.train.rows),
+                count(source.tokens),
+                percent(source.tokens, self.train.tokens),
+            ]);
+        }
+        table(&rows, 1)
+    }
+
+    fn document_lines(&self) -> Vec<String> {
+        let counters = &self.counters;
+        let mut lines = vec![format!(
+            "{} for training, {} set apart, of {} records read",
+            count(counters.train.documents),
+            count(counters.validation.documents),
+            count(counters.records)
+        )];
+        if counters.dropped.counts.is_empty() {
+            lines.push("nothing was dropped".to_owned());
+        }
+        for (reason, &dropped) in &counters.dropped.counts {
+            lines.push(format!("{} dropped: {}", count(dropped), reason.words()));
+            let samples = counters.dropped.samples.get(reason).into_iter().flatten();
+            lines.extend(samples.map(|sample| format!("  {:?}", sample.text)));
+        }
+        lines
+    }
+}
+
+/// Right-aligned numbers before a bar.
+fn numbers_then_bar(rows: &[Vec<String>]) -> Vec<String> {
+    let numbers: Vec<Vec<String>> = rows.iter().map(|row| row[..row.len() - 1].to_vec()).collect();
+    let lines = table(&numbers, 0).into_iter().zip(rows.iter().filter_map(|row| row.last()));
+    lines.map(|(line, bar)| format!("{line}  {bar}").trim_end().to_owned()).collect()
+}
+
+fn leak_words(leak: &Leak) -> String {
+    const LITTLE: f64 = 0.02;
+    const MUCH: f64 = 0.05;
+    let off = (leak.auc - 0.5).abs();
+    let verdict = match off {
+        _ if off < LITTLE || off < 3.0 * leak.auc_deviation => "no",
+        _ if off < MUCH => "a little",
+        _ => "yes: a model may learn the lengths instead of the text",
+    };
+    format!(
+        "{verdict}\n    {:.2} % guessed right from lengths alone, {:.2} % by always saying the commoner label; AUC {:.3} \
+         (chance: 0.5 ± {:.4})",
+        100.0 * leak.accuracy,
+        100.0 * leak.majority,
+        leak.auc,
+        leak.auc_deviation
+    )
+}

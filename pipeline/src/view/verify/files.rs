@@ -1,0 +1,84 @@
+//! The folder's files: each that is listed is there and has its bytes, and no other is there.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::{Component, Path};
+
+use quanci_shards::{MANIFEST_FILE, Manifest};
+use sha2::{Digest, Sha256};
+use walkdir::WalkDir;
+
+use super::{Problems, Verdict};
+
+/// Checks the size and the SHA-256 of a file.
+pub(super) fn check(folder: &Path, name: &str, bytes: u64, sha256: &str) -> Verdict {
+    let mut part = Verdict::default();
+    if !is_inside(name) {
+        part.problems.add(|| format!("{MANIFEST_FILE}: names {name:?}, which is outside the folder"));
+        return part;
+    }
+    part.sound.files = 1;
+    match digest(&folder.join(name)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            part.problems.add(|| format!("{name}: is missing"))
+        }
+        Err(error) => part.problems.add(|| format!("{name}: cannot be read: {error}")),
+        Ok((found, _)) if found != bytes => {
+            part.problems.add(|| format!("{name}: has {found} bytes; the manifest says {bytes}"));
+        }
+        Ok((_, found)) if found != sha256 => {
+            part.problems.add(|| format!("{name}: is damaged: its SHA-256 is {found}, not {sha256}"));
+        }
+        Ok(_) => part.sound.bytes = bytes,
+    }
+    part
+}
+
+/// A manifest is somebody else's text: it must not send us elsewhere.
+fn is_inside(name: &str) -> bool {
+    !name.is_empty() && Path::new(name).components().all(|part| matches!(part, Component::Normal(_)))
+}
+
+fn digest(path: &Path) -> std::io::Result<(u64, String)> {
+    const BUFFER: usize = 1 << 20;
+    let mut file = File::open(path)?;
+    let (mut sha256, mut buffer, mut bytes) = (Sha256::new(), vec![0; BUFFER], 0);
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => {
+                sha256.update(&buffer[..read]);
+                bytes += read as u64;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((bytes, sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
+}
+
+/// Names every file that the manifest does not list: a shard of another run would be read by whoever takes
+/// `copy-*/*.parquet` for the data set.
+pub(super) fn find_unknown(folder: &Path, manifest: &Manifest, problems: &mut Problems) {
+    let listed = manifest.shards.iter().map(|shard| shard.path.as_str());
+    let listed = listed.chain(manifest.files.iter().map(|file| file.path.as_str())).chain([MANIFEST_FILE]);
+    let mut known = BTreeSet::new();
+    for name in listed {
+        if !known.insert(Path::new(name)) {
+            problems.add(|| format!("{MANIFEST_FILE}: lists {name} twice"));
+        }
+    }
+    for entry in WalkDir::new(folder).follow_links(true).sort_by_file_name() {
+        match entry {
+            Err(error) => problems.add(|| format!("a file cannot be looked at: {error}")),
+            Ok(entry) if entry.file_type().is_dir() => {}
+            Ok(entry) => {
+                let name = entry.path().strip_prefix(folder).unwrap_or(entry.path());
+                if !known.contains(name) {
+                    problems.add(|| format!("{}: is no part of the data set; move it away", name.display()));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! The rules of a row. A row is taken as it lies in the file: nothing about it is believed.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use quanci_shards::mask::{MaskMode, MaskUnit};
+use quanci_shards::{Manifest, Objective, Row, Split};
+
+use crate::vocab::CONTINUATION;
+use crate::vocab::file::Vocabulary;
+
+/// Told of each problem of a row.
+pub(super) type Found<'a> = &'a mut dyn FnMut(String);
+
+/// The rules, and what they need to know.
+pub(super) struct Rules<'a> {
+    manifest: &'a Manifest,
+    sources: BTreeSet<&'a str>,
+    /// By id: a `##` piece; empty where the vocabulary is not at hand.
+    continues: Vec<bool>,
+    reserved: Vec<bool>,
+}
+
+/// Where the segments of a row are.
+struct Segments {
+    a: Range<usize>,
+    b: Option<Range<usize>>,
+}
+
+impl<'a> Rules<'a> {
+    pub(super) fn new(manifest: &'a Manifest, vocabulary: Option<&Vocabulary>) -> Rules<'a> {
+        let mut reserved = vec![false; manifest.vocabulary.size as usize];
+        for &id in &manifest.vocabulary.reserved {
+            reserved.get_mut(id as usize).into_iter().for_each(|reserved| *reserved = true);
+        }
+        let corpora = manifest.settings.get("corpus").and_then(|corpora| corpora.as_array());
+        let names = corpora.into_iter().flatten().filter_map(|corpus| corpus.get("name")?.as_str());
+        let pieces = vocabulary.into_iter().flat_map(Vocabulary::pieces);
+        Rules {
+            manifest,
+            sources: names.collect(),
+            continues: pieces.map(|piece| piece.starts_with(CONTINUATION)).collect(),
+            reserved,
+        }
+    }
+
+    /// Tells `found` of all that is wrong with a row.
+    pub(super) fn judge(&self, split: Split, row: &Row<'_>, found: Found<'_>) {
+        self.ids(row, found);
+        self.label(row, found);
+        if !self.sources.contains(row.source) {
+            found(format!("its source {:?} is no corpus of the settings", row.source));
+        }
+        match self.segments(row) {
+            Err(problem) => found(problem),
+            Ok(segments) => {
+                self.inside(row, &segments, found);
+                let starts_fit = self.word_starts(row, &segments, found);
+                self.masks(split, row, &segments, starts_fit, found);
+            }
+        }
+    }
+
+    fn ids(&self, row: &Row<'_>, found: Found<'_>) {
+        let (length, most) = (row.input_ids.len(), self.manifest.max_seq_len as usize);
+        if length > most {
+            found(format!("has {length} pieces; the settings allow {most}"));
+        }
+        if let Some(position) = row.input_ids.iter().position(|&id| self.known(id).is_none()) {
+            let id = row.input_ids[position];
+            found(format!("`input_ids`: {id} at {position} is no id of the vocabulary"));
+        }
+    }
+
+    fn known(&self, id: i32) -> Option<u32> {
+        u32::try_from(id).ok().filter(|&id| id < self.manifest.vocabulary.size)
+    }
+
+    /// `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`, neither A nor B empty.
+    fn segments(&self, row: &Row<'_>) -> Result<Segments, String> {
+        let specials = &self.manifest.vocabulary.specials;
+        let ids = row.input_ids;
+        let is = |position: usize, special: u32| {
+            ids.get(position).is_some_and(|&id| i64::from(id) == i64::from(special))
+        };
+        if !is(0, specials.cls) {
+            return Err("does not begin with [CLS]".to_owned());
+        }
+        let last = ids.len() - 1;
+        if !is(last, specials.sep) {
+            return Err("does not end with [SEP]".to_owned());
+        }
+        let Some(segment_b) = row.segment_b else {
+            return if last > 1 {
+                Ok(Segments { a: 1..last, b: None })
+            } else {
+                Err("has no piece".to_owned())
+            };
+        };
+        match usize::try_from(segment_b) {
+            Ok(b) if b > 2 && b < last && is(b - 1, specials.sep) => {
+                Ok(Segments { a: 1..b - 1, b: Some(b..last) })
+            }
+            Ok(b) if b > 2 && b < last => Err(format!("`segment_b` is {b}, but no [SEP] is before it")),
+            _ => Err(format!("`segment_b` is {segment_b}, out of range in a row of {} pieces", ids.len())),
+        }
+    }
+
+    fn label(&self, row: &Row<'_>, found: Found<'_>) {
+        let wants_b = self.manifest.objective != Objective::Mlm;
+        match (row.segment_b.is_some(), row.next_sentence_label) {
+            (true, None) => found("has B and no `next_sentence_label`".to_owned()),
+            (false, Some(_)) => found("has a `next_sentence_label` and no B".to_owned()),
+            (true, Some(label)) if !(0..=1).contains(&label) => {
+                found(format!("`next_sentence_label` is {label}, neither 0 nor 1"));
+            }
+            _ => {}
+        }
+        match (wants_b, row.segment_b.is_some()) {
+            (true, false) => found("has no B; the objective wants pairs".to_owned()),
+            (false, true) => found("has a B; the objective wants one segment".to_owned()),
+            _ => {}
+        }
+    }
+
+    fn inside(&self, row: &Row<'_>, segments: &Segments, found: Found<'_>) {
+        let specials = &self.manifest.vocabulary.specials;
+        let names = [
+            (specials.cls, "[CLS]"),
+            (specials.sep, "[SEP]"),
+            (specials.mask, "[MASK]"),
+            (specials.pad, "[PAD]"),
+        ];
+        for position in segments.positions() {
+            let id = i64::from(row.input_ids[position]);
+            if let Some((_, name)) = names.iter().find(|(special, _)| i64::from(*special) == id) {
+                return found(format!("`input_ids`: {name} at {position}, inside a segment"));
+            }
+        }
+    }
+
+    /// Gives whether words can be told at all.
+    fn word_starts(&self, row: &Row<'_>, segments: &Segments, found: Found<'_>) -> bool {
+        let (starts, length) = (&row.word_starts, row.input_ids.len());
+        if starts.len() != length {
+            found(format!("`word_starts` has {} items, `input_ids` has {length}", starts.len()));
+            return false;
+        }
+        let first_of_b = segments.b.as_ref().map(|b| b.start);
+        let firsts = [Some(segments.a.start), first_of_b];
+        let is_special = |position: usize| !segments.holds(position);
+        let must = |position: &usize| is_special(*position) || firsts.contains(&Some(*position));
+        if let Some(position) = (0..length).filter(must).find(|&position| !starts[position]) {
+            let what = if is_special(position) { "a special" } else { "the first piece of a segment" };
+            found(format!("`word_starts` is false at {position}, {what}"));
+        }
+        let continues = |id: i32| usize::try_from(id).ok().and_then(|id| self.continues.get(id)).copied();
+        let wrong = |position: &usize| starts[*position] && continues(row.input_ids[*position]) == Some(true);
+        // Truncation may cut a word: the first piece of a segment begins one whatever it is.
+        if let Some(position) = segments.positions().filter(|at| !firsts.contains(&Some(*at))).find(wrong) {
+            found(format!("`word_starts` is true at {position}, a {CONTINUATION} piece"));
+        }
+        true
+    }
+
+    fn masks(&self, split: Split, row: &Row<'_>, segments: &Segments, starts_fit: bool, found: Found<'_>) {
+        let wanted = split == Split::Validation || self.manifest.masking.mode == MaskMode::Static;
+        let (positions, inputs) = match (row.masks, wanted) {
+            (Some(masks), true) => masks,
+            (None, true) => return found("has no masks; they should be stored".to_owned()),
+            (Some(_), false) => return found("has masks; the trainer should draw them".to_owned()),
+            (None, false) => return,
+        };
+        if positions.len() != inputs.len() {
+            let (one, other) = (positions.len(), inputs.len());
+            found(format!("`masked_lm_positions` has {one} items, `masked_lm_inputs` has {other}"));
+        }
+        let budget = self.manifest.masking.budget(row.input_ids.len());
+        if positions.len() > budget {
+            found(format!("{} pieces are masked; the budget is {budget}", positions.len()));
+        }
+        if let Some(pair) = positions.windows(2).find(|pair| pair[0] >= pair[1]) {
+            found(format!("`masked_lm_positions`: {} comes before {}", pair[0], pair[1]));
+        }
+        let outside = |at: &&i32| !usize::try_from(**at).is_ok_and(|at| segments.holds(at));
+        if let Some(position) = positions.iter().find(outside) {
+            return found(format!("`masked_lm_positions`: {position} is no piece of a segment"));
+        }
+        self.inputs(row, positions, inputs, found);
+        if starts_fit && self.manifest.masking.unit != MaskUnit::Piece {
+            whole_words(row, segments, positions, found);
+        }
+    }
+
+    /// `[MASK]`, the original, or a piece that a random draw may give. All positions are within the row.
+    fn inputs(&self, row: &Row<'_>, positions: &[i32], inputs: &[i32], found: Found<'_>) {
+        let mask = self.manifest.vocabulary.specials.mask;
+        for (&position, &input) in positions.iter().zip(inputs) {
+            let is_original = row.input_ids.get(position as usize) == Some(&input);
+            let is_random = |id: u32| self.reserved.get(id as usize) == Some(&false);
+            if !is_original && !self.known(input).is_some_and(|id| id == mask || is_random(id)) {
+                return found(format!(
+                    "`masked_lm_inputs`: {input} at {position} is neither [MASK] nor the original nor a piece that may \
+                     replace it"
+                ));
+            }
+        }
+    }
+}
+
+impl Segments {
+    /// All positions of A and B.
+    fn positions(&self) -> impl Iterator<Item = usize> + use<> {
+        self.a.clone().chain(self.b.clone().into_iter().flatten())
+    }
+
+    fn holds(&self, position: usize) -> bool {
+        self.a.contains(&position) || self.b.as_ref().is_some_and(|b| b.contains(&position))
+    }
+}
+
+/// A word is masked whole or not at all.
+fn whole_words(row: &Row<'_>, segments: &Segments, positions: &[i32], found: Found<'_>) {
+    let mut masked = vec![false; row.input_ids.len()];
+    positions.iter().for_each(|&position| masked[position as usize] = true);
+    let within_word = |position: &usize| !row.word_starts[*position] && segments.holds(*position - 1);
+    let cut = segments.positions().filter(within_word).find(|&at| masked[at] != masked[at - 1]);
+    if let Some(position) = cut {
+        found(format!("`masked_lm_positions`: the word with the piece at {position} is masked in part"));
+    }
+}

@@ -1,0 +1,80 @@
+//! What the manifest says of the whole: the vocabulary and the counts.
+
+use std::path::Path;
+
+use quanci_shards::{MANIFEST_FILE, Manifest, Split};
+
+use super::{Problems, causes};
+use crate::tally::{Counters, SplitCounters};
+use crate::vocab::file::Vocabulary;
+
+/// Checks the manifest against the vocabulary and against itself. Gives the vocabulary if it is the right one.
+pub(super) fn check(folder: &Path, manifest: &Manifest, problems: &mut Problems) -> Option<Vocabulary> {
+    counts(manifest, problems);
+    vocabulary(folder, manifest, problems)
+}
+
+fn vocabulary(folder: &Path, manifest: &Manifest, problems: &mut Problems) -> Option<Vocabulary> {
+    let said = &manifest.vocabulary;
+    if !manifest.files.iter().any(|file| file.path == said.file) {
+        problems
+            .add(|| format!("{MANIFEST_FILE}: does not list its vocabulary {:?} among the files", said.file));
+        return None;
+    }
+    let vocabulary = match Vocabulary::read(&folder.join(&said.file)) {
+        Ok(vocabulary) => vocabulary,
+        Err(error) => {
+            problems.add(|| causes(&error));
+            return None;
+        }
+    };
+    let found = vocabulary.sha256();
+    if found != said.sha256 {
+        problems.add(|| {
+            format!("{}: is another vocabulary: its SHA-256 is {found}, not {}", said.file, said.sha256)
+        });
+        return None;
+    }
+    let agrees = [
+        ("size", vocabulary.len() == said.size as usize),
+        ("special tokens", vocabulary.specials() == said.specials),
+        ("reserved entries", vocabulary.reserved() == said.reserved),
+    ];
+    for (what, _) in agrees.iter().filter(|(_, agrees)| !agrees) {
+        problems.add(|| format!("{MANIFEST_FILE}: the vocabulary's {what} are not those of {}", said.file));
+    }
+    agrees.iter().all(|(_, agrees)| *agrees).then_some(vocabulary)
+}
+
+fn counts(manifest: &Manifest, problems: &mut Problems) {
+    for shard in manifest.shards.iter().filter(|shard| shard.copy >= copies(manifest, shard.split)) {
+        problems.add(|| format!("{}: copy {} of {}", shard.path, shard.copy, copies(manifest, shard.split)));
+    }
+    let counters: Counters = match serde_json::from_value(manifest.counters.clone()) {
+        Ok(counters) => counters,
+        Err(error) => {
+            return problems.add(|| format!("{MANIFEST_FILE}: its counters cannot be read: {error}"));
+        }
+    };
+    for (split, counters, name) in
+        [(Split::Train, &counters.train, "training"), (Split::Validation, &counters.validation, "validation")]
+    {
+        let shards = manifest.shards.iter().filter(|shard| shard.split == split);
+        let (rows, tokens) = shards.fold((0u64, 0u64), |(rows, tokens), shard| {
+            (rows.saturating_add(shard.rows), tokens.saturating_add(shard.tokens))
+        });
+        let SplitCounters { instances, tokens: counted, .. } = *counters;
+        if (rows, tokens) != (instances, counted) {
+            problems.add(|| {
+                format!(
+                    "{MANIFEST_FILE}: the {name} shards are said to hold {rows} rows of {tokens} pieces, the counters \
+                     say {instances} and {counted}"
+                )
+            });
+        }
+    }
+}
+
+fn copies(manifest: &Manifest, split: Split) -> u32 {
+    if split == Split::Train { manifest.copies } else { 1 }
+}
