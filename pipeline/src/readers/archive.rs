@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use zip::{CompressionMethod, ZipArchive};
 
-use super::detect::SAMPLE;
 use super::stream::{Counted, Origin, Stream};
 use super::{Compression, Input, Part, Progress, ReadSettings, Reader, Record, open_stream};
 use crate::config::Encoding;
@@ -24,8 +23,8 @@ pub(super) fn open(input: &Input, settings: &ReadSettings) -> Result<Box<dyn Rea
     }))
 }
 
-/// The beginnings of some entries.
-pub(super) fn samples(input: &Input) -> Result<Vec<Vec<u8>>, Error> {
+/// The first `bytes` of some entries.
+pub(super) fn samples(input: &Input, bytes: u64) -> Result<Vec<Vec<u8>>, Error> {
     const ENTRIES: usize = 8;
     let mut entries = Entries::open(input)?;
     let mut samples = Vec::new();
@@ -33,7 +32,7 @@ pub(super) fn samples(input: &Input) -> Result<Vec<Vec<u8>>, Error> {
         && let Some(stream) = entries.next()?
     {
         let mut sample = Vec::new();
-        let read = stream.read.take(SAMPLE / 2).read_to_end(&mut sample);
+        let read = stream.read.take(bytes).read_to_end(&mut sample);
         read.map_err(|source| stream.origin.error(source))?;
         samples.push(sample);
     }

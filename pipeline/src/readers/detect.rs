@@ -12,7 +12,7 @@ use crate::config::Encoding;
 use crate::error::Error;
 
 /// Bytes of a sample.
-pub(super) const SAMPLE: u64 = 64 << 10;
+const SAMPLE: u64 = 64 << 10;
 
 /// Finds the encoding of `input` out, or checks the declared one.
 pub(super) fn detect(input: &mut Input, settings: &ReadSettings) -> Result<(), Error> {
@@ -34,7 +34,7 @@ pub(super) fn detect(input: &mut Input, settings: &ReadSettings) -> Result<(), E
 /// The beginning of a file, decompressed; and parts from its middle and end, from line to line.
 fn samples(input: &Input) -> Result<Vec<Vec<u8>>, Error> {
     if input.compression == Compression::Zip {
-        return archive::samples(input);
+        return archive::samples(input, SAMPLE / 2);
     }
     let mut stream = Stream::open(&Split { input: input.clone(), part: Part::Whole })?;
     let mut head = Vec::new();

@@ -11,7 +11,7 @@ use super::cut::Cutter;
 use super::fields::Fields;
 use super::stream::{Origin, Stream};
 use super::transcode::{self, INVALID_CHAR};
-use super::{Progress, ReadSettings, Reader, Record};
+use super::{Progress, ReadSettings, Stepping};
 use crate::config::Encoding;
 use crate::counters::Reason;
 use crate::document::At;
@@ -74,7 +74,7 @@ impl JsonReader {
     }
 
     /// Goes on to the next value on the way to a record.
-    fn step(&mut self) -> Result<(), ReaderError> {
+    fn read_on(&mut self) -> Result<(), ReaderError> {
         let Some(json) = &mut self.json else { return Ok(()) };
         match self.open.last_mut() {
             None if self.started => {
@@ -166,18 +166,20 @@ impl JsonReader {
     }
 }
 
-impl Reader for JsonReader {
-    fn next(&mut self) -> Result<Option<Record>, Error> {
-        loop {
-            match self.cutter.pop() {
-                Some(record) => return Ok(Some(record)),
-                None if self.json.is_none() => return Ok(None),
-                None => self.step().map_err(|error| self.error(error))?,
-            }
-        }
+impl Stepping for JsonReader {
+    fn cutter(&mut self) -> &mut Cutter {
+        &mut self.cutter
     }
 
-    fn progress(&self) -> Progress {
+    fn is_done(&self) -> bool {
+        self.json.is_none()
+    }
+
+    fn step(&mut self) -> Result<(), Error> {
+        self.read_on().map_err(|error| self.error(error))
+    }
+
+    fn counted(&self) -> Progress {
         self.cutter.progress(self.consumed.load(Ordering::Relaxed))
     }
 }

@@ -6,7 +6,7 @@ use super::cut::Cutter;
 use super::fields::Fields;
 use super::lines::{Line, Lines};
 use super::stream::Stream;
-use super::{Part, Progress, ReadSettings, Reader, Record};
+use super::{Part, Progress, ReadSettings, Stepping};
 use crate::config::Encoding;
 use crate::counters::Reason;
 use crate::document::At;
@@ -50,7 +50,7 @@ impl JsonlReader {
         })
     }
 
-    fn step(&mut self) -> Result<(), Error> {
+    fn read_on(&mut self) -> Result<(), Error> {
         let Some(line) = self.lines.next()? else {
             self.done = true;
             return Ok(());
@@ -122,18 +122,20 @@ impl Parser<'_> {
     }
 }
 
-impl Reader for JsonlReader {
-    fn next(&mut self) -> Result<Option<Record>, Error> {
-        loop {
-            match self.cutter.pop() {
-                Some(record) => return Ok(Some(record)),
-                None if self.done => return Ok(None),
-                None => self.step()?,
-            }
-        }
+impl Stepping for JsonlReader {
+    fn cutter(&mut self) -> &mut Cutter {
+        &mut self.cutter
     }
 
-    fn progress(&self) -> Progress {
+    fn is_done(&self) -> bool {
+        self.done
+    }
+
+    fn step(&mut self) -> Result<(), Error> {
+        self.read_on()
+    }
+
+    fn counted(&self) -> Progress {
         self.cutter.progress(self.lines.consumed())
     }
 }

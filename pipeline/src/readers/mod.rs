@@ -32,6 +32,7 @@ use crate::document::{Document, Place};
 use crate::error::Error;
 
 pub use compression::Compression;
+use cut::Cutter;
 pub use files::find;
 pub use input::{Input, Modified, look};
 pub use split::{Part, Split, split};
@@ -102,6 +103,34 @@ pub trait Reader: Send {
 
     /// How far it has come.
     fn progress(&self) -> Progress;
+}
+
+/// A reader that goes on step by step, each filling its cutter with some records or none.
+trait Stepping: Send {
+    /// Where records wait.
+    fn cutter(&mut self) -> &mut Cutter;
+    /// True where no step is left.
+    fn is_done(&self) -> bool;
+    /// Reads on.
+    fn step(&mut self) -> Result<(), Error>;
+    /// How far it has come.
+    fn counted(&self) -> Progress;
+}
+
+impl<R: Stepping> Reader for R {
+    fn next(&mut self) -> Result<Option<Record>, Error> {
+        loop {
+            match self.cutter().pop() {
+                Some(record) => return Ok(Some(record)),
+                None if self.is_done() => return Ok(None),
+                None => self.step()?,
+            }
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        self.counted()
+    }
 }
 
 /// Opens a part of a file, which must still be as it was when the run was planned.

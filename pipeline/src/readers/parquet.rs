@@ -17,7 +17,7 @@ use parquet::schema::types::SchemaDescriptor;
 
 use super::cut::Cutter;
 use super::stream::Origin;
-use super::{Compression, Input, Part, Progress, ReadSettings, Reader, Record, Split};
+use super::{Compression, Input, Part, Progress, ReadSettings, Reader, Split, Stepping};
 use crate::counters::Reason;
 use crate::document::At;
 use crate::error::Error;
@@ -178,7 +178,7 @@ struct ParquetReader {
 }
 
 impl ParquetReader {
-    fn step(&mut self) -> Result<(), Error> {
+    fn read_on(&mut self) -> Result<(), Error> {
         let batches = &mut self.batches;
         match guarded(&self.input, || batches.next().transpose().map_err(ParquetError::from))? {
             Some(batch) => self.batch(&batch),
@@ -243,18 +243,20 @@ impl Texts {
     }
 }
 
-impl Reader for ParquetReader {
-    fn next(&mut self) -> Result<Option<Record>, Error> {
-        loop {
-            match self.cutter.pop() {
-                Some(record) => return Ok(Some(record)),
-                None if self.done => return Ok(None),
-                None => self.step()?,
-            }
-        }
+impl Stepping for ParquetReader {
+    fn cutter(&mut self) -> &mut Cutter {
+        &mut self.cutter
     }
 
-    fn progress(&self) -> Progress {
+    fn is_done(&self) -> bool {
+        self.done
+    }
+
+    fn step(&mut self) -> Result<(), Error> {
+        self.read_on()
+    }
+
+    fn counted(&self) -> Progress {
         let rows = self.rows.end - self.rows.start;
         let done = u128::from(self.bytes) * u128::from(self.row - self.rows.start) / u128::from(rows.max(1));
         self.cutter.progress(u64::try_from(done).unwrap_or(u64::MAX))

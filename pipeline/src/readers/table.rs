@@ -13,7 +13,7 @@ use csv_core::ReadRecordResult;
 use super::cut::Cutter;
 use super::stream::Stream;
 use super::transcode::{self, INVALID_BYTE};
-use super::{Progress, ReadSettings, Reader, Record};
+use super::{Progress, ReadSettings, Stepping};
 use crate::config::Encoding;
 use crate::counters::Reason;
 use crate::document::At;
@@ -58,7 +58,7 @@ impl TableReader {
         Ok(TableReader { rows, cutter, columns, done })
     }
 
-    fn step(&mut self) -> Result<(), Error> {
+    fn read_on(&mut self) -> Result<(), Error> {
         self.done = !self.rows.next()?;
         if self.done {
             return Ok(());
@@ -92,18 +92,20 @@ impl TableReader {
     }
 }
 
-impl Reader for TableReader {
-    fn next(&mut self) -> Result<Option<Record>, Error> {
-        loop {
-            match self.cutter.pop() {
-                Some(record) => return Ok(Some(record)),
-                None if self.done => return Ok(None),
-                None => self.step()?,
-            }
-        }
+impl Stepping for TableReader {
+    fn cutter(&mut self) -> &mut Cutter {
+        &mut self.cutter
     }
 
-    fn progress(&self) -> Progress {
+    fn is_done(&self) -> bool {
+        self.done
+    }
+
+    fn step(&mut self) -> Result<(), Error> {
+        self.read_on()
+    }
+
+    fn counted(&self) -> Progress {
         self.cutter.progress(self.rows.stream.consumed.load(Ordering::Relaxed))
     }
 }

@@ -6,7 +6,7 @@ use std::io::{Read, Seek, SeekFrom};
 use super::cut::Cutter;
 use super::lines::{LONG, Lines};
 use super::stream::Stream;
-use super::{Part, Progress, ReadSettings, Reader, Record, transcode};
+use super::{Part, Progress, ReadSettings, Stepping, transcode};
 use crate::config::{Encoding, Format};
 use crate::counters::Reason;
 use crate::error::Error;
@@ -56,7 +56,7 @@ impl TextReader {
     }
 
     /// Reads a line, or a piece of one.
-    fn step(&mut self) -> Result<(), Error> {
+    fn read_on(&mut self) -> Result<(), Error> {
         let Some(line) = self.lines.next()? else {
             self.cutter.end_document();
             self.done = true;
@@ -97,18 +97,20 @@ impl TextReader {
     }
 }
 
-impl Reader for TextReader {
-    fn next(&mut self) -> Result<Option<Record>, Error> {
-        loop {
-            match self.cutter.pop() {
-                Some(record) => return Ok(Some(record)),
-                None if self.done => return Ok(None),
-                None => self.step()?,
-            }
-        }
+impl Stepping for TextReader {
+    fn cutter(&mut self) -> &mut Cutter {
+        &mut self.cutter
     }
 
-    fn progress(&self) -> Progress {
+    fn is_done(&self) -> bool {
+        self.done
+    }
+
+    fn step(&mut self) -> Result<(), Error> {
+        self.read_on()
+    }
+
+    fn counted(&self) -> Progress {
         self.cutter.progress(self.lines.consumed())
     }
 }
