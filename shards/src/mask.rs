@@ -153,11 +153,17 @@ impl Masker {
         self.starts.clear();
         self.starts.resize(row.ids.len(), 0);
         let mut units = 0;
-        for segment in row.segments() {
+        for mut segment in row.segments() {
+            if units == 0
+                && let Some(first) = segment.next()
+            {
+                self.starts[0] = first as u32;
+                units = 1;
+            }
             for (position, &word_start) in (segment.start..).zip(&row.word_starts[segment.clone()]) {
                 // Every position is written and only units are counted: no processor guesses where words begin.
                 self.starts[units] = position as u32;
-                units += usize::from(word_start | each_piece | (units == 0));
+                units += usize::from(word_start | each_piece);
             }
         }
         self.starts.truncate(units);
@@ -216,7 +222,9 @@ impl Masker {
     /// Each piece draws for itself whether it is masked, replaced or kept.
     fn replace_unit<D: Draws>(&mut self, row: &Pieces<'_>, unit: (u32, u32), draws: &mut D) {
         let Replace { mask, random, keep } = self.settings.replace;
-        for position in (unit.0..unit.1).filter(|&position| !row.is_special(position as usize)) {
+        // A unit that is joined across [SEP] holds it; no other special is within one.
+        let is_sep = |position: u32| row.segment_b == Some(position as usize + 1);
+        for position in (unit.0..unit.1).filter(|&position| !is_sep(position)) {
             let input = if draws.uniform() < mask {
                 self.mask_id
             } else if draws.uniform() * (keep + random) < keep {

@@ -35,7 +35,8 @@ pub struct Leak {
     pub accuracy: f64,
     /// Probability that of two pairs with different labels the right one is thought the likelier to have label 1.
     pub auc: f64,
-    /// What chance alone makes of it: one standard deviation.
+    /// What chance alone makes of it: one standard deviation, if rows were independent. Copies of a document and its
+    /// neighbouring rows are not, so the true one is larger.
     pub auc_deviation: f64,
 }
 

@@ -238,7 +238,8 @@ fn leak_words(leak: &Leak) -> String {
     const MUCH: f64 = 0.05;
     let off = (leak.auc - 0.5).abs();
     let verdict = match off {
-        _ if off < LITTLE || off < 3.0 * leak.auc_deviation => "no",
+        _ if off < 3.0 * leak.auc_deviation => "no more than chance",
+        _ if off < LITTLE => "hardly: more than chance, but very little",
         _ if off < MUCH => "a little",
         _ => "yes: a model may learn the lengths instead of the text",
     };
