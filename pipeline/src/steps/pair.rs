@@ -137,7 +137,7 @@ impl<D: Draws, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
         let to = ends[ends.len() - 1];
         let mut divided = false;
         let boundary = if ends.len() > 1 {
-            Some(ends[self.draws.below(ends.len() - 1)])
+            Some(self.sentence_boundary(from, ends))
         } else if self.settings.rules == Rules::Balanced {
             divided = true;
             self.divide(from..to)
@@ -153,6 +153,24 @@ impl<D: Draws, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
                 to
             }
             _ => self.next_sentence_pair(from, boundary, to, divided),
+        }
+    }
+
+    /// Where A ends: after a random sentence, as Google draws it, but the last. That makes B longer than A on average (the
+    /// sentence that fills a chunk is a long one), which would give swapped pairs away: for `sop` it is the end nearest to
+    /// a random piece.
+    fn sentence_boundary(&mut self, from: u32, ends: &[u32]) -> u32 {
+        let inner = &ends[..ends.len() - 1];
+        if self.settings.objective != Objective::Sop {
+            return inner[self.draws.below(inner.len())];
+        }
+        let point = from + 1 + self.draws.below((ends[inner.len()] - from - 1) as usize) as u32;
+        let after = inner.partition_point(|&end| end < point).min(inner.len() - 1);
+        let before = after.saturating_sub(1);
+        if point.abs_diff(inner[before]) < inner[after].abs_diff(point) {
+            inner[before]
+        } else {
+            inner[after]
         }
     }
 
