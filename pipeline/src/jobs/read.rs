@@ -2,8 +2,6 @@
 
 use std::thread;
 
-use crossbeam_channel::Sender;
-
 use crate::counters::Reason;
 use crate::document::{Document, Place};
 use crate::engine::Context;
@@ -46,59 +44,59 @@ impl Batch {
     }
 }
 
-/// Hands `work` the batches of a task in order, reading ahead.
+/// Hands `work` the batches of a task in order. A thread of its own reads ahead, unless there is to be one thread only.
 pub(super) fn for_each_batch(
     task: &MapTask,
     settings: &ReadSettings,
     context: &Context,
     mut work: impl FnMut(Batch) -> Result<(), Error>,
 ) -> Result<(), Error> {
+    let mut work = |batch: Batch| {
+        context.stop.check()?;
+        let (documents, bytes) = (batch.documents.len() as u64, batch.file_bytes);
+        work(batch)?;
+        context.progress.add_documents(documents);
+        context.progress.add_bytes(bytes);
+        Ok(())
+    };
+    if context.pool.current_num_threads() == 1 {
+        return read(task, settings, &mut |batch| work(batch).map(|()| true));
+    }
     let (sender, receiver) = crossbeam_channel::bounded(BATCHES_AHEAD);
     thread::scope(|scope| {
-        let reading = scope.spawn(|| read(task, settings, sender, context));
-        let mut worked = Ok(());
-        for batch in receiver {
-            let (documents, bytes) = (batch.documents.len() as u64, batch.file_bytes);
-            worked = context.stop.check().and_then(|()| work(batch));
-            if worked.is_err() {
-                break; // the channel closes, which ends the reader
-            }
-            context.progress.add_documents(documents);
-            context.progress.add_bytes(bytes);
-        }
+        // The channel closes when the work has failed: then there is nothing more to read for.
+        let reading = scope.spawn(move || read(task, settings, &mut |batch| Ok(sender.send(batch).is_ok())));
+        let worked = receiver.into_iter().try_for_each(work);
         let read = reading.join().expect("readers return errors instead of panicking");
         worked.and(read)
     })
 }
 
-/// Reads the task's files and sends their records, until the end, an error or a closed channel.
+/// Reads the task's files and gives their records to `take`, until the end, an error, or a false answer.
 fn read(
     task: &MapTask,
     settings: &ReadSettings,
-    sender: Sender<Batch>,
-    context: &Context,
+    take: &mut dyn FnMut(Batch) -> Result<bool, Error>,
 ) -> Result<(), Error> {
     let mut batch = Batch::default();
     for split in &task.splits {
-        context.stop.check()?;
         let mut reader = readers::open(split, settings)?;
         let mut told = readers::Progress::default();
+        let mut tell = |batch: &mut Batch, now: readers::Progress| {
+            batch.records += now.records - told.records;
+            batch.file_bytes += now.file_bytes.saturating_sub(told.file_bytes);
+            told = now;
+        };
         while let Some(record) = reader.next()? {
             batch.push(record);
             if batch.is_full() {
-                let now = reader.progress();
-                batch.records += now.records - told.records;
-                batch.file_bytes += now.file_bytes.saturating_sub(told.file_bytes);
-                told = now;
-                if sender.send(std::mem::take(&mut batch)).is_err() {
-                    return Ok(()); // the other side failed, and tells why
+                tell(&mut batch, reader.progress());
+                if !take(std::mem::take(&mut batch))? {
+                    return Ok(());
                 }
             }
         }
-        let now = reader.progress();
-        batch.records += now.records - told.records;
-        batch.file_bytes += now.file_bytes.saturating_sub(told.file_bytes);
+        tell(&mut batch, reader.progress());
     }
-    sender.send(batch).ok();
-    Ok(())
+    take(batch).map(|_| ())
 }

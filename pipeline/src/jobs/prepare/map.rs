@@ -104,10 +104,15 @@ impl Steps {
         vocabulary: &Vocabulary,
         user_dict: Option<&[u8]>,
     ) -> Result<Steps, Error> {
+        // A tenth of a second each, side by side.
+        let (segmenter, tokenizer) = rayon::join(
+            || Segmenter::new(&settings.segment, user_dict),
+            || Tokenizer::new(vocabulary, &settings.tokenize),
+        );
         Ok(Steps {
             clean: Clean::new(&settings.clean),
-            segmenter: Segmenter::new(&settings.segment, user_dict)?,
-            tokenizer: Tokenizer::new(vocabulary, &settings.tokenize),
+            segmenter: segmenter?,
+            tokenizer,
             unk: vocabulary.specials().unk,
             narrow: is_narrow(vocabulary.len()),
             validation: settings.output.validation,
