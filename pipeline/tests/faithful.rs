@@ -140,7 +140,7 @@ fn every_line_of_every_corpus() {
         lines += all.len();
     }
     eprintln!("{lines} lines, {pieces} pieces: ids and words equal");
-    assert!(lines > 10_000);
+    assert!(lines > 5_000, "{lines}");
 }
 
 #[test]

@@ -27,9 +27,9 @@ pub(super) fn prepare(run: &Run, common: &Common, output: &Output) -> Result<(),
     settings.warnings().iter().chain(&plan.warnings).for_each(|warning| output.warning(warning));
     let input_bytes = plan.input_bytes;
     let job = PrepareJob::open(plan, run.force)?;
-    let mut context = context(common)?;
+    let context = context(common)?;
     let mut display = Display::new(output, context.progress.clone(), input_bytes);
-    let manifest = job.run(&Local, &mut context, &mut |stage| display.begin(stage))?;
+    let manifest = job.run(&Local, &context, &mut |stage| display.begin(stage))?;
     display.end();
     let folder = &job.settings().output.path;
     for place in job.rejected_places()? {
@@ -52,9 +52,9 @@ pub(super) fn vocab(run: &Run, common: &Common, output: &Output) -> Result<(), E
     plan.warnings.iter().for_each(|warning| output.warning(warning));
     let input_bytes = plan.input_bytes;
     let job = VocabJob::open(plan, run.force)?;
-    let mut context = context(common)?;
+    let context = context(common)?;
     let mut display = Display::new(output, context.progress.clone(), input_bytes);
-    let report = job.run(&Local, &mut context, &mut |stage| display.begin(stage))?;
+    let report = job.run(&Local, &context, &mut |stage| display.begin(stage))?;
     display.end();
     output.result(&report);
     output.result(format_args!("vocabulary: {}", from_here(&job.run_settings().path)));

@@ -11,11 +11,10 @@ use crate::error::Error;
 pub struct Local;
 
 impl Engine for Local {
-    fn execute(&self, stage: &dyn Stage, context: &mut Context) -> Result<(), Error> {
+    fn execute(&self, stage: &dyn Stage, context: &Context) -> Result<(), Error> {
         let tasks: Vec<u32> = (0..stage.count()).filter(|&task| !stage.is_done(task)).collect();
         let threads = context.pool.current_num_threads();
         let side_by_side = threads.min(tasks.len()).max(1);
-        context.width = threads / side_by_side;
         run_all(stage, &tasks, side_by_side, context)
     }
 }
@@ -26,13 +25,15 @@ fn run_all(stage: &dyn Stage, tasks: &[u32], side_by_side: usize, context: &Cont
     let failed = AtomicBool::new(false);
     let first_error: Mutex<Option<Error>> = Mutex::new(None);
     let work = || {
+        context.running.fetch_add(1, Ordering::Relaxed);
         while !failed.load(Ordering::Relaxed) {
-            let Some(&task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
+            let Some(&task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
             if let Err(error) = run_once(stage, task, context) {
                 failed.store(true, Ordering::Relaxed);
                 first_error.lock().expect("no thread panics while it holds this").get_or_insert(error);
             }
         }
+        context.running.fetch_sub(1, Ordering::Relaxed);
     };
     thread::scope(|scope| {
         for _ in 1..side_by_side {

@@ -2,6 +2,8 @@
 
 mod local;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use rayon::ThreadPool;
 
 use crate::error::Error;
@@ -27,8 +29,8 @@ pub trait Stage: Sync {
 pub struct Context {
     /// Threads to work with; shared by all tasks of this process.
     pub pool: ThreadPool,
-    /// How many of them this task may count on for itself.
-    pub width: usize,
+    /// Tasks that run in this process now.
+    running: AtomicUsize,
     /// The request to stop.
     pub stop: Stop,
     /// Where work done is told.
@@ -41,8 +43,12 @@ impl Context {
         let pool =
             rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("worker-{i}"));
         let pool = pool.build().map_err(|e| Error::Retry(format!("cannot start threads: {e}")))?;
-        let width = pool.current_num_threads();
-        Ok(Context { pool, width, stop, progress })
+        Ok(Context { pool, running: AtomicUsize::new(0), stop, progress })
+    }
+
+    /// How many threads a task may count on for itself now: more when others have ended.
+    pub fn width(&self) -> usize {
+        (self.pool.current_num_threads() / self.running.load(Ordering::Relaxed).max(1)).max(1)
     }
 }
 
@@ -55,5 +61,5 @@ pub fn run_once(stage: &dyn Stage, task: u32, context: &Context) -> Result<(), E
 /// Runs all tasks of a stage.
 pub trait Engine {
     /// Runs what is not done; the first failure ends it.
-    fn execute(&self, stage: &dyn Stage, context: &mut Context) -> Result<(), Error>;
+    fn execute(&self, stage: &dyn Stage, context: &Context) -> Result<(), Error>;
 }

@@ -10,7 +10,7 @@ use crate::plan::MapTask;
 use crate::readers::{self, ReadSettings, Record};
 
 /// Text of a batch, about.
-const BATCH_BYTES: usize = 1 << 20;
+const BATCH_BYTES: usize = 2 << 20;
 /// Rejected records of a batch at most.
 const BATCH_REJECTS: usize = 1000;
 /// Batches read ahead.

@@ -108,7 +108,7 @@ impl VocabJob {
     pub fn run(
         &self,
         engine: &dyn Engine,
-        context: &mut Context,
+        context: &Context,
         begin: &mut dyn FnMut(&dyn Stage),
     ) -> Result<VocabReport, Error> {
         let _lock = work::lock(&self.run.work, &self.run.path)?;

@@ -122,7 +122,7 @@ impl Steps {
 
     fn apply_all(&self, documents: &[Document], format: Format) -> Vec<Chunk> {
         // Several chunks a thread, so that a long document does not keep the others waiting.
-        let chunk = documents.len().div_ceil(8 * rayon::current_num_threads()).max(1);
+        let chunk = documents.len().div_ceil(32 * rayon::current_num_threads()).max(1);
         let apply = |documents: &[Document]| {
             let mut room =
                 self.rooms.lock().expect("no thread panics while it holds this").pop().unwrap_or_default();

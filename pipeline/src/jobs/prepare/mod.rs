@@ -226,7 +226,7 @@ impl PrepareJob {
     pub fn run(
         &self,
         engine: &dyn Engine,
-        context: &mut Context,
+        context: &Context,
         begin: &mut dyn FnMut(&dyn Stage),
     ) -> Result<Manifest, Error> {
         let output = &self.settings.output;

@@ -108,9 +108,12 @@ impl Stage for Reduce<'_> {
             context.stop.check()?;
             let bucket = self.gather(layout.fine_of(bucket_index, split), &mut counters)?;
             // As many copies at once as there are threads for this task: each holds its instances.
-            for some in writers.chunks_mut(context.width.max(1)) {
+            let mut waiting = &mut writers[..];
+            while !waiting.is_empty() {
+                let (now, later) = waiting.split_at_mut(context.width().min(waiting.len()));
                 let write = |copy: &mut Copy<'_>| copy.write_bucket(&bucket, bucket_index, context);
-                context.pool.install(|| some.par_iter_mut().try_for_each(write))?;
+                context.pool.install(|| now.par_iter_mut().try_for_each(write))?;
+                waiting = later;
             }
             counters.without_instance += without_instance(bucket.len(), &writers);
         }
