@@ -56,6 +56,9 @@ fn vocabularies() {
     assert_eq!(hashes(&place.join("out-plain")), hashes(&place.join("out-crlf")));
     with("no-mask", &google.replace("[MASK]\n", "")).exits(3).says(&["no-mask", "[MASK]"]);
     with("twice", &format!("{google}的\n")).exits(3).says(&["twice:21129", "的"]);
+    with("specials", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n")
+        .exits(3)
+        .says(&["specials", "nothing in it is text"]);
     with("nothing", "").exits(3).says(&["nothing"]);
     place.run(&["prepare", "run.toml", "--set", "vocab=gone.txt"]).exits(3).says(&["gone.txt"]);
 }

@@ -18,7 +18,8 @@ mod report;
 use std::fs;
 use std::path::PathBuf;
 
-use quanci_shards::{FORMAT_VERSION, Manifest};
+use quanci_shards::mask::{Masker, replacements};
+use quanci_shards::{FORMAT_VERSION, FileKeys, Manifest};
 
 use crate::config::{PrepareSettings, Words};
 use crate::engine::{Context, Engine, Stage};
@@ -64,6 +65,9 @@ impl Prepared {
     fn read(recipe: &Recipe) -> Result<Prepared, Error> {
         let settings = parse(recipe)?;
         let vocabulary = Vocabulary::read(&settings.vocab)?;
+        if vocabulary.reserved().len() == vocabulary.len() {
+            return Err(Error::input(&settings.vocab, "has special tokens alone: nothing in it is text"));
+        }
         let user_dict = user_dict(&settings.segment)?;
         let dictionary = match (settings.segment.words, &user_dict) {
             (Words::Jieba, Some(bytes)) => {
@@ -211,6 +215,9 @@ impl PrepareJob {
         let Some(layout) = self.layout()? else {
             return Err(Error::Retry("the stages map and layout are not done yet".to_owned()));
         };
+        let keys = FileKeys { data_id: layout.data_id.clone(), vocabulary_sha256: self.vocabulary.sha256() };
+        let replacements = replacements(self.vocabulary.len() as u32, &self.vocabulary.reserved());
+        let masker = Masker::new(self.settings.masking, self.vocabulary.specials().mask, replacements);
         Ok(reduce::Reduce {
             plan: &self.plan,
             settings: &self.settings,
@@ -219,6 +226,8 @@ impl PrepareJob {
             parts: &self.parts,
             folder: self.folder.join("reduce"),
             pairs: pair_settings(&self.settings, &self.vocabulary),
+            keys,
+            masker,
         })
     }
 

@@ -35,6 +35,10 @@ pub(super) struct Reduce<'a> {
     pub(super) parts: &'a Path,
     pub(super) folder: PathBuf,
     pub(super) pairs: PairSettings,
+    /// What ties every file to this data set.
+    pub(super) keys: FileKeys,
+    /// For each copy to clone.
+    pub(super) masker: Masker,
 }
 
 /// What a reduce task wrote.
@@ -226,20 +230,13 @@ impl<'a> Copy<'a> {
     fn new(reduce: &'a Reduce<'a>, split: Split, copy: u32, folder: &Path) -> Result<Self, Error> {
         let path = folder.join(file_name(copy));
         let file = File::create_new(&path).map_err(Error::io("create", &path))?;
-        let keys = FileKeys {
-            data_id: reduce.layout.data_id.clone(),
-            vocabulary_sha256: reduce.vocabulary.sha256(),
-        };
         let sources: Vec<String> = reduce.settings.corpora.iter().map(|corpus| corpus.name.clone()).collect();
-        let writer = ShardWriter::new(BufWriter::with_capacity(1 << 18, file), &path, &keys, &sources)?;
+        let writer =
+            ShardWriter::new(BufWriter::with_capacity(1 << 18, file), &path, &reduce.keys, &sources)?;
         let specials = reduce.vocabulary.specials();
         // What is measured on must not change from epoch to epoch: validation rows always carry their masks.
         let masked = reduce.settings.masking.mode == MaskMode::Static || split == Split::Validation;
-        let masker = masked.then(|| {
-            let size = reduce.vocabulary.len() as u32;
-            let replacements = quanci_shards::mask::replacements(size, &reduce.vocabulary.reserved());
-            Masker::new(reduce.settings.masking, specials.mask, replacements)
-        });
+        let masker = masked.then(|| reduce.masker.clone());
         let rows = RowBuilder::new(specials.cls, specials.sep);
         let (counters, made) = Default::default();
         Ok(Copy { reduce, split, copy, path, writer, masker, rows, counters, made })
