@@ -11,6 +11,8 @@ use crate::readers::{self, ReadSettings, Record};
 
 /// Text of a batch, about.
 const BATCH_BYTES: usize = 2 << 20;
+/// Documents of a batch at least, unless they are long.
+const BATCH_DOCUMENTS: usize = 8;
 /// Rejected records of a batch at most.
 const BATCH_REJECTS: usize = 1000;
 /// Batches read ahead.
@@ -40,7 +42,9 @@ impl Batch {
     }
 
     fn is_full(&self) -> bool {
-        self.text >= BATCH_BYTES || self.rejected.len() >= BATCH_REJECTS
+        // Long documents are waited for until there are some for each thread, within reason.
+        let enough = self.documents.len() >= BATCH_DOCUMENTS || self.text >= 4 * BATCH_BYTES;
+        (self.text >= BATCH_BYTES && enough) || self.rejected.len() >= BATCH_REJECTS
     }
 }
 
