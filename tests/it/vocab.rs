@@ -50,7 +50,11 @@ fn layouts_and_coverage() {
     assert_eq!(ran.json()["counters"]["read"]["unknown"], 0, "every character is covered");
     // A vocabulary is not overwritten unless asked for.
     let smaller = ["vocab", "v.toml", "--set", "vocabulary.size=500"];
+    place.run(&smaller).exits(3).says(&["another vocabulary", "--force"]);
+    fs::remove_file(place.join("v/tokenizer.json")).unwrap();
+    fs::remove_file(place.join("v/tokenizer_config.json")).unwrap();
     place.run(&smaller).exits(3).says(&["v/vocab.txt", "another vocabulary", "--force"]);
+    assert!(!place.join("v/tokenizer.json").exists());
     assert_eq!(fs::read_to_string(place.join("v/vocab.txt")).unwrap(), text);
     place.run(&[&smaller[..], &["--force"]].concat()).exits(0);
     place.write("bad.toml", config("layout = [\"[PAD]\"]\nsize = 8000"));

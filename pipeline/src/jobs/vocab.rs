@@ -329,11 +329,8 @@ impl Stage for Train<'_> {
         let vocabulary = Vocabulary::from_pieces(trained.pieces.clone(), path)?;
         let coverage = Coverage::measure(&words, &vocabulary);
         let files = TokenizerFiles::new(&vocabulary, settings.lowercase, settings.han)?;
-        // Another attempt at this task wrote the same bytes; anything else is somebody's vocabulary.
-        if path.exists() && !self.job.force && fs::read(path).ok().as_ref() != Some(&files.vocab) {
-            let message = "is there already, and is another vocabulary; name another `vocabulary.path`, or replace it \
-                           with --force";
-            return Err(Error::Output { path: path.clone(), message: message.to_owned() });
+        if !self.job.force {
+            refuse_to_replace(&files, path)?;
         }
         files.write(path)?;
         let report = VocabReport {
@@ -364,6 +361,20 @@ impl Train<'_> {
         }
         Ok(all)
     }
+}
+
+/// Another attempt at this task wrote the same bytes; anything else that is there is somebody's.
+fn refuse_to_replace(files: &TokenizerFiles, path: &Path) -> Result<(), Error> {
+    let [_, tokenizer, config] = files.named();
+    let beside = [tokenizer, config].map(|(name, bytes)| (path.with_file_name(name), bytes));
+    for (path, bytes) in beside.into_iter().chain([(path.to_path_buf(), &files.vocab[..])]) {
+        if path.exists() && fs::read(&path).ok().as_deref() != Some(bytes) {
+            let message = "is there already, and is of another vocabulary; name another `vocabulary.path`, or replace it \
+                           with --force";
+            return Err(Error::Output { path, message: message.to_owned() });
+        }
+    }
+    Ok(())
 }
 
 /// What deserves a word about the training.
