@@ -1,12 +1,10 @@
 //! Settings: what the user wrote (TOML, `--set`) becomes what the code may trust, or every problem at once.
 
-mod node;
 mod prepare;
-mod section;
 mod vocab;
 mod words;
 
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,8 +13,8 @@ pub use vocab::{Layout, Merge, VocabRun, VocabularySettings};
 pub use words::{Han, Words};
 
 use crate::error::Error;
-use node::Node;
-use section::{Problems, Section};
+use quanci_settings::Section;
+pub use quanci_settings::Source;
 
 /// One `[[corpus]]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -129,49 +127,14 @@ pub struct CleanSettings {
     pub dedup: bool,
 }
 
-/// A settings file as it was read, for messages.
-#[derive(Debug, Clone)]
-pub struct Source {
-    /// The file.
-    pub path: PathBuf,
-    /// The folder that the paths in it are relative to.
-    pub base: PathBuf,
-}
-
-impl Source {
-    /// A path of the settings file, which is relative to its folder, with every `..` worked out.
-    pub fn join(&self, path: impl AsRef<Path>) -> PathBuf {
-        let mut joined = PathBuf::new();
-        for component in self.base.join(path).components() {
-            match component {
-                Component::ParentDir if joined.pop() => {}
-                component => joined.push(component),
-            }
-        }
-        joined
-    }
-
-    /// Parses `text`, lays `overrides` over it and gives the tree to `read`; every problem comes back at once.
-    fn parse<T>(
-        path: &Path,
-        text: &str,
-        overrides: &[String],
-        read: impl FnOnce(&Source, &Section<'_>) -> T,
-    ) -> Result<T, Error> {
-        let root: Node = node::parse(path, text, overrides)?;
-        let base = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // Links in the base are followed here, so that what `..` means below does not depend on them.
-        let base = base.canonicalize().unwrap_or_else(|_| base.to_path_buf());
-        let source = Source { path: path.to_path_buf(), base };
-        let problems = Problems::new(path);
-        let section = Section::new("", &root, &problems);
-        let settings = read(&source, &section);
-        section.finish();
-        match problems.into_lines() {
-            lines if lines.is_empty() => Ok(settings),
-            lines => Err(Error::Settings(lines)),
-        }
-    }
+/// Reads the text of a settings file; see [`quanci_settings::read`].
+fn read<T>(
+    path: &Path,
+    text: &str,
+    overrides: &[String],
+    from: impl FnOnce(&Source, &Section<'_>) -> T,
+) -> Result<T, Error> {
+    quanci_settings::read(path, text, overrides, from).map_err(Error::Settings)
 }
 
 /// The `[[corpus]]` tables, which prepare and vocab runs share.

@@ -6,8 +6,9 @@ use quanci_shards::Objective;
 use quanci_shards::mask::{MaskMode, MaskSettings, MaskUnit, Replace};
 use serde::{Deserialize, Serialize};
 
-use super::section::Section;
 use super::words::{Han, Words};
+use quanci_settings::Section;
+
 use super::{CleanSettings, CorpusSettings, Source, clean, corpora};
 use crate::error::Error;
 
@@ -101,7 +102,7 @@ impl PrepareSettings {
         overrides: &[String],
         out: Option<&Path>,
     ) -> Result<PrepareSettings, Error> {
-        Source::parse(path, text, overrides, |source, root| from_section(source, root, out))
+        super::read(path, text, overrides, |source, root| from_section(source, root, out))
     }
 }
 

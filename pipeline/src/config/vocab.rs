@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::prepare::{SegmentSettings, han, segment};
-use super::section::Section;
 use super::words::Han;
+use quanci_settings::Section;
+
 use super::{CleanSettings, CorpusSettings, Source, clean, corpora};
 use crate::error::Error;
 
@@ -92,7 +93,7 @@ impl VocabRun {
         overrides: &[String],
         out: Option<&Path>,
     ) -> Result<VocabRun, Error> {
-        Source::parse(path, text, overrides, |source, root| from_section(source, root, out))
+        super::read(path, text, overrides, |source, root| from_section(source, root, out))
     }
 }
 

@@ -7,23 +7,23 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use super::node::{Node, Origin, Value};
+use crate::node::{Node, Origin, Value};
 
 /// Every problem of a settings file, in the order of its lines.
 #[derive(Debug)]
-pub(super) struct Problems<'a> {
+pub(crate) struct Problems<'a> {
     file: &'a Path,
     found: RefCell<Vec<(usize, String)>>,
 }
 
 impl<'a> Problems<'a> {
     /// No problem yet with `file`.
-    pub(super) fn new(file: &'a Path) -> Self {
+    pub(crate) fn new(file: &'a Path) -> Self {
         Problems { file, found: RefCell::default() }
     }
 
     /// Adds a problem of the key `path`.
-    pub(super) fn add(&self, origin: Origin, path: &str, message: impl Display) {
+    pub(crate) fn add(&self, origin: Origin, path: &str, message: impl Display) {
         let (line, place) = match origin {
             Origin::Line(line) => (line, format!("{}:{line}", self.file.display())),
             Origin::CommandLine => (usize::MAX, "--set".to_owned()),
@@ -32,7 +32,7 @@ impl<'a> Problems<'a> {
     }
 
     /// All of them.
-    pub(super) fn into_lines(self) -> Vec<String> {
+    pub(crate) fn into_lines(self) -> Vec<String> {
         let mut found = self.found.into_inner();
         found.sort();
         found.into_iter().map(|(_, line)| line).collect()
@@ -40,7 +40,7 @@ impl<'a> Problems<'a> {
 }
 
 /// A table being read.
-pub(super) struct Section<'a> {
+pub struct Section<'a> {
     path: String,
     origin: Origin,
     table: &'a BTreeMap<String, Node>,
@@ -52,7 +52,7 @@ static NO_TABLE: BTreeMap<String, Node> = BTreeMap::new();
 
 impl<'a> Section<'a> {
     /// The table `node`, whose keys are shown below `path`.
-    pub(super) fn new(path: &str, node: &'a Node, problems: &'a Problems<'a>) -> Self {
+    pub(crate) fn new(path: &str, node: &'a Node, problems: &'a Problems<'a>) -> Self {
         let table = match &node.value {
             Value::Table(table) => table,
             other => {
@@ -73,12 +73,12 @@ impl<'a> Section<'a> {
     }
 
     /// True if the key is written.
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }
 
     /// Adds a problem of `key`, at its own line if it is written.
-    pub(super) fn problem(&self, key: &str, message: impl Display) {
+    pub fn problem(&self, key: &str, message: impl Display) {
         let origin = self.table.get(key).map_or(self.origin, |node| node.origin);
         self.problems.add(origin, &self.key_path(key), message);
     }
@@ -88,7 +88,7 @@ impl<'a> Section<'a> {
     }
 
     /// An integer within `range`, `default` where it is not written.
-    pub(super) fn integer(&self, key: &'static str, default: u64, range: RangeInclusive<u64>) -> u64 {
+    pub fn integer(&self, key: &'static str, default: u64, range: RangeInclusive<u64>) -> u64 {
         match self.ask(key).map(|node| &node.value) {
             None => default,
             Some(Value::Integer(value)) => match u64::try_from(*value) {
@@ -106,7 +106,7 @@ impl<'a> Section<'a> {
     }
 
     /// A number within `range`; an integer will do.
-    pub(super) fn number(&self, key: &'static str, default: f64, range: RangeInclusive<f64>) -> f64 {
+    pub fn number(&self, key: &'static str, default: f64, range: RangeInclusive<f64>) -> f64 {
         let value = match self.ask(key).map(|node| &node.value) {
             None => return default,
             Some(Value::Integer(value)) => *value as f64,
@@ -123,8 +123,36 @@ impl<'a> Section<'a> {
         value
     }
 
+    /// As many numbers as `default` has, each within `range`.
+    pub fn numbers<const N: usize>(
+        &self,
+        key: &'static str,
+        default: &[f64; N],
+        range: RangeInclusive<f64>,
+    ) -> [f64; N] {
+        let Some(node) = self.ask(key) else { return *default };
+        let Value::Array(items) = &node.value else {
+            self.expected(key, &format!("an array of {N} numbers"), &node.value);
+            return *default;
+        };
+        let mut numbers = *default;
+        if items.len() != N {
+            self.problem(key, format_args!("must be {N} numbers, not {}", items.len()));
+        }
+        for (number, item) in numbers.iter_mut().zip(items) {
+            match item.value {
+                Value::Integer(value) if range.contains(&(value as f64)) => *number = value as f64,
+                Value::Float(value) if range.contains(&value) => *number = value,
+                Value::Integer(value) => self.problem(key, out_of_range(&value, &range)),
+                Value::Float(value) => self.problem(key, out_of_range(&value, &range)),
+                ref other => self.expected(key, "an array of numbers", other),
+            }
+        }
+        numbers
+    }
+
     /// True or false.
-    pub(super) fn boolean(&self, key: &'static str, default: bool) -> bool {
+    pub fn boolean(&self, key: &'static str, default: bool) -> bool {
         match self.ask(key).map(|node| &node.value) {
             None => default,
             Some(Value::Boolean(value)) => *value,
@@ -136,7 +164,7 @@ impl<'a> Section<'a> {
     }
 
     /// A string, if it is written.
-    pub(super) fn string(&self, key: &'static str) -> Option<String> {
+    pub fn string(&self, key: &'static str) -> Option<String> {
         match self.ask(key).map(|node| &node.value) {
             None => None,
             Some(Value::String(value)) if !value.is_empty() => Some(value.clone()),
@@ -152,7 +180,7 @@ impl<'a> Section<'a> {
     }
 
     /// A string that must be written.
-    pub(super) fn required_string(&self, key: &'static str, what: &str) -> String {
+    pub fn required_string(&self, key: &'static str, what: &str) -> String {
         self.string(key).unwrap_or_else(|| {
             if !self.has(key) {
                 self.problem(key, format_args!("is missing: {what}"));
@@ -162,7 +190,7 @@ impl<'a> Section<'a> {
     }
 
     /// A string or an array of strings, if it is written.
-    pub(super) fn strings(&self, key: &'static str) -> Option<Vec<String>> {
+    pub fn strings(&self, key: &'static str) -> Option<Vec<String>> {
         let node = self.ask(key)?;
         match &node.value {
             Value::String(value) => Some(vec![value.clone()]),
@@ -184,7 +212,7 @@ impl<'a> Section<'a> {
     }
 
     /// One of `choices`, each a word and what it stands for; the first is the default.
-    pub(super) fn choice<T: Copy>(&self, key: &'static str, choices: &[(&str, T)]) -> T {
+    pub fn choice<T: Copy>(&self, key: &'static str, choices: &[(&str, T)]) -> T {
         let default = choices[0].1;
         let Some(written) = self.string(key) else { return default };
         match choices.iter().find(|(word, _)| *word == written) {
@@ -202,7 +230,7 @@ impl<'a> Section<'a> {
     }
 
     /// The table `key` within this one; an empty one where it is not written.
-    pub(super) fn section(&self, key: &'static str) -> Section<'a> {
+    pub fn section(&self, key: &'static str) -> Section<'a> {
         match self.ask(key) {
             Some(node) => Section::new(&self.key_path(key), node, self.problems),
             None => Section {
@@ -216,7 +244,7 @@ impl<'a> Section<'a> {
     }
 
     /// The tables of the array `[[key]]`.
-    pub(super) fn sections(&self, key: &'static str) -> Vec<Section<'a>> {
+    pub fn sections(&self, key: &'static str) -> Vec<Section<'a>> {
         match self.ask(key).map(|node| &node.value) {
             None => Vec::new(),
             Some(Value::Array(items)) => {
@@ -232,7 +260,7 @@ impl<'a> Section<'a> {
     }
 
     /// Ends the reading: what was written and never asked for is unknown.
-    pub(super) fn finish(self) {
+    pub fn finish(self) {
         let asked = self.asked.borrow();
         for key in self.table.keys().filter(|key| !asked.contains(&key.as_str())) {
             self.problem(key, format_args!("is unknown{}", suggestion(key, &asked)));

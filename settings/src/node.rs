@@ -6,11 +6,9 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::error::Error;
-
 /// Where a value was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(crate) enum Origin {
     /// A line of the file, from 1.
     Line(usize),
     /// A `--set` of the command line.
@@ -19,7 +17,7 @@ pub(super) enum Origin {
 
 /// A value and where it was written.
 #[derive(Debug, Clone)]
-pub(super) struct Node {
+pub(crate) struct Node {
     /// The value.
     pub value: Value,
     /// Where.
@@ -28,7 +26,7 @@ pub(super) struct Node {
 
 /// TOML's values, as far as settings use them.
 #[derive(Debug, Clone)]
-pub(super) enum Value {
+pub(crate) enum Value {
     String(String),
     Integer(i64),
     Float(f64),
@@ -41,7 +39,7 @@ pub(super) enum Value {
 
 impl Value {
     /// What it is, for "expected X, found Y".
-    pub(super) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Value::String(_) => "a string",
             Value::Integer(_) => "an integer",
@@ -55,10 +53,10 @@ impl Value {
 }
 
 /// Parses the text of a settings file and lays `overrides` (`dotted.key=value`) over it.
-pub(super) fn parse(path: &Path, text: &str, overrides: &[String]) -> Result<Node, Error> {
+pub(crate) fn parse(path: &Path, text: &str, overrides: &[String]) -> Result<Node, String> {
     let parsed = DeTable::parse(text).map_err(|error| {
         let line = error.span().map_or(1, |span| line_of(text, span.start));
-        Error::settings(format!("{}:{line}: not TOML: {}", path.display(), error.message()))
+        format!("{}:{line}: not TOML: {}", path.display(), error.message())
     })?;
     let mut root = table(parsed.get_ref(), &|offset| Origin::Line(line_of(text, offset)));
     for set in overrides {
@@ -67,16 +65,14 @@ pub(super) fn parse(path: &Path, text: &str, overrides: &[String]) -> Result<Nod
     Ok(Node { value: Value::Table(root), origin: Origin::Line(1) })
 }
 
-fn parse_override(set: &str) -> Result<BTreeMap<String, Node>, Error> {
+fn parse_override(set: &str) -> Result<BTreeMap<String, Node>, String> {
     let Some((key, value)) = set.split_once('=') else {
-        return Err(Error::settings(format!(
-            "--set {set}: write it as key=value, for example masking.prob=0.2"
-        )));
+        return Err(format!("--set {set}: write it as key=value, for example masking.prob=0.2"));
     };
     // A bare word is a string: `--set masking.unit=piece` needs no quotes within quotes.
     let quoted = format!("{key} = {}", toml::Value::String(value.to_owned()));
     let parsed = DeTable::parse(set).or_else(|_| DeTable::parse(&quoted));
-    let parsed = parsed.map_err(|error| Error::settings(format!("--set {set}: {}", error.message())))?;
+    let parsed = parsed.map_err(|error| format!("--set {set}: {}", error.message()))?;
     Ok(table(parsed.get_ref(), &|_| Origin::CommandLine))
 }
 

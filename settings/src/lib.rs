@@ -1,0 +1,55 @@
+//! Settings files, as both programs read them: TOML with `--set` laid over it becomes what the code may trust, or every
+//! problem at once, each with its line, its key and the nearest valid key. Knows no key of either program.
+
+mod node;
+mod section;
+
+use std::path::{Component, Path, PathBuf};
+
+pub use section::Section;
+
+/// A settings file as it was read, for messages and for the paths in it.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The file.
+    pub path: PathBuf,
+    /// The folder that the paths in it are relative to.
+    pub base: PathBuf,
+}
+
+impl Source {
+    /// A path of the settings file, which is relative to its folder, with every `..` worked out.
+    pub fn join(&self, path: impl AsRef<Path>) -> PathBuf {
+        let mut joined = PathBuf::new();
+        for component in self.base.join(path).components() {
+            match component {
+                Component::ParentDir if joined.pop() => {}
+                component => joined.push(component),
+            }
+        }
+        joined
+    }
+}
+
+/// Parses `text`, the content of the file `path`, lays `overrides` (`dotted.key=value`) over it and gives the tree to
+/// `read`, which asks for every key it knows. Every problem comes back at once, one a line, in the file's order.
+pub fn read<T>(
+    path: &Path,
+    text: &str,
+    overrides: &[String],
+    read: impl FnOnce(&Source, &Section<'_>) -> T,
+) -> Result<T, Vec<String>> {
+    let root = node::parse(path, text, overrides).map_err(|problem| vec![problem])?;
+    let base = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Links in the base are followed here, so that what `..` means below does not depend on them.
+    let base = base.canonicalize().unwrap_or_else(|_| base.to_path_buf());
+    let source = Source { path: path.to_path_buf(), base };
+    let problems = section::Problems::new(path);
+    let section = Section::new("", &root, &problems);
+    let settings = read(&source, &section);
+    section.finish();
+    match problems.into_lines() {
+        lines if lines.is_empty() => Ok(settings),
+        lines => Err(lines),
+    }
+}

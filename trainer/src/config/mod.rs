@@ -1,0 +1,253 @@
+//! The settings of a pretrain run: what the user wrote (TOML, `--set`) becomes what the code may trust, or every problem
+//! at once.
+
+mod masking;
+mod phase;
+
+use std::path::{Path, PathBuf};
+
+use quanci_settings::{Section, Source};
+use serde::{Deserialize, Serialize};
+
+pub use masking::MaskOverride;
+pub use phase::{DataSource, MicroBatch, OptimizerState, PhaseSettings, Schedule};
+
+use crate::error::Error;
+
+/// No count is larger.
+const MANY: u64 = 1_000_000_000_000;
+
+/// A pretrain run.
+#[derive(Debug, Clone, Serialize)]
+pub struct PretrainSettings {
+    /// Where it was read from.
+    #[serde(skip)]
+    pub source: Source,
+    /// What every random draw comes from.
+    pub seed: u64,
+    /// The model's shape: a `config.json` as Hugging Face writes it.
+    pub model: PathBuf,
+    /// Weights to begin with: a Hugging Face folder, `model.safetensors` or `pytorch_model.bin`.
+    pub init_from: Option<PathBuf>,
+    /// The run's folder: checkpoints, logs, the exported model.
+    pub output: PathBuf,
+    /// What is trained on, in order.
+    pub phases: Vec<PhaseSettings>,
+    /// `[masking]`: what differs from the data set's own.
+    pub masking: MaskOverride,
+    /// `[optimizer]`.
+    pub optimizer: OptimizerSettings,
+    /// `[precision]`.
+    pub precision: PrecisionSettings,
+    /// `[data]`.
+    pub data: DataSettings,
+    /// `[checkpoint]`.
+    pub checkpoint: CheckpointSettings,
+    /// `[evaluation]`.
+    pub evaluation: EvaluationSettings,
+    /// `[log]`.
+    pub log: LogSettings,
+}
+
+/// `[optimizer]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OptimizerSettings {
+    /// Which.
+    pub name: OptimizerName,
+    /// Decay of the first and second moments.
+    pub betas: (f64, f64),
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+    /// Decoupled decay of weights; biases and LayerNorm have none.
+    pub weight_decay: f64,
+    /// Divide the moments by 1 - beta^t. Google's Adam does not.
+    pub bias_correction: bool,
+    /// Largest global norm of the gradients; 0 does not clip.
+    pub clip_norm: f64,
+}
+
+/// The optimizers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OptimizerName {
+    /// Adam with decoupled weight decay (Loshchilov and Hutter 2019); without bias correction it is Google BERT's.
+    Adamw,
+    /// LAMB as Chinese-BERT-wwm's authors wrote it: no bias correction, a trust ratio on every tensor.
+    Lamb,
+    /// LAMB as NVIDIA's apex: bias correction, a trust ratio on tensors with weight decay only.
+    LambNvidia,
+}
+
+/// `[precision]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PrecisionSettings {
+    /// What matrix products are computed in.
+    pub compute: Compute,
+    /// Forget what layers computed, and compute it again on the way back: less memory, a third more work.
+    pub activation_checkpointing: bool,
+}
+
+/// What matrix products are computed in. Weights and optimizer state are fp32 throughout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compute {
+    /// IEEE single precision.
+    Fp32,
+    /// Single precision with 10 bits of mantissa in products (NVIDIA Ampere and later).
+    Tf32,
+    /// bfloat16 by autocast.
+    Bf16,
+    /// Half precision by autocast, with a dynamic loss scale.
+    Fp16,
+}
+
+/// `[data]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DataSettings {
+    /// Streams that the row groups are dealt to; the number of ranks divides it.
+    pub lanes: u32,
+    /// Row groups shuffled together, over all lanes.
+    pub window: u32,
+    /// Global batches among which rows of about equal length are put together; 0 does not group.
+    pub group_batches: u32,
+    /// Rows are padded to a multiple of this many pieces.
+    pub pad_multiple: u32,
+    /// Threads that read and mask.
+    pub workers: u32,
+}
+
+/// `[checkpoint]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckpointSettings {
+    /// Steps between two; one is always written at the end of a phase. 0 writes no others.
+    pub every_steps: u64,
+    /// How many of the newest stay.
+    pub keep_last: u32,
+    /// Those at multiples of this step stay for ever; 0 for none.
+    pub keep_every: u64,
+}
+
+/// `[evaluation]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EvaluationSettings {
+    /// Steps between two; one is always done at the end of a phase. 0 does no others.
+    pub every_steps: u64,
+    /// Rows of a micro-batch.
+    pub micro_batch: u32,
+    /// Rows to evaluate on at most, from the start of the validation split; 0 takes all.
+    pub max_rows: u64,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogSettings {
+    /// Steps between two lines.
+    pub every_steps: u64,
+    /// Write TensorBoard event files as well.
+    pub tensorboard: bool,
+}
+
+impl PretrainSettings {
+    /// Reads the settings file `path` with `overrides` (`dotted.key=value`) laid over it.
+    pub fn read(path: &Path, overrides: &[String]) -> Result<PretrainSettings, Error> {
+        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        PretrainSettings::parse(path, &text, overrides)
+    }
+
+    /// Parses the text of a settings file.
+    pub fn parse(path: &Path, text: &str, overrides: &[String]) -> Result<PretrainSettings, Error> {
+        quanci_settings::read(path, text, overrides, from_section).map_err(Error::Settings)
+    }
+
+    /// Steps of all phases.
+    pub fn total_steps(&self) -> u64 {
+        self.phases.iter().map(|phase| phase.steps).sum()
+    }
+}
+
+fn from_section(source: &Source, root: &Section<'_>) -> PretrainSettings {
+    PretrainSettings {
+        source: source.clone(),
+        seed: root.integer("seed", 12345, 0..=MANY),
+        model: source
+            .join(root.required_string("model", "a config.json such as configs/models/bert-mini.json")),
+        init_from: root.string("init_from").map(|path| source.join(path)),
+        output: source.join(root.required_string("output", "the folder for checkpoints and logs")),
+        phases: phase::phases(source, root),
+        masking: masking::from_section(root.section("masking")),
+        optimizer: optimizer(root.section("optimizer")),
+        precision: precision(root.section("precision")),
+        data: data(root.section("data")),
+        checkpoint: checkpoint(root.section("checkpoint")),
+        evaluation: evaluation(root.section("evaluation")),
+        log: log(root.section("log")),
+    }
+}
+
+fn optimizer(section: Section<'_>) -> OptimizerSettings {
+    use OptimizerName::{Adamw, Lamb, LambNvidia};
+    let name = section.choice("name", &[("adamw", Adamw), ("lamb", Lamb), ("lamb_nvidia", LambNvidia)]);
+    let betas = section.numbers("betas", &[0.9, 0.999], 0.0..=0.999_999_9);
+    let settings = OptimizerSettings {
+        name,
+        betas: (betas[0], betas[1]),
+        epsilon: section.number("epsilon", 1e-6, 0.0..=1.0),
+        weight_decay: section.number("weight_decay", 0.01, 0.0..=10.0),
+        bias_correction: section.boolean("bias_correction", name != Lamb),
+        clip_norm: section.number("clip_norm", 1.0, 0.0..=1e9),
+    };
+    section.finish();
+    settings
+}
+
+fn precision(section: Section<'_>) -> PrecisionSettings {
+    use Compute::{Bf16, Fp16, Fp32, Tf32};
+    let names = [("fp32", Fp32), ("tf32", Tf32), ("bf16", Bf16), ("fp16", Fp16)];
+    let settings = PrecisionSettings {
+        compute: section.choice("compute", &names),
+        activation_checkpointing: section.boolean("activation_checkpointing", false),
+    };
+    section.finish();
+    settings
+}
+
+fn data(section: Section<'_>) -> DataSettings {
+    let settings = DataSettings {
+        lanes: section.integer("lanes", 64, 1..=65536) as u32,
+        window: section.integer("window", 64, 1..=1_000_000) as u32,
+        group_batches: section.integer("group_batches", 0, 0..=4096) as u32,
+        pad_multiple: section.integer("pad_multiple", 8, 1..=512) as u32,
+        workers: section.integer("workers", 2, 1..=256) as u32,
+    };
+    section.finish();
+    settings
+}
+
+fn checkpoint(section: Section<'_>) -> CheckpointSettings {
+    let settings = CheckpointSettings {
+        every_steps: section.integer("every_steps", 1000, 0..=MANY),
+        keep_last: section.integer("keep_last", 3, 1..=1_000_000) as u32,
+        keep_every: section.integer("keep_every", 0, 0..=MANY),
+    };
+    section.finish();
+    settings
+}
+
+fn evaluation(section: Section<'_>) -> EvaluationSettings {
+    let settings = EvaluationSettings {
+        every_steps: section.integer("every_steps", 1000, 0..=MANY),
+        micro_batch: section.integer("micro_batch", 64, 1..=65536) as u32,
+        max_rows: section.integer("max_rows", 0, 0..=MANY),
+    };
+    section.finish();
+    settings
+}
+
+fn log(section: Section<'_>) -> LogSettings {
+    let settings = LogSettings {
+        every_steps: section.integer("every_steps", 10, 1..=MANY),
+        tensorboard: section.boolean("tensorboard", true),
+    };
+    section.finish();
+    settings
+}

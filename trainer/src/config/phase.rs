@@ -1,0 +1,146 @@
+//! `[[phase]]`: what is trained on, how long, in what batches and at what rates.
+
+use std::path::PathBuf;
+
+use quanci_settings::{Section, Source};
+use serde::{Deserialize, Serialize};
+
+use super::MANY;
+
+/// One `[[phase]]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PhaseSettings {
+    /// The data sets, mixed by weight.
+    pub data: Vec<DataSource>,
+    /// Steps of the optimizer.
+    pub steps: u64,
+    /// Rows of a step, over all ranks and micro-batches.
+    pub global_batch: u32,
+    /// How the global batch is cut.
+    pub micro_batch: MicroBatch,
+    /// The rate at the end of the warm-up.
+    pub learning_rate: f64,
+    /// Steps in which the rate rises from 0 to its peak.
+    pub warmup_steps: u64,
+    /// How the rate falls afterwards.
+    pub schedule: Schedule,
+    /// What `polynomial` raises the remaining share to; 1 is linear, NVIDIA's BERT takes 0.5.
+    pub power: f64,
+    /// The rate at the end, as a share of the peak.
+    pub final_share: f64,
+    /// The optimizer's state at the start of this phase.
+    pub optimizer_state: OptimizerState,
+}
+
+/// A data set of a mixture.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DataSource {
+    /// Its folder.
+    pub path: PathBuf,
+    /// Its share of the rows, beside the others' weights.
+    pub weight: f64,
+}
+
+/// How a global batch is cut into what goes through the model at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MicroBatch {
+    /// So many rows.
+    Rows(u32),
+    /// As many rows of about equal length as make so many pieces, padding included.
+    Tokens(u32),
+}
+
+/// How the learning rate falls after the warm-up, over the steps of the phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Schedule {
+    /// In a line from the peak to the end (Hugging Face, NVIDIA).
+    Linear,
+    /// In the line that would have begun at step 0: a drop where the warm-up ends (google-research/bert).
+    LinearGoogle,
+    /// `remaining^power` of the whole phase, as NVIDIA's BERT.
+    Polynomial,
+    /// Not at all.
+    Constant,
+    /// In half a wave.
+    Cosine,
+}
+
+/// The optimizer's state at the start of a phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OptimizerState {
+    /// Goes on from the phase before.
+    Keep,
+    /// Starts from nothing.
+    Reset,
+}
+
+pub(super) fn phases(source: &Source, root: &Section<'_>) -> Vec<PhaseSettings> {
+    let phases: Vec<PhaseSettings> =
+        root.sections("phase").into_iter().map(|section| phase(source, section)).collect();
+    if phases.is_empty() {
+        root.problem("phase", "is missing: say in a table [[phase]] what to train on and for how long");
+    }
+    phases
+}
+
+fn phase(source: &Source, section: Section<'_>) -> PhaseSettings {
+    let schedules = [
+        ("linear", Schedule::Linear),
+        ("linear_google", Schedule::LinearGoogle),
+        ("polynomial", Schedule::Polynomial),
+        ("constant", Schedule::Constant),
+        ("cosine", Schedule::Cosine),
+    ];
+    let states = [("keep", OptimizerState::Keep), ("reset", OptimizerState::Reset)];
+    if !section.has("steps") {
+        section.problem("steps", "is missing: how many steps of the optimizer this phase takes");
+    }
+    let steps = section.integer("steps", 1, 1..=MANY);
+    let global_batch = section.integer("global_batch", 256, 1..=10_000_000) as u32;
+    let settings = PhaseSettings {
+        data: section.sections("data").into_iter().map(|data| data_source(source, data)).collect(),
+        steps,
+        global_batch,
+        micro_batch: micro_batch(&section, global_batch),
+        learning_rate: section.number("learning_rate", 1e-4, 0.0..=1000.0),
+        warmup_steps: section.integer("warmup_steps", 0, 0..=MANY),
+        schedule: section.choice("schedule", &schedules),
+        power: section.number("power", 1.0, 0.0..=10.0),
+        final_share: section.number("final_share", 0.0, 0.0..=1.0),
+        optimizer_state: section.choice("optimizer_state", &states),
+    };
+    if settings.warmup_steps > steps {
+        section.problem("warmup_steps", format_args!("is more than the {steps} steps of the phase"));
+    }
+    if settings.data.is_empty() {
+        section.problem("data", "is missing: data sets such as [{ path = \"out/clue-128\" }]");
+    }
+    section.finish();
+    settings
+}
+
+fn data_source(source: &Source, section: Section<'_>) -> DataSource {
+    let path = source.join(section.required_string("path", "the folder of a data set"));
+    let weight = section.number("weight", 1.0, 1e-6..=1e6);
+    section.finish();
+    DataSource { path, weight }
+}
+
+fn micro_batch(section: &Section<'_>, global_batch: u32) -> MicroBatch {
+    let rows = section.integer("micro_batch", u64::from(global_batch.min(32)), 1..=1_000_000) as u32;
+    let tokens = section.integer("tokens_per_micro_batch", 4096, 8..=1_000_000_000) as u32;
+    if section.has("tokens_per_micro_batch") {
+        if section.has("micro_batch") {
+            section.problem("micro_batch", "and `tokens_per_micro_batch` exclude one another");
+        }
+        return MicroBatch::Tokens(tokens);
+    }
+    if global_batch % rows != 0 {
+        section
+            .problem("global_batch", format_args!("= {global_batch} is no multiple of micro_batch = {rows}"));
+    }
+    MicroBatch::Rows(rows)
+}

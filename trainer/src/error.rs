@@ -1,0 +1,105 @@
+//! What can go wrong, with what, where and what to do; and the exit code of each.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The errors of this crate. `Display` gives the message; `source` the causes, which the command line prints below it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file operation failed.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// A verb: "read", "create", "rename".
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The settings (file, `--set`, arguments) are wrong. Each problem names its line and key.
+    #[error("{}", display_problems(.0))]
+    Settings(Vec<String>),
+    /// A model, checkpoint or data set is not what it should be.
+    #[error("{}: {message}", path.display())]
+    Input {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// The output folder cannot be used: another run's, other settings.
+    #[error("{}: {message}", path.display())]
+    Output {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// Shards and manifests.
+    #[error(transparent)]
+    Shards(#[from] quanci_shards::Error),
+    /// libtorch refused.
+    #[error("{action} failed: {message}")]
+    Torch {
+        /// What was being done.
+        action: &'static str,
+        /// What libtorch said, without its C++ stack.
+        message: String,
+    },
+    /// Another rank is gone or never came.
+    #[error("{0}")]
+    Ranks(String),
+    /// Training does not go on: loss or gradients are no numbers.
+    #[error("{0}")]
+    Diverged(String),
+    /// A signal asked us to stop; a checkpoint was saved, and the same command resumes.
+    #[error("stopped by signal {0}; run the same command again to resume")]
+    Interrupted(i32),
+}
+
+impl Error {
+    /// For `map_err`: `Error::io("read", path)`.
+    pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Error {
+        let path = path.as_ref().to_path_buf();
+        move |source| Error::Io { action, path, source }
+    }
+
+    /// An [`Error::Input`] about `path`.
+    pub fn input(path: impl AsRef<Path>, message: impl Into<String>) -> Error {
+        Error::Input { path: path.as_ref().to_path_buf(), message: message.into() }
+    }
+
+    /// An [`Error::Settings`] with one problem.
+    pub fn settings(problem: impl Into<String>) -> Error {
+        Error::Settings(vec![problem.into()])
+    }
+
+    /// For `map_err` on what tch gives: `Error::torch("reading the weights")`.
+    pub fn torch(action: &'static str) -> impl FnOnce(tch::TchError) -> Error {
+        move |error| Error::Torch { action, message: first_line(&error.to_string()) }
+    }
+
+    /// The program's exit code for this error.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Settings(_) => 2,
+            Error::Io { .. } | Error::Input { .. } | Error::Output { .. } | Error::Shards(_) => 3,
+            Error::Torch { .. } | Error::Diverged(_) => 1,
+            Error::Ranks(_) => 75,
+            Error::Interrupted(signal) => 128 + u8::try_from(*signal).unwrap_or(2),
+        }
+    }
+}
+
+/// libtorch puts a C++ stack below what it has to say.
+fn first_line(message: &str) -> String {
+    message.lines().next().unwrap_or_default().to_owned()
+}
+
+fn display_problems(problems: &[String]) -> String {
+    match problems {
+        [one] => one.clone(),
+        many => format!("{} problems:\n  {}", many.len(), many.join("\n  ")),
+    }
+}

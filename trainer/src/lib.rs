@@ -1,0 +1,5 @@
+//! quanci's trainer: shards in, BERT checkpoints out. `ARCHITECTURE.md` is the map.
+
+pub mod config;
+pub mod error;
+pub mod model;

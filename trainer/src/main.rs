@@ -1,0 +1,3 @@
+//! The program `quanci-train`.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! BERT as Google built it.
+
+pub mod shape;

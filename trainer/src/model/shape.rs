@@ -1,0 +1,234 @@
+//! The shape of a BERT: `config.json` as Hugging Face writes it (transformers, models/bert/configuration_bert.py).
+
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::error::Error;
+
+/// What a `config.json` says that the computation depends on, and all else as it was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Shape {
+    /// Entries of the vocabulary.
+    pub vocab_size: i64,
+    /// Width of a position's vector.
+    pub hidden_size: i64,
+    /// Layers.
+    pub num_hidden_layers: i64,
+    /// Heads of a layer; they divide `hidden_size`.
+    pub num_attention_heads: i64,
+    /// Width within the feed-forward block.
+    pub intermediate_size: i64,
+    /// The function within the feed-forward block and the MLM head.
+    #[serde(default)]
+    pub hidden_act: Activation,
+    /// Dropout after embeddings and after both blocks of a layer.
+    #[serde(default = "tenth")]
+    pub hidden_dropout_prob: f64,
+    /// Dropout of attention weights.
+    #[serde(default = "tenth")]
+    pub attention_probs_dropout_prob: f64,
+    /// Pieces in a row at most: learned positions.
+    #[serde(default = "positions")]
+    pub max_position_embeddings: i64,
+    /// Segments: 2, of old 16.
+    #[serde(default = "segments")]
+    pub type_vocab_size: i64,
+    /// Standard deviation of new weights.
+    #[serde(default = "deviation")]
+    pub initializer_range: f64,
+    /// Added to the variance in LayerNorm.
+    #[serde(default = "layer_norm_eps")]
+    pub layer_norm_eps: f64,
+    /// Whatever else was in the file; exported as it came.
+    #[serde(flatten)]
+    pub others: Map<String, Value>,
+}
+
+/// `hidden_act`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// GELU by the error function: transformers' "gelu".
+    #[default]
+    Gelu,
+    /// GELU by the hyperbolic tangent, as google-research/bert computes it.
+    #[serde(alias = "gelu_pytorch_tanh", alias = "gelu_fast")]
+    GeluNew,
+    /// Rectified linear.
+    Relu,
+}
+
+fn tenth() -> f64 {
+    0.1
+}
+fn positions() -> i64 {
+    512
+}
+fn segments() -> i64 {
+    2
+}
+fn deviation() -> f64 {
+    0.02
+}
+fn layer_norm_eps() -> f64 {
+    1e-12
+}
+
+impl Shape {
+    /// Reads and checks a `config.json`.
+    pub fn read(path: &Path) -> Result<Shape, Error> {
+        let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let shape: Shape = serde_json::from_str(&text)
+            .map_err(|error| Error::input(path, format!("not a BERT's config.json: {error}")))?;
+        let problems = shape.problems();
+        if problems.is_empty() { Ok(shape) } else { Err(Error::input(path, problems.join("; "))) }
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let sizes = [
+            ("vocab_size", self.vocab_size),
+            ("hidden_size", self.hidden_size),
+            ("num_hidden_layers", self.num_hidden_layers),
+            ("num_attention_heads", self.num_attention_heads),
+            ("intermediate_size", self.intermediate_size),
+            ("max_position_embeddings", self.max_position_embeddings),
+            ("type_vocab_size", self.type_vocab_size),
+        ];
+        for (name, size) in sizes {
+            if !(1..=1 << 24).contains(&size) {
+                problems.push(format!("`{name}` is {size}"));
+            }
+        }
+        if self.hidden_size % self.num_attention_heads.max(1) != 0 {
+            let (hidden, heads) = (self.hidden_size, self.num_attention_heads);
+            problems
+                .push(format!("`hidden_size` = {hidden} is no multiple of `num_attention_heads` = {heads}"));
+        }
+        for (name, share) in [
+            ("hidden_dropout_prob", self.hidden_dropout_prob),
+            ("attention_probs_dropout_prob", self.attention_probs_dropout_prob),
+        ] {
+            if !(0.0..1.0).contains(&share) {
+                problems.push(format!("`{name}` is {share}; it must lie between 0 and 1"));
+            }
+        }
+        let is = |key: &str, wanted: &str| {
+            self.others.get(key).is_none_or(|value| value.as_str() == Some(wanted) || value.is_null())
+        };
+        if !is("model_type", "bert") {
+            problems.push("`model_type` is not \"bert\"".to_owned());
+        }
+        if !is("position_embedding_type", "absolute") {
+            problems.push("`position_embedding_type` is not \"absolute\"".to_owned());
+        }
+        problems
+    }
+
+    /// The bytes of `config.json` for transformers' `BertForPreTraining`.
+    pub fn to_json(&self) -> String {
+        let mut value = serde_json::to_value(self).expect("a shape has string keys only");
+        let map = value.as_object_mut().expect("a struct is an object");
+        map.insert("architectures".to_owned(), serde_json::json!(["BertForPreTraining"]));
+        map.insert("model_type".to_owned(), "bert".into());
+        map.entry("pad_token_id").or_insert(0.into());
+        let mut json = serde_json::to_string_pretty(&value).expect("a shape has string keys only");
+        json.push('\n');
+        json
+    }
+
+    /// Parameters of encoder and pooler: what papers call the size of a BERT.
+    pub fn encoder_parameters(&self) -> i64 {
+        let (h, ff) = (self.hidden_size, self.intermediate_size);
+        let linear = |from: i64, to: i64| from * to + to;
+        let embeddings = (self.vocab_size + self.max_position_embeddings + self.type_vocab_size) * h + 2 * h;
+        let layer = 4 * linear(h, h) + linear(h, ff) + linear(ff, h) + 4 * h;
+        embeddings + self.num_hidden_layers * layer + linear(h, h)
+    }
+
+    /// Parameters of the two heads; the MLM decoder is the word embedding.
+    pub fn head_parameters(&self) -> i64 {
+        let h = self.hidden_size;
+        h * h + h + 2 * h + self.vocab_size + 2 * h + 2
+    }
+
+    /// Operations of a training step, forward and backward, for one piece of a row of `length` pieces, `masked` of which
+    /// go through the vocabulary (the count usual for model FLOP utilisation: products only, nothing computed twice).
+    pub fn flops_per_piece(&self, length: f64, masked: f64) -> f64 {
+        let (h, ff, v) = (self.hidden_size as f64, self.intermediate_size as f64, self.vocab_size as f64);
+        let layer = 6.0 * (4.0 * h * h + 2.0 * h * ff) + 12.0 * length * h;
+        let heads = masked / length * 6.0 * (h * h + h * v) + 6.0 * h * h / length;
+        self.num_hidden_layers as f64 * layer + heads
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(layers: i64, hidden: i64) -> Shape {
+        let json = serde_json::json!({
+            "vocab_size": 21128, "hidden_size": hidden, "num_hidden_layers": layers,
+            "num_attention_heads": hidden / 64, "intermediate_size": 4 * hidden,
+        });
+        serde_json::from_value(json).unwrap()
+    }
+
+    /// The table of the field: encoder and pooler, in millions, for a vocabulary of 21,128 and two segments.
+    #[test]
+    fn sizes_are_those_of_the_field() {
+        let rows = [
+            (2, [3.18, 7.19, 17.65, 31.39]),
+            (4, [3.58, 8.77, 23.95, 45.56]),
+            (6, [3.98, 10.35, 30.26, 59.74]),
+            (8, [4.37, 11.92, 36.56, 73.92]),
+            (10, [4.77, 13.50, 42.87, 88.09]),
+            (12, [5.17, 15.08, 49.17, 102.27]),
+        ];
+        for (layers, sizes) in rows {
+            for (hidden, millions) in [128, 256, 512, 768].into_iter().zip(sizes) {
+                let counted = shape(layers, hidden).encoder_parameters() as f64 / 1e6;
+                assert!((counted - millions).abs() < 0.0051, "{layers}/{hidden}: {counted}");
+            }
+        }
+        for (layers, hidden, millions) in [(24, 1024, 325.5), (36, 1024, 476.7), (3, 768, 38.5)] {
+            let counted = shape(layers, hidden).encoder_parameters() as f64 / 1e6;
+            assert!((counted - millions).abs() < 0.051, "{layers}/{hidden}: {counted}");
+        }
+    }
+
+    #[test]
+    fn operations_are_those_of_the_yardstick() {
+        // 15 % of a row through the head.
+        let giga = |shape: Shape, length: f64| shape.flops_per_piece(length, 0.15 * length) / 1e9;
+        assert!((giga(shape(12, 768), 128.0) - 0.540).abs() < 0.005, "{}", giga(shape(12, 768), 128.0));
+        assert!((giga(shape(12, 768), 512.0) - 0.581).abs() < 0.005);
+        assert!((giga(shape(24, 1024), 128.0) - 1.871).abs() < 0.01);
+        assert!((giga(shape(24, 1024), 512.0) - 1.983).abs() < 0.01);
+    }
+
+    #[test]
+    fn problems_are_told_at_once() {
+        let mut bad = shape(2, 128);
+        bad.num_attention_heads = 3;
+        bad.hidden_dropout_prob = 1.5;
+        bad.others.insert("model_type".to_owned(), "roberta".into());
+        let problems = bad.problems();
+        assert_eq!(problems.len(), 3, "{problems:?}");
+    }
+
+    #[test]
+    fn a_file_keeps_what_we_do_not_know() {
+        let text = r#"{"vocab_size": 10, "hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 2,
+            "intermediate_size": 8, "hidden_act": "gelu_new", "directionality": "bidi", "pad_token_id": 3}"#;
+        let shape: Shape = serde_json::from_str(text).unwrap();
+        assert_eq!(shape.hidden_act, Activation::GeluNew);
+        let again: Value = serde_json::from_str(&shape.to_json()).unwrap();
+        assert_eq!(again["directionality"], "bidi");
+        assert_eq!(again["pad_token_id"], 3);
+        assert_eq!(again["hidden_act"], "gelu_new");
+    }
+}
