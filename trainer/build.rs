@@ -1,5 +1,4 @@
 //! Lets the program and the tests find libtorch where it was linked: tch's own run path reaches tch's targets only.
-#![expect(clippy::print_stdout, reason = "how a build script speaks to Cargo")]
 
 use std::path::PathBuf;
 

@@ -138,7 +138,7 @@ fn micro_batch(section: &Section<'_>, global_batch: u32) -> MicroBatch {
         }
         return MicroBatch::Tokens(tokens);
     }
-    if global_batch % rows != 0 {
+    if !global_batch.is_multiple_of(rows) {
         section
             .problem("global_batch", format_args!("= {global_batch} is no multiple of micro_batch = {rows}"));
     }

@@ -1,0 +1,183 @@
+//! The model against transformers' `BertForPreTraining`: golden files made by `tests/python/golden_model.py`.
+#![expect(clippy::unwrap_used, reason = "tests panic where something is wrong")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use quanci_trainer::model::shape::Shape;
+use quanci_trainer::model::{Bert, Host, Inputs, weights};
+use tch::{Device, Tensor};
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/model").join(name)
+}
+
+fn filled(name: &str, file: &str) -> Bert {
+    let shape = Shape::read(&golden(name).join("config.json")).unwrap();
+    let bert = Bert::new(shape, 7, Device::Cpu).unwrap();
+    let path = golden(name).join(file);
+    let filled = weights::fill(bert.parameters(), weights::read(&path).unwrap(), &path).unwrap();
+    assert_eq!(filled, weights::Filled::default(), "{file}");
+    bert
+}
+
+struct Expected {
+    tensors: BTreeMap<String, Tensor>,
+}
+
+impl Expected {
+    fn read(name: &str) -> Expected {
+        let path = golden(name).join("expected.safetensors");
+        Expected { tensors: weights::read_safetensors(&path).unwrap().into_iter().collect() }
+    }
+
+    fn integers(&self, name: &str) -> Vec<i64> {
+        Vec::try_from(self.tensors[name].flatten(0, -1)).unwrap()
+    }
+
+    /// The rows with these pieces masked: their labels do not matter here.
+    fn inputs(&self, masked: &[i64]) -> Inputs {
+        let (ids, lengths) = (self.integers("input_ids"), self.integers("lengths"));
+        let segment_b = self.integers("segment_b");
+        let host = Host {
+            rows: lengths.len(),
+            width: ids.len() / lengths.len(),
+            input_ids: &ids,
+            lengths: &lengths,
+            segment_b: &segment_b,
+            masked,
+            labels: &vec![0; masked.len()],
+            pair_labels: &vec![0; lengths.len()],
+        };
+        Inputs::new(&host, Device::Cpu).unwrap()
+    }
+}
+
+#[track_caller]
+fn assert_close(ours: &Tensor, theirs: &Tensor, limit: f64) {
+    assert_eq!(ours.size(), theirs.size());
+    let difference = (ours - theirs).abs().max().double_value(&[]);
+    assert!(difference <= limit, "they differ by {difference}");
+}
+
+/// Positions that are no padding, flat.
+fn real_positions(expected: &Expected) -> Vec<i64> {
+    let lengths = expected.integers("lengths");
+    let width = expected.tensors["input_ids"].size()[1];
+    (0..).zip(lengths).flat_map(|(row, length)| (0..length).map(move |at| row * width + at)).collect()
+}
+
+#[test]
+fn logits_equal_transformers() {
+    for name in ["erf", "tanh"] {
+        let expected = Expected::read(name);
+        for file in ["model.safetensors", "pytorch_model.bin", "legacy.bin"] {
+            let bert = filled(name, file);
+            let real = real_positions(&expected);
+            let logits = tch::no_grad(|| bert.logits(&expected.inputs(&real), true, false)).unwrap();
+            let theirs = expected.tensors["prediction_logits"].flatten(0, 1);
+            assert_close(&logits.masked, &theirs.index_select(0, &Tensor::from_slice(&real)), 1e-5);
+            assert_close(&logits.pairs.unwrap(), &expected.tensors["seq_relationship_logits"], 1e-5);
+        }
+    }
+}
+
+#[test]
+fn a_last_layer_at_few_pieces_gives_what_the_whole_layer_gives() {
+    let expected = Expected::read("erf");
+    let bert = filled("erf", "model.safetensors");
+    let masked = [3, 14, 18, 36, 37, 38, 70];
+    let logits = tch::no_grad(|| bert.logits(&expected.inputs(&masked), true, false)).unwrap();
+    let theirs = expected.tensors["prediction_logits"].flatten(0, 1);
+    assert_close(&logits.masked, &theirs.index_select(0, &Tensor::from_slice(&masked)), 1e-5);
+    assert_close(&logits.pairs.unwrap(), &expected.tensors["seq_relationship_logits"], 1e-5);
+}
+
+#[test]
+fn features_equal_transformers() {
+    let expected = Expected::read("tanh");
+    let bert = filled("tanh", "model.safetensors");
+    let (hidden, pooled) = tch::no_grad(|| bert.features(&expected.inputs(&[]))).unwrap();
+    let real = Tensor::from_slice(&real_positions(&expected));
+    let at = |hidden: &Tensor| hidden.flatten(0, 1).index_select(0, &real);
+    assert_close(&at(&hidden), &at(&expected.tensors["last_hidden_state"]), 1e-5);
+    assert_close(&pooled, &expected.tensors["pooler_output"], 1e-5);
+}
+
+#[test]
+fn what_is_written_reads_back_bit_for_bit() {
+    let bert = filled("erf", "model.safetensors");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    std::fs::write(&path, weights::to_safetensors(bert.parameters().iter(), &[]).unwrap()).unwrap();
+    let read: BTreeMap<String, Tensor> = weights::read_safetensors(&path).unwrap().into_iter().collect();
+    assert_eq!(read.len(), bert.parameters().iter().count());
+    for (name, tensor) in bert.parameters().iter() {
+        assert!(read[name].equal(tensor), "{name}");
+    }
+}
+
+/// The same seed draws the same model; another one does not.
+#[test]
+fn new_models_come_from_their_seed() {
+    let shape = Shape::read(&golden("erf").join("config.json")).unwrap();
+    let new = |seed| Bert::new(shape.clone(), seed, Device::Cpu).unwrap();
+    let (a, b, c) = (new(5), new(5), new(6));
+    let words = "bert.embeddings.word_embeddings.weight";
+    assert!(a.parameters().get(words).unwrap().equal(b.parameters().get(words).unwrap()));
+    assert!(!a.parameters().get(words).unwrap().equal(c.parameters().get(words).unwrap()));
+    let counted = a.shape().encoder_parameters() + a.shape().head_parameters();
+    assert_eq!(a.parameters().count() as i64, counted);
+}
+
+#[test]
+fn more_positions_keep_the_old_ones_and_fewer_layers_the_first() {
+    let mut shape = Shape::read(&golden("erf").join("config.json")).unwrap();
+    (shape.max_position_embeddings, shape.num_hidden_layers) = (32, 2);
+    let bert = Bert::new(shape, 7, Device::Cpu).unwrap();
+    let path = golden("erf").join("model.safetensors");
+    let filled = weights::fill(bert.parameters(), weights::read(&path).unwrap(), &path).unwrap();
+    assert_eq!(filled.extended, ["bert.embeddings.position_embeddings.weight"]);
+    assert!(filled.missing.is_empty());
+    assert!(filled.unused.iter().all(|name| name.starts_with("bert.encoder.layer.2.")));
+    assert_eq!(filled.unused.len(), 16);
+    let positions = bert.parameters().get("bert.embeddings.position_embeddings.weight").unwrap();
+    let theirs: BTreeMap<String, Tensor> = weights::read_safetensors(&path).unwrap().into_iter().collect();
+    assert!(positions.narrow(0, 0, 24).equal(&theirs["bert.embeddings.position_embeddings.weight"]));
+}
+
+#[test]
+fn files_that_are_none_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pytorch_model.bin");
+    let message = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        weights::read(&path).unwrap_err().to_string()
+    };
+    assert!(message(b"").contains("ends too early"));
+    assert!(message(b"PK\x03\x04").contains("not a state dict"));
+    assert!(message(b"\x80\x02cos\nsystem\n(U\x04trueR.").contains("a call of no function"));
+    assert!(message(b"\x80\x02cos\nsystem\n(U\x04truetR.").contains("would call os.system: refused"));
+    let whole = std::fs::read(golden("erf").join("legacy.bin")).unwrap();
+    for length in (0..whole.len()).step_by(997) {
+        message(&whole[..length]);
+    }
+    let path = folder.path().join("model.safetensors");
+    std::fs::write(&path, &std::fs::read(golden("erf").join("model.safetensors")).unwrap()[..1000]).unwrap();
+    assert!(weights::read(&path).unwrap_err().to_string().contains("not a sound safetensors file"));
+}
+
+/// Every gradient is the same as without the shortcut of the last layer: the sum over the masked pieces is the same sum.
+#[test]
+fn losses_are_shares_of_the_global_batch() {
+    let expected = Expected::read("erf");
+    let bert = filled("erf", "model.safetensors");
+    let loss = |masked: &[i64], all: f64| {
+        let inputs = expected.inputs(masked);
+        let logits = bert.logits(&inputs, false, false).unwrap();
+        let losses = quanci_trainer::model::Losses::new(&logits, &inputs).unwrap();
+        losses.share(all, 0.0).unwrap().double_value(&[])
+    };
+    let parts = loss(&[3, 14], 5.0) + loss(&[36, 37, 70], 5.0);
+    assert!((parts - loss(&[3, 14, 36, 37, 70], 5.0)).abs() < 1e-5);
+}
