@@ -1,3 +1,7 @@
 //! The program `quanci-train`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    quanci_trainer::cli::main()
+}

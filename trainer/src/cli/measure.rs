@@ -1,0 +1,83 @@
+//! `bench`: steps of a run, or its loader alone.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::output::Output;
+use super::pretrain::{device, set_threads};
+use super::{Bench, Common};
+use crate::config::PretrainSettings;
+use crate::data;
+use crate::dist::{Alone, Place};
+use crate::error::Error;
+use crate::train::{self, Run};
+
+/// `quanci-train bench`.
+pub(super) fn bench(args: &Bench, common: &Common, output: &Output) -> Result<(), Error> {
+    let settings = PretrainSettings::read(&args.config, &common.overrides)?;
+    let place = Place::default();
+    let device = device(common.device, &place)?;
+    set_threads(common.threads, &place);
+    let comm = Alone::default();
+    let run = Run::open(&settings, &comm, device, Arc::default())?;
+    if args.loader { loader(&run, args, output) } else { steps(&run, args, output) }
+}
+
+fn loader(run: &Run<'_>, args: &Bench, output: &Output) -> Result<(), Error> {
+    let mut loader = run.loader_from(0, 0)?;
+    let report = data::bench(&mut loader, args.warmup, args.steps)?;
+    output.result(format_args!(
+        "{:.0} rows/s, {:.0} pieces/s, {:.0} with padding ({} batches in {:.2} s, {:.2} CPU-s a million rows)",
+        report.rows_per_second,
+        report.tokens_per_second,
+        report.padded_per_second,
+        args.steps,
+        report.seconds,
+        report.cpu_seconds_per_million_rows,
+    ));
+    output.json(&serde_json::json!({
+        "ok": true, "rows_per_second": report.rows_per_second, "tokens_per_second": report.tokens_per_second,
+        "padded_per_second": report.padded_per_second,
+    }));
+    Ok(())
+}
+
+fn steps(run: &Run<'_>, args: &Bench, output: &Output) -> Result<(), Error> {
+    let (mut learner, _) = train::start_unsaved(run)?;
+    let mut loader = run.loader_from(0, 0)?;
+    let phase = &run.settings.phases[0];
+    let (mut rows, mut tokens, mut padded, mut masked, mut waited) = (0u64, 0u64, 0u64, 0u64, 0.0);
+    let mut begun = Instant::now();
+    for step in 0..args.warmup + args.steps {
+        if step == args.warmup {
+            (rows, tokens, padded, masked, waited) = (0, 0, 0, 0, 0.0);
+            begun = Instant::now();
+        }
+        let asked = Instant::now();
+        let batch = loader.next()?;
+        waited += asked.elapsed().as_secs_f64();
+        let global = run.global(&batch)?;
+        learner.step(run, phase, &batch, &global)?;
+        rows += global.rows;
+        tokens += global.tokens;
+        padded += global.padded;
+        masked += global.masked;
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    let (n, real) = (rows as f64, tokens as f64);
+    let flops = run.shape.flops_per_piece(real / n, masked as f64 / n) * real / seconds;
+    output.result(format_args!(
+        "{:.1} ms a step, {:.1} rows/s, {:.0} pieces/s ({:.0} with padding), {:.3} TFLOP/s, waiting {:.1} %",
+        1e3 * seconds / args.steps as f64,
+        n / seconds,
+        real / seconds,
+        padded as f64 / seconds,
+        flops / 1e12,
+        100.0 * waited / seconds,
+    ));
+    output.json(&serde_json::json!({
+        "ok": true, "seconds_per_step": seconds / args.steps as f64, "rows_per_second": n / seconds,
+        "tokens_per_second": real / seconds, "teraflops": flops / 1e12, "waiting_share": waited / seconds,
+    }));
+    Ok(())
+}

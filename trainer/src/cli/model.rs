@@ -1,0 +1,137 @@
+//! `eval`, `export`, `fill-mask` and `features`: what is done with a trained model.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use quanci_shards::mask::MaskUnit;
+use tch::Device;
+
+use super::output::{Output, from_here};
+use super::pretrain::{device, set_threads};
+use super::{Common, Eval, UnitName};
+use crate::checkpoint;
+use crate::dist::Place;
+use crate::error::Error;
+use crate::model::shape::Shape;
+use crate::model::{Bert, weights};
+use crate::text::Tokenizer;
+use crate::train;
+
+/// The newest checkpoint of a run's folder, or the folder itself.
+fn checkpoint_of(from: &Path) -> Result<PathBuf, Error> {
+    if !from.join(checkpoint::FOLDER).is_dir() {
+        return Ok(from.to_path_buf());
+    }
+    let (found, _) = checkpoint::newest(from)?;
+    found.map(|(folder, _)| folder).ok_or_else(|| Error::input(from, "holds no sound checkpoint"))
+}
+
+/// `quanci-train export`.
+pub(super) fn export(from: &Path, folder: &Path, output: &Output) -> Result<(), Error> {
+    let state = train::export(&checkpoint_of(from)?, folder)?;
+    output.result(format_args!("model of step {}: {}", state.step, from_here(folder)));
+    output.json(&serde_json::json!({ "ok": true, "step": state.step, "model": folder }));
+    Ok(())
+}
+
+/// A model with the weights of a Hugging Face folder or of a checkpoint.
+fn load(path: &Path, device: Device, output: &Output) -> Result<Bert, Error> {
+    let folder = checkpoint_of(path)?;
+    let config = folder.join("config.json");
+    let shape = if config.exists() {
+        Shape::read(&config)?
+    } else {
+        let model = checkpoint::load(&folder)?.model;
+        serde_json::from_value(model).map_err(|error| Error::input(&folder, format!("damaged: {error}")))?
+    };
+    let bert = Bert::new(shape, 0, device).map_err(Error::torch("making the model"))?;
+    let filled = weights::fill(bert.parameters(), weights::read(&folder)?, &folder)?;
+    if !filled.missing.is_empty() {
+        output.warning(format_args!("not in {}, drawn anew: {}", folder.display(), filled.missing.join(", ")));
+    }
+    Ok(bert)
+}
+
+/// `quanci-train eval`.
+pub(super) fn eval(args: &Eval, common: &Common, output: &Output) -> Result<(), Error> {
+    let place = Place::default();
+    set_threads(common.threads, &place);
+    let bert = load(&args.model, device(common.device, &place)?, output)?;
+    let unit = args.masks.map(|unit| match unit {
+        UnitName::Word => MaskUnit::Word,
+        UnitName::Piece => MaskUnit::Piece,
+        UnitName::Ngram => MaskUnit::Ngram,
+    });
+    let report = train::measure(&bert, &args.data, unit, args.micro_batch, args.max_rows)?;
+    output.result(format_args!("mlm loss       {:.4}", report.mlm_loss));
+    output.result(format_args!("unigram guess  {:.2} %", 100.0 * report.unigram_guess));
+    for class in &report.classes {
+        let share = class.accuracy.map_or("-".to_owned(), |share| format!("{:.2} %", 100.0 * share));
+        output.result(format_args!("{:<26} {:>8} of {}", class.class, share, class.count));
+    }
+    if let (Some(loss), Some(right), Some(majority)) = (report.pair_loss, report.pair_accuracy, report.pair_majority) {
+        output.result(format_args!(
+            "pairs          loss {loss:.4}, accuracy {:.2} % of {} (majority {:.2} %)",
+            100.0 * right,
+            report.pairs,
+            100.0 * majority
+        ));
+    }
+    output.json(&serde_json::json!({ "ok": true, "report": report }));
+    Ok(())
+}
+
+/// `quanci-train fill-mask`.
+pub(super) fn fill_mask(
+    model: &Path,
+    top: usize,
+    sentences: &[String],
+    common: &Common,
+    output: &Output,
+) -> Result<(), Error> {
+    let place = Place::default();
+    set_threads(common.threads, &place);
+    let bert = load(model, device(common.device, &place)?, output)?;
+    let tokenizer = Tokenizer::open(model)?;
+    for sentence in sentences {
+        let filled = train::fill_mask(&bert, &tokenizer, sentence, top)?;
+        output.result(&filled.best);
+        for (number, guesses) in filled.guesses.iter().enumerate() {
+            let shown: Vec<String> =
+                guesses.iter().map(|(piece, share)| format!("{piece} {:.1} %", 100.0 * share)).collect();
+            output.result(format_args!("  {}: {}", number + 1, shown.join(", ")));
+        }
+        output.json(&serde_json::json!({ "ok": true, "text": filled.best, "guesses": filled.guesses }));
+    }
+    Ok(())
+}
+
+/// `quanci-train features`.
+pub(super) fn features(
+    model: &Path,
+    input: &Path,
+    path: &Path,
+    common: &Common,
+    output: &Output,
+) -> Result<(), Error> {
+    let place = Place::default();
+    set_threads(common.threads, &place);
+    let bert = load(model, device(common.device, &place)?, output)?;
+    let tokenizer = Tokenizer::open(model)?;
+    let text = read_text(input)?;
+    let sentences: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let written = train::features(&bert, &tokenizer, &sentences)?;
+    std::fs::write(path, written).map_err(Error::io("write", path))?;
+    output.result(format_args!("features of {} sentences: {}", sentences.len(), from_here(path)));
+    output.json(&serde_json::json!({ "ok": true, "sentences": sentences.len(), "path": path }));
+    Ok(())
+}
+
+fn read_text(path: &Path) -> Result<String, Error> {
+    if path == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map_err(Error::io("read", "standard input"))?;
+        return Ok(text);
+    }
+    std::fs::read_to_string(path).map_err(Error::io("read", path))
+}

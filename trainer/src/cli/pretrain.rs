@@ -1,0 +1,227 @@
+//! `pretrain` and `check`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::time::Duration;
+
+use tch::Device;
+
+use super::output::Output;
+use super::{Common, DeviceName, Pretrain};
+use crate::config::{Compute, PretrainSettings};
+use crate::dist::{self, Comm, Place};
+use crate::error::Error;
+use crate::metrics::{Plan, Watch};
+use crate::train::{self, Learner, Resume, Run};
+
+/// `quanci-train pretrain`.
+pub(super) fn pretrain(args: &Pretrain, common: &Common, output: &Output) -> Result<u8, Error> {
+    if let Some(ranks) = args.nproc {
+        return dist::launch(ranks);
+    }
+    let settings = PretrainSettings::read(&args.config, &common.overrides)?;
+    let place = Place::from_environment()?;
+    let device = device(common.device, &place)?;
+    prepare_device(&settings, common.threads, &place)?;
+    let comm = dist::connect(&place, device, Duration::from_secs(args.timeout))?;
+    let signal = handle_signals()?;
+    let run = Run::open(&settings, &*comm, device, signal)?;
+    if comm.rank() == 0 {
+        data_warnings(&run).iter().for_each(|warning| output.warning(warning));
+    }
+    let mut learner = learner(&run, args, output)?;
+    let mut watch = watch(&run, &learner, output)?;
+    train::train(&run, &mut learner, &mut watch)?;
+    drop(watch);
+    if comm.rank() == 0 {
+        finish(&run, &learner, output)?;
+    }
+    comm.barrier()?;
+    Ok(0)
+}
+
+/// A learner as the newest checkpoint has it, or a new one.
+fn learner(run: &Run<'_>, args: &Pretrain, output: &Output) -> Result<Learner, Error> {
+    let resume = match args.resume.as_str() {
+        "auto" => Resume::Auto,
+        "none" => Resume::None,
+        path => Resume::From(PathBuf::from(path)),
+    };
+    let (found, damaged) = train::find(run, &resume)?;
+    let first = run.comm.rank() == 0;
+    if first {
+        damaged.iter().for_each(|error| output.warning(format_args!("a checkpoint is passed over: {error}")));
+    }
+    run.comm.barrier()?;
+    match found {
+        Some((folder, state)) => {
+            let learner = train::resume(run, &folder, state, &args.accept_changes)?;
+            if first {
+                output.message(format_args!("resumed from {} at step {}", folder.display(), learner.state.step));
+            }
+            Ok(learner)
+        }
+        None => {
+            let (learner, filled) = train::start(run)?;
+            if let Some(filled) = filled.filter(|_| first) {
+                for (what, names) in [
+                    ("not in init_from, drawn anew", &filled.missing),
+                    ("in init_from, with no place in the model", &filled.unused),
+                    ("longer than in init_from", &filled.extended),
+                ] {
+                    if !names.is_empty() {
+                        output.message(format_args!("{what}: {}", names.join(", ")));
+                    }
+                }
+            }
+            Ok(learner)
+        }
+    }
+}
+
+fn watch(run: &Run<'_>, learner: &Learner, output: &Output) -> Result<Watch, Error> {
+    let shape = run.shape.clone();
+    let plan = Plan {
+        steps: run.settings.total_steps(),
+        done: learner.state.step,
+        flops_per_piece: Box::new(move |length, masked| shape.flops_per_piece(length, masked)),
+        peak_flops: peak_flops(run),
+    };
+    Watch::new(&run.settings.output, &run.settings.log, plan, run.comm.rank() == 0, output.is_quiet())
+}
+
+/// Operations a second of all devices together, where the device is known: dense, in the precision of the run
+/// (NVIDIA's data sheets).
+fn peak_flops(run: &Run<'_>) -> Option<f64> {
+    const KNOWN: [(&str, f64, f64); 7] = [
+        ("H200", 989e12, 494e12),
+        ("H100", 989e12, 494e12),
+        ("H800", 989e12, 494e12),
+        ("A100", 312e12, 156e12),
+        ("A800", 312e12, 156e12),
+        ("4090", 165e12, 83e12),
+        ("V100", 125e12, 15.7e12),
+    ];
+    let Device::Cuda(index) = run.device else { return None };
+    let name = quanci_torch_ext::cuda::device_name(index)?;
+    let (_, half, tf32) = KNOWN.iter().find(|(known, ..)| name.contains(known))?;
+    let one = match run.settings.precision.compute {
+        Compute::Bf16 | Compute::Fp16 => *half,
+        Compute::Tf32 => *tf32,
+        Compute::Fp32 => return None,
+    };
+    Some(one * run.comm.ranks() as f64)
+}
+
+/// Exports the model and says where everything is.
+fn finish(run: &Run<'_>, learner: &Learner, output: &Output) -> Result<(), Error> {
+    let folder = crate::checkpoint::path(&run.settings.output, learner.state.step);
+    let model = run.settings.output.join("model");
+    train::export(&folder, &model)?;
+    let value = |name: &str| learner.state.curves.get(name).copied();
+    output.result(format_args!("model     {}", super::output::from_here(&model)));
+    output.result(format_args!("trained   {} steps, {} rows, {} pieces; {} steps skipped",
+        learner.state.step, learner.state.rows, learner.state.tokens, learner.state.skipped));
+    if let (Some(loss), Some(accuracy)) = (value("eval/mlm_loss"), value("eval/mlm_accuracy/all")) {
+        output.result(format_args!("held out  mlm loss {loss:.4}, accuracy {:.2} %", 100.0 * accuracy));
+    }
+    output.json(&serde_json::json!({
+        "ok": true, "model": model, "step": learner.state.step, "curves": learner.state.curves,
+    }));
+    Ok(())
+}
+
+/// `quanci-train check`.
+pub(super) fn check(config: &Path, ranks: usize, common: &Common, output: &Output) -> Result<(), Error> {
+    let settings = PretrainSettings::read(config, &common.overrides)?;
+    let comm = dist::Alone::pretending(ranks);
+    let run = Run::open(&settings, &comm, Device::Cpu, Arc::default())?;
+    data_warnings(&run).iter().for_each(|warning| output.warning(warning));
+    if let Some(path) = &settings.init_from {
+        crate::model::weights::find(path)?;
+    }
+    let parameters = (run.shape.encoder_parameters() + run.shape.head_parameters()) as f64 / 1e6;
+    output.result(format_args!("model   {parameters:.1} M parameters"));
+    for (i, (phase, sets)) in settings.phases.iter().zip(&run.data).enumerate() {
+        let rows = phase.steps as f64 * f64::from(phase.global_batch);
+        output.result(format_args!(
+            "phase {i} {} steps of {} rows: {:.2} passes through {} rows",
+            phase.steps,
+            phase.global_batch,
+            rows / sets.train_rows().max(1) as f64,
+            sets.train_rows(),
+        ));
+    }
+    output.result("no problem found");
+    output.json(&serde_json::json!({ "ok": true }));
+    Ok(())
+}
+
+/// What is allowed and probably not meant.
+fn data_warnings(run: &Run<'_>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (i, sets) in run.data.iter().enumerate() {
+        if sets.validation_rows() == 0 {
+            warnings.push(format!(
+                "`phase[{i}].data` has no validation rows: nothing is measured on text that was not trained on; prepare it \
+                 with `output.validation`"
+            ));
+        }
+    }
+    warnings
+}
+
+/// The device of this rank.
+pub(super) fn device(name: DeviceName, place: &Place) -> Result<Device, Error> {
+    if name == DeviceName::Cpu {
+        return Ok(Device::Cpu);
+    }
+    let count = match quanci_torch_ext::cuda::open() {
+        Ok(()) => quanci_torch_ext::cuda::device_count(),
+        Err(error) if name == DeviceName::Cuda => {
+            return Err(Error::settings(format!(
+                "--device cuda: CUDA cannot be opened ({error}); run `trainer/setup-libtorch.sh cuda` on a machine with an \
+                 NVIDIA driver, or give --device cpu"
+            )));
+        }
+        Err(_) => 0,
+    };
+    match count {
+        0 if name == DeviceName::Cuda => Err(Error::settings("--device cuda: there is no GPU on this machine")),
+        0 => Ok(Device::Cpu),
+        count if place.local_rank >= count => Err(Error::settings(format!(
+            "rank {} is the {}. of this machine, which has {count} GPUs: start fewer ranks here",
+            place.rank,
+            place.local_rank + 1
+        ))),
+        _ => Ok(Device::Cuda(place.local_rank)),
+    }
+}
+
+/// Threads and precision of products, for the whole process.
+fn prepare_device(settings: &PretrainSettings, threads: usize, place: &Place) -> Result<(), Error> {
+    set_threads(threads, place);
+    quanci_torch_ext::set_tf32(settings.precision.compute == Compute::Tf32)?;
+    Ok(())
+}
+
+/// Shares the machine's cores among its ranks.
+pub(super) fn set_threads(threads: usize, place: &Place) {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let own = if threads > 0 { threads } else { (cores / place.local_ranks.max(1)).max(1) };
+    tch::set_num_threads(own as i32);
+}
+
+/// A flag that holds the number of the signal that asked to stop. A second signal does not wait for the step's end.
+fn handle_signals() -> Result<Arc<AtomicUsize>, Error> {
+    let flag = Arc::new(AtomicUsize::new(0));
+    let second = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, second.clone())
+            .and_then(|_| signal_hook::flag::register(signal, second.clone()))
+            .and_then(|_| signal_hook::flag::register_usize(signal, flag.clone(), signal as usize))
+            .map_err(Error::io("handle signals of", "this process"))?;
+    }
+    Ok(flag)
+}

@@ -1,0 +1,77 @@
+//! `log.jsonl`: a JSON object a line, for every logged step and every evaluation.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use crate::error::Error;
+
+/// The file's name in a run's folder.
+pub const LOG_FILE: &str = "log.jsonl";
+
+/// The file being written.
+#[derive(Debug)]
+pub(super) struct Lines {
+    path: PathBuf,
+    file: File,
+}
+
+impl Lines {
+    /// Opens the log of a run that stands at `step`: what was written of later steps will be written again, and goes.
+    pub(super) fn open(run: &Path, step: u64) -> Result<Lines, Error> {
+        let path = run.join(LOG_FILE);
+        if path.exists() {
+            let kept: String = read_lines(&path)?
+                .into_iter()
+                .filter(|line| line.get("step").and_then(Value::as_u64).is_some_and(|at| at <= step))
+                .map(|line| Value::Object(line).to_string() + "\n")
+                .collect();
+            let new = run.join(format!("{LOG_FILE}.new"));
+            fs::write(&new, kept).map_err(Error::io("write", &new))?;
+            fs::rename(&new, &path).map_err(Error::io("rename", &new))?;
+        }
+        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io("open", &path))?;
+        Ok(Lines { path, file })
+    }
+
+    pub(super) fn add(&mut self, step: u64, values: &[(String, f64)]) -> Result<(), Error> {
+        let mut line = Map::new();
+        line.insert("step".to_owned(), step.into());
+        // JSON has no infinities: a value that is no number is null.
+        line.extend(values.iter().map(|(name, value)| (name.clone(), Value::from(*value))));
+        let text = Value::Object(line).to_string() + "\n";
+        self.file.write_all(text.as_bytes()).map_err(Error::io("write", &self.path))
+    }
+}
+
+/// The lines of a log; a last line that a kill cut off is left out.
+pub fn read_lines(path: &Path) -> Result<Vec<Map<String, Value>>, Error> {
+    let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
+    let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
+    let parse = |(i, line): (usize, &str)| {
+        serde_json::from_str(line).map_err(|error| Error::input(path, format!("line {}: {error}", i + 1)))
+    };
+    whole.lines().enumerate().map(parse).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resumed_run_writes_its_steps_once() {
+        let run = tempfile::tempdir().unwrap();
+        let mut lines = Lines::open(run.path(), 0).unwrap();
+        (1..=5).for_each(|step| lines.add(step, &[("loss".to_owned(), f64::from(step as u32))]).unwrap());
+        lines.add(6, &[("loss".to_owned(), f64::NAN)]).unwrap();
+        let path = run.path().join(LOG_FILE);
+        fs::write(&path, fs::read_to_string(&path).unwrap() + "{\"step\": 7, \"lo").unwrap();
+        assert_eq!(read_lines(&path).unwrap().len(), 6);
+        let mut lines = Lines::open(run.path(), 3).unwrap();
+        lines.add(4, &[("loss".to_owned(), 40.0)]).unwrap();
+        let steps: Vec<u64> = read_lines(&path).unwrap().iter().map(|line| line["step"].as_u64().unwrap()).collect();
+        assert_eq!(steps, [1, 2, 3, 4]);
+    }
+}

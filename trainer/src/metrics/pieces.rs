@@ -1,0 +1,88 @@
+//! The vocabulary's pieces by the script they are written in.
+
+use std::fs;
+use std::path::Path;
+
+use crate::error::Error;
+
+/// The script of a piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PieceClass {
+    /// One Hanzi, or a word of Hanzi.
+    Hanzi,
+    /// Latin letters.
+    Latin,
+    /// Digits.
+    Digits,
+    /// Marks, other scripts, specials.
+    Other,
+}
+
+/// The class of each id.
+#[derive(Debug, Clone)]
+pub struct Pieces(Vec<PieceClass>);
+
+impl Pieces {
+    /// Of a vocabulary file, one piece a line.
+    pub fn read(path: &Path) -> Result<Pieces, Error> {
+        let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
+        Ok(Pieces(text.lines().map(class).collect()))
+    }
+
+    /// Of an id; [`PieceClass::Other`] for one that the vocabulary has not.
+    pub fn class(&self, id: i64) -> PieceClass {
+        usize::try_from(id).ok().and_then(|id| self.0.get(id)).copied().unwrap_or(PieceClass::Other)
+    }
+
+    /// Entries of the vocabulary.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True for an empty file.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+fn class(piece: &str) -> PieceClass {
+    let special = piece.starts_with('[') && piece.ends_with(']') && piece.len() > 2;
+    let text = piece.strip_prefix("##").unwrap_or(piece);
+    let all = |wanted: fn(char) -> bool| !text.is_empty() && text.chars().all(wanted);
+    match () {
+        () if special => PieceClass::Other,
+        () if all(is_hanzi) => PieceClass::Hanzi,
+        () if all(is_latin) => PieceClass::Latin,
+        () if all(|c| c.is_ascii_digit()) => PieceClass::Digits,
+        () => PieceClass::Other,
+    }
+}
+
+/// google-research/bert's blocks (tokenization.py, _is_chinese_char).
+fn is_hanzi(c: char) -> bool {
+    matches!(u32::from(c),
+        0x4E00..=0x9FFF | 0x3400..=0x4DBF | 0x20000..=0x2A6DF | 0x2A700..=0x2B73F | 0x2B740..=0x2B81F
+        | 0x2B820..=0x2CEAF | 0xF900..=0xFAFF | 0x2F800..=0x2FA1F)
+}
+
+fn is_latin(c: char) -> bool {
+    c.is_alphabetic() && u32::from(c) < 0x250
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_have_their_script() {
+        use PieceClass::{Digits, Hanzi, Latin, Other};
+        let cases = [
+            ("词", Hanzi), ("##语", Hanzi), ("语言", Hanzi), ("the", Latin), ("##é", Latin), ("2026", Digits),
+            ("##19", Digits), ("，", Other), ("[MASK]", Other), ("[unused1]", Other), ("ア", Other), ("##", Other),
+            ("a1", Other), ("[", Other),
+        ];
+        for (piece, wanted) in cases {
+            assert_eq!(class(piece), wanted, "{piece}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Sentences to pieces, for what is asked of a trained model: the tokenizer of a Hugging Face folder.
+
+use std::path::Path;
+
+use tokenizers::models::wordpiece::WordPiece;
+use tokenizers::normalizers::BertNormalizer;
+use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+use tokenizers::{AddedToken, Tokenizer as Inner};
+
+use crate::error::Error;
+
+/// A tokenizer with the ids of its specials.
+pub struct Tokenizer {
+    inner: Inner,
+    /// `[CLS]`.
+    pub cls: i64,
+    /// `[SEP]`.
+    pub sep: i64,
+    /// `[MASK]`.
+    pub mask: i64,
+    /// `[PAD]`.
+    pub pad: i64,
+}
+
+impl Tokenizer {
+    /// Of the folder's `tokenizer.json`, or of its `vocab.txt`, lower-casing as Google's Chinese BERT.
+    pub fn open(folder: &Path) -> Result<Tokenizer, Error> {
+        let (json, vocab) = (folder.join("tokenizer.json"), folder.join("vocab.txt"));
+        let inner = if json.exists() {
+            Inner::from_file(&json).map_err(|error| Error::input(&json, error.to_string()))?
+        } else {
+            from_vocabulary(&vocab)?
+        };
+        let id = |token: &str| {
+            inner.token_to_id(token).map(i64::from).ok_or_else(|| Error::input(folder, format!("its vocabulary has no {token}")))
+        };
+        let (cls, sep, mask, pad) = (id("[CLS]")?, id("[SEP]")?, id("[MASK]")?, id("[PAD]")?);
+        Ok(Tokenizer { inner, cls, sep, mask, pad })
+    }
+
+    /// `[CLS] pieces [SEP]`; `[MASK]` in the text is the mask.
+    pub fn encode(&self, text: &str) -> Result<Vec<i64>, Error> {
+        let encoded = self.inner.encode_fast(text, false);
+        let encoded = encoded.map_err(|error| Error::settings(format!("cannot tokenize {text:?}: {error}")))?;
+        let pieces = encoded.get_ids().iter().map(|&id| i64::from(id));
+        Ok(std::iter::once(self.cls).chain(pieces).chain(std::iter::once(self.sep)).collect())
+    }
+
+    /// The piece of an id.
+    pub fn piece(&self, id: i64) -> String {
+        u32::try_from(id).ok().and_then(|id| self.inner.id_to_token(id)).unwrap_or_default()
+    }
+}
+
+fn from_vocabulary(path: &Path) -> Result<Inner, Error> {
+    let name = path.to_string_lossy().into_owned();
+    let model = WordPiece::from_file(&name).unk_token("[UNK]".to_owned()).build();
+    let model = model.map_err(|error| Error::input(path, error.to_string()))?;
+    let mut inner = Inner::new(model);
+    inner.with_normalizer(Some(BertNormalizer::default())).with_pre_tokenizer(Some(BertPreTokenizer));
+    let specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(|token| AddedToken::from(token, true));
+    inner.add_special_tokens(specials).map_err(|error| Error::input(path, error.to_string()))?;
+    Ok(inner)
+}

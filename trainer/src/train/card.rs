@@ -1,0 +1,49 @@
+//! The model card of an exported model.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use crate::checkpoint::State;
+
+/// `README.md`, as Hugging Face shows it.
+pub(super) fn card(state: &State) -> String {
+    let mut text = String::from(
+        "---\nlanguage: zh\nlibrary_name: transformers\npipeline_tag: fill-mask\nmask_token: \"[MASK]\"\n---\n\n# BERT, \
+         pretrained with quanci\n\n```python\nfrom transformers import AutoTokenizer, BertForPreTraining\n\nmodel = \
+         BertForPreTraining.from_pretrained(\"THIS FOLDER\")\ntokenizer = \
+         AutoTokenizer.from_pretrained(\"THIS FOLDER\")\n```\n\n",
+    );
+    let model = |key: &str| state.model.get(key).map_or(String::new(), Value::to_string);
+    let mut line = |what: &str, value: String| {
+        writeln!(text, "| {what} | {value} |").expect("a String takes all that is written");
+    };
+    line("", String::new());
+    line("---", "---".to_owned());
+    line("layers", model("num_hidden_layers"));
+    line("hidden size", model("hidden_size"));
+    line("attention heads", model("num_attention_heads"));
+    line("vocabulary", format!("{} entries, SHA-256 {}", model("vocab_size"), state.vocabulary));
+    line("steps", format!("{} ({} skipped)", state.step, state.skipped));
+    line("rows and pieces learnt from", format!("{} and {}", state.rows, state.tokens));
+    line("data ids", state.data.concat().join(", "));
+    text.push_str("\n## Last values of the curves\n\n| | |\n|---|---|\n");
+    for (name, value) in state.curves.iter().filter(|(name, _)| !name.starts_with("speed/")) {
+        writeln!(text, "| {name} | {value:.6} |").expect("a String takes all that is written");
+    }
+    let settings = serde_json::to_string_pretty(&without_paths(&state.settings)).unwrap_or_default();
+    write!(text, "\n## Settings\n\n```json\n{settings}\n```\n").expect("a String takes all that is written");
+    text
+}
+
+/// Settings without what they say of the machine.
+fn without_paths(settings: &Value) -> Value {
+    match settings {
+        Value::Object(map) => {
+            let kept = map.iter().filter(|(key, _)| !matches!(key.as_str(), "path" | "output" | "model" | "init_from"));
+            Value::Object(kept.map(|(key, value)| (key.clone(), without_paths(value))).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(without_paths).collect()),
+        other => other.clone(),
+    }
+}
