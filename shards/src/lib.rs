@@ -5,12 +5,14 @@ pub mod draws;
 mod error;
 pub mod manifest;
 pub mod mask;
+mod packed;
 mod reader;
 mod schema;
 mod writer;
 
 pub use error::Error;
 pub use manifest::{FORMAT_VERSION, MANIFEST_FILE, Manifest, Objective, Split};
+pub use packed::PackedRows;
 pub use reader::{Row, Rows, ShardReader};
 pub use schema::{FileKeys, ROW_GROUP_ROWS, schema};
 pub use writer::{RowRef, ShardWriter, Written};

@@ -172,6 +172,15 @@ impl Manifest {
         sha256(unsealed.to_json().as_bytes())
     }
 
+    /// The first 64 bits of [`Manifest::data_id`]: what random draws know the data set by.
+    pub fn data_key(&self) -> u64 {
+        self.data_id
+            .chars()
+            .take(16)
+            .filter_map(|digit| digit.to_digit(16))
+            .fold(0, |key, digit| key << 4 | u64::from(digit))
+    }
+
     /// Rows of a split and copy.
     pub fn rows(&self, split: Split, copy: u32) -> u64 {
         self.shards_of(split, copy).map(|shard| shard.rows).sum()

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::draws::Draws;
+use crate::draws::{Draws, Rng};
 
 /// Who draws the masks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -294,6 +294,13 @@ pub fn replacements(vocabulary_size: u32, reserved: &[u32]) -> Vec<u32> {
     let mut allowed = vec![true; vocabulary_size as usize];
     reserved.iter().filter(|&&id| id < vocabulary_size).for_each(|&id| allowed[id as usize] = false);
     (0..vocabulary_size).filter(|&id| allowed[id as usize]).collect()
+}
+
+/// The draws that make the dynamic masks of a row: the same in every program, whatever came before, and others in every
+/// epoch. `data_key` is [`crate::Manifest::data_key`], `file` the row's shard as an index into the manifest's list, `row` its
+/// number in that file.
+pub fn dynamic_draws(seed: u64, epoch: u64, data_key: u64, file: u64, row: u64) -> Rng {
+    Rng::new(&[seed, epoch, data_key, file, row])
 }
 
 #[cfg(test)]

@@ -4,8 +4,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use quanci_shards::draws::Rng;
-use quanci_shards::mask::{Masker, Masks, Pieces, replacements};
+use quanci_shards::mask::{Masker, Masks, Pieces, dynamic_draws, replacements};
 use quanci_shards::{Manifest, Row};
 
 use crate::error::Error;
@@ -101,10 +100,14 @@ fn masks(positions: &[i32], inputs: &[i32], length: usize, vocabulary: u32) -> R
     Ok(Masks { positions, inputs })
 }
 
-/// Gives a row its masks: those stored, or drawn as the trainer draws them.
+/// The epoch whose masks are shown where none are stored.
+const FIRST_EPOCH: u64 = 0;
+
+/// Gives a row its masks: those stored, or drawn as the trainer draws them in its first epoch.
 pub(super) struct MaskSource {
     masker: Masker,
     seed: u64,
+    data_key: u64,
     drawn: Masks,
 }
 
@@ -116,7 +119,7 @@ impl MaskSource {
             return Err(Error::Damaged { path: path.to_path_buf(), message });
         }
         let masker = Masker::new(manifest.masking, manifest.vocabulary.specials.mask, replacements);
-        Ok(MaskSource { masker, seed, drawn: Masks::default() })
+        Ok(MaskSource { masker, seed, data_key: manifest.data_key(), drawn: Masks::default() })
     }
 
     /// The masks of row `number` of the manifest's shard number `file`.
@@ -124,8 +127,8 @@ impl MaskSource {
         if let Some(stored) = &row.masks {
             return stored;
         }
-        let mut rng = Rng::new(&[self.seed, file as u64, number]);
-        self.masker.draw(row.pieces(), &mut rng, &mut self.drawn);
+        let mut draws = dynamic_draws(self.seed, FIRST_EPOCH, self.data_key, file as u64, number);
+        self.masker.draw(row.pieces(), &mut draws, &mut self.drawn);
         &self.drawn
     }
 }

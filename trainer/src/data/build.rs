@@ -1,0 +1,133 @@
+//! Micro-batches from rows: ids, masks, labels, padding.
+
+use quanci_shards::mask::{MaskSettings, Masker, Masks, Pieces, dynamic_draws, replacements};
+
+use super::MicroBatch;
+use super::groups::{Group, RowAt};
+use super::sets::{DataSet, DataSets};
+use super::stream::Planned;
+
+/// Where the masks of a data set come from.
+#[derive(Debug)]
+enum MaskFrom {
+    /// The file.
+    Stored,
+    /// Draws by (seed, epoch, row).
+    Drawn(Box<Masker>),
+}
+
+/// Builds micro-batches. Holds room to work in: one a thread.
+#[derive(Debug)]
+pub(super) struct Builder {
+    seed: u64,
+    /// For each data set, with its key.
+    sources: Vec<(MaskFrom, u64)>,
+    pad: i64,
+    /// Whether to tell the lengths of masked words.
+    words: bool,
+    ids: Vec<u32>,
+    word_starts: Vec<bool>,
+    masks: Masks,
+}
+
+impl Builder {
+    /// A builder of rows to learn from.
+    pub(super) fn for_training(sets: &DataSets, seed: u64) -> Builder {
+        let drawn = |set: &DataSet| (!set.stored_masks()).then_some(set.masks);
+        Builder::new(sets, seed, drawn, false)
+    }
+
+    /// A builder whose masks are stored, or drawn as `drawn` says of a data set.
+    pub(super) fn new(
+        sets: &DataSets,
+        seed: u64,
+        drawn: impl Fn(&DataSet) -> Option<MaskSettings>,
+        words: bool,
+    ) -> Builder {
+        let vocabulary = sets.vocabulary();
+        let mask_from = |set: &DataSet| match drawn(set) {
+            None => MaskFrom::Stored,
+            Some(masks) => {
+                let replacements = replacements(vocabulary.size, &vocabulary.reserved);
+                MaskFrom::Drawn(Box::new(Masker::new(masks, vocabulary.specials.mask, replacements)))
+            }
+        };
+        let sources = sets.sets().iter().map(|set| (mask_from(set), set.key)).collect();
+        let pad = i64::from(vocabulary.specials.pad);
+        let (ids, word_starts, masks) = Default::default();
+        Builder { seed, sources, pad, words, ids, word_starts, masks }
+    }
+
+    /// Builds one.
+    pub(super) fn build(&mut self, planned: &Planned) -> MicroBatch {
+        let (rows, width) = (planned.rows.len(), planned.width);
+        let mut batch = MicroBatch { index: planned.index, rows, width, ..MicroBatch::default() };
+        batch.input_ids.reserve_exact(rows * width);
+        for row in &planned.rows {
+            self.add(row, &mut batch);
+        }
+        batch
+    }
+
+    fn add(&mut self, at: &RowAt, batch: &mut MicroBatch) {
+        let Group { key, rows } = &*at.group;
+        let row = at.row as usize;
+        rows.ids(row, &mut self.ids);
+        let segment_b = rows.segment_b(row);
+        self.mask(at, segment_b, key.set as usize);
+        let start = batch.input_ids.len();
+        batch.input_ids.extend(self.ids.iter().map(|&id| i64::from(id)));
+        batch.input_ids.resize(start + batch.width, self.pad);
+        for (&position, &input) in self.masks.positions.iter().zip(&self.masks.inputs) {
+            let place = start + position as usize;
+            batch.labels.push(i64::from(self.ids[position as usize]));
+            batch.masked.push(place as i64);
+            batch.input_ids[place] = i64::from(input);
+        }
+        batch.lengths.push(self.ids.len() as i64);
+        batch.segment_b.push(segment_b.unwrap_or(self.ids.len()) as i64);
+        batch.pair_labels.extend(rows.label(row).map(i64::from));
+        batch.keys.push(at.key());
+        if self.words {
+            let words = self.masks.positions.iter().map(|&at| word_pieces(&self.word_starts, at as usize));
+            batch.word_pieces.extend(words);
+        }
+    }
+
+    fn mask(&mut self, at: &RowAt, segment_b: Option<usize>, set: usize) {
+        let (rows, row) = (&at.group.rows, at.row as usize);
+        let (from, data_key) = &mut self.sources[set];
+        if self.words || matches!(from, MaskFrom::Drawn(_)) {
+            rows.word_starts(row, &mut self.word_starts);
+        }
+        match from {
+            MaskFrom::Stored => rows.masks(row, &mut self.masks),
+            MaskFrom::Drawn(masker) => {
+                let pieces = Pieces { ids: &self.ids, word_starts: &self.word_starts, segment_b };
+                let key = at.key();
+                let mut draws = dynamic_draws(self.seed, at.epoch, *data_key, u64::from(key.file), key.row);
+                masker.draw(pieces, &mut draws, &mut self.masks);
+            }
+        }
+    }
+}
+
+/// Pieces of the word that a position is in, 255 at most. Special tokens begin words: none goes beyond its segment.
+fn word_pieces(word_starts: &[bool], position: usize) -> u8 {
+    let before = word_starts[..=position].iter().rev().take_while(|&&start| !start).count();
+    let after = word_starts[position + 1..].iter().take_while(|&&start| !start).count();
+    u8::try_from(before + 1 + after).unwrap_or(u8::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_as_long_as_they_are() {
+        let starts = [true, true, false, false, true, true];
+        assert_eq!([1, 2, 3, 4].map(|position| word_pieces(&starts, position)), [3, 3, 3, 1]);
+        // Damaged: nothing begins a word.
+        assert_eq!(word_pieces(&[false; 300], 7), 255);
+    }
+}

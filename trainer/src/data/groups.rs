@@ -1,0 +1,113 @@
+//! Row groups on their way from the file: asked for ahead of time, decoded once however many lanes read them, and
+//! forgotten when the last lane is done.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use quanci_shards::{PackedRows, ROW_GROUP_ROWS};
+
+use super::RowKey;
+use super::loader::Job;
+use super::sets::DataSets;
+use crate::error::Error;
+
+/// Which row group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct GroupKey {
+    /// Index of the data set.
+    pub(super) set: u32,
+    /// Index of the file in its manifest.
+    pub(super) file: u32,
+    /// Number of the row group in the file.
+    pub(super) group: u32,
+}
+
+/// A row group in memory.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) key: GroupKey,
+    pub(super) rows: PackedRows,
+}
+
+impl Group {
+    /// Reads and checks a row group; its stored masks only if asked to.
+    pub(super) fn read(sets: &DataSets, key: GroupKey, masks: bool) -> Result<Arc<Group>, Error> {
+        let set = &sets.sets()[key.set as usize];
+        let shard = &set.manifest.shards[key.file as usize];
+        let rows = PackedRows::read(&set.folder, &set.manifest, shard, key.group as usize, masks)?;
+        Ok(Arc::new(Group { key, rows }))
+    }
+}
+
+/// A row of an epoch.
+#[derive(Debug, Clone)]
+pub(super) struct RowAt {
+    pub(super) group: Arc<Group>,
+    /// Its number in the row group.
+    pub(super) row: u32,
+    pub(super) epoch: u64,
+}
+
+impl RowAt {
+    /// Its pieces.
+    pub(super) fn length(&self) -> usize {
+        self.group.rows.length(self.row as usize)
+    }
+
+    pub(super) fn key(&self) -> RowKey {
+        let GroupKey { set, file, group } = self.group.key;
+        let row = u64::from(group) * ROW_GROUP_ROWS as u64 + u64::from(self.row);
+        RowKey { data_set: set, file, row }
+    }
+}
+
+/// A row group that was asked for.
+#[derive(Debug)]
+pub(super) struct Awaited {
+    arriving: Receiver<Result<Arc<Group>, Error>>,
+    here: OnceCell<Arc<Group>>,
+}
+
+impl Awaited {
+    /// Waits until it is read. An error is told once; the loader ends with it.
+    pub(super) fn wait(&self) -> Result<Arc<Group>, Error> {
+        if let Some(group) = self.here.get() {
+            return Ok(group.clone());
+        }
+        let group = self.arriving.recv().expect("a worker answers, or has panicked and told why")?;
+        Ok(self.here.get_or_init(|| group).clone())
+    }
+}
+
+/// The row groups that are held or asked for.
+pub(super) struct Groups {
+    jobs: Sender<Job>,
+    held: BTreeMap<GroupKey, Weak<Awaited>>,
+    /// How many entries may be there before those that are forgotten are swept out.
+    sweep_at: usize,
+}
+
+impl Groups {
+    pub(super) fn new(jobs: Sender<Job>) -> Groups {
+        Groups { jobs, held: BTreeMap::new(), sweep_at: 64 }
+    }
+
+    /// Has a row group read, unless somebody holds it.
+    pub(super) fn request(&mut self, key: GroupKey) -> Rc<Awaited> {
+        if let Some(held) = self.held.get(&key).and_then(Weak::upgrade) {
+            return held;
+        }
+        let (reply, arriving) = bounded(1);
+        self.jobs.send(Job::Read { key, reply }).expect("workers listen as long as this is here");
+        let awaited = Rc::new(Awaited { arriving, here: OnceCell::new() });
+        self.held.insert(key, Rc::downgrade(&awaited));
+        if self.held.len() >= self.sweep_at {
+            self.held.retain(|_, held| held.strong_count() > 0);
+            self.sweep_at = 2 * self.held.len() + 64;
+        }
+        awaited
+    }
+}

@@ -1,0 +1,238 @@
+//! The data sets of a phase: opened, and checked as far as that is cheap, before any training.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use quanci_shards::manifest::{ShardEntry, VocabularyEntry};
+use quanci_shards::mask::{MaskMode, MaskSettings, replacements};
+use quanci_shards::{Manifest, Objective, Split};
+
+use super::RowKey;
+use crate::config::{DataSource, MaskOverride};
+use crate::error::Error;
+
+/// The data sets of a phase, which go together: one vocabulary, one objective.
+#[derive(Debug)]
+pub struct DataSets {
+    sets: Vec<DataSet>,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(super) struct DataSet {
+    pub(super) folder: PathBuf,
+    pub(super) manifest: Manifest,
+    pub(super) weight: f64,
+    /// How the rows to learn from are masked.
+    pub(super) masks: MaskSettings,
+    /// What random draws know it by.
+    pub(super) key: u64,
+}
+
+/// A file as an index into the manifest's shards, and its rows.
+pub(super) type FileRows = (u32, u64);
+
+impl DataSets {
+    /// Opens the data sets of a phase. Every problem that can be seen without reading shards is told at once.
+    pub fn open(sources: &[DataSource], masking: &MaskOverride) -> Result<DataSets, Error> {
+        let (mut sets, mut problems) = (Vec::new(), Vec::new());
+        for source in sources {
+            match DataSet::open(source, masking, &mut problems) {
+                Ok(set) => sets.push(set),
+                Err(error) => problems.push(error),
+            }
+        }
+        if let [first, others @ ..] = &sets[..] {
+            others.iter().for_each(|other| first.goes_with(other, &mut problems));
+        }
+        match (problems.is_empty(), sets.is_empty()) {
+            (true, false) => Ok(DataSets { sets }),
+            (true, true) => Err(Error::settings("`data` is empty: name at least one data set")),
+            (false, _) => Err(all_of(problems)),
+        }
+    }
+
+    pub(super) fn sets(&self) -> &[DataSet] {
+        &self.sets
+    }
+
+    fn first(&self) -> &DataSet {
+        self.sets.first().expect("at least one was opened")
+    }
+
+    /// What an instance is, in all of them.
+    pub fn objective(&self) -> Objective {
+        self.first().manifest.objective
+    }
+
+    /// The vocabulary of all of them.
+    pub fn vocabulary(&self) -> &VocabularyEntry {
+        &self.first().manifest.vocabulary
+    }
+
+    /// The folder that the vocabulary's file is in, beside the tokenizer's files.
+    pub fn vocabulary_folder(&self) -> &Path {
+        &self.first().folder
+    }
+
+    /// Pieces in a row at most.
+    pub fn max_seq_len(&self) -> usize {
+        self.sets.iter().map(|set| set.manifest.max_seq_len as usize).max().unwrap_or(0)
+    }
+
+    /// The data id of each.
+    pub fn data_ids(&self) -> Vec<&str> {
+        self.sets.iter().map(|set| set.manifest.data_id.as_str()).collect()
+    }
+
+    /// How the rows to learn from are masked, in each.
+    pub fn masks(&self) -> Vec<MaskSettings> {
+        self.sets.iter().map(|set| set.masks).collect()
+    }
+
+    /// Rows of the first epoch (the first copy), in each.
+    pub fn train_rows(&self) -> Vec<u64> {
+        self.sets.iter().map(|set| set.manifest.rows(Split::Train, 0)).collect()
+    }
+
+    /// Rows set apart, in all of them.
+    pub fn validation_rows(&self) -> u64 {
+        self.sets.iter().map(|set| set.manifest.rows(Split::Validation, 0)).sum()
+    }
+
+    /// A row for a message: its file and its number.
+    pub fn describe(&self, key: &RowKey) -> String {
+        let set = self.sets.get(key.data_set as usize);
+        let file =
+            set.and_then(|set| Some(set.folder.join(&set.manifest.shards.get(key.file as usize)?.path)));
+        file.map_or_else(|| format!("{key:?}"), |file| format!("{}, row {}", file.display(), key.row))
+    }
+}
+
+impl DataSet {
+    fn open(
+        source: &DataSource,
+        masking: &MaskOverride,
+        problems: &mut Vec<Error>,
+    ) -> Result<DataSet, Error> {
+        let folder = source.path.clone();
+        let manifest = Manifest::read(&folder)?;
+        let masks = masking
+            .apply(manifest.masking, manifest.max_seq_len)
+            .map_err(|problem| Error::settings(format!("{problem} ({})", folder.display())))?;
+        let key = manifest.data_key();
+        let set = DataSet { folder, manifest, weight: source.weight, masks, key };
+        set.check_counts(problems);
+        set.check_vocabulary(problems);
+        set.manifest.shards.iter().for_each(|shard| problems.extend(set.file_problem(shard)));
+        Ok(set)
+    }
+
+    fn check_counts(&self, problems: &mut Vec<Error>) {
+        let mut problem = |message: String| problems.push(Error::input(&self.folder, message));
+        if self.manifest.copies == 0 {
+            problem("no copies: damaged; make the data set again".to_owned());
+        }
+        if !(3..=1 << 16).contains(&self.manifest.max_seq_len) {
+            problem(format!("rows of {} pieces cannot be trained on", self.manifest.max_seq_len));
+        }
+        for copy in 0..self.manifest.copies {
+            if self.manifest.rows(Split::Train, copy) == 0 {
+                problem(format!("copy {copy} has no rows to learn from; make the data set of more text"));
+            }
+        }
+    }
+
+    fn check_vocabulary(&self, problems: &mut Vec<Error>) {
+        let vocabulary = &self.manifest.vocabulary;
+        let specials = vocabulary.specials;
+        let ids = [specials.pad, specials.unk, specials.cls, specials.sep, specials.mask];
+        if ids.iter().any(|&id| id >= vocabulary.size) {
+            let message = "damaged: a special token is not in the vocabulary; make the data set again";
+            problems.push(Error::input(&self.folder, message));
+        } else if replacements(vocabulary.size, &vocabulary.reserved).is_empty() {
+            let message = "damaged: its vocabulary is made of reserved entries alone";
+            problems.push(Error::input(&self.folder, message));
+        }
+    }
+
+    fn file_problem(&self, shard: &ShardEntry) -> Option<Error> {
+        let path = self.folder.join(&shard.path);
+        match fs::metadata(&path) {
+            Err(error) => Some(Error::io("find", &path)(error)),
+            Ok(found) if found.len() != shard.bytes => {
+                let (found, said) = (found.len(), shard.bytes);
+                let message =
+                    format!("{found} bytes; the manifest says {said}: fetch or make the data set again");
+                Some(Error::input(&path, message))
+            }
+            Ok(_) => None,
+        }
+    }
+
+    fn goes_with(&self, other: &DataSet, problems: &mut Vec<Error>) {
+        let first = self.folder.display();
+        if other.manifest.vocabulary.sha256 != self.manifest.vocabulary.sha256 {
+            let message = format!("its vocabulary is not that of {first}: prepare both with the same one");
+            problems.push(Error::input(&other.folder, message));
+        }
+        let objectives = (other.manifest.objective, self.manifest.objective);
+        if objectives.0 != objectives.1 {
+            let message = format!("its objective is {:?}, that of {first} {:?}", objectives.0, objectives.1);
+            problems.push(Error::input(&other.folder, message + ": prepare both with the same one"));
+        }
+    }
+
+    /// The masks that are stored are the ones to learn from.
+    pub(super) fn stored_masks(&self) -> bool {
+        self.masks.mode == MaskMode::Static
+    }
+
+    /// The copy that an epoch reads.
+    pub(super) fn copy_of(&self, epoch: u64) -> u32 {
+        (epoch % u64::from(self.manifest.copies)) as u32
+    }
+
+    /// The files of a split and copy.
+    pub(super) fn files(&self, split: Split, copy: u32) -> Vec<FileRows> {
+        let shards = (0..).zip(&self.manifest.shards);
+        let wanted = shards.filter(|(_, shard)| (shard.split, shard.copy) == (split, copy));
+        wanted.map(|(file, shard)| (file, shard.rows)).collect()
+    }
+}
+
+/// One error that tells of all.
+fn all_of(mut problems: Vec<Error>) -> Error {
+    if problems.len() == 1 {
+        return problems.remove(0);
+    }
+    let texts = problems.iter().map(text).collect::<Vec<_>>();
+    if problems.iter().all(|problem| matches!(problem, Error::Settings(_))) {
+        return Error::Settings(texts);
+    }
+    let [first, others @ ..] = &texts[..] else { unreachable!("there are problems") };
+    let path = problems.iter().find_map(place).unwrap_or_default();
+    let named = format!("{}: ", path.display());
+    let first = first.strip_prefix(&named).unwrap_or(first);
+    Error::Input { path, message: format!("{first}\n  {}", others.join("\n  ")) }
+}
+
+fn place(error: &Error) -> Option<PathBuf> {
+    use quanci_shards::Error::{Format, Io, Parquet};
+    match error {
+        Error::Io { path, .. } | Error::Input { path, .. } => Some(path.clone()),
+        Error::Shards(Format { path, .. } | Io { path, .. } | Parquet { path, .. }) => Some(path.clone()),
+        _ => None,
+    }
+}
+
+/// The message of an error with its causes, on one line.
+fn text(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
+}
