@@ -214,7 +214,7 @@ fn output(source: &Source, root: &Section<'_>, out: Option<&Path>) -> OutputSett
         keep_work: section.boolean("keep_work", true),
         path,
         shards: section.integer("shards", 16, 1..=4096) as u32,
-        bucket_mb: section.integer("bucket_mb", 64, 1..=65536) as u32,
+        bucket_mb: section.integer("bucket_mb", 8, 1..=65536) as u32,
         validation: section.number("validation", 0.0, 0.0..=0.5),
     };
     section.finish();

@@ -1,7 +1,7 @@
 //! `bench`: steps of a run, or its loader alone.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::output::Output;
 use super::pretrain::{device, set_threads};
@@ -24,27 +24,25 @@ pub(super) fn bench(args: &Bench, common: &Common, output: &Output) -> Result<()
 }
 
 fn loader(run: &Run<'_>, args: &Bench, output: &Output) -> Result<(), Error> {
-    let mut loader = run.loader_from(0, 0)?;
-    let report = data::bench(&mut loader, args.warmup, args.steps)?;
+    let report = data::bench(run.data[0].clone(), run.loader_settings(0, 0), Duration::from_secs(args.seconds))?;
     output.result(format_args!(
-        "{:.0} rows/s, {:.0} pieces/s, {:.0} with padding ({} batches in {:.2} s, {:.2} CPU-s a million rows)",
-        report.rows_per_second,
-        report.tokens_per_second,
-        report.padded_per_second,
-        args.steps,
+        "{:.0} rows/s, {:.0} pieces/s, {:.0} with padding; waited {:.0} % of {:.1} s",
+        report.rows_per_s,
+        report.tokens_per_s,
+        report.padded_tokens_per_s,
+        100.0 * report.wait_share,
         report.seconds,
-        report.cpu_seconds_per_million_rows,
     ));
     output.json(&serde_json::json!({
-        "ok": true, "rows_per_second": report.rows_per_second, "tokens_per_second": report.tokens_per_second,
-        "padded_per_second": report.padded_per_second,
+        "ok": true, "rows_per_second": report.rows_per_s, "tokens_per_second": report.tokens_per_s,
+        "padded_per_second": report.padded_tokens_per_s, "waiting_share": report.wait_share,
     }));
     Ok(())
 }
 
 fn steps(run: &Run<'_>, args: &Bench, output: &Output) -> Result<(), Error> {
-    let (mut learner, _) = train::start_unsaved(run)?;
-    let mut loader = run.loader_from(0, 0)?;
+    let (mut learner, _) = train::start(run)?;
+    let mut loader = run.loader(0, 0)?;
     let phase = &run.settings.phases[0];
     let (mut rows, mut tokens, mut padded, mut masked, mut waited) = (0u64, 0u64, 0u64, 0u64, 0.0);
     let mut begun = Instant::now();

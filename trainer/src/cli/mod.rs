@@ -180,6 +180,9 @@ struct Bench {
     /// Steps before that
     #[arg(long, default_value_t = 3)]
     warmup: u64,
+    /// Seconds that the loader is measured for
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
 }
 
 /// Runs the program with the process's arguments.

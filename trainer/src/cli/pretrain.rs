@@ -149,8 +149,8 @@ pub(super) fn check(config: &Path, ranks: usize, common: &Common, output: &Outpu
             "phase {i} {} steps of {} rows: {:.2} passes through {} rows",
             phase.steps,
             phase.global_batch,
-            rows / sets.train_rows().max(1) as f64,
-            sets.train_rows(),
+            rows / sets.train_rows().iter().sum::<u64>().max(1) as f64,
+            sets.train_rows().iter().sum::<u64>(),
         ));
     }
     output.result("no problem found");

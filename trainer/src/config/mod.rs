@@ -85,6 +85,8 @@ pub struct PrecisionSettings {
     pub compute: Compute,
     /// Forget what layers computed, and compute it again on the way back: less memory, a third more work.
     pub activation_checkpointing: bool,
+    /// Steps skipped one after another, because their gradients were no numbers, that end the run.
+    pub max_skipped_steps: u32,
 }
 
 /// What matrix products are computed in. Weights and optimizer state are fp32 throughout.
@@ -206,6 +208,7 @@ fn precision(section: Section<'_>) -> PrecisionSettings {
     let settings = PrecisionSettings {
         compute: section.choice("compute", &names),
         activation_checkpointing: section.boolean("activation_checkpointing", false),
+        max_skipped_steps: section.integer("max_skipped_steps", 50, 1..=MANY) as u32,
     };
     section.finish();
     settings

@@ -47,6 +47,13 @@ pub struct LoaderSettings {
     pub first_batch: u64,
 }
 
+impl LoaderSettings {
+    /// An error that says which numbers do not go together.
+    pub fn check(&self, sets: &DataSets) -> Result<(), Error> {
+        Deal::new(self, sets).map(drop)
+    }
+}
+
 /// Gives one rank's part of each global batch of a phase, for ever.
 pub struct Loader {
     batches: Option<Receiver<Result<Pending, Error>>>,

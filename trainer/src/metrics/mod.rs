@@ -8,7 +8,7 @@ mod pieces;
 mod plot;
 mod watch;
 
-pub use evaluation::{Evaluation, Guesses};
+pub use evaluation::{ClassReport, Evaluation, Guesses, Report};
 pub use events::EventFile;
 pub use lines::{LOG_FILE, read_lines};
 pub use pieces::{PieceClass, Pieces};

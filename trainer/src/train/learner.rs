@@ -4,12 +4,13 @@ use quanci_shards::draws::Rng;
 use quanci_torch_ext::{Autocast, Reducer};
 use tch::{Device, Kind, Tensor};
 
+use super::ask::guesses;
 use super::run::{Global, Run};
 use crate::checkpoint::State;
 use crate::config::{Compute, OptimizerState, PhaseSettings, PretrainSettings};
 use crate::data::{GlobalBatch, MicroBatch};
 use crate::error::Error;
-use crate::metrics::{Step, Watch};
+use crate::metrics::{Guesses, Step, Watch};
 use crate::model::{Bert, Host, Inputs, Losses};
 use crate::optim::{Optimizer, Scaler, schedule};
 
@@ -52,7 +53,7 @@ impl Learner {
     }
 
     /// One step: forward and backward of each micro-batch, the sum over the ranks, clipping, the optimizer.
-    pub(super) fn step(
+    pub fn step(
         &mut self,
         run: &Run<'_>,
         phase: &PhaseSettings,
@@ -105,7 +106,7 @@ impl Learner {
         if let Some(reducer) = &self.reducer {
             reducer.prepare_forward(last)?;
         }
-        let losses = self.forward(run.settings.precision.compute, &inputs, true)?;
+        let losses = self.forward(run.settings.precision.compute, &inputs)?;
         // The reducer gives the mean over the ranks; the loss is a sum over the global batch.
         let scale = run.comm.ranks() as f64 * self.scaler.as_ref().map_or(1.0, Scaler::scale);
         let share = losses.share(global.masked as f64, global.pairs as f64);
@@ -118,9 +119,9 @@ impl Learner {
     }
 
     /// The losses of a micro-batch, computed in the precision asked for.
-    pub(super) fn forward(&self, compute: Compute, inputs: &Inputs, train: bool) -> Result<Losses, Error> {
+    fn forward(&self, compute: Compute, inputs: &Inputs) -> Result<Losses, Error> {
         let _autocast = autocast(compute, self.bert.device())?;
-        let logits = self.bert.logits(inputs, self.with_pairs, train);
+        let logits = self.bert.logits(inputs, self.with_pairs, true);
         let losses = logits.and_then(|logits| Losses::new(&logits, inputs));
         losses.map_err(Error::torch("the forward pass"))
     }
@@ -155,7 +156,9 @@ impl Learner {
         if self.skipped_running < run.settings.precision.max_skipped_steps {
             return Ok(());
         }
-        let rows: Vec<String> = batch.micro.iter().flat_map(|micro| &micro.keys).map(ToString::to_string).collect();
+        let sets = &run.data[self.state.phase];
+        let keys = batch.micro.iter().flat_map(|micro| &micro.keys);
+        let rows: Vec<String> = keys.map(|key| sets.describe(key)).collect();
         let shown = rows.iter().take(8).cloned().collect::<Vec<_>>().join(", ");
         Err(Error::Diverged(format!(
             "the gradients of {} steps running were no numbers (norm {norm}), up to step {}; the last batch of this rank \
@@ -169,9 +172,17 @@ impl Learner {
 
     /// Measures the model on the validation rows.
     pub(super) fn evaluate(&mut self, run: &Run<'_>, watch: &mut Watch) -> Result<(), Error> {
-        let evaluation = run.evaluate(self)?;
-        self.state.curves.extend(watch.evaluation(self.state.step, &evaluation)?);
+        if let Some(report) = run.evaluate(self)? {
+            self.state.curves.extend(watch.evaluation(self.state.step, &report)?);
+        }
         Ok(())
+    }
+
+    /// What the model says to validation rows, computed in the precision asked for.
+    pub(super) fn guesses(&self, compute: Compute, inputs: &Inputs) -> Result<Guesses, Error> {
+        let _autocast = autocast(compute, self.bert.device())?;
+        let logits = self.bert.logits(inputs, self.with_pairs, false);
+        logits.and_then(|logits| guesses(&logits, inputs)).map_err(Error::torch("the forward pass"))
     }
 }
 

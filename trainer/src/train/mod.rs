@@ -1,13 +1,15 @@
 //! The training loop. Read this file first: what happens in a step, in which order, and where a run stands.
 
+mod ask;
 mod card;
 mod learner;
 mod run;
 mod saved;
 
+pub use ask::{Filled, features, fill_mask, measure};
 pub use learner::Learner;
 pub use run::Run;
-pub use saved::{Resume, export, resume};
+pub use saved::{Resume, export, find, resume, start};
 
 use crate::error::Error;
 use crate::metrics::Watch;
@@ -17,7 +19,7 @@ use crate::metrics::Watch;
 pub fn train(run: &Run<'_>, learner: &mut Learner, watch: &mut Watch) -> Result<(), Error> {
     while let Some(phase) = run.settings.phases.get(learner.state.phase) {
         learner.begin_phase(run)?;
-        let mut loader = run.loader(&learner.state)?;
+        let mut loader = run.loader(learner.state.phase, learner.state.phase_step)?;
         while learner.state.phase_step < phase.steps {
             let batch = watch.waiting(|| loader.next())?;
             let global = run.global(&batch)?; // what all ranks hold, before the first forward pass
@@ -27,7 +29,7 @@ pub fn train(run: &Run<'_>, learner: &mut Learner, watch: &mut Watch) -> Result<
             let state = &learner.state;
             let (now, last) = (state.step, state.phase_step == phase.steps);
             if is_due(run.settings.log.every_steps, now, last) {
-                learner.state.curves.extend(watch.log(run.comm)?);
+                learner.state.curves.extend(watch.log(&|sums| run.comm.sum(sums))?);
             }
             if is_due(run.settings.evaluation.every_steps, now, last) && global.signal.is_none() {
                 learner.evaluate(run, watch)?;

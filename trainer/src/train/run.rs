@@ -7,12 +7,11 @@ use quanci_shards::Objective;
 use tch::Device;
 
 use super::learner::{Learner, host};
-use crate::checkpoint::State;
 use crate::config::PretrainSettings;
-use crate::data::{DataSets, GlobalBatch, Loader, LoaderSettings, Validation};
+use crate::data::{DataSets, GlobalBatch, Loader, LoaderSettings, Validation, ValidationSettings};
 use crate::dist::Comm;
 use crate::error::Error;
-use crate::metrics::{Evaluation, Pieces};
+use crate::metrics::{Evaluation, Pieces, Report};
 use crate::model::Inputs;
 use crate::model::shape::Shape;
 
@@ -71,7 +70,7 @@ impl<'a> Run<'a> {
         }
         match (shape, problems.len()) {
             (Some(shape), 0) => {
-                let pieces = Pieces::read(&data[0].vocabulary_path())?;
+                let pieces = Pieces::read(&data[0].vocabulary_folder().join(&data[0].vocabulary().file))?;
                 Ok(Run { settings, shape, data, comm, device, signal, pieces })
             }
             (_, 1) => Err(problems.remove(0)),
@@ -84,22 +83,18 @@ impl<'a> Run<'a> {
         self.data[0].objective() != Objective::Mlm
     }
 
-    pub(super) fn loader(&self, state: &State) -> Result<Loader, Error> {
-        let phase = &self.settings.phases[state.phase];
-        let settings = LoaderSettings {
-            seed: self.settings.seed,
-            rank: self.comm.rank(),
-            ranks: self.comm.ranks(),
-            global_batch: phase.global_batch,
-            micro_batch: phase.micro_batch,
-            data: self.settings.data.clone(),
-            first_batch: state.phase_step,
-        };
-        Loader::open(self.data[state.phase].clone(), settings)
+    /// The loader of a phase, after so many of its global batches.
+    pub fn loader(&self, phase: usize, first_batch: u64) -> Result<Loader, Error> {
+        Loader::open(self.data[phase].clone(), self.loader_settings(phase, first_batch))
+    }
+
+    /// What the loader of a phase is opened with.
+    pub fn loader_settings(&self, phase: usize, first_batch: u64) -> LoaderSettings {
+        loader_settings(self.settings, phase, first_batch, self.comm.rank(), self.comm.ranks())
     }
 
     /// Adds up what the ranks hold; a signal that one of them was sent reaches all.
-    pub(super) fn global(&self, batch: &GlobalBatch) -> Result<Global, Error> {
+    pub fn global(&self, batch: &GlobalBatch) -> Result<Global, Error> {
         let rows: usize = batch.micro.iter().map(|micro| micro.rows).sum();
         let signal = self.signal.load(Ordering::Relaxed);
         let is = |wanted: i32| f64::from(u8::from(signal == wanted as usize));
@@ -130,21 +125,48 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// The model measured on the validation rows of its phase, all ranks together.
-    pub(super) fn evaluate(&self, learner: &Learner) -> Result<Evaluation, Error> {
+    /// The model measured on the validation rows of its phase, all ranks together; none where there are none.
+    pub(super) fn evaluate(&self, learner: &Learner) -> Result<Option<Report>, Error> {
         let settings = &self.settings.evaluation;
         let data = self.data[learner.state.phase].clone();
-        let (rank, ranks) = (self.comm.rank(), self.comm.ranks());
-        let rows = Validation::open(data, settings.micro_batch, settings.max_rows, rank, ranks)?;
-        let mut evaluation = Evaluation::default();
-        for micro in rows {
+        if data.validation_rows() == 0 {
+            return Ok(None);
+        }
+        let validation = ValidationSettings {
+            rank: self.comm.rank() as u32,
+            ranks: self.comm.ranks() as u32,
+            micro_batch: settings.micro_batch,
+            max_rows: settings.max_rows,
+            pad_multiple: self.settings.data.pad_multiple,
+            unit: None,
+        };
+        let mut evaluation = Evaluation::new(self.pieces.len());
+        for micro in Validation::open(data, validation)? {
             let micro = micro?;
             let inputs = Inputs::new(&host(&micro), self.device).map_err(Error::torch("moving a batch"))?;
             let guesses = tch::no_grad(|| learner.guesses(self.settings.precision.compute, &inputs))?;
             evaluation.add(&self.pieces, &micro.labels, &micro.word_pieces, &micro.pair_labels, &guesses);
         }
         self.comm.sum(evaluation.numbers_mut())?;
-        Ok(evaluation)
+        Ok(Some(evaluation.report()))
+    }
+}
+
+fn loader_settings(
+    settings: &PretrainSettings,
+    phase: usize,
+    first_batch: u64,
+    rank: usize,
+    ranks: usize,
+) -> LoaderSettings {
+    LoaderSettings {
+        seed: settings.seed,
+        rank: rank as u32,
+        ranks: ranks as u32,
+        global_batch: settings.phases[phase].global_batch,
+        micro_batch: settings.phases[phase].micro_batch,
+        data: settings.data.clone(),
+        first_batch,
     }
 }
 
@@ -179,10 +201,8 @@ fn mismatches(settings: &PretrainSettings, shape: &Shape, data: &[Arc<DataSets>]
             problem(format!("`phase[{i}].data` has another objective than the first phase's"));
         }
     }
-    for phase in &settings.phases {
-        if let Err(error) = Loader::check(phase, &settings.data, ranks, data.first().map_or(128, |sets| sets.max_seq_len())) {
-            problems.push(error);
-        }
+    for (phase, sets) in data.iter().enumerate() {
+        problems.extend(loader_settings(settings, phase, 0, 0, ranks).check(sets).err());
     }
     problems
 }

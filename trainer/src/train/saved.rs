@@ -45,7 +45,7 @@ pub(super) fn first_state(run: &Run<'_>) -> State {
         scaler: Value::Null,
         settings: settings_of(run),
         model: serde_json::from_str(&run.shape.to_json()).expect("a shape is JSON"),
-        data: run.data.iter().map(|sets| sets.data_ids()).collect(),
+        data: run.data.iter().map(|sets| sets.data_ids().into_iter().map(str::to_owned).collect()).collect(),
         vocabulary: run.data[0].vocabulary().sha256.clone(),
         curves: BTreeMap::new(),
         files: BTreeMap::new(),
@@ -67,6 +67,7 @@ pub(super) fn save(run: &Run<'_>, learner: &mut Learner) -> Result<(), Error> {
         let optimizer =
             weights::to_safetensors(tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)), &[])?;
         let settings = &run.settings.checkpoint;
+        copy_tokenizer(run)?;
         checkpoint::save(&run.settings.output, state, &[(MODEL_FILE, model), (OPTIMIZER_FILE, optimizer)])?;
         checkpoint::tidy(&run.settings.output, state.step, settings.keep_last, settings.keep_every)?;
     }
@@ -104,16 +105,13 @@ pub fn resume(run: &Run<'_>, folder: &Path, state: State, accepted: &[String]) -
     Ok(learner)
 }
 
-/// A new learner: weights drawn, or those of `init_from`; says what was found there.
+/// A new learner: weights drawn, or those of `init_from`; says what was found there. Writes nothing.
 pub fn start(run: &Run<'_>) -> Result<(Learner, Option<weights::Filled>), Error> {
     let bert = Bert::new(run.shape.clone(), run.settings.seed, run.device).map_err(Error::torch("making the model"))?;
     let filled = match &run.settings.init_from {
         Some(path) => Some(weights::fill(bert.parameters(), weights::read(path)?, path)?),
         None => None,
     };
-    if run.comm.rank() == 0 {
-        copy_tokenizer(run)?;
-    }
     Ok((Learner::new(run, bert, first_state(run))?, filled))
 }
 
@@ -180,7 +178,7 @@ fn changed(path: &str, old: &Value, new: &Value) -> Vec<(String, String, String)
 }
 
 fn copy_tokenizer(run: &Run<'_>) -> Result<(), Error> {
-    let (from, to) = (run.data[0].folder(), run.settings.output.join(TOKENIZER));
+    let (from, to) = (run.data[0].vocabulary_folder(), run.settings.output.join(TOKENIZER));
     fs::create_dir_all(&to).map_err(Error::io("create", &to))?;
     for name in TOKENIZER_FILES {
         let file = from.join(name);
