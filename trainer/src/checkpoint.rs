@@ -139,31 +139,44 @@ pub fn steps(run: &Path) -> Result<Vec<u64>, Error> {
     let mut steps = Vec::new();
     for entry in entries {
         let name = entry.map_err(Error::io("read", &folder))?.file_name();
-        let step = name.to_str().and_then(|name| name.strip_prefix("step-")).and_then(|step| step.parse().ok());
+        let step: Option<u64> =
+            name.to_str().and_then(|name| name.strip_prefix("step-")).and_then(|step| step.parse().ok());
         steps.extend(step);
     }
     steps.sort_unstable();
     Ok(steps)
 }
 
+/// What was found of a run to go on from.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// A sound checkpoint's folder and state.
+    pub checkpoint: Option<(PathBuf, State)>,
+    /// What is wrong with newer ones.
+    pub damaged: Vec<Error>,
+}
+
 /// The newest sound checkpoint, and what is wrong with those after it.
-pub fn newest(run: &Path) -> Result<(Option<(PathBuf, State)>, Vec<Error>), Error> {
-    let mut damaged = Vec::new();
+pub fn newest(run: &Path) -> Result<Found, Error> {
+    let mut found = Found::default();
     for step in steps(run)?.into_iter().rev() {
         let folder = path(run, step);
         match load(&folder) {
-            Ok(state) => return Ok((Some((folder, state)), damaged)),
-            Err(error) => damaged.push(error),
+            Ok(state) => {
+                found.checkpoint = Some((folder, state));
+                break;
+            }
+            Err(error) => found.damaged.push(error),
         }
     }
-    Ok((None, damaged))
+    Ok(found)
 }
 
 /// Removes the checkpoints that need not stay: all but the `keep_last` newest up to `step` and those at multiples of
 /// `keep_every`; and what runs that were killed left half-written.
 pub fn tidy(run: &Path, step: u64, keep_last: u32, keep_every: u64) -> Result<(), Error> {
     let past: Vec<u64> = steps(run)?.into_iter().filter(|&past| past <= step).collect();
-    let stays = |step: u64| keep_every > 0 && step % keep_every == 0;
+    let stays = |step: u64| keep_every > 0 && step.is_multiple_of(keep_every);
     for &old in past.iter().rev().skip(keep_last as usize).filter(|&&old| !stays(old)) {
         let folder = path(run, old);
         fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder))?;
@@ -215,14 +228,14 @@ mod tests {
     #[test]
     fn the_newest_sound_one_is_taken() {
         let run = tempfile::tempdir().unwrap();
-        assert!(newest(run.path()).unwrap().0.is_none());
+        assert!(newest(run.path()).unwrap().checkpoint.is_none());
         [5, 10, 15].into_iter().for_each(|step| saved(run.path(), step));
         let mut bytes = fs::read(path(run.path(), 15).join(MODEL_FILE)).unwrap();
         bytes[7] ^= 1;
         fs::write(path(run.path(), 15).join(MODEL_FILE), bytes).unwrap();
         fs::remove_file(path(run.path(), 10).join(STATE_FILE)).unwrap();
-        let (found, damaged) = newest(run.path()).unwrap();
-        assert_eq!(found.unwrap().1.step, 5);
+        let Found { checkpoint, damaged } = newest(run.path()).unwrap();
+        assert_eq!(checkpoint.unwrap().1.step, 5);
         assert_eq!(damaged.len(), 2);
         assert!(damaged[0].to_string().contains("SHA-256"), "{}", damaged[0]);
     }

@@ -92,6 +92,16 @@ impl Error {
     }
 }
 
+impl From<quanci_torch_ext::Error> for Error {
+    fn from(error: quanci_torch_ext::Error) -> Error {
+        match error {
+            quanci_torch_ext::Error::Ranks(message) => Error::Ranks(message),
+            quanci_torch_ext::Error::Cuda(message) => Error::Settings(vec![message]),
+            error => Error::Torch { action: "computing", message: error.to_string() },
+        }
+    }
+}
+
 /// libtorch puts a C++ stack below what it has to say.
 fn first_line(message: &str) -> String {
     message.lines().next().unwrap_or_default().to_owned()

@@ -1,6 +1,13 @@
 //! quanci's trainer: shards in, BERT checkpoints out. `ARCHITECTURE.md` is the map.
 
+pub mod checkpoint;
+pub mod cli;
 pub mod config;
 pub mod data;
+pub mod dist;
 pub mod error;
+pub mod metrics;
 pub mod model;
+pub mod optim;
+pub mod text;
+pub mod train;

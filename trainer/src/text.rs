@@ -32,7 +32,10 @@ impl Tokenizer {
             from_vocabulary(&vocab)?
         };
         let id = |token: &str| {
-            inner.token_to_id(token).map(i64::from).ok_or_else(|| Error::input(folder, format!("its vocabulary has no {token}")))
+            inner
+                .token_to_id(token)
+                .map(i64::from)
+                .ok_or_else(|| Error::input(folder, format!("its vocabulary has no {token}")))
         };
         let (cls, sep, mask, pad) = (id("[CLS]")?, id("[SEP]")?, id("[MASK]")?, id("[PAD]")?);
         Ok(Tokenizer { inner, cls, sep, mask, pad })
@@ -41,7 +44,8 @@ impl Tokenizer {
     /// `[CLS] pieces [SEP]`; `[MASK]` in the text is the mask.
     pub fn encode(&self, text: &str) -> Result<Vec<i64>, Error> {
         let encoded = self.inner.encode_fast(text, false);
-        let encoded = encoded.map_err(|error| Error::settings(format!("cannot tokenize {text:?}: {error}")))?;
+        let encoded =
+            encoded.map_err(|error| Error::settings(format!("cannot tokenize {text:?}: {error}")))?;
         let pieces = encoded.get_ids().iter().map(|&id| i64::from(id));
         Ok(std::iter::once(self.cls).chain(pieces).chain(std::iter::once(self.sep)).collect())
     }
@@ -57,7 +61,10 @@ fn from_vocabulary(path: &Path) -> Result<Inner, Error> {
     let model = WordPiece::from_file(&name).unk_token("[UNK]".to_owned()).build();
     let model = model.map_err(|error| Error::input(path, error.to_string()))?;
     let mut inner = Inner::new(model);
-    inner.with_normalizer(Some(BertNormalizer::default())).with_pre_tokenizer(Some(BertPreTokenizer));
+    let normalized = inner.with_normalizer(Some(BertNormalizer::default()));
+    normalized
+        .map_err(|error| Error::input(path, error.to_string()))?
+        .with_pre_tokenizer(Some(BertPreTokenizer));
     let specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(|token| AddedToken::from(token, true));
     inner.add_special_tokens(specials).map_err(|error| Error::input(path, error.to_string()))?;
     Ok(inner)

@@ -24,7 +24,8 @@ pub(super) fn bench(args: &Bench, common: &Common, output: &Output) -> Result<()
 }
 
 fn loader(run: &Run<'_>, args: &Bench, output: &Output) -> Result<(), Error> {
-    let report = data::bench(run.data[0].clone(), run.loader_settings(0, 0), Duration::from_secs(args.seconds))?;
+    let report =
+        data::bench(run.data[0].clone(), run.loader_settings(0, 0), Duration::from_secs(args.seconds))?;
     output.result(format_args!(
         "{:.0} rows/s, {:.0} pieces/s, {:.0} with padding; waited {:.0} % of {:.1} s",
         report.rows_per_s,

@@ -22,7 +22,7 @@ fn checkpoint_of(from: &Path) -> Result<PathBuf, Error> {
     if !from.join(checkpoint::FOLDER).is_dir() {
         return Ok(from.to_path_buf());
     }
-    let (found, _) = checkpoint::newest(from)?;
+    let found = checkpoint::newest(from)?.checkpoint;
     found.map(|(folder, _)| folder).ok_or_else(|| Error::input(from, "holds no sound checkpoint"))
 }
 
@@ -47,7 +47,11 @@ fn load(path: &Path, device: Device, output: &Output) -> Result<Bert, Error> {
     let bert = Bert::new(shape, 0, device).map_err(Error::torch("making the model"))?;
     let filled = weights::fill(bert.parameters(), weights::read(&folder)?, &folder)?;
     if !filled.missing.is_empty() {
-        output.warning(format_args!("not in {}, drawn anew: {}", folder.display(), filled.missing.join(", ")));
+        output.warning(format_args!(
+            "not in {}, drawn anew: {}",
+            folder.display(),
+            filled.missing.join(", ")
+        ));
     }
     Ok(bert)
 }
@@ -69,7 +73,9 @@ pub(super) fn eval(args: &Eval, common: &Common, output: &Output) -> Result<(), 
         let share = class.accuracy.map_or("-".to_owned(), |share| format!("{:.2} %", 100.0 * share));
         output.result(format_args!("{:<26} {:>8} of {}", class.class, share, class.count));
     }
-    if let (Some(loss), Some(right), Some(majority)) = (report.pair_loss, report.pair_accuracy, report.pair_majority) {
+    if let (Some(loss), Some(right), Some(majority)) =
+        (report.pair_loss, report.pair_accuracy, report.pair_majority)
+    {
         output.result(format_args!(
             "pairs          loss {loss:.4}, accuracy {:.2} % of {} (majority {:.2} %)",
             100.0 * right,

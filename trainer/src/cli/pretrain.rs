@@ -10,7 +10,7 @@ use tch::Device;
 use super::output::Output;
 use super::{Common, DeviceName, Pretrain};
 use crate::config::{Compute, PretrainSettings};
-use crate::dist::{self, Comm, Place};
+use crate::dist::{self, Place};
 use crate::error::Error;
 use crate::metrics::{Plan, Watch};
 use crate::train::{self, Learner, Resume, Run};
@@ -48,17 +48,24 @@ fn learner(run: &Run<'_>, args: &Pretrain, output: &Output) -> Result<Learner, E
         "none" => Resume::None,
         path => Resume::From(PathBuf::from(path)),
     };
-    let (found, damaged) = train::find(run, &resume)?;
+    let found = train::find(run, &resume)?;
     let first = run.comm.rank() == 0;
     if first {
-        damaged.iter().for_each(|error| output.warning(format_args!("a checkpoint is passed over: {error}")));
+        found
+            .damaged
+            .iter()
+            .for_each(|error| output.warning(format_args!("a checkpoint is passed over: {error}")));
     }
     run.comm.barrier()?;
-    match found {
+    match found.checkpoint {
         Some((folder, state)) => {
             let learner = train::resume(run, &folder, state, &args.accept_changes)?;
             if first {
-                output.message(format_args!("resumed from {} at step {}", folder.display(), learner.state.step));
+                output.message(format_args!(
+                    "resumed from {} at step {}",
+                    folder.display(),
+                    learner.state.step
+                ));
             }
             Ok(learner)
         }
@@ -121,8 +128,10 @@ fn finish(run: &Run<'_>, learner: &Learner, output: &Output) -> Result<(), Error
     train::export(&folder, &model)?;
     let value = |name: &str| learner.state.curves.get(name).copied();
     output.result(format_args!("model     {}", super::output::from_here(&model)));
-    output.result(format_args!("trained   {} steps, {} rows, {} pieces; {} steps skipped",
-        learner.state.step, learner.state.rows, learner.state.tokens, learner.state.skipped));
+    output.result(format_args!(
+        "trained   {} steps, {} rows, {} pieces; {} steps skipped",
+        learner.state.step, learner.state.rows, learner.state.tokens, learner.state.skipped
+    ));
     if let (Some(loss), Some(accuracy)) = (value("eval/mlm_loss"), value("eval/mlm_accuracy/all")) {
         output.result(format_args!("held out  mlm loss {loss:.4}, accuracy {:.2} %", 100.0 * accuracy));
     }
@@ -188,7 +197,9 @@ pub(super) fn device(name: DeviceName, place: &Place) -> Result<Device, Error> {
         Err(_) => 0,
     };
     match count {
-        0 if name == DeviceName::Cuda => Err(Error::settings("--device cuda: there is no GPU on this machine")),
+        0 if name == DeviceName::Cuda => {
+            Err(Error::settings("--device cuda: there is no GPU on this machine"))
+        }
         0 => Ok(Device::Cpu),
         count if place.local_rank >= count => Err(Error::settings(format!(
             "rank {} is the {}. of this machine, which has {count} GPUs: start fewer ranks here",

@@ -20,7 +20,9 @@ impl Bar {
         let bar = ProgressBar::new(plan.steps).with_position(plan.done);
         if is_terminal {
             let template = "{bar:24} {pos}/{len} {msg}";
-            bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.set_style(
+                ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+            );
             bar.enable_steady_tick(Duration::from_millis(500));
         } else {
             bar.set_draw_target(ProgressDrawTarget::hidden());
@@ -48,9 +50,10 @@ impl Bar {
             Some(format!("{name} {:.1} %", 100.0 * class.accuracy?))
         });
         let classes = classes.collect::<Vec<_>>().join(", ");
-        let pairs = report.pair_accuracy.zip(report.pair_majority).map_or(String::new(), |(right, majority)| {
-            format!("; pairs {:.1} % (majority {:.1} %)", 100.0 * right, 100.0 * majority)
-        });
+        let pairs =
+            report.pair_accuracy.zip(report.pair_majority).map_or(String::new(), |(right, majority)| {
+                format!("; pairs {:.1} % (majority {:.1} %)", 100.0 * right, 100.0 * majority)
+            });
         self.say(&format!(
             "held out at step {step}: mlm loss {:.4}, accuracy {:.2} % (unigram guess {:.2} %): {classes}{pairs}",
             report.mlm_loss,
@@ -113,7 +116,8 @@ mod tests {
     #[test]
     fn a_line_says_what_matters() {
         let values = [("train/loss", 7.25), ("train/mlm_accuracy", 0.125), ("speed/seconds_left", 3725.0)];
-        let values: Vec<(String, f64)> = values.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        let values: Vec<(String, f64)> =
+            values.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
         assert_eq!(describe(&values), "loss 7.2500, mlm 12.5 %, 1 h 2 min left");
     }
 }

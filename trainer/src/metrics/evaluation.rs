@@ -18,8 +18,16 @@ pub struct Guesses {
 }
 
 /// Names of the classes that masked pieces are counted in: a piece may be in several.
-const CLASSES: [&str; 8] =
-    ["all", "hanzi", "hanzi_words_of_1", "hanzi_words_of_2", "hanzi_words_of_3", "hanzi_words_of_4_and_more", "latin", "digits"];
+const CLASSES: [&str; 8] = [
+    "all",
+    "hanzi",
+    "hanzi_words_of_1",
+    "hanzi_words_of_2",
+    "hanzi_words_of_3",
+    "hanzi_words_of_4_and_more",
+    "latin",
+    "digits",
+];
 const FIXED: usize = 4;
 
 /// Sums over validation rows; sums of ranks may be added up.
@@ -67,7 +75,14 @@ impl Evaluation {
     }
 
     /// Adds a micro-batch: what was masked, in words of how many pieces, the pairs' labels, and what was guessed.
-    pub fn add(&mut self, pieces: &Pieces, labels: &[i64], word_pieces: &[u8], pair_labels: &[i64], guesses: &Guesses) {
+    pub fn add(
+        &mut self,
+        pieces: &Pieces,
+        labels: &[i64],
+        word_pieces: &[u8],
+        pair_labels: &[i64],
+        guesses: &Guesses,
+    ) {
         self.numbers[0] += guesses.masked_loss;
         self.numbers[1] += guesses.pair_loss;
         self.numbers[2] += guesses.pairs_right.iter().filter(|&&right| right).count() as f64;
@@ -108,7 +123,11 @@ impl Evaluation {
         let classes: Vec<ClassReport> = CLASSES
             .iter()
             .zip(self.numbers[FIXED..].chunks_exact(2))
-            .map(|(&class, sums)| ClassReport { class, count: sums[0] as u64, accuracy: share(sums[1], sums[0]) })
+            .map(|(&class, sums)| ClassReport {
+                class,
+                count: sums[0] as u64,
+                accuracy: share(sums[1], sums[0]),
+            })
             .collect();
         let masked = self.numbers[FIXED];
         let pairs = self.numbers.last().copied().unwrap_or_default();
@@ -135,10 +154,12 @@ impl Report {
             ("eval/pair_accuracy", self.pair_accuracy),
             ("eval/pair_majority", self.pair_majority),
         ];
-        let classes = self.classes.iter().filter_map(|class| {
-            Some((format!("eval/mlm_accuracy/{}", class.class), class.accuracy?))
-        });
-        let fixed = [("eval/mlm_loss", Some(self.mlm_loss)), ("eval/unigram_guess", Some(self.unigram_guess))];
+        let classes = self
+            .classes
+            .iter()
+            .filter_map(|class| Some((format!("eval/mlm_accuracy/{}", class.class), class.accuracy?)));
+        let fixed =
+            [("eval/mlm_loss", Some(self.mlm_loss)), ("eval/unigram_guess", Some(self.unigram_guess))];
         let fixed = fixed.into_iter().chain(pair).filter_map(|(name, value)| Some((name.to_owned(), value?)));
         fixed.chain(classes).collect()
     }

@@ -52,16 +52,26 @@ impl EventFile {
         let path = folder.join(format!("events.out.tfevents.{seconds}.quanci.{first_step}"));
         let file = File::create(&path).map_err(Error::io("create", &path))?;
         let mut events = EventFile { path, file };
-        events.write(&Event { wall_time: now(), file_version: Some("brain.Event:2".to_owned()), ..Event::default() })?;
+        events.write(&Event {
+            wall_time: now(),
+            file_version: Some("brain.Event:2".to_owned()),
+            ..Event::default()
+        })?;
         Ok(events)
     }
 
     /// Adds the values of a step.
     pub fn add(&mut self, step: u64, values: &[(String, f64)]) -> Result<(), Error> {
-        let value =
-            values.iter().map(|(tag, value)| Scalar { tag: tag.clone(), simple_value: *value as f32 }).collect();
-        let event =
-            Event { wall_time: now(), step: step as i64, summary: Some(Summary { value }), ..Event::default() };
+        let value = values
+            .iter()
+            .map(|(tag, value)| Scalar { tag: tag.clone(), simple_value: *value as f32 })
+            .collect();
+        let event = Event {
+            wall_time: now(),
+            step: step as i64,
+            summary: Some(Summary { value }),
+            ..Event::default()
+        };
         self.write(&event)
     }
 

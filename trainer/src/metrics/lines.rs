@@ -32,7 +32,8 @@ impl Lines {
             fs::write(&new, kept).map_err(Error::io("write", &new))?;
             fs::rename(&new, &path).map_err(Error::io("rename", &new))?;
         }
-        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io("open", &path))?;
+        let file =
+            OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io("open", &path))?;
         Ok(Lines { path, file })
     }
 
@@ -71,7 +72,8 @@ mod tests {
         assert_eq!(read_lines(&path).unwrap().len(), 6);
         let mut lines = Lines::open(run.path(), 3).unwrap();
         lines.add(4, &[("loss".to_owned(), 40.0)]).unwrap();
-        let steps: Vec<u64> = read_lines(&path).unwrap().iter().map(|line| line["step"].as_u64().unwrap()).collect();
+        let steps: Vec<u64> =
+            read_lines(&path).unwrap().iter().map(|line| line["step"].as_u64().unwrap()).collect();
         assert_eq!(steps, [1, 2, 3, 4]);
     }
 }

@@ -77,9 +77,20 @@ mod tests {
     fn pieces_have_their_script() {
         use PieceClass::{Digits, Hanzi, Latin, Other};
         let cases = [
-            ("词", Hanzi), ("##语", Hanzi), ("语言", Hanzi), ("the", Latin), ("##é", Latin), ("2026", Digits),
-            ("##19", Digits), ("，", Other), ("[MASK]", Other), ("[unused1]", Other), ("ア", Other), ("##", Other),
-            ("a1", Other), ("[", Other),
+            ("词", Hanzi),
+            ("##语", Hanzi),
+            ("语言", Hanzi),
+            ("the", Latin),
+            ("##é", Latin),
+            ("2026", Digits),
+            ("##19", Digits),
+            ("，", Other),
+            ("[MASK]", Other),
+            ("[unused1]", Other),
+            ("ア", Other),
+            ("##", Other),
+            ("a1", Other),
+            ("[", Other),
         ];
         for (piece, wanted) in cases {
             assert_eq!(class(piece), wanted, "{piece}");

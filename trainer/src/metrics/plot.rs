@@ -39,8 +39,10 @@ pub fn plot(runs: &[PathBuf], output: &Path) -> Result<(), Error> {
     if panels.is_empty() {
         return Err(Error::settings("the runs' logs hold no curve yet".to_owned()));
     }
-    let names: Vec<String> = runs.iter().map(|run| run.file_name().unwrap_or_default().to_string_lossy().into_owned()).collect();
-    draw(&panels, &names, output).map_err(|problem| Error::Output { path: output.to_path_buf(), message: problem })
+    let names: Vec<String> =
+        runs.iter().map(|run| run.file_name().unwrap_or_default().to_string_lossy().into_owned()).collect();
+    draw(&panels, &names, output)
+        .map_err(|problem| Error::Output { path: output.to_path_buf(), message: problem })
 }
 
 fn draw(panels: &[(&str, [Vec<Curve>; 2])], names: &[String], output: &Path) -> Result<(), String> {
@@ -62,9 +64,8 @@ fn panel(
 ) -> Result<(), String> {
     let points = || kinds.iter().flatten().flatten();
     let last = points().map(|point| point.0).fold(1.0, f64::max);
-    let (low, high) = points().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), point| {
-        (low.min(point.1), high.max(point.1))
-    });
+    let (low, high) = points()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), point| (low.min(point.1), high.max(point.1)));
     let margin = (0.05 * (high - low)).max(1e-9);
     let said = |error: DrawingAreaErrorKind<_>| error.to_string();
     let mut chart = ChartBuilder::on(area)
@@ -74,7 +75,9 @@ fn panel(
         .y_label_area_size(56)
         .build_cartesian_2d(0.0..last, low - margin..high + margin)
         .map_err(said)?;
-    let figures = |value: &f64| if value.abs() < 0.01 && *value != 0.0 { format!("{value:.0e}") } else { format!("{value:.2}") };
+    let figures = |value: &f64| {
+        if value.abs() < 0.01 && *value != 0.0 { format!("{value:.0e}") } else { format!("{value:.2}") }
+    };
     chart
         .configure_mesh()
         .light_line_style(WHITE)

@@ -85,7 +85,13 @@ struct Teller {
 
 impl Watch {
     /// Watches the run in the folder `run`; only `first`, the first rank, writes and shows.
-    pub fn new(run: &Path, settings: &LogSettings, plan: Plan, first: bool, quiet: bool) -> Result<Watch, Error> {
+    pub fn new(
+        run: &Path,
+        settings: &LogSettings,
+        plan: Plan,
+        first: bool,
+        quiet: bool,
+    ) -> Result<Watch, Error> {
         let teller = if first {
             let events = settings.tensorboard.then(|| EventFile::create(&run.join("tensorboard"), plan.done));
             let bar = Bar::new(&plan, !quiet && std::io::stderr().is_terminal(), quiet);
@@ -125,7 +131,10 @@ impl Watch {
     }
 
     /// Tells the steps since the last time; `sum` adds numbers up over the ranks. Gives the values by name.
-    pub fn log(&mut self, sum: &dyn Fn(&mut [f64]) -> Result<(), Error>) -> Result<Vec<(String, f64)>, Error> {
+    pub fn log(
+        &mut self,
+        sum: &dyn Fn(&mut [f64]) -> Result<(), Error>,
+    ) -> Result<Vec<(String, f64)>, Error> {
         let mut window = std::mem::take(&mut self.window);
         sum(&mut window.totals)?;
         let seconds = self.since.elapsed().as_secs_f64().max(1e-9);

@@ -46,7 +46,10 @@ pub fn measure(
     let entries = i64::from(sets.vocabulary().size);
     if entries != bert.shape().vocab_size {
         let wanted = bert.shape().vocab_size;
-        return Err(Error::input(folder, format!("has a vocabulary of {entries} entries, the model one of {wanted}")));
+        return Err(Error::input(
+            folder,
+            format!("has a vocabulary of {entries} entries, the model one of {wanted}"),
+        ));
     }
     let pieces = Pieces::read(&sets.vocabulary_folder().join(&sets.vocabulary().file))?;
     let with_pairs = sets.objective() != Objective::Mlm;
@@ -74,7 +77,8 @@ pub struct Filled {
 /// Fills each `[MASK]` of a sentence by itself: the others stay masked.
 pub fn fill_mask(bert: &Bert, tokenizer: &Tokenizer, sentence: &str, top: usize) -> Result<Filled, Error> {
     let ids = tokenizer.encode(sentence)?;
-    let masked: Vec<i64> = (0..).zip(&ids).filter(|&(_, &id)| id == tokenizer.mask).map(|(at, _)| at).collect();
+    let masked: Vec<i64> =
+        (0..).zip(&ids).filter(|&(_, &id)| id == tokenizer.mask).map(|(at, _)| at).collect();
     if masked.is_empty() {
         return Err(Error::settings(format!("{sentence:?} has no [MASK]")));
     }
@@ -145,5 +149,7 @@ fn check_length(bert: &Bert, pieces: usize, sentence: &str) -> Result<(), Error>
         return Ok(());
     }
     let start: String = sentence.chars().take(20).collect();
-    Err(Error::settings(format!("a sentence of {pieces} pieces ({start}…): the model has positions for {most}")))
+    Err(Error::settings(format!(
+        "a sentence of {pieces} pieces ({start}…): the model has positions for {most}"
+    )))
 }

@@ -40,7 +40,9 @@ pub(super) fn card(state: &State) -> String {
 fn without_paths(settings: &Value) -> Value {
     match settings {
         Value::Object(map) => {
-            let kept = map.iter().filter(|(key, _)| !matches!(key.as_str(), "path" | "output" | "model" | "init_from"));
+            let kept = map
+                .iter()
+                .filter(|(key, _)| !matches!(key.as_str(), "path" | "output" | "model" | "init_from"));
             Value::Object(kept.map(|(key, value)| (key.clone(), without_paths(value))).collect())
         }
         Value::Array(items) => Value::Array(items.iter().map(without_paths).collect()),

@@ -65,7 +65,8 @@ impl Learner {
         let mut totals = Tensor::f_zeros([4], options).map_err(Error::torch("adding up"))?;
         for (i, micro) in batch.micro.iter().enumerate() {
             let last = i + 1 == batch.micro.len();
-            let losses = self.micro_step(run, micro, global, last).map_err(|error| lower(error, run.settings))?;
+            let losses =
+                self.micro_step(run, micro, global, last).map_err(|error| lower(error, run.settings))?;
             totals = totals.f_add(&losses).map_err(Error::torch("adding up"))?;
         }
         let rate = schedule::rate(phase, self.state.phase_step);
@@ -217,8 +218,7 @@ fn lower(error: Error, settings: &PretrainSettings) -> Error {
             } else {
                 " or set precision.activation_checkpointing = true"
             };
-            let advice =
-                format!("the device has no memory left: lower `micro_batch`{also} ({message})");
+            let advice = format!("the device has no memory left: lower `micro_batch`{also} ({message})");
             Error::Torch { action, message: advice }
         }
         other => other,

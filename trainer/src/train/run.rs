@@ -63,8 +63,10 @@ impl<'a> Run<'a> {
             settings.phases.iter().map(|phase| DataSets::open(&phase.data, &settings.masking)).collect();
         let mut problems = Vec::new();
         let shape = shape.map_err(|error| problems.push(error)).ok();
-        let data: Vec<Arc<DataSets>> =
-            data.into_iter().filter_map(|data| data.map_err(|error| problems.push(error)).ok().map(Arc::new)).collect();
+        let data: Vec<Arc<DataSets>> = data
+            .into_iter()
+            .filter_map(|data| data.map_err(|error| problems.push(error)).ok().map(Arc::new))
+            .collect();
         if let Some(shape) = &shape {
             problems.extend(mismatches(settings, shape, &data, comm.ranks()));
         }
@@ -174,7 +176,12 @@ const INTERRUPT: i32 = 2;
 const TERMINATE: i32 = 15;
 
 /// What does not go together: model, data sets, batches, ranks.
-fn mismatches(settings: &PretrainSettings, shape: &Shape, data: &[Arc<DataSets>], ranks: usize) -> Vec<Error> {
+fn mismatches(
+    settings: &PretrainSettings,
+    shape: &Shape,
+    data: &[Arc<DataSets>],
+    ranks: usize,
+) -> Vec<Error> {
     let mut problems = Vec::new();
     let mut problem = |message: String| problems.push(Error::settings(message));
     for (i, sets) in data.iter().enumerate() {
@@ -187,7 +194,7 @@ fn mismatches(settings: &PretrainSettings, shape: &Shape, data: &[Arc<DataSets>]
                 shape.vocab_size
             ));
         }
-        let (rows, positions) = (i64::from(sets.max_seq_len()), shape.max_position_embeddings);
+        let (rows, positions) = (sets.max_seq_len() as i64, shape.max_position_embeddings);
         if rows > positions {
             problem(format!(
                 "`phase[{i}].data` has rows of {rows} pieces, and the model positions for {positions}: set \

@@ -10,7 +10,7 @@ use tch::Tensor;
 use super::card;
 use super::learner::Learner;
 use super::run::Run;
-use crate::checkpoint::{self, MODEL_FILE, OPTIMIZER_FILE, State};
+use crate::checkpoint::{self, Found, MODEL_FILE, OPTIMIZER_FILE, State};
 use crate::error::Error;
 use crate::model::Bert;
 use crate::model::weights;
@@ -75,15 +75,19 @@ pub(super) fn save(run: &Run<'_>, learner: &mut Learner) -> Result<(), Error> {
 }
 
 /// Where the run goes on from, with the state there, and what is wrong with newer checkpoints.
-pub fn find(run: &Run<'_>, resume: &Resume) -> Result<(Option<(PathBuf, State)>, Vec<Error>), Error> {
+pub fn find(run: &Run<'_>, resume: &Resume) -> Result<Found, Error> {
     let output = &run.settings.output;
     match resume {
-        Resume::From(folder) => Ok((Some((folder.clone(), checkpoint::load(folder)?)), Vec::new())),
+        Resume::From(folder) => {
+            let checkpoint = Some((folder.clone(), checkpoint::load(folder)?));
+            Ok(Found { checkpoint, damaged: Vec::new() })
+        }
         Resume::Auto => checkpoint::newest(output),
-        Resume::None if checkpoint::steps(output)?.is_empty() => Ok((None, Vec::new())),
+        Resume::None if checkpoint::steps(output)?.is_empty() => Ok(Found::default()),
         Resume::None => Err(Error::Output {
             path: output.clone(),
-            message: "holds a run already: resume it (--resume auto), or remove it, or name another `output`".to_owned(),
+            message: "holds a run already: resume it (--resume auto), or remove it, or name another `output`"
+                .to_owned(),
         }),
     }
 }
@@ -92,7 +96,8 @@ pub fn find(run: &Run<'_>, resume: &Resume) -> Result<(Option<(PathBuf, State)>,
 pub fn resume(run: &Run<'_>, folder: &Path, state: State, accepted: &[String]) -> Result<Learner, Error> {
     let first = first_state(run);
     refuse_changes(folder, &state, &first, accepted)?;
-    let bert = Bert::new(run.shape.clone(), run.settings.seed, run.device).map_err(Error::torch("making the model"))?;
+    let bert = Bert::new(run.shape.clone(), run.settings.seed, run.device)
+        .map_err(Error::torch("making the model"))?;
     fill_exactly(&bert, &folder.join(MODEL_FILE))?;
     let optimizer: Vec<(String, Tensor)> = weights::read_safetensors(&folder.join(OPTIMIZER_FILE))?;
     // What was accepted holds from now on.
@@ -107,7 +112,8 @@ pub fn resume(run: &Run<'_>, folder: &Path, state: State, accepted: &[String]) -
 
 /// A new learner: weights drawn, or those of `init_from`; says what was found there. Writes nothing.
 pub fn start(run: &Run<'_>) -> Result<(Learner, Option<weights::Filled>), Error> {
-    let bert = Bert::new(run.shape.clone(), run.settings.seed, run.device).map_err(Error::torch("making the model"))?;
+    let bert = Bert::new(run.shape.clone(), run.settings.seed, run.device)
+        .map_err(Error::torch("making the model"))?;
     let filled = match &run.settings.init_from {
         Some(path) => Some(weights::fill(bert.parameters(), weights::read(path)?, path)?),
         None => None,
@@ -138,16 +144,29 @@ fn refuse_changes(folder: &Path, old: &State, new: &State, accepted: &[String]) 
         return Ok(());
     }
     let told = changes.iter().map(|(key, was, is)| {
-        format!("`{key}` was {was} in {} and is {is}: put it back, or give --accept-changes {key}", folder.display())
+        format!(
+            "`{key}` was {was} in {} and is {is}: put it back, or give --accept-changes {key}",
+            folder.display()
+        )
     });
     Err(Error::Settings(told.collect()))
 }
 
 /// True for settings that change nothing that is learnt, and for paths: what lies there is compared by its content.
 fn is_free(key: &str) -> bool {
-    let free = ["checkpoint", "evaluation", "log", "output", "init_from", "data.workers", "precision.max_skipped_steps"];
+    let free = [
+        "checkpoint",
+        "evaluation",
+        "log",
+        "output",
+        "init_from",
+        "data.workers",
+        "precision.max_skipped_steps",
+    ];
     let model_path = key == "model";
-    model_path || free.iter().any(|free| is_within(key, free)) || (key.starts_with("phases[") && key.ends_with("].path"))
+    model_path
+        || free.iter().any(|free| is_within(key, free))
+        || (key.starts_with("phases[") && key.ends_with("].path"))
 }
 
 fn is_within(key: &str, whole: &str) -> bool {
@@ -155,7 +174,7 @@ fn is_within(key: &str, whole: &str) -> bool {
 }
 
 /// The keys whose values differ, with both values.
-pub fn changed_settings(old: &Value, new: &Value) -> Vec<(String, String, String)> {
+fn changed_settings(old: &Value, new: &Value) -> Vec<(String, String, String)> {
     changed("", old, new)
 }
 
@@ -165,7 +184,9 @@ fn changed(path: &str, old: &Value, new: &Value) -> Vec<(String, String, String)
         (Value::Object(a), Value::Object(b)) => {
             let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
             let null = Value::Null;
-            let side = |map: &serde_json::Map<String, Value>, key: &str| map.get(key).cloned().unwrap_or(null.clone());
+            let side = |map: &serde_json::Map<String, Value>, key: &str| {
+                map.get(key).cloned().unwrap_or(null.clone())
+            };
             keys.into_iter().flat_map(|key| changed(&join(key), &side(a, key), &side(b, key))).collect()
         }
         (Value::Array(a), Value::Array(b)) if a.len() == b.len() && a.iter().any(Value::is_object) => {
@@ -200,7 +221,8 @@ pub fn export(folder: &Path, output: &Path) -> Result<State, Error> {
     };
     let weights = folder.join(MODEL_FILE);
     write(MODEL_FILE, &fs::read(&weights).map_err(Error::io("read", &weights))?)?;
-    let mut config = serde_json::to_string_pretty(&state.model).expect("a model's shape has string keys only");
+    let mut config =
+        serde_json::to_string_pretty(&state.model).expect("a model's shape has string keys only");
     config.push('\n');
     write("config.json", config.as_bytes())?;
     for name in TOKENIZER_FILES {
@@ -221,8 +243,10 @@ mod tests {
 
     #[test]
     fn changes_are_named_by_their_keys() {
-        let old = json!({"seed": 1, "phases": [{"steps": 10, "data": [{"path": "a"}]}], "log": {"every_steps": 1}});
-        let new = json!({"seed": 1, "phases": [{"steps": 20, "data": [{"path": "b"}]}], "log": {"every_steps": 5}});
+        let old =
+            json!({"seed": 1, "phases": [{"steps": 10, "data": [{"path": "a"}]}], "log": {"every_steps": 1}});
+        let new =
+            json!({"seed": 1, "phases": [{"steps": 20, "data": [{"path": "b"}]}], "log": {"every_steps": 5}});
         let keys: Vec<String> = changed_settings(&old, &new).into_iter().map(|(key, ..)| key).collect();
         assert_eq!(keys, ["log.every_steps", "phases[0].data[0].path", "phases[0].steps"]);
         let counted: Vec<&String> = keys.iter().filter(|key| !is_free(key)).collect();

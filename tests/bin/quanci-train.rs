@@ -1,0 +1,7 @@
+//! The program under test: a twin of `quanci-train`, so that Cargo builds it for the tests and hands over its path.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    quanci_trainer::cli::main()
+}

@@ -1,0 +1,171 @@
+//! Whatever is wrong is said, with what to do, and the right exit code.
+
+use std::fs;
+
+use integration_tests::Ran;
+
+use crate::{MODEL, Settings, place};
+
+const PHASE: &str = "steps = 4\nglobal_batch = 8\nmicro_batch = 4\n";
+const MORE: &str = "[data]\nlanes = 4\n[log]\nevery_steps = 1\ntensorboard = false\n";
+
+/// What `check` says of the settings with something changed.
+fn check(model: &str, phase: &str, more: &str, arguments: &[&str]) -> Ran {
+    let place = place();
+    place.write("model.json", model);
+    let settings = Settings { output: "run", phase, more }.write(&place);
+    let ran = place.run(&[&["check", settings.as_str()], arguments].concat());
+    assert!(!place.join("run").exists(), "check writes nothing");
+    ran
+}
+
+#[test]
+fn sound_settings_pass() {
+    check(MODEL, PHASE, MORE, &[]).exits(0);
+}
+
+#[test]
+fn every_problem_of_a_file_at_once() {
+    let phase = "steps = 4\nglobal_batch = 10\nmicro_batch = 4\nlearning_rat = 1\n";
+    let ran = check(MODEL, phase, "[optimizer]\nname = \"adam\"\n[logs]\n", &[]).exits(2);
+    ran.says(&["`phase[0].global_batch` = 10 is no multiple", "did you mean `learning_rate`", "adamw", "`logs` is unknown"]);
+}
+
+#[test]
+fn model_and_data_that_do_not_fit() {
+    let other = MODEL.replace("21128", "20000").replace("\"max_position_embeddings\": 64", "\"max_position_embeddings\": 32");
+    let ran = check(&other, PHASE, MORE, &[]).exits(2);
+    ran.says(&["vocabulary of 21128 entries", "20000", "rows of 64 pieces", "positions for 32"]);
+    check(&MODEL.replace("\"num_attention_heads\": 2", "\"num_attention_heads\": 3"), PHASE, MORE, &[])
+        .exits(3)
+        .says(&["`hidden_size` = 64 is no multiple of `num_attention_heads` = 3"]);
+    check("{", PHASE, MORE, &[]).exits(3).says(&["not a BERT's config.json"]);
+}
+
+#[test]
+fn ranks_that_do_not_divide() {
+    check(MODEL, PHASE, MORE, &["--ranks", "3"]).exits(2).says(&["lanes", "3"]);
+    check(MODEL, PHASE, &MORE.replace("lanes = 4", "lanes = 4000000"), &[]).exits(2).says(&["lanes"]);
+}
+
+#[test]
+fn masks_that_cannot_be() {
+    let more = format!("{MORE}[masking]\nunit = \"piece\"\n");
+    check(MODEL, PHASE, &more, &[]).exits(2).says(&["mode = \"dynamic\""]);
+}
+
+/// A copy of the data set with one change.
+fn with_data(change: impl Fn(&std::path::Path)) -> Ran {
+    let place = place();
+    let copied = std::process::Command::new("cp").arg("-r").arg(crate::data()).arg(place.join("data")).status();
+    assert!(copied.unwrap().success());
+    change(&place.join("data"));
+    place.write(
+        "run.toml",
+        format!("model = \"model.json\"\noutput = \"run\"\n[[phase]]\ndata = [{{ path = \"data\" }}]\n{PHASE}\n{MORE}"),
+    );
+    place.run(&["pretrain", "run.toml"])
+}
+
+#[test]
+fn data_sets_that_are_none() {
+    with_data(|data| fs::remove_file(data.join("manifest.json")).unwrap()).exits(3).says(&["no manifest.json"]);
+    with_data(|data| {
+        let path = data.join("manifest.json");
+        let text = fs::read_to_string(&path).unwrap().replace("\"format_version\": 1", "\"format_version\": 9");
+        fs::write(path, text).unwrap();
+    })
+    .exits(3)
+    .says(&["format version 9"]);
+    let shard = "copy-00/part-00000-of-00004.parquet";
+    with_data(|data| fs::remove_file(data.join(shard)).unwrap()).exits(3).says(&["part-00000"]);
+    with_data(|data| {
+        let bytes = fs::read(data.join(shard)).unwrap();
+        fs::write(data.join(shard), &bytes[..bytes.len() / 2]).unwrap();
+    })
+    .exits(3)
+    .says(&["part-00000"]);
+}
+
+#[test]
+fn cuda_that_is_not_there() {
+    if std::path::Path::new("/dev/nvidia0").exists() {
+        return;
+    }
+    let place = place();
+    let settings = Settings { output: "run", phase: PHASE, more: MORE }.write(&place);
+    place.run(&["pretrain", &settings, "--device", "cuda"]).exits(2).says(&["--device cuda"]);
+}
+
+#[test]
+fn a_resumed_run_with_other_settings() {
+    let place = place();
+    let settings = Settings { output: "run", phase: PHASE, more: MORE }.write(&place);
+    place.run(&["pretrain", &settings]).exits(0);
+    let longer = ["pretrain", settings.as_str(), "--set", "optimizer.weight_decay=0.1", "--set", "log.every_steps=2"];
+    place.run(&longer).exits(2).says(&["`optimizer.weight_decay` was 0.01", "is 0.1", "--accept-changes optimizer.weight_decay"]);
+    place.run(&[&longer[..], &["--accept-changes", "optimizer.weight_decay"]].concat()).exits(0);
+    place.run(&["pretrain", &settings, "--resume", "none"]).exits(3).says(&["holds a run already"]);
+    place.run(&["pretrain", &settings, "--resume", "nowhere"]).exits(3).says(&["nowhere"]);
+}
+
+#[test]
+fn no_validation_rows_is_a_warning_in_training_and_an_error_in_eval() {
+    let place = place();
+    let data = crate::prepare(place.path(), "bare", "[instances]\nmax_seq_len = 64\ncopies = 1\n");
+    place.write(
+        "run.toml",
+        format!("model = \"model.json\"\noutput = \"run\"\n[[phase]]\ndata = [{{ path = {data:?} }}]\n{PHASE}\n{MORE}"),
+    );
+    place.run(&["pretrain", "run.toml"]).exits(0).says(&["no validation rows"]);
+    let data = data.to_str().unwrap();
+    place.run(&["eval", "--model", "run/model", "--data", data]).exits(3).says(&["output.validation"]);
+}
+
+/// The first rank waits for a second one that never comes, and names it.
+#[test]
+fn a_rank_that_never_comes() {
+    let place = place();
+    let settings = Settings { output: "run", phase: PHASE, more: MORE }.write(&place);
+    let mut command = place.command(&["pretrain", &settings, "--timeout", "3"]);
+    command.envs([("RANK", "0"), ("WORLD_SIZE", "2"), ("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", "29617")]);
+    let begun = std::time::Instant::now();
+    Ran::from(command.output().unwrap()).exits(75).says(&["rank 1"]);
+    assert!(begun.elapsed().as_secs() < 30);
+}
+
+/// Rates that no model bears: the run ends, and names rows.
+#[test]
+fn a_run_that_diverges_ends() {
+    let place = place();
+    let phase = "steps = 400\nglobal_batch = 8\nmicro_batch = 4\nlearning_rate = 900.0\nschedule = \"constant\"\n";
+    let more = format!("{MORE}[precision]\nmax_skipped_steps = 5\n[optimizer]\nclip_norm = 0.0\nweight_decay = 5.0\n");
+    let settings = Settings { output: "run", phase, more: &more }.write(&place);
+    place.run(&["pretrain", &settings]).exits(1).says(&["no numbers", "learning_rate", "copy-00/part-"]);
+}
+
+/// A disk that is full while a checkpoint is written: the run ends, and the checkpoint before it stays.
+#[test]
+fn a_full_disk_keeps_the_last_good_checkpoint() {
+    let place = place();
+    fs::create_dir(place.join("small")).unwrap();
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=40m", "tmpfs"])
+        .arg(place.join("small"))
+        .output();
+    if !mounted.is_ok_and(|output| output.status.success()) {
+        return; // only root can make a small disk
+    }
+    let phase = PHASE.replace("steps = 4", "steps = 8");
+    let more = format!("{MORE}[checkpoint]\nevery_steps = 1\nkeep_last = 9\n");
+    let settings = Settings { output: "small/run", phase: &phase, more: &more };
+    fs::create_dir_all(place.join("small/run")).unwrap();
+    let settings = settings.write(&place);
+    let ran = place.run(&["pretrain", &settings]);
+    let left = fs::read_dir(place.join("small/run/checkpoints")).unwrap().count();
+    let resumable = place.run(&["export", "small/run", "-o", "model"]);
+    assert!(std::process::Command::new("umount").arg(place.join("small")).status().unwrap().success());
+    ran.exits(3).says(&["cannot write", "small/run"]);
+    assert!((1..8).contains(&left), "{left}");
+    resumable.exits(0);
+}
