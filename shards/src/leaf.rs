@@ -80,13 +80,11 @@ impl<T: DataType> Leaf<T> {
         let levels = self.repetitions.iter().zip(&self.definitions);
         let others = other.repetitions.iter().zip(&other.definitions);
         let same = levels.zip(others).take_while(|(own, other)| own == other).count();
-        // Where one has ended its row and the other has not, the row is the one before.
-        let ended = [&self.repetitions, &other.repetitions]
-            .map(|levels| levels.get(same).is_none_or(|&level| level == 0));
-        Some(
-            self.row_of(same)
-                .saturating_sub(usize::from(ended != [true, true] && self.repetitions.get(same) == Some(&0))),
-        )
+        // Where this column begins another row and the other does not, the shorter list is the one before.
+        let begins = |levels: &[i16]| levels.get(same) == Some(&0);
+        let before =
+            begins(&self.repetitions) && !begins(&other.repetitions) && same < other.repetitions.len();
+        Some(self.row_of(same).saturating_sub(usize::from(before)))
     }
 
     /// The row of a level.

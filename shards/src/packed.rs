@@ -337,11 +337,8 @@ impl Packing {
 
     fn pack_masks(&mut self) -> Result<(), Problem> {
         let Some((positions, inputs)) = &self.masks else { return Ok(()) };
-        if positions.repetitions != inputs.repetitions || positions.definitions != inputs.definitions {
-            return Err((
-                0,
-                "or one soon after: `masked_lm_positions` and `masked_lm_inputs` differ in length",
-            ));
+        if let Some(row) = positions.first_row_unlike(inputs) {
+            return Err((row, "`masked_lm_positions` and `masked_lm_inputs` differ in length"));
         }
         let first = self.packed.rows.len() - (self.starts.len() - 1);
         let (mut row, mut value) = (0, 0);
