@@ -3,6 +3,7 @@
 
 pub mod draws;
 mod error;
+mod leaf;
 pub mod manifest;
 pub mod mask;
 mod packed;

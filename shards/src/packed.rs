@@ -1,44 +1,52 @@
 //! A row group as training takes it: every row checked, held in as few bytes as it needs, and read without allocating
 //! for each row.
 
+use std::fs::File;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, ListArray, RecordBatch};
-use arrow::buffer::BooleanBuffer;
-use arrow::datatypes::{Int8Type, Int32Type};
+use parquet::data_type::{BoolType, Int32Type};
+use parquet::errors::{ParquetError, Result as ParquetResult};
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
 use crate::error::Error;
+use crate::leaf::Leaf;
 use crate::manifest::{Manifest, Objective, ShardEntry, Specials};
 use crate::mask::Masks;
-use crate::reader::{ShardReader, column};
+use crate::reader::open_checked;
+use crate::schema::ROW_GROUP_ROWS;
 
-/// Columns that every training run needs, and those that static masks need besides.
-const COLUMNS: [&str; 4] = ["input_ids", "segment_b", "word_starts", "next_sentence_label"];
-const MASK_COLUMNS: [&str; 2] = ["masked_lm_positions", "masked_lm_inputs"];
+/// Rows read at once: their columns stay in the processor's cache.
+const ROWS_AT_ONCE: usize = 512;
+
+/// Bytes that the processor fetches together.
+const CACHE_LINE: usize = 64;
 
 /// The rows of one row group, within bounds: ids are in the vocabulary, `[CLS]` and `[SEP]` where they belong, B and
 /// its label as the objective has them, masked positions ascending and on no special.
 #[derive(Debug)]
 pub struct PackedRows {
-    pieces: Lists,
-    word_starts: BooleanBuffer,
-    /// Position of B's first piece; 0 without B.
-    segment_b: Vec<u32>,
+    rows: Vec<RowAt>,
+    /// For each piece, id × 2 + whether it begins a word.
+    pieces: Integers,
+    positions: Vec<u16>,
+    inputs: Integers,
+}
+
+/// Where a row's parts are, and what else there is of it: together, for rows are read in random order.
+#[derive(Debug, Clone, Copy)]
+struct RowAt {
+    /// Its pieces end here, and begin where those of the row before end.
+    pieces_end: u32,
+    masks_end: u32,
     /// 0 without B.
-    labels: Vec<u8>,
-    masks: Option<(Lists, Integers)>,
+    segment_b: u16,
+    label: u8,
 }
 
-/// Lists of integers, end to end.
-#[derive(Debug)]
-struct Lists {
-    values: Integers,
-    /// Where each list begins, and where the last one ends.
-    offsets: Vec<u32>,
-}
-
-/// Integers that are not negative, in two bytes each where all fit.
+/// Integers in two bytes each where all of them fit.
 #[derive(Debug)]
 enum Integers {
     Narrow(Vec<u16>),
@@ -57,28 +65,14 @@ impl PackedRows {
     ) -> Result<PackedRows, Error> {
         let path = folder.join(&shard.path);
         // A decoder of foreign bytes may give up in the middle of a damaged file: that is the file's fault.
-        let read = catch_unwind(AssertUnwindSafe(|| {
-            let columns = COLUMNS.iter().chain(MASK_COLUMNS.iter().filter(|_| masks));
-            ShardReader::open_columns(folder, manifest, shard, group, &columns.copied().collect::<Vec<_>>())
-        }));
+        let read = catch_unwind(AssertUnwindSafe(|| read(&path, manifest, shard, group, masks)));
         let damaged = "damaged: the decoder gave up; fetch or make the data set again";
-        let batch = read.unwrap_or_else(|_| Err(Error::format(&path, damaged)))?;
-        let checks = Checks {
-            vocabulary: manifest.vocabulary.size,
-            specials: manifest.vocabulary.specials,
-            max_seq_len: manifest.max_seq_len as usize,
-            pairs: manifest.objective != Objective::Mlm,
-        };
-        checks.pack(&batch, masks).map_err(|(row, problem)| {
-            let number = group * crate::ROW_GROUP_ROWS + row;
-            let message = format!("row {number}: {problem}; `quanci verify` tells what else is damaged");
-            Error::format(&path, message)
-        })
+        read.unwrap_or_else(|_| Err(Error::format(&path, damaged)))
     }
 
     /// How many rows.
     pub fn len(&self) -> usize {
-        self.segment_b.len()
+        self.rows.len()
     }
 
     /// True for none.
@@ -88,115 +82,241 @@ impl PackedRows {
 
     /// Pieces of a row, specials included.
     pub fn length(&self, row: usize) -> usize {
-        self.pieces.range(row).len()
+        self.range(row, |row| row.pieces_end).len()
     }
 
     /// Position of B's first piece.
     pub fn segment_b(&self, row: usize) -> Option<usize> {
-        Some(self.segment_b[row] as usize).filter(|&b| b > 0)
+        Some(usize::from(self.rows[row].segment_b)).filter(|&b| b > 0)
     }
 
     /// 0 = B follows A, 1 = random (swapped, for sentence order); none without B.
     pub fn label(&self, row: usize) -> Option<u8> {
-        self.segment_b(row).map(|_| self.labels[row])
+        self.segment_b(row).map(|_| self.rows[row].label)
     }
 
-    /// Puts the ids of a row in the place of what `ids` held.
-    pub fn ids(&self, row: usize, ids: &mut Vec<u32>) {
-        self.pieces.list(row, ids);
+    /// Has the processor fetch a row, and does nothing with it. Rows are taken in random order, so that nearly each is a
+    /// walk to the memory: walks that depend on nothing in between are made side by side. Give what this returns to
+    /// [`std::hint::black_box`], or nothing will be done.
+    pub fn touch(&self, row: usize) -> u32 {
+        let range = self.range(row, |row| row.pieces_end);
+        let line = CACHE_LINE / size_of::<u16>();
+        match &self.pieces {
+            Integers::Narrow(pieces) => {
+                pieces[range].iter().step_by(line).fold(0, |sum, &piece| sum ^ u32::from(piece))
+            }
+            Integers::Wide(pieces) => {
+                pieces[range].iter().step_by(line / 2).fold(0, |sum, &piece| sum ^ piece)
+            }
+        }
     }
 
-    /// Puts the word starts of a row in the place of what `starts` held.
-    pub fn word_starts(&self, row: usize, starts: &mut Vec<bool>) {
-        let range = self.pieces.range(row);
-        starts.clear();
-        starts.extend(self.word_starts.slice(range.start, range.len()).iter());
+    /// Puts the ids and word starts of a row in the place of what `ids` and `word_starts` held.
+    pub fn pieces(&self, row: usize, ids: &mut Vec<u32>, word_starts: &mut Vec<bool>) {
+        let range = self.range(row, |row| row.pieces_end);
+        ids.clear();
+        word_starts.clear();
+        match &self.pieces {
+            Integers::Narrow(pieces) => {
+                ids.extend(pieces[range.clone()].iter().map(|piece| u32::from(piece >> 1)));
+                word_starts.extend(pieces[range].iter().map(|piece| piece & 1 == 1));
+            }
+            Integers::Wide(pieces) => {
+                ids.extend(pieces[range.clone()].iter().map(|piece| piece >> 1));
+                word_starts.extend(pieces[range].iter().map(|piece| piece & 1 == 1));
+            }
+        }
     }
 
     /// Puts the stored masks of a row in the place of what `masks` held: none where they were not read.
     pub fn masks(&self, row: usize, masks: &mut Masks) {
+        let range = self.range(row, |row| row.masks_end);
         masks.positions.clear();
+        masks.positions.extend(self.positions[range.clone()].iter().map(|&position| u32::from(position)));
         masks.inputs.clear();
-        if let Some((positions, inputs)) = &self.masks {
-            positions.list(row, &mut masks.positions);
-            inputs.copy(positions.range(row), &mut masks.inputs);
+        match &self.inputs {
+            Integers::Narrow(inputs) => masks.inputs.extend(inputs[range].iter().map(|&id| u32::from(id))),
+            Integers::Wide(inputs) => masks.inputs.extend_from_slice(&inputs[range]),
         }
     }
-}
 
-impl Lists {
-    fn range(&self, row: usize) -> std::ops::Range<usize> {
-        self.offsets[row] as usize..self.offsets[row + 1] as usize
-    }
-
-    fn list(&self, row: usize, into: &mut Vec<u32>) {
-        into.clear();
-        self.values.copy(self.range(row), into);
+    fn range(&self, row: usize, end: impl Fn(&RowAt) -> u32) -> Range<usize> {
+        let start = if row == 0 { 0 } else { end(&self.rows[row - 1]) };
+        start as usize..end(&self.rows[row]) as usize
     }
 }
 
 impl Integers {
-    /// Packs values of which none is negative, as unsigned ones.
-    fn new(values: &[i32]) -> Integers {
-        if values.iter().fold(0, |all, &value| all | value as u32) <= u32::from(u16::MAX) {
-            Integers::Narrow(values.iter().map(|&value| value as u16).collect())
+    fn new(below: u32, room: usize) -> Integers {
+        if below <= 1 << 16 {
+            Integers::Narrow(Vec::with_capacity(room))
         } else {
-            Integers::Wide(values.iter().map(|&value| value as u32).collect())
+            Integers::Wide(Vec::with_capacity(room))
         }
     }
 
-    fn copy(&self, range: std::ops::Range<usize>, into: &mut Vec<u32>) {
+    fn len(&self) -> usize {
         match self {
-            Integers::Narrow(values) => into.extend(values[range].iter().map(|&value| u32::from(value))),
-            Integers::Wide(values) => into.extend_from_slice(&values[range]),
+            Integers::Narrow(values) => values.len(),
+            Integers::Wide(values) => values.len(),
+        }
+    }
+
+    fn extend(&mut self, new: impl Iterator<Item = u32>) {
+        match self {
+            Integers::Narrow(values) => values.extend(new.map(|value| value as u16)),
+            Integers::Wide(values) => values.extend(new),
         }
     }
 }
 
-/// What is wrong with which row of the group.
+fn read(
+    path: &Path,
+    manifest: &Manifest,
+    shard: &ShardEntry,
+    group: usize,
+    masks: bool,
+) -> Result<PackedRows, Error> {
+    let (file, metadata) = open_checked(path, manifest, shard)?;
+    let rows = (shard.rows as usize).saturating_sub(group * ROW_GROUP_ROWS).min(ROW_GROUP_ROWS);
+    let found = metadata.row_groups().get(group).filter(|found| found.num_rows() == rows as i64);
+    let found = found.ok_or_else(|| {
+        let message = format!("row group {group} does not hold {rows} rows: make the data set again");
+        Error::format(path, message)
+    })?;
+    let mut packing = Packing::new(Arc::new(file), &metadata, found, manifest, masks)
+        .map_err(Error::parquet("read", path))?;
+    for first in (0..rows).step_by(ROWS_AT_ONCE) {
+        packing.read(ROWS_AT_ONCE.min(rows - first)).map_err(Error::parquet("read", path))?;
+        packing.check_and_pack().map_err(|(row, problem)| {
+            let number = group * ROW_GROUP_ROWS + first + row;
+            let message = format!("row {number}: {problem}; `quanci verify` tells what else is damaged");
+            Error::format(path, message)
+        })?;
+    }
+    Ok(packing.packed)
+}
+
+/// What is wrong with which of the rows that were read last.
 type Problem = (usize, &'static str);
 
-/// What the rows of a data set are held to.
-struct Checks {
+/// A row group on its way from columns to packed rows.
+struct Packing {
     vocabulary: u32,
     specials: Specials,
     max_seq_len: usize,
     pairs: bool,
+    ids: Leaf<Int32Type>,
+    word_starts: Leaf<BoolType>,
+    segment_b: Leaf<Int32Type>,
+    labels: Leaf<Int32Type>,
+    /// Positions and inputs.
+    masks: Option<(Leaf<Int32Type>, Leaf<Int32Type>)>,
+    /// Where the rows that were read last begin.
+    starts: Vec<usize>,
+    packed: PackedRows,
 }
 
-impl Checks {
-    fn pack(&self, batch: &RecordBatch, masks: bool) -> Result<PackedRows, Problem> {
-        let list = |name: &str| column(batch, name).as_list::<i32>();
-        let (ids, starts) = (list("input_ids"), list("word_starts"));
-        below(ids, self.vocabulary, "a piece is not in the vocabulary")?;
-        same_lengths(ids, starts, "`word_starts` and `input_ids` differ in length")?;
-        let segment_b = column(batch, "segment_b").as_primitive::<Int32Type>();
-        let labels = column(batch, "next_sentence_label").as_primitive::<Int8Type>();
-        for row in 0..batch.num_rows() {
-            let b = segment_b.is_valid(row).then(|| segment_b.value(row));
-            let label = labels.is_valid(row).then(|| labels.value(row));
-            self.shape(integers(ids, row), b).and_then(|()| self.pair(b, label)).map_err(|p| (row, p))?;
-        }
-        let masks = masks.then(|| self.masks(batch, ids)).transpose()?;
-        let first = starts.value_offsets()[0] as usize;
-        let all = starts.value_offsets()[starts.len()] as usize - first;
-        Ok(PackedRows {
-            pieces: pack(ids),
-            word_starts: starts.values().as_boolean().values().slice(first, all),
-            segment_b: segment_b.iter().map(|b| b.unwrap_or(0) as u32).collect(),
-            labels: labels.iter().map(|label| label.unwrap_or(0) as u8).collect(),
+impl Packing {
+    fn new(
+        file: Arc<File>,
+        metadata: &ParquetMetaData,
+        group: &RowGroupMetaData,
+        manifest: &Manifest,
+        masks: bool,
+    ) -> ParquetResult<Packing> {
+        let integers = |name| Leaf::open(&file, metadata, group, name);
+        let masks = match masks {
+            true => Some((integers("masked_lm_positions")?, integers("masked_lm_inputs")?)),
+            false => None,
+        };
+        let rows = group.num_rows() as usize;
+        let size = manifest.vocabulary.size;
+        // As the footer has it, but not beyond reason: it may be damaged.
+        let room = (group.column(0).num_values() as usize).min(rows * manifest.max_seq_len as usize);
+        let packed = PackedRows {
+            rows: Vec::with_capacity(rows),
+            pieces: Integers::new(size.saturating_mul(2), room),
+            positions: Vec::new(),
+            inputs: Integers::new(size, 0),
+        };
+        Ok(Packing {
+            // Ids are signed in the file: none is larger.
+            vocabulary: size.min(i32::MAX as u32),
+            specials: manifest.vocabulary.specials,
+            max_seq_len: manifest.max_seq_len as usize,
+            pairs: manifest.objective != Objective::Mlm,
+            ids: integers("input_ids")?,
+            word_starts: Leaf::open(&file, metadata, group, "word_starts")?,
+            segment_b: integers("segment_b")?,
+            labels: integers("next_sentence_label")?,
             masks,
+            starts: Vec::new(),
+            packed,
         })
+    }
+
+    fn read(&mut self, rows: usize) -> ParquetResult<()> {
+        self.ids.read(rows)?;
+        self.word_starts.read(rows)?;
+        self.segment_b.read(rows)?;
+        self.labels.read(rows)?;
+        if let Some((positions, inputs)) = &mut self.masks {
+            positions.read(rows)?;
+            inputs.read(rows)?;
+        }
+        // All that follows goes by rows of this one.
+        self.ids.starts(&mut self.starts);
+        let same = self.starts.len() == rows + 1 && self.segment_b.definitions.len() == rows;
+        let same = same && self.labels.definitions.len() == rows;
+        same.then_some(()).ok_or_else(|| ParquetError::General("columns of different lengths".to_owned()))
+    }
+
+    fn check_and_pack(&mut self) -> Result<(), Problem> {
+        self.check_pieces()?;
+        let (ids, starts) = (&self.ids.values, &self.word_starts.values);
+        let pieces = ids.iter().zip(starts).map(|(&id, &start)| (id as u32) << 1 | u32::from(start));
+        let first = self.packed.pieces.len();
+        self.packed.pieces.extend(pieces);
+        let pairs = self.segment_b.optional().zip(self.labels.optional());
+        for (row, (bounds, (b, label))) in self.starts.windows(2).zip(pairs).enumerate() {
+            let (b, label) = (b.copied(), label.copied());
+            let ids = &self.ids.values[bounds[0]..bounds[1]];
+            self.shape(ids, b).and_then(|()| self.pair(b, label)).map_err(|problem| (row, problem))?;
+            self.packed.rows.push(RowAt {
+                pieces_end: (first + bounds[1]) as u32,
+                masks_end: 0,
+                segment_b: b.unwrap_or(0) as u16,
+                label: label.unwrap_or(0) as u8,
+            });
+        }
+        self.pack_masks()
+    }
+
+    /// Every row has pieces, of the vocabulary, and as many word starts.
+    fn check_pieces(&self) -> Result<(), Problem> {
+        if !self.ids.is_full() || self.ids.values.len() != self.ids.repetitions.len() {
+            return Err((self.ids.first_row_without_values(), "it has no pieces"));
+        }
+        if let Some(row) = self.ids.first_row_unlike(&self.word_starts) {
+            return Err((row, "`word_starts` and `input_ids` differ in length"));
+        }
+        // All at once, for that is many times faster, and one by one only to say where.
+        if self.ids.values.iter().fold(0, |most, &id| most.max(id as u32)) >= self.vocabulary {
+            let bad = self.ids.values.iter().take_while(|&&id| (id as u32) < self.vocabulary).count();
+            let row = self.starts.partition_point(|&start| start <= bad) - 1;
+            return Err((row, "a piece is not in the vocabulary"));
+        }
+        Ok(())
     }
 
     /// `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`, neither A nor B empty.
     fn shape(&self, ids: &[i32], segment_b: Option<i32>) -> Result<(), &'static str> {
-        if ids.len() > self.max_seq_len {
+        if ids.len() > self.max_seq_len || ids.len() > usize::from(u16::MAX) {
             return Err("it has more pieces than the data set's `max_seq_len`");
         }
         let (cls, sep) = (self.specials.cls as i32, self.specials.sep as i32);
-        let [first, .., last] = ids else { return Err("it has no [CLS] and [SEP]") };
-        if ids.len() < 3 || *first != cls || *last != sep {
+        if ids.len() < 3 || ids[0] != cls || ids[ids.len() - 1] != sep {
             return Err("it is not [CLS], pieces, [SEP]");
         }
         match segment_b.map(usize::try_from) {
@@ -206,65 +326,56 @@ impl Checks {
         }
     }
 
-    fn pair(&self, segment_b: Option<i32>, label: Option<i8>) -> Result<(), &'static str> {
+    fn pair(&self, segment_b: Option<i32>, label: Option<i32>) -> Result<(), &'static str> {
         match (self.pairs, segment_b, label) {
             (true, Some(_), Some(0 | 1)) | (false, None, None) => Ok(()),
-            (true, _, Some(0 | 1)) => Err("it has no B; the objective wants pairs"),
+            (true, None, _) => Err("it has no B; the objective wants pairs"),
             (true, ..) => Err("`next_sentence_label` is neither 0 nor 1"),
             (false, ..) => Err("it has a B or its label; the objective wants one segment"),
         }
     }
 
-    fn masks(&self, batch: &RecordBatch, ids: &ListArray) -> Result<(Lists, Integers), Problem> {
-        let list = |name: &str| column(batch, name).as_list::<i32>();
-        let (positions, inputs) = (list("masked_lm_positions"), list("masked_lm_inputs"));
-        if let Some(row) = (0..ids.len()).find(|&row| positions.is_null(row) || inputs.is_null(row)) {
-            return Err((row, "it has no stored masks"));
+    fn pack_masks(&mut self) -> Result<(), Problem> {
+        let Some((positions, inputs)) = &self.masks else { return Ok(()) };
+        if let Some(row) = positions.first_row_unlike(inputs) {
+            return Err((row, "`masked_lm_positions` and `masked_lm_inputs` differ in length"));
         }
-        same_lengths(positions, inputs, "`masked_lm_positions` and `masked_lm_inputs` differ in length")?;
-        below(inputs, self.vocabulary, "a masked input is not in the vocabulary")?;
-        let sep = self.specials.sep as i32;
-        for row in 0..ids.len() {
-            let (positions, ids) = (integers(positions, row), integers(ids, row));
-            if !positions.is_sorted_by(|a, b| a < b) {
-                return Err((row, "`masked_lm_positions` are not ascending"));
+        let first = self.packed.rows.len() - (self.starts.len() - 1);
+        let (mut row, mut value) = (0, 0);
+        for (at, &level) in positions.definitions.iter().enumerate() {
+            row += usize::from(at > 0 && positions.repetitions[at] == 0);
+            let begins = positions.repetitions[at] == 0;
+            // Nothing, an empty list, a value: levels 0, 1, 2.
+            match positions.defined - level {
+                0 => {
+                    let before = (!begins).then(|| positions.values[value - 1]);
+                    let (position, input) = (positions.values[value], inputs.values[value]);
+                    let ids = &self.ids.values[self.starts[row]..self.starts[row + 1]];
+                    self.mask(ids, before, position, input).map_err(|problem| (row, problem))?;
+                    self.packed.positions.push(position as u16);
+                    value += 1;
+                }
+                1 => {}
+                _ => return Err((row, "it has no stored masks")),
             }
-            // Position 0 is [CLS]; a [SEP] spelled out in a text is three pieces, so every one of its id is special.
-            let sound = |&at: &i32| at > 0 && ids.get(at as usize).is_some_and(|&id| id != sep);
-            if !positions.iter().all(sound) {
-                return Err((row, "a masked position is out of range or on a special token"));
-            }
+            self.packed.rows[first + row].masks_end = self.packed.positions.len() as u32;
         }
-        Ok((pack(positions), pack(inputs).values))
+        self.packed.inputs.extend(inputs.values.iter().map(|&input| input as u32));
+        Ok(())
     }
-}
 
-fn integers(list: &ListArray, row: usize) -> &[i32] {
-    let offsets = list.value_offsets();
-    let range = offsets[row] as usize..offsets[row + 1] as usize;
-    &list.values().as_primitive::<Int32Type>().values()[range]
-}
-
-fn below(list: &ListArray, limit: u32, problem: &'static str) -> Result<(), Problem> {
-    // All at once, for that is many times faster, and one by one only to say where.
-    let values = list.values().as_primitive::<Int32Type>().values();
-    if values.iter().fold(0, |most, &value| most.max(value as u32)) < limit {
-        return Ok(());
-    }
-    let bad = |row: &usize| integers(list, *row).iter().any(|&value| value as u32 >= limit);
-    (0..list.len()).find(bad).map_or(Ok(()), |row| Err((row, problem)))
-}
-
-fn same_lengths(a: &ListArray, b: &ListArray, problem: &'static str) -> Result<(), Problem> {
-    let length = |list: &ListArray, row: usize| list.value_offsets()[row + 1] - list.value_offsets()[row];
-    (0..a.len()).find(|&row| length(a, row) != length(b, row)).map_or(Ok(()), |row| Err((row, problem)))
-}
-
-fn pack(list: &ListArray) -> Lists {
-    let (offsets, values) = (list.value_offsets(), list.values().as_primitive::<Int32Type>().values());
-    let (first, end) = (offsets[0], offsets[list.len()]);
-    Lists {
-        values: Integers::new(&values[first as usize..end as usize]),
-        offsets: offsets.iter().map(|offset| (offset - first) as u32).collect(),
+    fn mask(&self, ids: &[i32], before: Option<i32>, position: i32, input: i32) -> Result<(), &'static str> {
+        if before.is_some_and(|before| before >= position) {
+            return Err("`masked_lm_positions` are not ascending");
+        }
+        // Position 0 is [CLS]; a [SEP] spelled out in a text is three pieces, so every one of its id is special.
+        let id = usize::try_from(position).ok().filter(|&at| at > 0).and_then(|at| ids.get(at));
+        if id.is_none_or(|&id| id == self.specials.sep as i32) {
+            return Err("a masked position is out of range or on a special token");
+        }
+        if input as u32 >= self.vocabulary {
+            return Err("a masked input is not in the vocabulary");
+        }
+        Ok(())
     }
 }

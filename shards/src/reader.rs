@@ -3,13 +3,14 @@
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow::array::{
     Array, AsArray, BooleanArray, Int8Array, Int32Array, ListArray, RecordBatch, StringArray, UInt64Array,
 };
 use arrow::datatypes::{Int8Type, Int32Type, UInt64Type};
-use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::file::metadata::ParquetMetaData;
 
 use crate::error::Error;
 use crate::manifest::{FORMAT_VERSION, Manifest, ShardEntry};
@@ -38,7 +39,8 @@ impl ShardReader {
         groups: Option<Range<usize>>,
     ) -> Result<ShardReader, Error> {
         let path = folder.join(&shard.path);
-        let builder = checked(&path, manifest, shard)?;
+        let file = File::open(&path).map_err(Error::io("open", &path))?;
+        let builder = checked(file, &path, manifest, shard)?;
         let metadata = builder.metadata().clone();
         let (rows, row_groups) = (metadata.file_metadata().num_rows() as u64, metadata.num_row_groups());
         let builder = match groups {
@@ -48,32 +50,6 @@ impl ShardReader {
         let batches =
             builder.with_batch_size(ROW_GROUP_ROWS).build().map_err(Error::parquet("read", &path))?;
         Ok(ShardReader { path, batches, rows, row_groups })
-    }
-
-    /// Some columns of one row group, whose size is the one that a shard's writer gives it.
-    pub(crate) fn open_columns(
-        folder: &Path,
-        manifest: &Manifest,
-        shard: &ShardEntry,
-        group: usize,
-        columns: &[&str],
-    ) -> Result<RecordBatch, Error> {
-        let path = folder.join(&shard.path);
-        let builder = checked(&path, manifest, shard)?;
-        let metadata = builder.metadata().clone();
-        let rows = (shard.rows as usize).saturating_sub(group * ROW_GROUP_ROWS).min(ROW_GROUP_ROWS);
-        if group >= metadata.num_row_groups() || metadata.row_group(group).num_rows() != rows as i64 {
-            let message = format!("row group {group} does not hold {rows} rows; make the data set again");
-            return Err(Error::format(&path, message));
-        }
-        let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
-        let builder = builder.with_row_groups(vec![group]).with_projection(mask).with_batch_size(rows);
-        let mut batches = builder.build().map_err(Error::parquet("read", &path))?;
-        match batches.next() {
-            Some(Ok(batch)) if batch.num_rows() == rows => Ok(batch),
-            Some(Err(error)) => Err(Error::parquet("read", &path)(error.into())),
-            _ => Err(Error::format(&path, format!("row group {group} ends early; fetch the data set again"))),
-        }
     }
 
     /// Rows in the whole file.
@@ -97,13 +73,24 @@ impl Iterator for ShardReader {
     }
 }
 
-/// Opens a shard and checks it against the manifest.
+/// Opens a shard, checks it against the manifest, and gives it with its footer.
+pub(crate) fn open_checked(
+    path: &Path,
+    manifest: &Manifest,
+    shard: &ShardEntry,
+) -> Result<(File, Arc<ParquetMetaData>), Error> {
+    let file = File::open(path).map_err(Error::io("open", path))?;
+    let again = file.try_clone().map_err(Error::io("open", path))?;
+    let metadata = checked(again, path, manifest, shard)?.metadata().clone();
+    Ok((file, metadata))
+}
+
 fn checked(
+    file: File,
     path: &Path,
     manifest: &Manifest,
     shard: &ShardEntry,
 ) -> Result<ParquetRecordBatchReaderBuilder<File>, Error> {
-    let file = File::open(path).map_err(Error::io("open", path))?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(Error::parquet("read", path))?;
     let keys =
         FileKeys { data_id: manifest.data_id.clone(), vocabulary_sha256: manifest.vocabulary.sha256.clone() };
@@ -230,7 +217,7 @@ impl Rows {
     }
 }
 
-pub(crate) fn column<'a>(batch: &'a RecordBatch, name: &str) -> &'a dyn Array {
+fn column<'a>(batch: &'a RecordBatch, name: &str) -> &'a dyn Array {
     batch.column_by_name(name).expect("the schema was checked when the file was opened").as_ref()
 }
 

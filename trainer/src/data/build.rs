@@ -64,6 +64,9 @@ impl Builder {
         let mut batch = MicroBatch { index: planned.index, rows, width, ..MicroBatch::default() };
         batch.input_ids.reserve_exact(rows * width);
         for row in &planned.rows {
+            std::hint::black_box(row.group.rows.touch(row.row as usize));
+        }
+        for row in &planned.rows {
             self.add(row, &mut batch);
         }
         batch
@@ -72,7 +75,7 @@ impl Builder {
     fn add(&mut self, at: &RowAt, batch: &mut MicroBatch) {
         let Group { key, rows } = &*at.group;
         let row = at.row as usize;
-        rows.ids(row, &mut self.ids);
+        rows.pieces(row, &mut self.ids, &mut self.word_starts);
         let segment_b = rows.segment_b(row);
         self.mask(at, segment_b, key.set as usize);
         let start = batch.input_ids.len();
@@ -97,9 +100,6 @@ impl Builder {
     fn mask(&mut self, at: &RowAt, segment_b: Option<usize>, set: usize) {
         let (rows, row) = (&at.group.rows, at.row as usize);
         let (from, data_key) = &mut self.sources[set];
-        if self.words || matches!(from, MaskFrom::Drawn(_)) {
-            rows.word_starts(row, &mut self.word_starts);
-        }
         match from {
             MaskFrom::Stored => rows.masks(row, &mut self.masks),
             MaskFrom::Drawn(masker) => {
