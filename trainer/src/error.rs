@@ -80,6 +80,14 @@ impl Error {
         move |error| Error::Torch { action, message: first_line(&error.to_string()) }
     }
 
+    /// For `map_err` on what quanci-torch-ext gives: `Error::torch_ext("clipping the gradients")`.
+    pub fn torch_ext(action: &'static str) -> impl FnOnce(quanci_torch_ext::Error) -> Error {
+        move |error| match error {
+            quanci_torch_ext::Error::Ranks(message) => Error::Ranks(message),
+            other => Error::Torch { action, message: other.to_string() },
+        }
+    }
+
     /// The program's exit code for this error.
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -88,16 +96,6 @@ impl Error {
             Error::Torch { .. } | Error::Diverged(_) => 1,
             Error::Ranks(_) => 75,
             Error::Interrupted(signal) => 128 + u8::try_from(*signal).unwrap_or(2),
-        }
-    }
-}
-
-impl From<quanci_torch_ext::Error> for Error {
-    fn from(error: quanci_torch_ext::Error) -> Error {
-        match error {
-            quanci_torch_ext::Error::Ranks(message) => Error::Ranks(message),
-            quanci_torch_ext::Error::Cuda(message) => Error::Settings(vec![message]),
-            error => Error::Torch { action: "computing", message: error.to_string() },
         }
     }
 }

@@ -15,11 +15,10 @@ use crate::train::{self, Run};
 /// `quanci-train bench`.
 pub(super) fn bench(args: &Bench, common: &Common, output: &Output) -> Result<(), Error> {
     let settings = PretrainSettings::read(&args.config, &common.overrides)?;
-    let place = Place::default();
+    let place = Place::alone();
     let device = device(common.device, &place)?;
     set_threads(common.threads, &place);
-    let comm = Alone::default();
-    let run = Run::open(&settings, &comm, device, Arc::default())?;
+    let run = Run::open(&settings, &Alone, 1, device, Arc::default())?;
     if args.loader { loader(&run, args, output) } else { steps(&run, args, output) }
 }
 

@@ -58,7 +58,7 @@ fn load(path: &Path, device: Device, output: &Output) -> Result<Bert, Error> {
 
 /// `quanci-train eval`.
 pub(super) fn eval(args: &Eval, common: &Common, output: &Output) -> Result<(), Error> {
-    let place = Place::default();
+    let place = Place::alone();
     set_threads(common.threads, &place);
     let bert = load(&args.model, device(common.device, &place)?, output)?;
     let unit = args.masks.map(|unit| match unit {
@@ -95,7 +95,7 @@ pub(super) fn fill_mask(
     common: &Common,
     output: &Output,
 ) -> Result<(), Error> {
-    let place = Place::default();
+    let place = Place::alone();
     set_threads(common.threads, &place);
     let bert = load(model, device(common.device, &place)?, output)?;
     let tokenizer = Tokenizer::open(model)?;
@@ -120,7 +120,7 @@ pub(super) fn features(
     common: &Common,
     output: &Output,
 ) -> Result<(), Error> {
-    let place = Place::default();
+    let place = Place::alone();
     set_threads(common.threads, &place);
     let bert = load(model, device(common.device, &place)?, output)?;
     let tokenizer = Tokenizer::open(model)?;

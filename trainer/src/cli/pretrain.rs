@@ -21,12 +21,12 @@ pub(super) fn pretrain(args: &Pretrain, common: &Common, output: &Output) -> Res
         return dist::launch(ranks);
     }
     let settings = PretrainSettings::read(&args.config, &common.overrides)?;
-    let place = Place::from_environment()?;
+    let place = Place::from_env()?;
     let device = device(common.device, &place)?;
     prepare_device(&settings, common.threads, &place)?;
     let comm = dist::connect(&place, device, Duration::from_secs(args.timeout))?;
     let signal = handle_signals()?;
-    let run = Run::open(&settings, &*comm, device, signal)?;
+    let run = Run::open(&settings, &*comm, comm.ranks(), device, signal)?;
     if comm.rank() == 0 {
         data_warnings(&run).iter().for_each(|warning| output.warning(warning));
     }
@@ -144,8 +144,7 @@ fn finish(run: &Run<'_>, learner: &Learner, output: &Output) -> Result<(), Error
 /// `quanci-train check`.
 pub(super) fn check(config: &Path, ranks: usize, common: &Common, output: &Output) -> Result<(), Error> {
     let settings = PretrainSettings::read(config, &common.overrides)?;
-    let comm = dist::Alone::pretending(ranks);
-    let run = Run::open(&settings, &comm, Device::Cpu, Arc::default())?;
+    let run = Run::open(&settings, &dist::Alone, ranks, Device::Cpu, Arc::default())?;
     data_warnings(&run).iter().for_each(|warning| output.warning(warning));
     if let Some(path) = &settings.init_from {
         crate::model::weights::find(path)?;
@@ -201,19 +200,14 @@ pub(super) fn device(name: DeviceName, place: &Place) -> Result<Device, Error> {
             Err(Error::settings("--device cuda: there is no GPU on this machine"))
         }
         0 => Ok(Device::Cpu),
-        count if place.local_rank >= count => Err(Error::settings(format!(
-            "rank {} is the {}. of this machine, which has {count} GPUs: start fewer ranks here",
-            place.rank,
-            place.local_rank + 1
-        ))),
-        _ => Ok(Device::Cuda(place.local_rank)),
+        count => Ok(Device::Cuda(place.gpu(count)?)),
     }
 }
 
 /// Threads and precision of products, for the whole process.
 fn prepare_device(settings: &PretrainSettings, threads: usize, place: &Place) -> Result<(), Error> {
     set_threads(threads, place);
-    quanci_torch_ext::set_tf32(settings.precision.compute == Compute::Tf32)?;
+    quanci_torch_ext::set_tf32(settings.precision.compute == Compute::Tf32).map_err(Error::torch_ext("choosing TF32"))?;
     Ok(())
 }
 

@@ -60,13 +60,13 @@ impl Optimizer {
     /// Sets all gradients to 0, in place: the Reducer's buckets are views of them.
     pub fn zero_grad(&mut self) -> Result<(), Error> {
         let gradients = self.gradients();
-        tch::no_grad(|| ops::foreach_zero(&gradients)).map_err(Error::from)
+        tch::no_grad(|| ops::foreach_zero(&gradients)).map_err(failed())
     }
 
     /// Multiplies all gradients.
     pub fn scale_gradients(&mut self, factor: f64) -> Result<(), Error> {
         let gradients = self.gradients();
-        tch::no_grad(|| ops::foreach_mul(&gradients, factor)).map_err(Error::from)
+        tch::no_grad(|| ops::foreach_mul(&gradients, factor)).map_err(failed())
     }
 
     /// Cuts the gradients' global norm to `most`, if that is above 0; gives the norm before. (tf.clip_by_global_norm)
@@ -76,7 +76,7 @@ impl Optimizer {
             return Ok(0.0);
         }
         let norm =
-            ops::global_norm(&gradients)?.f_double_value(&[]).map_err(Error::torch("the gradients' norm"))?;
+            ops::global_norm(&gradients).map_err(failed())?.f_double_value(&[]).map_err(Error::torch("the gradients' norm"))?;
         if most > 0.0 && norm.is_finite() && norm > most {
             self.scale_gradients(most / norm)?;
         }
@@ -195,7 +195,7 @@ impl Group {
             second_moments: &live.second,
             step,
         };
-        ops::fused_adamw(tensors, numbers, None, None).map_err(Error::from)
+        ops::fused_adamw(tensors, numbers, None, None).map_err(failed())
     }
 
     /// Google's Adam and both LAMBs, a few kernels for all tensors.
@@ -205,37 +205,41 @@ impl Group {
             return Ok(());
         }
         let (beta1, beta2) = settings.betas;
-        ops::foreach_mul(&live.first, beta1)?;
-        ops::foreach_add_list(&live.first, &live.gradients, 1.0 - beta1)?;
-        ops::foreach_mul(&live.second, beta2)?;
-        ops::foreach_addcmul(&live.second, &live.gradients, &live.gradients, 1.0 - beta2)?;
+        ops::foreach_mul(&live.first, beta1).map_err(failed())?;
+        ops::foreach_add_list(&live.first, &live.gradients, 1.0 - beta1).map_err(failed())?;
+        ops::foreach_mul(&live.second, beta2).map_err(failed())?;
+        ops::foreach_addcmul(&live.second, &live.gradients, &live.gradients, 1.0 - beta2).map_err(failed())?;
         let (mut first_share, mut second_share) = (1.0, 1.0);
         if settings.bias_correction {
             first_share = 1.0 - beta1.powf(steps as f64);
             second_share = 1.0 - beta2.powf(steps as f64);
         }
-        let roots = ops::foreach_sqrt(&live.second)?;
-        ops::foreach_mul(&roots, second_share.sqrt().recip())?;
-        ops::foreach_add(&roots, settings.epsilon)?;
-        let updates = ops::foreach_div(&live.first, &roots)?;
-        ops::foreach_mul(&updates, first_share.recip())?;
-        ops::foreach_add_list(&updates, &live.parameters, self.decay)?;
+        let roots = ops::foreach_sqrt(&live.second).map_err(failed())?;
+        ops::foreach_mul(&roots, second_share.sqrt().recip()).map_err(failed())?;
+        ops::foreach_add(&roots, settings.epsilon).map_err(failed())?;
+        let updates = ops::foreach_div(&live.first, &roots).map_err(failed())?;
+        ops::foreach_mul(&updates, first_share.recip()).map_err(failed())?;
+        ops::foreach_add_list(&updates, &live.parameters, self.decay).map_err(failed())?;
         let trusted = match settings.name {
             OptimizerName::Adamw => false,
             OptimizerName::Lamb => true,
             OptimizerName::LambNvidia => self.decay != 0.0,
         };
         if trusted {
-            ops::foreach_mul_each(&updates, &trust_ratios(&live.parameters, &updates)?)?;
+            ops::foreach_mul_each(&updates, &trust_ratios(&live.parameters, &updates)?).map_err(failed())?;
         }
-        ops::foreach_add_list(&live.parameters, &updates, -rate).map_err(Error::from)
+        ops::foreach_add_list(&live.parameters, &updates, -rate).map_err(failed())
     }
+}
+
+fn failed() -> impl FnOnce(quanci_torch_ext::Error) -> Error {
+    Error::torch_ext("the optimizer's step")
 }
 
 /// ‖w‖ / ‖update‖ of each tensor, 1 where either is 0 (You et al. 2020, with the identity as their φ).
 fn trust_ratios(parameters: &[Tensor], updates: &[Tensor]) -> Result<Vec<f64>, Error> {
     let norms = |tensors: &[Tensor]| -> Result<Vec<f64>, Error> {
-        let norms = ops::foreach_norm(tensors)?;
+        let norms = ops::foreach_norm(tensors).map_err(failed())?;
         let norms = norms.f_to_kind(Kind::Double).and_then(|norms| Vec::try_from(&norms));
         norms.map_err(Error::torch("the trust ratios"))
     };

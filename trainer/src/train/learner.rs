@@ -102,10 +102,10 @@ impl Learner {
         last: bool,
     ) -> Result<Tensor, Error> {
         let key = [run.settings.seed, DROPOUT, self.state.step, u64::from(micro.index)];
-        quanci_torch_ext::seed_all(Rng::new(&key).next_u64())?;
+        quanci_torch_ext::seed_all(Rng::new(&key).next_u64()).map_err(Error::torch_ext("seeding dropout"))?;
         let inputs = Inputs::new(&host(micro), self.bert.device()).map_err(Error::torch("moving a batch"))?;
         if let Some(reducer) = &self.reducer {
-            reducer.prepare_forward(last)?;
+            reducer.prepare_forward(last).map_err(Error::torch_ext("preparing the reduction"))?;
         }
         let losses = self.forward(run.settings.precision.compute, &inputs)?;
         // The reducer gives the mean over the ranks; the loss is a sum over the global batch.
@@ -113,9 +113,9 @@ impl Learner {
         let share = losses.share(global.masked as f64, global.pairs as f64);
         let share = share.and_then(|share| share.f_mul_scalar(scale)).map_err(Error::torch("the loss"))?;
         if let Some(reducer) = &self.reducer {
-            reducer.prepare_backward()?;
+            reducer.prepare_backward().map_err(Error::torch_ext("preparing the reduction"))?;
         }
-        share.f_backward().map_err(Error::torch("the backward pass"))?;
+        share.f_backward().map_err(|error| run.comm.explain("the backward pass", error))?;
         losses.totals().map_err(Error::torch("adding up"))
     }
 
@@ -202,11 +202,12 @@ pub(super) fn host(micro: &MicroBatch) -> Host<'_> {
 }
 
 fn autocast(compute: Compute, device: Device) -> Result<Option<Autocast>, Error> {
-    Ok(match compute {
-        Compute::Fp32 | Compute::Tf32 => None,
-        Compute::Bf16 => Some(Autocast::new(device, Kind::BFloat16)?),
-        Compute::Fp16 => Some(Autocast::new(device, Kind::Half)?),
-    })
+    let kind = match compute {
+        Compute::Fp32 | Compute::Tf32 => return Ok(None),
+        Compute::Bf16 => Kind::BFloat16,
+        Compute::Fp16 => Kind::Half,
+    };
+    Autocast::new(device, kind).map(Some).map_err(Error::torch_ext("choosing the precision"))
 }
 
 /// What to do where the device has no memory left.

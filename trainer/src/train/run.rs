@@ -51,10 +51,12 @@ pub struct Global {
 }
 
 impl<'a> Run<'a> {
-    /// Opens and checks everything but the model's weights; every problem comes back at once.
+    /// Opens and checks everything but the model's weights; every problem comes back at once. `ranks` is how many there are,
+    /// or are meant to be.
     pub fn open(
         settings: &'a PretrainSettings,
         comm: &'a dyn Comm,
+        ranks: usize,
         device: Device,
         signal: Arc<AtomicUsize>,
     ) -> Result<Run<'a>, Error> {
@@ -68,7 +70,7 @@ impl<'a> Run<'a> {
             .filter_map(|data| data.map_err(|error| problems.push(error)).ok().map(Arc::new))
             .collect();
         if let Some(shape) = &shape {
-            problems.extend(mismatches(settings, shape, &data, comm.ranks()));
+            problems.extend(mismatches(settings, shape, &data, ranks));
         }
         match (shape, problems.len()) {
             (Some(shape), 0) => {

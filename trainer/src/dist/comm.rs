@@ -1,0 +1,199 @@
+//! What ranks do together, one or many: the loop is written once.
+
+use std::time::Duration;
+
+use quanci_torch_ext::{Backend, Options, ProcessGroup, Reducer};
+use tch::{Device, TchError, Tensor};
+
+use super::Place;
+use crate::error::Error;
+
+/// Bytes of a bucket of gradients, as in torch.nn.parallel.DistributedDataParallel.
+const BUCKET_BYTES: usize = 25 << 20;
+
+/// This rank and the others. Operations are collective: every rank calls them, in the same order.
+///
+/// # Errors
+/// [`Error::Ranks`] naming the ranks that are gone, within the time-out.
+pub trait Comm {
+    /// Which one, from 0.
+    fn rank(&self) -> usize;
+
+    /// How many there are.
+    fn ranks(&self) -> usize;
+
+    /// Replaces each number by its sum over the ranks.
+    fn sum(&self, numbers: &mut [f64]) -> Result<(), Error>;
+
+    /// Replaces each tensor by rank 0's.
+    fn broadcast(&self, tensors: &[Tensor]) -> Result<(), Error>;
+
+    /// Returns when all ranks have called it.
+    fn barrier(&self) -> Result<(), Error>;
+
+    /// Whether it is so for any rank.
+    fn any(&self, mine: bool) -> Result<bool, Error> {
+        let mut count = [f64::from(u8::from(mine))];
+        self.sum(&mut count)?;
+        Ok(count[0] > 0.0)
+    }
+
+    /// What averages the gradients of `parameters` (with gradients only, in the same order on all ranks) as backward
+    /// passes go, having given every rank the values of rank 0's; nothing for one rank.
+    fn reducer(&self, parameters: &[(String, Tensor)]) -> Result<Option<Reducer>, Error>;
+
+    /// What to say of tch's error in a backward pass that reduces: another rank may be its cause.
+    fn explain(&self, action: &'static str, error: TchError) -> Error;
+}
+
+/// One rank.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Alone;
+
+impl Comm for Alone {
+    fn rank(&self) -> usize {
+        0
+    }
+
+    fn ranks(&self) -> usize {
+        1
+    }
+
+    fn sum(&self, _numbers: &mut [f64]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn broadcast(&self, _tensors: &[Tensor]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn barrier(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn reducer(&self, _parameters: &[(String, Tensor)]) -> Result<Option<Reducer>, Error> {
+        Ok(None)
+    }
+
+    fn explain(&self, action: &'static str, error: TchError) -> Error {
+        Error::torch(action)(error)
+    }
+}
+
+/// Several ranks, connected by PyTorch's c10d: Gloo, and NCCL for tensors on GPUs.
+#[derive(Debug, Clone)]
+pub struct Group {
+    group: ProcessGroup,
+}
+
+impl Group {
+    /// Waits for all ranks and connects them; `timeout` holds for that and for each operation. `device` is where this
+    /// rank's model is. `GLOO_SOCKET_IFNAME` names the network interface, as for PyTorch.
+    pub fn connect(place: &Place, device: Device, timeout: Duration) -> Result<Group, Error> {
+        let interface = std::env::var("GLOO_SOCKET_IFNAME").ok().filter(|name| !name.is_empty());
+        let options = Options {
+            backend: match device {
+                Device::Cuda(index) => Backend::Nccl(index),
+                _ => Backend::Gloo,
+            },
+            host: place.host.clone(),
+            port: place.port,
+            rank: place.rank,
+            ranks: place.ranks,
+            timeout,
+            agent_store: place.agent_store,
+            prefix: format!("quanci/{}", place.restart),
+            interface,
+            // What a machine calls itself may not lead to it; on one machine that is not needed.
+            hostname: place.on_one_machine().then(|| "127.0.0.1".to_owned()),
+        };
+        let group = ProcessGroup::connect(&options).map_err(Error::torch_ext("connecting the ranks"))?;
+        Ok(Group { group })
+    }
+}
+
+impl Comm for Group {
+    fn rank(&self) -> usize {
+        self.group.rank()
+    }
+
+    fn ranks(&self) -> usize {
+        self.group.ranks()
+    }
+
+    fn sum(&self, numbers: &mut [f64]) -> Result<(), Error> {
+        let action = "summing numbers over the ranks";
+        let tensor = Tensor::from_slice(numbers);
+        self.group.sum(std::slice::from_ref(&tensor)).map_err(Error::torch_ext(action))?;
+        tensor.f_copy_data(numbers, numbers.len()).map_err(Error::torch(action))
+    }
+
+    fn broadcast(&self, tensors: &[Tensor]) -> Result<(), Error> {
+        self.group.broadcast(tensors, 0).map_err(Error::torch_ext("sending rank 0's tensors"))
+    }
+
+    fn barrier(&self) -> Result<(), Error> {
+        self.group.barrier().map_err(Error::torch_ext("waiting for the other ranks"))
+    }
+
+    fn reducer(&self, parameters: &[(String, Tensor)]) -> Result<Option<Reducer>, Error> {
+        let action = "setting up the reduction of gradients";
+        Reducer::new(&self.group, parameters, BUCKET_BYTES).map(Some).map_err(Error::torch_ext(action))
+    }
+
+    fn explain(&self, action: &'static str, error: TchError) -> Error {
+        Error::torch_ext(action)(self.group.diagnose(&error.to_string()))
+    }
+}
+
+/// The ranks of `place`: [`Group`], or [`Alone`] if there is one.
+pub fn connect(place: &Place, device: Device, timeout: Duration) -> Result<Box<dyn Comm>, Error> {
+    if place.ranks == 1 {
+        return Ok(Box::new(Alone));
+    }
+    Ok(Box::new(Group::connect(place, device, timeout)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::thread;
+
+    /// What `f` gives on each of two ranks, which are threads.
+    fn two<T: Send + 'static>(f: fn(&dyn Comm) -> T) -> Vec<T> {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let start = |rank| {
+            thread::spawn(move || {
+                let place =
+                    Place { rank, ranks: 2, local_rank: rank, local_ranks: 2, port, ..Place::alone() };
+                f(&*connect(&place, Device::Cpu, Duration::from_secs(30)).unwrap())
+            })
+        };
+        let ranks: Vec<_> = (0..2).map(start).collect();
+        ranks.into_iter().map(|rank| rank.join().unwrap()).collect()
+    }
+
+    #[test]
+    fn two_ranks_agree() {
+        let found = two(|comm| {
+            let mut numbers = [comm.rank() as f64, 0.5];
+            comm.sum(&mut numbers).unwrap();
+            let tensor = Tensor::from_slice(&[comm.rank() as i64 + 7]);
+            comm.broadcast(&[tensor.shallow_clone()]).unwrap();
+            comm.barrier().unwrap();
+            let any = (comm.any(comm.rank() == 1).unwrap(), comm.any(false).unwrap());
+            (numbers, tensor.int64_value(&[0]), any)
+        });
+        assert_eq!(found, [([1.0, 1.0], 7, (true, false)); 2]);
+    }
+
+    #[test]
+    fn one_rank_is_itself() {
+        let comm = connect(&Place::alone(), Device::Cpu, Duration::from_secs(1)).unwrap();
+        let mut numbers = [3.0];
+        comm.sum(&mut numbers).unwrap();
+        assert_eq!((numbers, comm.rank(), comm.ranks(), comm.any(true).unwrap()), ([3.0], 0, 1, true));
+        assert!(comm.reducer(&[]).unwrap().is_none());
+    }
+}

@@ -1,0 +1,402 @@
+// Data parallelism: c10d's own store, process groups and Reducer, and what tells which rank is missing.
+//
+// Who is missing. Every rank counts its own arrival under `here/<rank>`, and from then on a thread of its own counts up
+// `beat/<rank>`. When an operation fails, the first rank that notices watches all the beats for a while: those that
+// stand still are gone. It writes that down under `verdict`, which later ones read, so that ranks that end because of
+// the failure are not taken for its cause. The store lives in rank 0 (or in torchrun's agent): when it does not answer,
+// that one is gone.
+#define USE_C10D_GLOO 1
+#include "nccl.h"
+#include "shim.h"
+
+#include <condition_variable>
+#include <cstdlib>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <sstream>
+#include <thread>
+
+#include <c10/util/Logging.h>
+#include <torch/csrc/autograd/variable.h>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+#include <torch/csrc/distributed/c10d/comm.hpp>
+#include <torch/csrc/distributed/c10d/exception.h>
+#include <torch/csrc/distributed/c10d/reducer.hpp>
+
+using at::Tensor;
+using quanci::guarded;
+using quanci::list;
+using quanci::RanksError;
+using std::chrono::milliseconds;
+
+namespace {
+
+// Says on standard error what is below `level` no more. c10d tells there, with C++ stacks, of all that we report as
+// errors; whoever sets TORCH_CPP_LOG_LEVEL wants to read it.
+void silence_below(int level) {
+  if (!std::getenv("TORCH_CPP_LOG_LEVEL")) FLAGS_caffe2_log_level = level;
+}
+
+class Silence {
+ public:
+  Silence() { silence_below(c10::GLOG_FATAL); }
+  Silence(const Silence&) = delete;
+  Silence& operator=(const Silence&) = delete;
+  ~Silence() { silence_below(c10::GLOG_ERROR); }  // NCCL's watchdog has its last words
+};
+
+using StorePtr = c10::intrusive_ptr<c10d::Store>;
+
+std::string key(const char* what, int rank) { return std::string(what) + "/" + std::to_string(rank); }
+
+std::string seconds(milliseconds time) {
+  std::ostringstream text;
+  text << static_cast<double>(time.count()) / 1000.0 << " s";
+  return text.str();
+}
+
+// "rank 1", "ranks 1, 2 and 5"; of many, the first 16.
+std::string name(const std::vector<int>& ranks) {
+  std::ostringstream text;
+  text << (ranks.size() == 1 ? "rank " : "ranks ");
+  const size_t shown = std::min<size_t>(ranks.size(), 16);
+  for (size_t i = 0; i < shown; ++i) {
+    const bool last = i + 1 == ranks.size();
+    text << (i == 0 ? "" : last ? " and " : ", ") << ranks[i];
+  }
+  if (shown < ranks.size()) text << " and " << ranks.size() - shown << " more";
+  return text.str();
+}
+
+// The place where the ranks meet, and how long they wait for one another.
+struct Meeting {
+  StorePtr store;
+  std::string address;
+  int rank;
+  int ranks;
+  bool agent_store;
+  milliseconds timeout;
+
+  milliseconds beat() const { return std::clamp(timeout / 40, milliseconds(20), milliseconds(1000)); }
+
+  std::string holder() const {
+    return agent_store ? "torchrun's store at " + address : "rank 0, whose store is at " + address + ",";
+  }
+
+  [[noreturn]] void holder_is_gone() const { throw RanksError(holder() + " is gone"); }
+};
+
+// Counts up this rank's beats until it is destroyed or the store is gone.
+class Heart {
+ public:
+  explicit Heart(const Meeting& meeting) : state_(std::make_shared<State>()) {
+    const StorePtr store = meeting.store->clone();
+    ended_ = state_->ended.get_future();
+    thread_ = std::thread(run, state_, store, key("beat", meeting.rank), meeting.beat());
+  }
+
+  // A store on a machine that has lost its power may keep the thread for ever: then it is left alone.
+  ~Heart() {
+    {
+      std::lock_guard<std::mutex> lock(state_->mutex);
+      state_->stopped = true;
+    }
+    state_->wake.notify_all();
+    const bool ended = ended_.wait_for(milliseconds(2000)) == std::future_status::ready;
+    ended ? thread_.join() : thread_.detach();
+  }
+
+ private:
+  struct State {
+    std::mutex mutex;
+    std::condition_variable wake;
+    bool stopped = false;
+    std::promise<void> ended;
+  };
+
+  static void run(std::shared_ptr<State> state, StorePtr store, std::string mine, milliseconds pause) {
+    try {
+      while (!waits(*state, pause)) store->add(mine, 1);
+    } catch (const std::exception&) {
+      // The store is gone; whoever works with it will hear of it.
+    }
+    state->ended.set_value();
+  }
+
+  // True when the heart is to stop.
+  static bool waits(State& state, milliseconds pause) {
+    std::unique_lock<std::mutex> lock(state.mutex);
+    return state.wake.wait_for(lock, pause, [&] { return state.stopped; });
+  }
+
+  std::shared_ptr<State> state_;
+  std::future<void> ended_;
+  std::thread thread_;
+};
+
+StorePtr open_store(const std::string& host, int port, const char* prefix, const Meeting& meeting) {
+  c10d::TCPStoreOptions options;
+  options.port = static_cast<uint16_t>(port);
+  options.isServer = meeting.rank == 0 && !meeting.agent_store;
+  options.waitWorkers = false;  // join() waits, and can say for whom
+  options.timeout = meeting.timeout;
+  try {
+    return c10::make_intrusive<c10d::PrefixStore>(prefix, c10::make_intrusive<c10d::TCPStore>(host, options));
+  } catch (const c10d::TimeoutError&) {
+    throw RanksError(meeting.holder() + " did not answer within " + seconds(meeting.timeout));
+  } catch (const c10::DistNetworkError& error) {
+    if (options.isServer) throw;  // the port is taken: libtorch says it well
+    throw RanksError(meeting.holder() + " cannot be reached: " + error.what_without_backtrace());
+  }
+}
+
+std::vector<int> absent(const Meeting& meeting) {
+  std::vector<int> missing;
+  for (int rank = 0; rank < meeting.ranks; ++rank) {
+    if (!meeting.store->check({key("here", rank)})) missing.push_back(rank);
+  }
+  return missing;
+}
+
+// Says "here" and waits until all have said it.
+void join(const Meeting& meeting) {
+  std::vector<std::string> all;
+  for (int rank = 0; rank < meeting.ranks; ++rank) all.push_back(key("here", rank));
+  try {
+    if (meeting.store->add(all[meeting.rank], 1) > 1) {
+      throw RanksError("rank " + std::to_string(meeting.rank) + " is there twice");
+    }
+    meeting.store->wait(all, meeting.timeout);
+    return;
+  } catch (const c10::DistError&) {
+    // Too late, or the store is gone.
+  }
+  std::vector<int> missing;
+  try {
+    missing = absent(meeting);
+  } catch (const c10::DistError&) {
+    meeting.holder_is_gone();
+  }
+  if (missing.empty()) return;  // they came at the last moment
+  throw RanksError(name(missing) + " of " + std::to_string(meeting.ranks) + " did not come within " +
+                   seconds(meeting.timeout));
+}
+
+std::vector<int64_t> beats(c10d::Store& store, int ranks) {
+  std::vector<int64_t> counts;
+  for (int rank = 0; rank < ranks; ++rank) counts.push_back(store.add(key("beat", rank), 0));
+  return counts;
+}
+
+// Watches the beats, or reads what another rank has found out. Empty: all are alive.
+std::string verdict(const Meeting& meeting) {
+  const StorePtr store = meeting.store->clone();
+  if (store->check({"verdict"})) return store->get_to_str("verdict");
+  const auto before = beats(*store, meeting.ranks);
+  std::this_thread::sleep_for(meeting.beat() * 6);
+  const auto after = beats(*store, meeting.ranks);
+  std::vector<int> still;
+  for (int rank = 0; rank < meeting.ranks; ++rank) {
+    if (rank != meeting.rank && before[rank] == after[rank]) still.push_back(rank);
+  }
+  if (store->check({"verdict"})) return store->get_to_str("verdict");
+  if (still.empty()) return "";
+  const std::string verb = still.size() == 1 ? " is gone" : " are gone";
+  const std::string found = name(still) + " of " + std::to_string(meeting.ranks) + verb;
+  store->set("verdict", found);
+  // The one with the store stays a moment for those that come to read.
+  if (meeting.rank == 0 && !meeting.agent_store) std::this_thread::sleep_for(meeting.beat() * 6);
+  return found;
+}
+
+// verdict(), but never longer than a while: a machine that has lost its power answers nobody, and says nothing either.
+std::string verdict_in_time(const Meeting& meeting) {
+  auto promise = std::make_shared<std::promise<std::string>>();
+  auto future = promise->get_future();
+  std::thread([promise, meeting] {
+    try {
+      promise->set_value(verdict(meeting));
+    } catch (const std::exception&) {
+      promise->set_value(meeting.holder() + " is gone");
+    }
+  }).detach();
+  if (future.wait_for(meeting.beat() * 20 + milliseconds(2000)) == std::future_status::ready) return future.get();
+  return meeting.holder() + " does not answer";
+}
+
+c10::intrusive_ptr<c10d::Backend> make_gloo(const Meeting& meeting, const char* interface, const char* hostname) {
+  auto options = c10d::ProcessGroupGloo::Options::create(meeting.timeout);
+  options->devices.push_back(interface  ? c10d::ProcessGroupGloo::createDeviceForInterface(interface)
+                             : hostname ? c10d::ProcessGroupGloo::createDeviceForHostname(hostname)
+                                        : c10d::ProcessGroupGloo::createDefaultDevice());
+  const StorePtr store = c10::make_intrusive<c10d::PrefixStore>("gloo", meeting.store);
+  return c10::make_intrusive<c10d::ProcessGroupGloo>(store, meeting.rank, meeting.ranks, options);
+}
+
+c10::intrusive_ptr<c10d::Backend> make_nccl(const Meeting& meeting, void* factory, int cuda_index) {
+  const StorePtr store = c10::make_intrusive<c10d::PrefixStore>("nccl", meeting.store);
+  const auto create = reinterpret_cast<NcclFactory>(factory);
+  return c10::intrusive_ptr<c10d::Backend>::reclaim(
+      create(store.get(), meeting.rank, meeting.ranks, meeting.timeout.count(), cuda_index));
+}
+
+constexpr size_t BROADCAST_BUFFER = 250 * 1024 * 1024;  // as torch.nn.parallel.DistributedDataParallel
+
+}  // namespace
+
+// Tensors on the CPU go through Gloo always, those on CUDA through NCCL where it was asked for.
+struct QuanciRanks {
+  Meeting meeting;
+  c10::intrusive_ptr<c10d::ProcessGroup> group;
+  c10::intrusive_ptr<c10d::Backend> cpu;
+  std::unique_ptr<Heart> heart;
+};
+
+struct QuanciReducer {
+  std::unique_ptr<c10d::Reducer> reducer;
+};
+
+namespace {
+
+void broadcast(const QuanciRanks& ranks, const std::vector<Tensor>& tensors, int root) {
+  at::NoGradGuard no_grad;
+  std::vector<Tensor> detached;
+  for (const Tensor& tensor : tensors) detached.push_back(tensor.detach());
+  c10d::broadcast_coalesced(ranks.group, detached, BROADCAST_BUFFER, root);
+}
+
+}  // namespace
+
+extern "C" {
+
+// `nccl_factory` is quanci_nccl_create of libquanci_nccl.so, or null for Gloo alone.
+QuanciRanks* quanci_ranks_connect(const char* host, int port, int rank, int ranks, int64_t timeout_ms, int agent_store,
+                                  const char* prefix, const char* interface, const char* hostname, void* nccl_factory,
+                                  int cuda_index) {
+  return guarded(static_cast<QuanciRanks*>(nullptr), [&] {
+    const Silence silence;
+    const std::string address = std::string(host) + ":" + std::to_string(port);
+    Meeting meeting{nullptr, address, rank, ranks, agent_store != 0, milliseconds(timeout_ms)};
+    meeting.store = open_store(host, port, prefix, meeting);
+    join(meeting);
+    auto heart = std::make_unique<Heart>(meeting);
+    auto group = c10::make_intrusive<c10d::ProcessGroup>(meeting.store, rank, ranks);
+    c10::intrusive_ptr<c10d::Backend> cpu = make_gloo(meeting, interface, hostname);
+    group->setDefaultBackend(c10d::ProcessGroup::BackendType::GLOO);
+    group->setBackend(at::kCPU, c10d::ProcessGroup::BackendType::GLOO, cpu);
+    if (nccl_factory) {
+      group->setDefaultBackend(c10d::ProcessGroup::BackendType::NCCL);
+      group->setBackend(at::kCUDA, c10d::ProcessGroup::BackendType::NCCL, make_nccl(meeting, nccl_factory, cuda_index));
+      group->setBoundDeviceId(quanci::device_of(cuda_index));
+    }
+    group->setGroupName(prefix);
+    return new QuanciRanks{std::move(meeting), std::move(group), std::move(cpu), std::move(heart)};
+  });
+}
+
+void quanci_ranks_free(QuanciRanks* ranks) {
+  guarded(0, [&] {
+    delete ranks;
+    return 0;
+  });
+}
+
+// Why an operation failed: -1 and a message if ranks are gone, 0 if all are alive. Takes a few beats.
+int quanci_ranks_diagnose(const QuanciRanks* ranks) {
+  return guarded(-1, [&] {
+    const std::string found = verdict_in_time(ranks->meeting);
+    if (!found.empty()) throw RanksError(found);
+    return 0;
+  });
+}
+
+// Sums each tensor over the ranks, in place. One operation a tensor: Gloo takes a list for one tensor on many devices.
+int quanci_ranks_sum(QuanciRanks* ranks, Tensor* const* tensors, int64_t count) {
+  return guarded(-1, [&] {
+    at::NoGradGuard no_grad;
+    std::vector<c10::intrusive_ptr<c10d::Work>> works;
+    for (const Tensor& tensor : list(tensors, count)) {
+      TORCH_CHECK(tensor.is_contiguous(), "a tensor is to be summed in place, and is not contiguous");
+      std::vector<Tensor> one{tensor};
+      works.push_back(ranks->group->allreduce(one));
+    }
+    for (const auto& work : works) work->wait();
+    return 0;
+  });
+}
+
+int quanci_ranks_broadcast(QuanciRanks* ranks, Tensor* const* tensors, int64_t count, int root) {
+  return guarded(-1, [&] {
+    broadcast(*ranks, list(tensors, count), root);
+    return 0;
+  });
+}
+
+int quanci_ranks_barrier(QuanciRanks* ranks) {
+  return guarded(-1, [&] {
+    ranks->cpu->barrier()->wait();
+    return 0;
+  });
+}
+
+// The ranks' tensors, of the same shape, one below the other: [ranks, ...shape].
+Tensor* quanci_ranks_all_gather(QuanciRanks* ranks, const Tensor* tensor) {
+  return guarded(static_cast<Tensor*>(nullptr), [&] {
+    at::NoGradGuard no_grad;
+    std::vector<Tensor> mine{tensor->contiguous()};
+    std::vector<std::vector<Tensor>> all(1);
+    for (int rank = 0; rank < ranks->meeting.ranks; ++rank) all[0].push_back(at::empty_like(mine[0]));
+    ranks->group->allgather(all, mine)->wait();
+    return new Tensor(at::stack(all[0]));
+  });
+}
+
+// As torch.nn.parallel.DistributedDataParallel sets it up: all ranks have the same shapes, rank 0's values go to all,
+// and buckets are filled from the last parameter to the first, which is about the order in which gradients come.
+QuanciReducer* quanci_reducer_new(QuanciRanks* ranks, Tensor* const* parameters, const char* const* names,
+                                  int64_t count, int64_t bucket_bytes) {
+  return guarded(static_cast<QuanciReducer*>(nullptr), [&] {
+    const auto tensors = list(parameters, count);
+    const std::vector<bool> sparse(count, false);
+    std::unordered_map<size_t, std::string> named;
+    for (int64_t i = 0; i < count; ++i) named[i] = names[i];
+    c10d::verify_params_across_processes(ranks->group, tensors, std::nullopt);
+    broadcast(*ranks, tensors, 0);
+    const int64_t first_bytes = std::min<int64_t>(c10d::kDefaultFirstBucketBytes, bucket_bytes);
+    auto [buckets, limits] = c10d::compute_bucket_assignment_by_size(
+        tensors, {static_cast<size_t>(first_bytes), static_cast<size_t>(bucket_bytes)}, sparse);
+    std::reverse(buckets.begin(), buckets.end());
+    auto reducer = std::make_unique<c10d::Reducer>(
+        tensors, buckets, ranks->group, sparse, bucket_bytes, /*find_unused_parameters=*/false,
+        /*gradient_as_bucket_view=*/true, named, first_bytes, /*skip_all_reduce_unused_params=*/false,
+        /*use_python_reducer=*/false, /*bucket_bytes_cap_list=*/std::vector<int64_t>{});
+    return new QuanciReducer{std::move(reducer)};
+  });
+}
+
+void quanci_reducer_free(QuanciReducer* reducer) {
+  guarded(0, [&] {
+    delete reducer;
+    return 0;
+  });
+}
+
+int quanci_reducer_prepare_forward(QuanciReducer* reducer, int sync) {
+  return guarded(-1, [&] {
+    if (sync) reducer->reducer->prepare_for_forward();
+    return reducer->reducer->rebuild_buckets() ? 1 : 0;
+  });
+}
+
+int quanci_reducer_prepare_backward(QuanciReducer* reducer) {
+  return guarded(-1, [&] {
+    reducer->reducer->prepare_for_backward({});
+    return 0;
+  });
+}
+
+}  // extern "C"
