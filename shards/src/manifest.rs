@@ -172,7 +172,8 @@ impl Manifest {
         sha256(unsealed.to_json().as_bytes())
     }
 
-    /// The first 64 bits of [`Manifest::data_id`]: what random draws know the data set by.
+    /// The first 64 bits of [`Manifest::data_id`]: what random draws know the data set by. Other characters than
+    /// hexadecimal digits count for nothing.
     pub fn data_key(&self) -> u64 {
         self.data_id
             .chars()

@@ -13,7 +13,6 @@ use quanci_trainer::config::{DataSettings, DataSource, MaskOverride, MicroBatch}
 use quanci_trainer::data::{DataSets, Loader, LoaderSettings};
 
 #[path = "../src/data/tests/data_set.rs"]
-#[expect(dead_code, reason = "tests use more of it")]
 mod data_set;
 
 const ROWS: u64 = 1 << 20;
