@@ -93,6 +93,7 @@ impl Watch {
         quiet: bool,
     ) -> Result<Watch, Error> {
         let teller = if first {
+            std::fs::create_dir_all(run).map_err(Error::io("create", run))?;
             let events = settings.tensorboard.then(|| EventFile::create(&run.join("tensorboard"), plan.done));
             let bar = Bar::new(&plan, !quiet && std::io::stderr().is_terminal(), quiet);
             Some(Teller { lines: Lines::open(run, plan.done)?, events: events.transpose()?, bar })

@@ -99,12 +99,21 @@ impl Builder<'_> {
 }
 
 impl Linear {
+    fn share(&self) -> Linear {
+        Linear { weight: self.weight.shallow_clone(), bias: self.bias.shallow_clone() }
+    }
+
     fn forward(&self, x: &Tensor) -> Made {
         x.f_linear(&self.weight, Some(&self.bias))
     }
 }
 
 impl Norm {
+    fn share(&self) -> Norm {
+        let (weight, bias) = (self.weight.shallow_clone(), self.bias.shallow_clone());
+        Norm { weight, bias, epsilon: self.epsilon }
+    }
+
     fn forward(&self, x: &Tensor) -> Made {
         x.f_layer_norm(self.weight.size(), Some(&self.weight), Some(&self.bias), self.epsilon, true)
     }
@@ -161,6 +170,21 @@ impl Layer {
         })
     }
 
+    /// A layer with the same parameters: autograd computes it again on a thread of its own.
+    fn share(&self) -> Layer {
+        Layer {
+            query: self.query.share(),
+            key: self.key.share(),
+            value: self.value.share(),
+            attended: self.attended.share(),
+            attended_norm: self.attended_norm.share(),
+            up: self.up.share(),
+            down: self.down.share(),
+            down_norm: self.down_norm.share(),
+            ..*self
+        }
+    }
+
     /// `[B, n, H]` to `[B, heads, n, H / heads]`.
     fn split(&self, x: &Tensor) -> Made {
         let (b, n, h) = x.size3()?;
@@ -184,6 +208,17 @@ impl Layer {
         let outer = self.down.forward(&inner)?.f_dropout(self.dropout, train)?;
         self.down_norm.forward(&outer.f_add(&x)?)
     }
+}
+
+/// A layer in training that keeps its input alone, and is computed again on the way back.
+fn recomputed(layer: &Layer, x: &Tensor, attention: Option<&Tensor>) -> Made {
+    let (layer, attention) = (layer.share(), attention.map(Tensor::shallow_clone));
+    let forward = move |inputs: &[Tensor]| {
+        let made = layer.forward(&inputs[0], &inputs[0], attention.as_ref(), true);
+        made.expect("torch-ext turns this into the error it is")
+    };
+    let made = quanci_torch_ext::checkpoint(std::slice::from_ref(x), forward);
+    made.map_err(|error| TchError::Torch(error.to_string()))
 }
 
 impl Bert {
@@ -267,7 +302,11 @@ impl Bert {
         let embedded = self.embeddings.forward(&inputs.ids, &inputs.segments)?;
         let mut x = embedded.f_dropout(self.shape.hidden_dropout_prob, train)?;
         for layer in &self.layers[..self.layers.len() - spare] {
-            x = layer.forward(&x, &x, inputs.attention.as_ref(), train)?;
+            x = if train && self.checkpointing {
+                recomputed(layer, &x, inputs.attention.as_ref())?
+            } else {
+                layer.forward(&x, &x, inputs.attention.as_ref(), train)?
+            };
         }
         Ok(x)
     }

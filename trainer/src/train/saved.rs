@@ -96,8 +96,7 @@ pub fn find(run: &Run<'_>, resume: &Resume) -> Result<Found, Error> {
 pub fn resume(run: &Run<'_>, folder: &Path, state: State, accepted: &[String]) -> Result<Learner, Error> {
     let first = first_state(run);
     refuse_changes(folder, &state, &first, accepted)?;
-    let bert = Bert::new(run.shape.clone(), run.settings.seed, run.device)
-        .map_err(Error::torch("making the model"))?;
+    let bert = new_model(run)?;
     fill_exactly(&bert, &folder.join(MODEL_FILE))?;
     let optimizer: Vec<(String, Tensor)> = weights::read_safetensors(&folder.join(OPTIMIZER_FILE))?;
     // What was accepted holds from now on.
@@ -112,13 +111,19 @@ pub fn resume(run: &Run<'_>, folder: &Path, state: State, accepted: &[String]) -
 
 /// A new learner: weights drawn, or those of `init_from`; says what was found there. Writes nothing.
 pub fn start(run: &Run<'_>) -> Result<(Learner, Option<weights::Filled>), Error> {
-    let bert = Bert::new(run.shape.clone(), run.settings.seed, run.device)
-        .map_err(Error::torch("making the model"))?;
+    let bert = new_model(run)?;
     let filled = match &run.settings.init_from {
         Some(path) => Some(weights::fill(bert.parameters(), weights::read(path)?, path)?),
         None => None,
     };
     Ok((Learner::new(run, bert, first_state(run))?, filled))
+}
+
+fn new_model(run: &Run<'_>) -> Result<Bert, Error> {
+    let bert = Bert::new(run.shape.clone(), run.settings.seed, run.device);
+    let mut bert = bert.map_err(Error::torch("making the model"))?;
+    bert.set_checkpointing(run.settings.precision.activation_checkpointing);
+    Ok(bert)
 }
 
 /// A checkpoint's weights are all there, and nothing else is.
