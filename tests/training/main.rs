@@ -63,7 +63,7 @@ fn data() -> &'static Path {
 impl Settings<'_> {
     /// Writes them into the folder; gives the file's name.
     fn write(&self, place: &Place) -> String {
-        let name = format!("{}.toml", self.output);
+        let name = format!("{}.toml", self.output.replace('/', "-"));
         let Settings { output, phase, more } = self;
         let data = data();
         let text = format!(
