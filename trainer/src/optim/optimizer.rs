@@ -29,13 +29,13 @@ struct Group {
     parameters: Vec<Tensor>,
     first: Vec<Tensor>,
     second: Vec<Tensor>,
-    /// Steps taken, as the fused AdamW wants it.
-    step: Option<Tensor>,
     decay: f64,
 }
 
 const FIRST: &str = "exp_avg.";
 const SECOND: &str = "exp_avg_sq.";
+/// So many steps that β^t is less than the last bit of 1, for every β that the settings allow.
+const LONG_AGO: f64 = 1e12;
 
 fn decays(name: &str) -> bool {
     !name.ends_with("bias") && !name.contains("LayerNorm")
@@ -89,9 +89,9 @@ impl Optimizer {
         let steps = self.steps;
         let settings = &self.settings;
         self.groups.iter_mut().try_for_each(|group| {
-            tch::no_grad(|| match (settings.name, settings.bias_correction) {
-                (OptimizerName::Adamw, true) => group.adamw(settings, rate, steps),
-                _ => group.update(settings, rate, steps),
+            tch::no_grad(|| match settings.name {
+                OptimizerName::Adamw => group.adamw(settings, rate, steps),
+                _ => group.lamb(settings, rate, steps),
             })
         })
     }
@@ -130,7 +130,6 @@ impl Optimizer {
                     tch::no_grad(|| own.f_copy_(from)).map_err(Error::torch("restoring the optimizer"))?;
                 }
             }
-            group.step = None;
         }
         self.steps = numbers.get("steps").and_then(Value::as_u64).ok_or_else(|| lacking("count of steps"))?;
         Ok(())
@@ -160,7 +159,6 @@ impl Group {
             parameters: chosen.iter().map(|(_, tensor)| tensor.shallow_clone()).collect(),
             first: zeros()?,
             second: zeros()?,
-            step: None,
             decay,
         })
     }
@@ -180,12 +178,14 @@ impl Group {
         live
     }
 
-    /// AdamW with bias correction, one kernel for all tensors.
+    /// AdamW, one kernel for all tensors. Google's `w -= rate (m / (√v + ε) + decay w)` is AdamW where the corrections
+    /// 1 − β^t are 1, as they are for a t that is large enough.
     fn adamw(&mut self, settings: &OptimizerSettings, rate: f64, steps: u64) -> Result<(), Error> {
         let live = self.live();
         let Some(first) = live.parameters.first() else { return Ok(()) };
-        let step = Tensor::f_full([0i64; 0], steps as f64, (Kind::Float, first.device()));
-        let step = self.step.insert(step.map_err(Error::torch("the optimizer's step"))?);
+        let steps = if settings.bias_correction { steps as f64 } else { LONG_AGO };
+        let step = Tensor::f_full([0i64; 0], steps, (Kind::Float, first.device()));
+        let step = step.map_err(Error::torch("the optimizer's step"))?;
         let numbers =
             AdamW { lr: rate, betas: settings.betas, weight_decay: self.decay, epsilon: settings.epsilon };
         let tensors = AdamWTensors {
@@ -193,13 +193,13 @@ impl Group {
             gradients: &live.gradients,
             first_moments: &live.first,
             second_moments: &live.second,
-            step,
+            step: &step,
         };
         ops::fused_adamw(tensors, numbers, None, None).map_err(failed())
     }
 
-    /// Google's Adam and both LAMBs, a few kernels for all tensors.
-    fn update(&mut self, settings: &OptimizerSettings, rate: f64, steps: u64) -> Result<(), Error> {
+    /// Both LAMBs, a few kernels for all tensors.
+    fn lamb(&mut self, settings: &OptimizerSettings, rate: f64, steps: u64) -> Result<(), Error> {
         let live = self.live();
         if live.parameters.is_empty() {
             return Ok(());
@@ -220,11 +220,7 @@ impl Group {
         let updates = ops::foreach_div(&live.first, &roots).map_err(failed())?;
         ops::foreach_mul(&updates, first_share.recip()).map_err(failed())?;
         ops::foreach_add_list(&updates, &live.parameters, self.decay).map_err(failed())?;
-        let trusted = match settings.name {
-            OptimizerName::Adamw => false,
-            OptimizerName::Lamb => true,
-            OptimizerName::LambNvidia => self.decay != 0.0,
-        };
+        let trusted = settings.name == OptimizerName::Lamb || self.decay != 0.0;
         if trusted {
             ops::foreach_mul_each(&updates, &trust_ratios(&live.parameters, &updates)?).map_err(failed())?;
         }
@@ -248,3 +244,6 @@ fn trust_ratios(parameters: &[Tensor], updates: &[Tensor]) -> Result<Vec<f64>, E
         .map(|(weight, update)| if weight > 0.0 && update > 0.0 { weight / update } else { 1.0 })
         .collect())
 }
+
+#[cfg(test)]
+mod tests;
