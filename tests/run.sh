@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Every check: the README's second command, and CI's only one. Needs a Rust toolchain and a C compiler.
+# Every check: the README's second command, and CI's only one. Needs a Rust toolchain, a C and a C++ compiler, and Python 3
+# with pip, which fetches libtorch for the trainer once (550 MB).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -7,12 +8,15 @@ command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https
 command -v cc >/dev/null || { echo "cc is missing: install a C compiler, such as Debian's build-essential" >&2; exit 3; }
 
 say() { printf '\n== %s\n' "$*"; }
+say libtorch
+bash trainer/setup-libtorch.sh
+all=(--release --locked --workspace --features integration-tests/trainer)
 say format
 cargo fmt --all --check
 say clippy
-cargo clippy --release --locked --workspace --all-targets -- -D warnings
+cargo clippy "${all[@]}" --all-targets -- -D warnings
 say tests
-cargo test --release --locked --workspace
+cargo test "${all[@]}"
 say documentation
-RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --workspace --no-deps
+RUSTDOCFLAGS="-D warnings" cargo doc "${all[@]}" --no-deps
 say "all checks passed"

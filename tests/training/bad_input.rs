@@ -28,12 +28,19 @@ fn sound_settings_pass() {
 fn every_problem_of_a_file_at_once() {
     let phase = "steps = 4\nglobal_batch = 10\nmicro_batch = 4\nlearning_rat = 1\n";
     let ran = check(MODEL, phase, "[optimizer]\nname = \"adam\"\n[logs]\n", &[]).exits(2);
-    ran.says(&["`phase[0].global_batch` = 10 is no multiple", "did you mean `learning_rate`", "adamw", "`logs` is unknown"]);
+    ran.says(&[
+        "`phase[0].global_batch` = 10 is no multiple",
+        "did you mean `learning_rate`",
+        "adamw",
+        "`logs` is unknown",
+    ]);
 }
 
 #[test]
 fn model_and_data_that_do_not_fit() {
-    let other = MODEL.replace("21128", "20000").replace("\"max_position_embeddings\": 64", "\"max_position_embeddings\": 32");
+    let other = MODEL
+        .replace("21128", "20000")
+        .replace("\"max_position_embeddings\": 64", "\"max_position_embeddings\": 32");
     let ran = check(&other, PHASE, MORE, &[]).exits(2);
     ran.says(&["vocabulary of 21128 entries", "20000", "rows of 64 pieces", "positions for 32"]);
     check(&MODEL.replace("\"num_attention_heads\": 2", "\"num_attention_heads\": 3"), PHASE, MORE, &[])
@@ -57,7 +64,8 @@ fn masks_that_cannot_be() {
 /// A copy of the data set with one change.
 fn with_data(change: impl Fn(&std::path::Path)) -> Ran {
     let place = place();
-    let copied = std::process::Command::new("cp").arg("-r").arg(crate::data()).arg(place.join("data")).status();
+    let copied =
+        std::process::Command::new("cp").arg("-r").arg(crate::data()).arg(place.join("data")).status();
     assert!(copied.unwrap().success());
     change(&place.join("data"));
     place.write(
@@ -69,15 +77,19 @@ fn with_data(change: impl Fn(&std::path::Path)) -> Ran {
 
 #[test]
 fn data_sets_that_are_none() {
-    with_data(|data| fs::remove_file(data.join("manifest.json")).unwrap()).exits(3).says(&["no manifest.json"]);
+    with_data(|data| fs::remove_file(data.join("manifest.json")).unwrap())
+        .exits(3)
+        .says(&["no manifest.json"]);
     with_data(|data| {
         let path = data.join("manifest.json");
-        let text = fs::read_to_string(&path).unwrap().replace("\"format_version\": 1", "\"format_version\": 9");
+        let text =
+            fs::read_to_string(&path).unwrap().replace("\"format_version\": 1", "\"format_version\": 9");
         fs::write(path, text).unwrap();
     })
     .exits(3)
     .says(&["format version 9"]);
-    let entry = fs::read_dir(crate::data().join("copy-00")).unwrap().map(|e| e.unwrap().file_name()).min().unwrap();
+    let entry =
+        fs::read_dir(crate::data().join("copy-00")).unwrap().map(|e| e.unwrap().file_name()).min().unwrap();
     let shard = format!("copy-00/{}", entry.to_str().unwrap());
     with_data(|data| fs::remove_file(data.join(&shard)).unwrap()).exits(3).says(&["part-00000"]);
     with_data(|data| {
@@ -103,8 +115,13 @@ fn a_resumed_run_with_other_settings() {
     let place = place();
     let settings = Settings { output: "run", phase: PHASE, more: MORE }.write(&place);
     place.run(&["pretrain", &settings]).exits(0);
-    let longer = ["pretrain", settings.as_str(), "--set", "optimizer.weight_decay=0.1", "--set", "log.every_steps=2"];
-    place.run(&longer).exits(2).says(&["`optimizer.weight_decay` was 0.01", "is 0.1", "--accept-changes optimizer.weight_decay"]);
+    let longer =
+        ["pretrain", settings.as_str(), "--set", "optimizer.weight_decay=0.1", "--set", "log.every_steps=2"];
+    place.run(&longer).exits(2).says(&[
+        "`optimizer.weight_decay` was 0.01",
+        "is 0.1",
+        "--accept-changes optimizer.weight_decay",
+    ]);
     place.run(&[&longer[..], &["--accept-changes", "optimizer.weight_decay"]].concat()).exits(0);
     place.run(&["pretrain", &settings, "--resume", "none"]).exits(3).says(&["holds a run already"]);
     place.run(&["pretrain", &settings, "--resume", "nowhere"]).exits(3).says(&["nowhere"]);
@@ -129,7 +146,12 @@ fn a_rank_that_never_comes() {
     let place = place();
     let settings = Settings { output: "run", phase: PHASE, more: MORE }.write(&place);
     let mut command = place.command(&["pretrain", &settings, "--timeout", "3"]);
-    command.envs([("RANK", "0"), ("WORLD_SIZE", "2"), ("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", "29617")]);
+    command.envs([
+        ("RANK", "0"),
+        ("WORLD_SIZE", "2"),
+        ("MASTER_ADDR", "127.0.0.1"),
+        ("MASTER_PORT", "29617"),
+    ]);
     let begun = std::time::Instant::now();
     Ran::from(command.output().unwrap()).exits(75).says(&["rank 1"]);
     assert!(begun.elapsed().as_secs() < 30);
@@ -139,8 +161,11 @@ fn a_rank_that_never_comes() {
 #[test]
 fn a_run_that_diverges_ends() {
     let place = place();
-    let phase = "steps = 400\nglobal_batch = 8\nmicro_batch = 4\nlearning_rate = 900.0\nschedule = \"constant\"\n";
-    let more = format!("{MORE}[precision]\nmax_skipped_steps = 5\n[optimizer]\nclip_norm = 0.0\nweight_decay = 5.0\n");
+    let phase =
+        "steps = 400\nglobal_batch = 8\nmicro_batch = 4\nlearning_rate = 900.0\nschedule = \"constant\"\n";
+    let more = format!(
+        "{MORE}[precision]\nmax_skipped_steps = 5\n[optimizer]\nclip_norm = 0.0\nweight_decay = 5.0\n"
+    );
     let settings = Settings { output: "run", phase, more: &more }.write(&place);
     place.run(&["pretrain", &settings]).exits(1).says(&["no numbers", "learning_rate", "copy-00/part-"]);
 }

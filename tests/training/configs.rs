@@ -19,10 +19,12 @@ fn every_recipe_passes_check() {
         prepare(&place.join("out"), &format!("zh-{length}"), &instances(length, "nsp"));
         prepare(&place.join("out"), &format!("zh-{length}-mlm"), &instances(length, "mlm"));
     }
-    let copied = std::process::Command::new("cp").arg("-r").arg(root().join("configs")).arg(place.path()).status();
+    let copied =
+        std::process::Command::new("cp").arg("-r").arg(root().join("configs")).arg(place.path()).status();
     assert!(copied.unwrap().success());
     let mut checked = 0;
-    let mut names: Vec<_> = fs::read_dir(place.join("configs")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let mut names: Vec<_> =
+        fs::read_dir(place.join("configs")).unwrap().map(|e| e.unwrap().file_name()).collect();
     names.sort();
     for name in names.iter().map(|name| name.to_str().unwrap()) {
         // The quickstart has a vocabulary of its own: the README's first command runs it.

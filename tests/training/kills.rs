@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use crate::{Settings, curve, place, weights};
 
 /// 24 steps over two phases, dynamic masks; the data's 2 copies make several epochs' worth of dropout and masks.
-const PHASE: &str = "steps = 14\nglobal_batch = 16\nmicro_batch = 4\nlearning_rate = 1e-3\nwarmup_steps = 4\n";
+const PHASE: &str =
+    "steps = 14\nglobal_batch = 16\nmicro_batch = 4\nlearning_rate = 1e-3\nwarmup_steps = 4\n";
 const MORE: &str = "[data]\nlanes = 4\n[checkpoint]\nevery_steps = 3\n[evaluation]\nevery_steps = 7\nmax_rows = 64\n[log]\nevery_steps = 1\ntensorboard = false\n";
 
 fn second_phase() -> String {
@@ -30,7 +31,8 @@ fn killed_and_resumed(ranks: &[&str], kills: u64) {
     let mut killed = 0;
     for i in 0..kills {
         let moment = Duration::from_millis(whole / 4 + quanci_shards::draws::mix(i) % (whole / 4 + 1));
-        let mut child = place.spawn(&mut place.command(&[&["pretrain", &often, "--threads", "1"], ranks].concat()));
+        let mut child =
+            place.spawn(&mut place.command(&[&["pretrain", &often, "--threads", "1"], ranks].concat()));
         thread::sleep(moment);
         child.kill().unwrap();
         killed += u64::from(!child.wait().unwrap().success());
@@ -70,13 +72,19 @@ fn a_signal_saves_and_the_run_goes_on() {
             assert!(begun.elapsed() < Duration::from_secs(60), "no step in a minute");
             thread::sleep(Duration::from_millis(20));
         }
-        let sent = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        let sent =
+            std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
         assert!(sent.success());
         let ran = integration_tests::Ran::from(child.wait_with_output().unwrap()).exits(code);
         ran.says(&["run the same command again to resume"]);
-        let steps: Vec<u64> = curve(&place.join("run"), "train/loss").into_iter().map(|(step, _)| step).collect();
+        let steps: Vec<u64> =
+            curve(&place.join("run"), "train/loss").into_iter().map(|(step, _)| step).collect();
         assert!(steps.iter().copied().eq(1..=steps.len() as u64), "{steps:?}");
-        let last = fs::read_dir(place.join("run/checkpoints")).unwrap().map(|e| e.unwrap().file_name()).max().unwrap();
+        let last = fs::read_dir(place.join("run/checkpoints"))
+            .unwrap()
+            .map(|e| e.unwrap().file_name())
+            .max()
+            .unwrap();
         assert_eq!(last.to_str().unwrap(), format!("step-{:010}", steps.len()));
     }
 }

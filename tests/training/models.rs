@@ -4,9 +4,9 @@ use std::fs;
 
 use crate::{Settings, curve, place};
 
-const PHASE: &str =
-    "steps = 60\nglobal_batch = 16\nmicro_batch = 16\nlearning_rate = 3e-3\nwarmup_steps = 5\nschedule = \"constant\"\n";
-const MORE: &str = "[data]\nlanes = 4\n[evaluation]\nevery_steps = 30\nmax_rows = 200\n[log]\nevery_steps = 5\n";
+const PHASE: &str = "steps = 60\nglobal_batch = 16\nmicro_batch = 16\nlearning_rate = 3e-3\nwarmup_steps = 5\nschedule = \"constant\"\n";
+const MORE: &str =
+    "[data]\nlanes = 4\n[evaluation]\nevery_steps = 30\nmax_rows = 200\n[log]\nevery_steps = 5\n";
 
 #[test]
 fn a_model_learns_and_is_exported() {
@@ -18,7 +18,14 @@ fn a_model_learns_and_is_exported() {
     assert!(held_out.last().unwrap().1 < held_out[0].1, "{held_out:?}");
     assert!(held_out[0].1 < 9.9, "{held_out:?}"); // ln 21128 = 9.96
 
-    for name in ["config.json", "model.safetensors", "vocab.txt", "tokenizer.json", "tokenizer_config.json", "README.md"] {
+    for name in [
+        "config.json",
+        "model.safetensors",
+        "vocab.txt",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "README.md",
+    ] {
         assert!(place.join("run/model").join(name).is_file(), "{name}");
     }
     let card = fs::read_to_string(place.join("run/model/README.md")).unwrap();
@@ -26,7 +33,8 @@ fn a_model_learns_and_is_exported() {
 
     // The same numbers from the exported folder as in the last evaluation of the run.
     let data = crate::data().to_str().unwrap();
-    let ran = place.run(&["eval", "--model", "run/model", "--data", data, "--max-rows", "200", "--json"]).exits(0);
+    let ran =
+        place.run(&["eval", "--model", "run/model", "--data", data, "--max-rows", "200", "--json"]).exits(0);
     let loss = ran.json()["report"]["mlm_loss"].as_f64().unwrap();
     assert!((loss - held_out.last().unwrap().1).abs() < 1e-5, "{loss} {held_out:?}");
     place.run(&["eval", "--model", "run", "--data", data, "--masks", "piece", "--max-rows", "50"]).exits(0);
@@ -52,13 +60,19 @@ fn a_model_begins_with_anothers_weights() {
     let settings = Settings { output: "first", phase: PHASE, more: MORE }.write(&place);
     place.run(&["pretrain", &settings, "--quiet"]).exits(0);
     let shallow = crate::MODEL.replace("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 1");
-    place.write("model.json", shallow.replace("\"max_position_embeddings\": 64", "\"max_position_embeddings\": 96"));
+    place.write(
+        "model.json",
+        shallow.replace("\"max_position_embeddings\": 64", "\"max_position_embeddings\": 96"),
+    );
     let phase = PHASE.replace("steps = 60", "steps = 5");
     let settings = Settings { output: "second", phase: &phase, more: MORE }.write(&place);
     let text = fs::read_to_string(place.join(&settings)).unwrap();
     place.write(&settings, format!("init_from = \"first/model\"\n{text}"));
     let ran = place.run(&["pretrain", &settings]).exits(0);
-    ran.says(&["bert.encoder.layer.1.output.dense.weight", "longer than in init_from: bert.embeddings.position"]);
+    ran.says(&[
+        "bert.encoder.layer.1.output.dense.weight",
+        "longer than in init_from: bert.embeddings.position",
+    ]);
     assert!(curve(&place.join("second"), "train/loss")[0].1 < curve(&place.join("first"), "train/loss")[0].1);
 }
 

@@ -61,13 +61,15 @@ fn a_rank_that_dies_ends_all() {
     let place = place();
     let phase = PHASE.replace("steps = 8", "steps = 100000");
     let settings = Settings { output: "run", phase: &phase, more: MORE }.write(&place);
-    let mut child = place.spawn(&mut place.command(&["pretrain", &settings, "--threads", "1", "--nproc", "2"]));
+    let mut child =
+        place.spawn(&mut place.command(&["pretrain", &settings, "--threads", "1", "--nproc", "2"]));
     let begun = std::time::Instant::now();
     while curve_length(&place.join("run")) < 2 {
         assert!(begun.elapsed().as_secs() < 60, "no step in a minute");
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
-    let children = std::process::Command::new("pgrep").args(["-P", &child.id().to_string()]).output().unwrap();
+    let children =
+        std::process::Command::new("pgrep").args(["-P", &child.id().to_string()]).output().unwrap();
     let ranks: Vec<String> = String::from_utf8(children.stdout).unwrap().lines().map(str::to_owned).collect();
     assert_eq!(ranks.len(), 2, "{ranks:?}");
     assert!(std::process::Command::new("kill").args(["-KILL", &ranks[1]]).status().unwrap().success());

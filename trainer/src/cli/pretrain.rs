@@ -207,7 +207,8 @@ pub(super) fn device(name: DeviceName, place: &Place) -> Result<Device, Error> {
 /// Threads and precision of products, for the whole process.
 fn prepare_device(settings: &PretrainSettings, threads: usize, place: &Place) -> Result<(), Error> {
     set_threads(threads, place);
-    quanci_torch_ext::set_tf32(settings.precision.compute == Compute::Tf32).map_err(Error::torch_ext("choosing TF32"))?;
+    quanci_torch_ext::set_tf32(settings.precision.compute == Compute::Tf32)
+        .map_err(Error::torch_ext("choosing TF32"))?;
     Ok(())
 }
 

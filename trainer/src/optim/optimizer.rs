@@ -75,8 +75,10 @@ impl Optimizer {
         if gradients.is_empty() {
             return Ok(0.0);
         }
-        let norm =
-            ops::global_norm(&gradients).map_err(failed())?.f_double_value(&[]).map_err(Error::torch("the gradients' norm"))?;
+        let norm = ops::global_norm(&gradients)
+            .map_err(failed())?
+            .f_double_value(&[])
+            .map_err(Error::torch("the gradients' norm"))?;
         if most > 0.0 && norm.is_finite() && norm > most {
             self.scale_gradients(most / norm)?;
         }
