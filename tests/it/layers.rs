@@ -5,26 +5,51 @@ use std::path::{Path, PathBuf};
 
 use integration_tests::root;
 
-/// The rows of `pipeline/src`, from the bottom. A module may import from the rows before its own.
-const ROWS: [&[&str]; 9] = [
-    &["error"],
-    &["document", "counters", "stop", "progress"],
-    &["tally", "config", "work"],
-    &["readers", "vocab"],
-    &["plan", "steps"],
-    &["engine"],
-    &["jobs"],
-    &["view", "init"],
-    &["cli"],
+/// Rows of modules, from the bottom. A module may import from the rows before its own.
+type Rows = &'static [&'static [&'static str]];
+
+/// The rows of each crate that has some.
+const ROWS: [(&str, Rows); 2] = [
+    (
+        "pipeline/src",
+        &[
+            &["error"],
+            &["document", "counters", "stop", "progress"],
+            &["tally", "config", "work"],
+            &["readers", "vocab"],
+            &["plan", "steps"],
+            &["engine"],
+            &["jobs"],
+            &["view", "init"],
+            &["cli"],
+        ],
+    ),
+    (
+        "trainer/src",
+        &[
+            &["error"],
+            &["config"],
+            &["data", "model", "optim", "dist", "checkpoint", "metrics", "text"],
+            &["train"],
+            &["cli"],
+        ],
+    ),
 ];
 
 /// What other crates a part of the house must never see.
-const STRANGERS: [(&str, &[&str]); 4] = [
-    ("shards/src", &["quanci_pipeline", "jieba_rs", "tokenizers", "tch"]),
-    ("pipeline/src", &["tch"]),
+const STRANGERS: [(&str, &[&str]); 8] = [
+    ("settings/src", &["quanci_pipeline", "quanci_trainer", "quanci_shards", "tch"]),
+    ("shards/src", &["quanci_pipeline", "quanci_trainer", "jieba_rs", "tokenizers", "tch"]),
+    ("pipeline/src", &["quanci_trainer", "quanci_torch_ext", "tch"]),
     ("pipeline/src/engine", &["jieba_rs", "tokenizers", "arrow", "parquet"]),
     ("pipeline/src/steps", &["std::fs", "std::time", "arrow", "parquet"]),
+    ("trainer/src", &["quanci_pipeline", "jieba_rs"]),
+    ("trainer/src/data", &["tch", "torch_sys", "quanci_torch_ext"]),
+    ("trainer/torch-ext/src", &["quanci_pipeline", "quanci_trainer", "quanci_shards"]),
 ];
+
+/// Where the lint that forbids `unsafe` holds; `trainer/torch-ext` alone is left out.
+const WITHOUT_UNSAFE: [&str; 5] = ["settings", "shards", "pipeline", "trainer", "tests"];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
@@ -37,8 +62,8 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-fn row(module: &str) -> Option<usize> {
-    ROWS.iter().position(|row| row.contains(&module))
+fn row(rows: Rows, module: &str) -> Option<usize> {
+    rows.iter().position(|row| row.contains(&module))
 }
 
 /// The code of a file without its tests.
@@ -49,7 +74,13 @@ fn code(path: &Path) -> String {
 
 #[test]
 fn modules_import_from_below() {
-    let src = root().join("pipeline/src");
+    let wrong: Vec<String> =
+        ROWS.into_iter().flat_map(|(folder, rows)| wrong_imports(folder, rows)).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn wrong_imports(folder: &str, rows: Rows) -> Vec<String> {
+    let src = root().join(folder);
     let mut files = Vec::new();
     sources(&src, &mut files);
     let mut wrong = Vec::new();
@@ -61,18 +92,18 @@ fn modules_import_from_below() {
         {
             continue;
         }
-        let own =
-            row(&module).unwrap_or_else(|| panic!("`{module}` has no row in this test and ARCHITECTURE.md"));
+        let own = row(rows, &module)
+            .unwrap_or_else(|| panic!("`{module}` of {folder} has no row in this test and ARCHITECTURE.md"));
         for import in code(&file).split("crate::").skip(1) {
             let used: String = import.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            match row(&used) {
+            match row(rows, &used) {
                 Some(below) if below < own || used == module => {}
-                Some(_) => wrong.push(format!("`{module}` may not use `{used}` ({})", relative.display())),
+                Some(_) => wrong.push(format!("`{module}` may not use `{used}` ({})", file.display())),
                 None => {} // a macro, or a path of another crate
             }
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    wrong
 }
 
 /// True if a path of the code begins with `stranger`.
@@ -91,5 +122,15 @@ fn strangers_stay_strangers() {
             let used = strangers.iter().find(|stranger| uses(&code, stranger));
             assert_eq!(used, None, "{}", file.display());
         }
+    }
+}
+
+/// The workspace's lints forbid `unsafe` wherever they hold, and whoever takes them takes them whole.
+#[test]
+fn unsafe_is_in_torch_ext_alone() {
+    let manifest = |folder: &str| fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
+    assert!(manifest(".").contains("[workspace.lints.rust]\nunsafe_code = \"forbid\"\n"));
+    for folder in WITHOUT_UNSAFE {
+        assert!(manifest(folder).contains("[lints]\nworkspace = true\n"), "{folder}/Cargo.toml");
     }
 }
