@@ -25,7 +25,9 @@ static OPENED: OnceLock<Result<(), String>> = OnceLock::new();
 pub fn open() -> Result<(), Error> {
     let opened = OPENED.get_or_init(|| {
         load(TORCH_CUDA, libc::RTLD_NOW | libc::RTLD_GLOBAL).map(drop).map_err(|message| {
-            format!("libtorch's CUDA half cannot be opened: {message}; trainer/setup-libtorch.sh says how to lay it out")
+            format!(
+                "libtorch's CUDA half cannot be opened: {message}; trainer/setup-libtorch.sh cuda lays it out"
+            )
         })
     });
     opened.clone().map_err(Error::Cuda)
@@ -105,7 +107,7 @@ pub(crate) fn nccl_factory() -> Result<*mut c_void, Error> {
         let places: Vec<_> = candidates.iter().map(|path| path.display().to_string()).collect();
         return Err(Error::Cuda(format!(
             "several GPUs need {NCCL_PLUGIN}, which is built when CUDA's and NCCL's headers lie beside libtorch \
-             (trainer/setup-libtorch.sh); it is not at {}",
+             (trainer/setup-libtorch.sh cuda); it is not at {}",
             places.join(" nor at ")
         )));
     };
@@ -145,6 +147,19 @@ fn symbol(library: *mut c_void, name: &CStr) -> Option<*mut c_void> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// With libtorch's CUDA half on a machine without a GPU, too, everything is an answer.
+    #[test]
+    fn with_cuda_open() {
+        if open().is_err() {
+            return;
+        }
+        let devices = device_count();
+        assert_eq!((device_name(devices), memory_peak(devices)), (None, None));
+        assert!(synchronize(devices).is_err());
+        assert_eq!(device_name(0).is_some(), devices > 0);
+        crate::seed_all(1).unwrap();
+    }
 
     #[test]
     fn without_cuda_everything_says_so() {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use quanci_torch_ext::{Backend, Error, Options, ProcessGroup, Reducer, checkpoint, ops, seed_all};
+use quanci_torch_ext::{Backend, Error, Options, ProcessGroup, Reducer, checkpoint, cuda, ops, seed_all};
 use tch::{Device, Kind, Tensor};
 
 const PART: &str = "QUANCI_TEST_PART";
@@ -310,6 +310,17 @@ fn without_rank_0_there_is_no_store() {
     let error = ProcessGroup::connect(&options(port, 1, 2, Duration::from_secs(2))).unwrap_err();
     let expected = format!("rank 0, whose store is at 127.0.0.1:{port}, did not answer within 2 s");
     assert_eq!(error, Error::Ranks(expected));
+}
+
+#[test]
+fn nccl_without_a_gpu_is_an_error() {
+    let backend = Backend::Nccl(0);
+    let options = Options { backend, ..options(free_port(), 0, 1, Duration::from_secs(5)) };
+    let connected = ProcessGroup::connect(&options);
+    if cuda::device_count() == 0 {
+        let message = connected.unwrap_err().to_string();
+        assert!(message.len() > 10 && !message.contains('\n'), "{message:?}");
+    }
 }
 
 #[test]
