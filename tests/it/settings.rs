@@ -54,7 +54,9 @@ fn every_config_that_we_ship_passes() {
     let mut seen = 0;
     for entry in fs::read_dir(root().join("configs")).unwrap() {
         let path = entry.unwrap().path();
-        if path.extension().is_none_or(|extension| extension != "toml") {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        // The trainer's are checked by its own tests.
+        if !name.ends_with(".toml") || name.starts_with("pretrain-") {
             continue;
         }
         // Their corpora and vocabularies are not here: anything but a problem with the settings will do.

@@ -41,6 +41,7 @@ fn a_model_learns_and_is_exported() {
 
     let ran = place.run(&["fill-mask", "--model", "run/model", "话说天下大[MASK]，分久必合。"]).exits(0);
     assert!(ran.out.starts_with("话说天下大") && !ran.out.contains("[MASK]"), "{}", ran.out);
+    place.run(&["fill-mask", "--model", "run", "道可[MASK]。"]).exits(0);
     place.write("lines.txt", "道可道，非常道。\n\n名可名，非常名。\n");
     place.run(&["features", "--model", "run/model", "-o", "f.safetensors", "lines.txt"]).exits(0);
     assert!(place.join("f.safetensors").metadata().unwrap().len() > 1000);

@@ -80,7 +80,7 @@ enum Command {
     },
     /// Guess what is masked in a sentence
     FillMask {
-        /// A Hugging Face folder
+        /// A Hugging Face folder, or a run's
         #[arg(long)]
         model: PathBuf,
         /// How many guesses for each mask
@@ -92,7 +92,7 @@ enum Command {
     },
     /// Write the last layer and the pooled [CLS] of sentences, a safetensors file
     Features {
-        /// A Hugging Face folder
+        /// A Hugging Face folder, or a run's
         #[arg(long)]
         model: PathBuf,
         /// The file to write
@@ -127,7 +127,7 @@ struct Pretrain {
     /// Start so many ranks on this machine
     #[arg(long)]
     nproc: Option<usize>,
-    /// Go on from the newest checkpoint (auto), from the start (none), or from a checkpoint's folder
+    /// Go on from the newest checkpoint (auto), or from a checkpoint's folder; none refuses a folder that holds a run
     #[arg(long, default_value = "auto", value_name = "auto|none|PATH")]
     resume: String,
     /// A key of the settings that may differ from the checkpoint's (repeatable)

@@ -56,6 +56,12 @@ fn load(path: &Path, device: Device, output: &Output) -> Result<Bert, Error> {
     Ok(bert)
 }
 
+/// Where a model's tokenizer lies: a run keeps it in a folder of its own.
+fn tokenizer_of(model: &Path) -> PathBuf {
+    let own = model.join(train::TOKENIZER);
+    if own.is_dir() { own } else { model.to_path_buf() }
+}
+
 /// `quanci-train eval`.
 pub(super) fn eval(args: &Eval, common: &Common, output: &Output) -> Result<(), Error> {
     let place = Place::alone();
@@ -98,7 +104,7 @@ pub(super) fn fill_mask(
     let place = Place::alone();
     set_threads(common.threads, &place);
     let bert = load(model, device(common.device, &place)?, output)?;
-    let tokenizer = Tokenizer::open(model)?;
+    let tokenizer = Tokenizer::open(&tokenizer_of(model))?;
     for sentence in sentences {
         let filled = train::fill_mask(&bert, &tokenizer, sentence, top)?;
         output.result(&filled.best);
@@ -123,7 +129,7 @@ pub(super) fn features(
     let place = Place::alone();
     set_threads(common.threads, &place);
     let bert = load(model, device(common.device, &place)?, output)?;
-    let tokenizer = Tokenizer::open(model)?;
+    let tokenizer = Tokenizer::open(&tokenizer_of(model))?;
     let text = read_text(input)?;
     let sentences: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let written = train::features(&bert, &tokenizer, &sentences)?;

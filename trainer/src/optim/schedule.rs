@@ -6,7 +6,7 @@ use crate::config::{PhaseSettings, Schedule};
 
 /// The rate of step `step` of a phase, counted from 0.
 ///
-/// - warm-up, but for `polynomial` of NVIDIA too: `peak × step / warmup`, so that the first step has rate 0
+/// - warm-up, of every schedule: `peak × step / warmup`, so that the first step has rate 0
 ///   (google-research/bert, optimization.py; transformers, optimization.py)
 /// - `linear`, `cosine`: from the peak at the end of the warm-up to the end of the phase (transformers,
 ///   get_linear_schedule_with_warmup and get_cosine_schedule_with_warmup)

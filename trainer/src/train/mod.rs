@@ -9,7 +9,7 @@ mod saved;
 pub use ask::{Filled, features, fill_mask, measure};
 pub use learner::Learner;
 pub use run::Run;
-pub use saved::{Resume, export, find, resume, start};
+pub use saved::{Resume, TOKENIZER, export, find, resume, start};
 
 use crate::error::Error;
 use crate::metrics::Watch;

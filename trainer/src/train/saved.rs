@@ -16,7 +16,7 @@ use crate::model::Bert;
 use crate::model::weights;
 
 /// The folder of a run that keeps the vocabulary and the tokenizer's files, as the data set had them.
-const TOKENIZER: &str = "tokenizer";
+pub const TOKENIZER: &str = "tokenizer";
 /// The tokenizer's files.
 const TOKENIZER_FILES: [&str; 3] = ["vocab.txt", "tokenizer.json", "tokenizer_config.json"];
 
