@@ -137,7 +137,7 @@ impl Watched {
         let (mut running, were_ending) = (Vec::new(), self.deadline.is_some());
         for (rank, mut child) in std::mem::take(&mut self.running) {
             match child.try_wait() {
-                Ok(Some(status)) => self.ended(status, now),
+                Ok(Some(status)) => self.ended(rank, status, now),
                 Ok(None) => running.push((rank, child)),
                 Err(_) => self.failure = self.failure.or(Some(1)),
             }
@@ -151,7 +151,7 @@ impl Watched {
         !self.running.is_empty()
     }
 
-    fn ended(&mut self, status: ExitStatus, now: Instant) {
+    fn ended(&mut self, rank: usize, status: ExitStatus, now: Instant) {
         let code = exit_code(status);
         if code == 0 {
             return;
@@ -160,6 +160,13 @@ impl Watched {
         // Ranks that stop because they were told to have each their own way to go: one may be saving a checkpoint.
         let as_told = self.signal.is_some_and(|signal| i32::from(code) == 128 + signal);
         if !as_told {
+            // Ranks say themselves why they fail, but for those that are killed. Nobody may be there to hear it.
+            if let (Some(signal), None) = (status.signal(), self.deadline) {
+                drop(writeln!(
+                    io::stderr(),
+                    "[rank {rank}] was killed by signal {signal}; stopping the others"
+                ));
+            }
             self.deadline.get_or_insert(now + GRACE);
         }
     }

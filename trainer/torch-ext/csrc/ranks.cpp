@@ -81,7 +81,7 @@ struct Meeting {
   bool agent_store;
   milliseconds timeout;
 
-  milliseconds beat() const { return std::clamp(timeout / 40, milliseconds(20), milliseconds(1000)); }
+  milliseconds beat() const { return std::clamp(timeout / 40, milliseconds(20), milliseconds(500)); }
 
   std::string holder() const {
     return agent_store ? "torchrun's store at " + address : "rank 0, whose store is at " + address + ",";
@@ -193,8 +193,7 @@ std::vector<int64_t> beats(c10d::Store& store, int ranks) {
 }
 
 // Watches the beats, or reads what another rank has found out. Empty: all are alive.
-std::string verdict(const Meeting& meeting) {
-  const StorePtr store = meeting.store->clone();
+std::string verdict(const Meeting& meeting, const StorePtr& store) {
   if (store->check({"verdict"})) return store->get_to_str("verdict");
   const auto before = beats(*store, meeting.ranks);
   std::this_thread::sleep_for(meeting.beat() * 6);
@@ -209,17 +208,17 @@ std::string verdict(const Meeting& meeting) {
   const std::string found = name(still) + " of " + std::to_string(meeting.ranks) + verb;
   store->set("verdict", found);
   // The one with the store stays a moment for those that come to read.
-  if (meeting.rank == 0 && !meeting.agent_store) std::this_thread::sleep_for(meeting.beat() * 6);
+  if (meeting.rank == 0 && !meeting.agent_store) std::this_thread::sleep_for(meeting.beat() * 4);
   return found;
 }
 
 // verdict(), but never longer than a while: a machine that has lost its power answers nobody, and says nothing either.
-std::string verdict_in_time(const Meeting& meeting) {
+std::string verdict_in_time(const Meeting& meeting, const StorePtr& store) {
   auto promise = std::make_shared<std::promise<std::string>>();
   auto future = promise->get_future();
-  std::thread([promise, meeting] {
+  std::thread([promise, meeting, store] {
     try {
-      promise->set_value(verdict(meeting));
+      promise->set_value(verdict(meeting, store));
     } catch (const std::exception&) {
       promise->set_value(meeting.holder() + " is gone");
     }
@@ -254,6 +253,7 @@ struct QuanciRanks {
   c10::intrusive_ptr<c10d::ProcessGroup> group;
   c10::intrusive_ptr<c10d::Backend> cpu;
   std::unique_ptr<Heart> heart;
+  StorePtr witness;  // a connection of its own: a new one to a rank that is gone would be tried for long
 };
 
 struct QuanciReducer {
@@ -294,7 +294,9 @@ QuanciRanks* quanci_ranks_connect(const char* host, int port, int rank, int rank
       group->setBoundDeviceId(quanci::device_of(cuda_index));
     }
     group->setGroupName(prefix);
-    return new QuanciRanks{std::move(meeting), std::move(group), std::move(cpu), std::move(heart)};
+    auto witness = meeting.store->clone();
+    return new QuanciRanks{std::move(meeting), std::move(group), std::move(cpu), std::move(heart),
+                           std::move(witness)};
   });
 }
 
@@ -308,7 +310,7 @@ void quanci_ranks_free(QuanciRanks* ranks) {
 // Why an operation failed: -1 and a message if ranks are gone, 0 if all are alive. Takes a few beats.
 int quanci_ranks_diagnose(const QuanciRanks* ranks) {
   return guarded(-1, [&] {
-    const std::string found = verdict_in_time(ranks->meeting);
+    const std::string found = verdict_in_time(ranks->meeting, ranks->witness);
     if (!found.empty()) throw RanksError(found);
     return 0;
   });

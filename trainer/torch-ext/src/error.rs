@@ -58,12 +58,32 @@ pub(crate) fn check(result: c_int) -> Result<c_int, Error> {
     if result < 0 { Err(last_failure().into()) } else { Ok(result) }
 }
 
-/// libtorch puts a C++ stack below what it has to say.
+/// What libtorch has to say, without the C++ stack that it puts below, and without tch's and Gloo's words before:
+/// "Internal torch error: [/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:547] Connection closed by peer".
 pub(crate) fn first_line(message: &str) -> String {
-    message.lines().next().unwrap_or_default().trim_end().to_owned()
+    let line = message.lines().next().unwrap_or_default().trim_end();
+    let line = line.strip_prefix("Internal torch error: ").unwrap_or(line);
+    let place_and_rest = line.strip_prefix('[').and_then(|line| line.split_once("] "));
+    match place_and_rest {
+        Some((place, rest)) if place.contains(".cc:") || place.contains(".cpp:") => rest.to_owned(),
+        _ => line.to_owned(),
+    }
 }
 
 /// A string for C.
 pub(crate) fn c_string(text: &str) -> Result<CString, Error> {
     CString::new(text).map_err(|_| Error::Argument(format!("{text:?} has a zero byte")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_what_matters() {
+        let gloo = "Internal torch error: [/pytorch/gloo/pair.cc:547] Connection closed by peer [::1]:7\nframe #0: …";
+        assert_eq!(first_line(gloo), "Connection closed by peer [::1]:7");
+        assert_eq!(first_line("[enforce] no place\nframe"), "[enforce] no place");
+        assert_eq!(first_line(""), "");
+    }
 }

@@ -149,7 +149,7 @@ impl ProcessGroup {
 
     /// Why something else failed, such as a backward pass with a [`Reducer`](crate::Reducer), whose error is
     /// `message`: [`Error::Ranks`] if a rank is gone or did not answer in time, or else [`Error::Torch`] with the
-    /// message itself. It listens to the other ranks for up to 6 s.
+    /// message itself. It listens to the other ranks for some seconds.
     pub fn diagnose(&self, message: &str) -> Error {
         let message = first_line(message);
         // SAFETY: the group lives.

@@ -1,6 +1,6 @@
 //! Ranks as processes of their own: this test program starts itself again, once a rank, and says by environment
 //! variables which part to play. A part writes what it found to a file.
-#![expect(clippy::unwrap_used, reason = "tests panic where something is wrong")]
+#![expect(clippy::unwrap_used, reason = "a test that unwraps says where it broke")]
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
