@@ -23,7 +23,9 @@ run "$quanci" prepare configs/prepare-quickstart.toml
 run "$quanci" verify out/quickstart/shards
 run "$quanci" stats out/quickstart/shards
 run "$quanci" inspect out/quickstart/shards --rows 3 --seed 1
+run "$quanci" prepare configs/prepare-recall.toml
 run "$train" pretrain configs/pretrain-quickstart.toml
-run "$train" fill-mask --model out/quickstart/run/model "今天天气[MASK][MASK]。" "却说曹操引[MASK]而来。"
-printf '\nThe shards are in out/quickstart/shards, the model in out/quickstart/run/model. It recalls the samples; it has not\n'
-printf 'understood Chinese. Next: quanci init FOLDER writes settings for your own text.\n'
+run "$train" fill-mask --model out/quickstart/run/model "磁针会指向南北，是因为地球本身像一块大[MASK]铁。" \
+    "附近的渔民也推迟了收藕的时间，等鸟群熟悉环境以后再下[MASK]。"
+printf '\nThe shards are in out/quickstart/shards, the model in out/quickstart/run/model. It recalls sentences that it has read\n'
+printf 'a hundred times; it has not understood Chinese. Next: quanci init FOLDER writes settings for your own text.\n'
