@@ -6,6 +6,7 @@ pub mod counters;
 pub mod document;
 pub mod engine;
 pub mod error;
+pub mod failures;
 pub mod init;
 pub mod jobs;
 pub mod plan;

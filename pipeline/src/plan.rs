@@ -13,7 +13,7 @@ use crate::readers::{self, ReadSettings, Split};
 use crate::work;
 
 /// Raised with any change of plans or work files: work of another version is never taken for ours.
-pub const WORK_VERSION: u32 = 1;
+pub const WORK_VERSION: u32 = 2;
 
 /// A settings file as it was read: what makes the same settings again, on any machine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -61,12 +61,19 @@ pub enum JobKind {
 pub struct Plan {
     /// [`WORK_VERSION`].
     pub version: u32,
+    /// The version of the program: another one may cut text into other words.
+    pub program: String,
     /// The job.
     pub job: JobKind,
     /// Its settings.
     pub recipe: Recipe,
     /// Hash of everything, with paths, sizes and times: names the folder of this plan's own work.
     pub work_id: String,
+    /// Take the place of what is there (`--force`).
+    #[serde(default)]
+    pub replace: bool,
+    /// Hash of all that the first stage depends on besides its inputs, the bytes of vocabulary and dictionary among it.
+    pub setup_id: String,
     /// The first stage's tasks.
     pub map: Vec<MapTask>,
     /// Bytes of all inputs.
@@ -103,6 +110,7 @@ impl Plan {
         corpora: &[CorpusSettings],
         clean: &CleanSettings,
         setup: &str,
+        task_mb: u32,
         stdin: &Path,
     ) -> Result<Plan, Error> {
         let mut looked = Vec::new();
@@ -114,7 +122,10 @@ impl Plan {
             looked.push((settings, inputs?));
         }
         let input_bytes = looked.iter().flat_map(|(_, inputs)| inputs).map(|input| input.bytes).sum::<u64>();
-        let task_bytes = (input_bytes / TASKS).clamp(TASK_BYTES, MAX_TASK_BYTES);
+        let task_bytes = match task_mb {
+            0 => (input_bytes / TASKS).clamp(TASK_BYTES, MAX_TASK_BYTES),
+            mb => u64::from(mb) << 20,
+        };
         let mut map = Vec::new();
         for (corpus, (settings, inputs)) in looked.iter().enumerate() {
             let mut splits = Vec::new();
@@ -134,7 +145,20 @@ impl Plan {
         let warnings =
             looked.iter().flat_map(|(_, inputs)| inputs).flat_map(|input| input.warnings.clone()).collect();
         let work_id = work_id(&recipe, setup, &map);
-        Ok(Plan { version: WORK_VERSION, job, recipe, work_id, map, input_bytes, warnings })
+        let (version, setup_id) = (WORK_VERSION, hashed(setup));
+        let program = env!("CARGO_PKG_VERSION").to_owned();
+        let replace = false;
+        Ok(Plan { version, program, job, recipe, work_id, replace, setup_id, map, input_bytes, warnings })
+    }
+
+    /// An error where vocabulary or dictionary are no longer those of the plan: `setup` is what it would be made with now.
+    pub fn check_setup(&self, setup: &str) -> Result<(), Error> {
+        if self.setup_id == hashed(setup) {
+            return Ok(());
+        }
+        let message =
+            "the vocabulary or the user dictionary has changed since the run was planned; plan again";
+        Err(Error::input(&self.recipe.path, message))
     }
 
     /// Everything that is wrong with the inputs, file by file; nothing is written and standard input is left alone.
@@ -169,7 +193,17 @@ impl Plan {
                 return Err(Error::input(path, message));
             }
         }
-        serde_json::from_value(plan).map_err(|e| Error::input(path, format!("not a plan: {e}")))
+        let plan: Plan =
+            serde_json::from_value(plan).map_err(|e| Error::input(path, format!("not a plan: {e}")))?;
+        let program = env!("CARGO_PKG_VERSION");
+        if plan.program != program {
+            let message = format!(
+                "a plan of quanci {}; this is quanci {program}: run the same program everywhere, or plan again",
+                plan.program
+            );
+            return Err(Error::input(path, message));
+        }
+        Ok(plan)
     }
 }
 
@@ -229,6 +263,10 @@ fn group(splits: Vec<(u64, Split)>, task_bytes: u64) -> Vec<Vec<Split>> {
 fn key(setup: &str, splits: &[Split]) -> String {
     let splits = serde_json::to_string(splits).expect("splits have string keys only");
     format!("{:032x}", xxh3_128(format!("{WORK_VERSION}\n{setup}\n{splits}").as_bytes()))
+}
+
+fn hashed(text: &str) -> String {
+    format!("{:032x}", xxh3_128(text.as_bytes()))
 }
 
 fn work_id(recipe: &Recipe, setup: &str, map: &[MapTask]) -> String {

@@ -125,6 +125,19 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
     })
 }
 
+/// True if something is there.
+pub fn exists(path: &Path) -> Result<bool, Error> {
+    path.try_exists().map_err(Error::io("find", path))
+}
+
+/// Removes a file, if it is there.
+pub fn remove_file(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
 /// Removes a folder, if it is there.
 pub fn remove_folder(path: &Path) -> Result<(), Error> {
     match fs::remove_dir_all(path) {

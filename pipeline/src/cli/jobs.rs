@@ -23,10 +23,11 @@ use crate::tally::Counters;
 pub(super) fn prepare(run: &Run, common: &Common, output: &Output) -> Result<(), Error> {
     let begun = Instant::now();
     let recipe = Recipe::read(&run.config, &common.overrides, run.out.as_deref())?;
-    let (plan, settings) = PrepareJob::plan(recipe)?;
+    let (mut plan, settings) = PrepareJob::plan(recipe)?;
+    plan.replace = run.force;
     settings.warnings().iter().chain(&plan.warnings).for_each(|warning| output.warning(warning));
     let input_bytes = plan.input_bytes;
-    let job = PrepareJob::open(plan, run.force)?;
+    let job = PrepareJob::open(plan)?;
     let context = context(common)?;
     let mut display = Display::new(output, context.progress.clone(), input_bytes);
     let manifest = job.run(&Local, &context, &mut |stage| display.begin(stage))?;
@@ -48,10 +49,11 @@ pub(super) fn prepare(run: &Run, common: &Common, output: &Output) -> Result<(),
 /// `quanci vocab`.
 pub(super) fn vocab(run: &Run, common: &Common, output: &Output) -> Result<(), Error> {
     let recipe = Recipe::read(&run.config, &common.overrides, run.out.as_deref())?;
-    let plan = VocabJob::plan(recipe)?;
+    let mut plan = VocabJob::plan(recipe)?;
+    plan.replace = run.force;
     plan.warnings.iter().for_each(|warning| output.warning(warning));
     let input_bytes = plan.input_bytes;
-    let job = VocabJob::open(plan, run.force)?;
+    let job = VocabJob::open(plan)?;
     let context = context(common)?;
     let mut display = Display::new(output, context.progress.clone(), input_bytes);
     let report = job.run(&Local, &context, &mut |stage| display.begin(stage))?;

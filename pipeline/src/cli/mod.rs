@@ -1,8 +1,10 @@
 //! The command line: arguments, messages, exit codes. Results go to standard output, everything else to standard error.
 
 mod display;
+mod engines;
 mod jobs;
 mod output;
+mod parent;
 mod tasks;
 mod view;
 
@@ -101,7 +103,7 @@ enum Command {
         #[arg(long)]
         out: Option<PathBuf>,
     },
-    /// Do one task of a plan
+    /// Do one task of a plan, or a share of a stage's
     RunTask {
         /// The plan file
         #[arg(long)]
@@ -112,6 +114,9 @@ enum Command {
         /// The task
         #[arg(long)]
         index: u32,
+        /// Do the tasks index, index + N, index + 2 N …: one of N shares of a stage, however many tasks it has
+        #[arg(long, value_name = "N")]
+        of: Option<u32>,
     },
     /// Tell which tasks of a plan are done
     Status {
@@ -153,6 +158,8 @@ struct Run {
     /// Start over, and replace what is there
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    engine: engines::EngineArgs,
 }
 
 /// Runs the program with the process's arguments.
@@ -183,7 +190,9 @@ fn run(cli: Cli, output: &Output) -> Result<(), Error> {
         Command::Plan { config, output: path, out } => {
             tasks::plan(&config, &path, out.as_deref(), common, output)
         }
-        Command::RunTask { plan, stage, index } => tasks::run_task(&plan, &stage, index, common, output),
+        Command::RunTask { plan, stage, index, of } => {
+            tasks::run_task(&plan, &stage, tasks::Which { index, of }, common, output)
+        }
         Command::Status { plan } => tasks::status(&plan, output),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "quanci", &mut std::io::stdout());

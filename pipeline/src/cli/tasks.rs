@@ -1,15 +1,16 @@
-//! `plan`, `run-task` and `status`: what cluster engines drive.
+//! `plan`, `run-task` and `status`: the task contract that engines outside this process drive.
 
 use std::path::Path;
 
 use super::Common;
 use super::jobs::{context, plan as plan_job};
 use super::output::Output;
-use crate::engine::{Stage, run_once};
+use super::parent;
+use crate::engine::{Context, Stage, run_once};
 use crate::error::Error;
-use crate::jobs::prepare::{self, PrepareJob};
-use crate::jobs::vocab::{self, VocabJob};
-use crate::plan::{JobKind, Plan, Recipe};
+use crate::failures::{Failure, Failures};
+use crate::jobs::Job;
+use crate::plan::{Plan, Recipe};
 use crate::work;
 
 /// `quanci plan`.
@@ -29,32 +30,28 @@ pub(super) fn plan(
     Ok(())
 }
 
-/// A job of either kind.
-enum Job {
-    Prepare(Box<PrepareJob>),
-    Vocab(Box<VocabJob>),
+/// Which tasks of a stage a `quanci run-task` does.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Which {
+    /// The task; with `of`, the first of those it does.
+    pub(super) index: u32,
+    /// Every so many: one share of as many.
+    pub(super) of: Option<u32>,
 }
 
-impl Job {
-    fn open(path: &Path) -> Result<Job, Error> {
-        let plan = Plan::read(path)?;
-        match plan.job {
-            JobKind::Prepare => Ok(Job::Prepare(Box::new(PrepareJob::open(plan, false)?))),
-            JobKind::Vocab => Ok(Job::Vocab(Box::new(VocabJob::open(plan, false)?))),
-        }
-    }
-
-    fn stages(&self) -> &'static [&'static str] {
-        match self {
-            Job::Prepare(_) => &prepare::STAGES,
-            Job::Vocab(_) => &vocab::STAGES,
-        }
-    }
-
-    fn stage(&self, name: &str) -> Result<Box<dyn Stage + '_>, Error> {
-        match self {
-            Job::Prepare(job) => job.stage(name),
-            Job::Vocab(job) => job.stage(name),
+impl Which {
+    /// The tasks, of `count`.
+    fn tasks(self, stage: &str, count: u32) -> Result<Vec<u32>, Error> {
+        let Which { index, of } = self;
+        match of {
+            Some(of) if index >= of => {
+                Err(Error::settings(format!("no share {index} of {of}: they count from 0")))
+            }
+            Some(of) => Ok((index..count).step_by(of as usize).collect()),
+            None if index >= count => {
+                Err(Error::settings(format!("no task {index}; the stage {stage} has {count} tasks, from 0")))
+            }
+            None => Ok(vec![index]),
         }
     }
 }
@@ -63,38 +60,59 @@ impl Job {
 pub(super) fn run_task(
     plan: &Path,
     stage: &str,
-    index: u32,
+    which: Which,
     common: &Common,
     output: &Output,
 ) -> Result<(), Error> {
-    let job = Job::open(plan)?;
-    let stage = job.stage(stage)?;
-    if index >= stage.count() {
-        let message =
-            format!("no task {index}; the stage {} has {} tasks, from 0", stage.name(), stage.count());
-        return Err(Error::settings(message));
-    }
     let context = context(common)?;
-    run_once(&*stage, index, &context)?;
-    output.json(&serde_json::json!({ "ok": true, "stage": stage.name(), "index": index }));
+    parent::follow(&context.stop);
+    let job = Job::open(Plan::read(plan)?)?;
+    let failures = Failures::of(job.folder());
+    // What ends a share before its first task is told by that task.
+    let first = |error: Error| told(&failures, stage, which.index, error);
+    let opened = job.stage(stage).map_err(first)?;
+    let tasks = which.tasks(stage, opened.count())?;
+    for &task in &tasks {
+        run_told(&*opened, task, &context, &failures)?;
+    }
+    output.json(&serde_json::json!({ "ok": true, "stage": stage, "tasks": tasks }));
     Ok(())
+}
+
+/// Runs a task, and keeps what it dies of.
+fn run_told(stage: &dyn Stage, task: u32, context: &Context, failures: &Failures) -> Result<(), Error> {
+    run_once(stage, task, context).map_err(|error| told(failures, stage.name(), task, error))?;
+    failures.forget(stage.name(), task)
+}
+
+/// Keeps an error, unless it is a signal's.
+fn told(failures: &Failures, stage: &str, task: u32, error: Error) -> Error {
+    if !matches!(error, Error::Interrupted(_)) {
+        failures.keep(&Failure::new(stage, task, &error));
+    }
+    error
 }
 
 /// `quanci status`.
 pub(super) fn status(plan: &Path, output: &Output) -> Result<(), Error> {
-    let job = Job::open(plan)?;
+    let job = Job::open(Plan::read(plan)?)?;
+    let failures = Failures::of(job.folder());
     let mut stages = Vec::new();
     for name in job.stages() {
         match job.stage(name) {
             Ok(stage) => {
-                let missing: Vec<u32> = (0..stage.count()).filter(|&task| !stage.is_done(task)).collect();
+                let missing = stage.missing()?;
+                let failed = failed(&failures, name, &missing)?;
                 let done = stage.count() as usize - missing.len();
                 output.result(format_args!(
                     "{name:>8}: {done} of {} done{}",
                     stage.count(),
                     listed(&missing)
                 ));
-                stages.push(serde_json::json!({ "stage": name, "tasks": stage.count(), "missing": missing }));
+                tell_failed(&failed, output);
+                stages.push(serde_json::json!({
+                    "stage": name, "tasks": stage.count(), "missing": missing, "failed": failed,
+                }));
             }
             Err(Error::Retry(why)) => {
                 output.result(format_args!("{name:>8}: {why}"));
@@ -105,6 +123,26 @@ pub(super) fn status(plan: &Path, output: &Output) -> Result<(), Error> {
     }
     output.json(&serde_json::json!({ "ok": true, "stages": stages }));
     Ok(())
+}
+
+fn failed(failures: &Failures, stage: &str, missing: &[u32]) -> Result<Vec<Failure>, Error> {
+    let each = missing.iter().map(|&task| failures.of_task(stage, task));
+    each.filter_map(Result::transpose).collect()
+}
+
+/// Failures in words, the first of many.
+fn tell_failed(failed: &[Failure], output: &Output) {
+    const TOLD: usize = 10;
+    for Failure { task, message, exit_code, host, .. } in failed.iter().take(TOLD) {
+        let kind = if *exit_code == 75 { "may be tried again" } else { "failed" };
+        output.result(format_args!(
+            "          task {task} {kind} (on {host}): {}",
+            message.replace('\n', "; ")
+        ));
+    }
+    if failed.len() > TOLD {
+        output.result(format_args!("          and {} more", failed.len() - TOLD));
+    }
 }
 
 fn listed(missing: &[u32]) -> String {

@@ -86,6 +86,9 @@ pub struct OutputSettings {
     /// Keep the map work after the run for later runs over the same text.
     #[serde(skip)]
     pub keep_work: bool,
+    /// Megabytes of input a map task; 0 chooses by the size of the corpus.
+    #[serde(skip)]
+    pub task_mb: u32,
     /// Files of each copy, at most.
     pub shards: u32,
     /// Megabytes of text a bucket: what one thread holds at a time.
@@ -213,6 +216,7 @@ fn output(source: &Source, root: &Section<'_>, out: Option<&Path>) -> OutputSett
         work: section.string("work").map_or(beside, |work| source.join(work)),
         keep_work: section.boolean("keep_work", true),
         path,
+        task_mb: section.integer("task_mb", 0, 0..=65536) as u32,
         shards: section.integer("shards", 16, 1..=4096) as u32,
         bucket_mb: section.integer("bucket_mb", 8, 1..=65536) as u32,
         validation: section.number("validation", 0.0, 0.0..=0.5),

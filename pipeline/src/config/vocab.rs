@@ -30,6 +30,8 @@ pub struct VocabRun {
     pub path: PathBuf,
     /// Where work is kept between runs.
     pub work: PathBuf,
+    /// Megabytes of input a count task; 0 chooses by the size of the corpus.
+    pub task_mb: u32,
 }
 
 /// `[vocabulary]`, without its path.
@@ -109,6 +111,7 @@ fn from_section(source: &Source, root: &Section<'_>, out: Option<&Path>) -> Voca
     };
     let beside = path.parent().map_or_else(PathBuf::new, Path::to_path_buf).join(".work");
     let work = section.string("work").map_or(beside, |work| source.join(work));
+    let task_mb = section.integer("task_mb", 0, 0..=65536) as u32;
     let vocabulary = vocabulary(&section);
     section.finish();
     VocabRun {
@@ -119,6 +122,7 @@ fn from_section(source: &Source, root: &Section<'_>, out: Option<&Path>) -> Voca
         vocabulary,
         path,
         work,
+        task_mb,
         source: source.clone(),
     }
 }

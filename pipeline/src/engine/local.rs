@@ -12,7 +12,7 @@ pub struct Local;
 
 impl Engine for Local {
     fn execute(&self, stage: &dyn Stage, context: &Context) -> Result<(), Error> {
-        let tasks: Vec<u32> = (0..stage.count()).filter(|&task| !stage.is_done(task)).collect();
+        let tasks = stage.missing()?;
         let threads = context.pool.current_num_threads();
         let side_by_side = threads.min(tasks.len()).max(1);
         run_all(stage, &tasks, side_by_side, context)

@@ -1,6 +1,9 @@
 //! Who runs a task. An engine knows nothing of text.
 
+pub mod kubernetes;
 mod local;
+pub mod ray;
+pub mod slurm;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -20,7 +23,17 @@ pub trait Stage: Sync {
     /// How many tasks.
     fn count(&self) -> u32;
     /// True if the task's output is committed.
-    fn is_done(&self, task: u32) -> bool;
+    fn is_done(&self, task: u32) -> Result<bool, Error>;
+    /// The tasks whose output is not.
+    fn missing(&self) -> Result<Vec<u32>, Error> {
+        let mut missing = Vec::new();
+        for task in 0..self.count() {
+            if !self.is_done(task)? {
+                missing.push(task);
+            }
+        }
+        Ok(missing)
+    }
     /// Does the task and commits its output.
     fn run(&self, task: u32, context: &Context) -> Result<(), Error>;
 }
@@ -55,7 +68,7 @@ impl Context {
 /// Does a task unless it is done.
 pub fn run_once(stage: &dyn Stage, task: u32, context: &Context) -> Result<(), Error> {
     context.stop.check()?;
-    if stage.is_done(task) { Ok(()) } else { stage.run(task, context) }
+    if stage.is_done(task)? { Ok(()) } else { stage.run(task, context) }
 }
 
 /// Runs all tasks of a stage.

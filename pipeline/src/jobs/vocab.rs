@@ -44,7 +44,7 @@ pub struct VocabJob {
     plan: Plan,
     run: VocabRun,
     folder: PathBuf,
-    force: bool,
+    all_counts: PathBuf,
 }
 
 /// What a count task counted, beside its words.
@@ -60,18 +60,9 @@ impl VocabJob {
     /// Reads the settings, looks at the inputs and plans the tasks. Writes nothing, but for standard input.
     pub fn plan(recipe: Recipe) -> Result<Plan, Error> {
         let run = parse(&recipe)?;
-        let dictionary = user_dict(&run.segment)?.map(|bytes| quanci_shards::manifest::sha256(&bytes));
-        let vocabulary = &run.vocabulary;
-        let setup = serde_json::json!([
-            "count",
-            run.clean,
-            run.segment,
-            dictionary,
-            vocabulary.han,
-            vocabulary.lowercase
-        ]);
-        let base = &run.source.base;
-        Plan::make(JobKind::Vocab, recipe, base, &run.corpora, &run.clean, &setup.to_string(), &run.work)
+        let (base, setup) = (&run.source.base, setup(&run)?);
+        let (corpora, clean) = (&run.corpora, &run.clean);
+        Plan::make(JobKind::Vocab, recipe, base, corpora, clean, &setup, run.task_mb, &run.work)
     }
 
     /// Every problem of settings and inputs.
@@ -84,15 +75,22 @@ impl VocabJob {
         dictionary.into_iter().chain(Plan::problems(&source.base, corpora, clean)).collect()
     }
 
-    /// Opens a planned job; `force` counts anew.
-    pub fn open(plan: Plan, force: bool) -> Result<VocabJob, Error> {
+    /// Opens a planned job.
+    pub fn open(plan: Plan) -> Result<VocabJob, Error> {
         let run = parse(&plan.recipe)?;
-        Ok(VocabJob { folder: run.work.join("counts"), plan, run, force })
+        plan.check_setup(&setup(&run)?)?;
+        let (folder, all_counts) = (run.work.join(&plan.work_id), run.work.join("counts"));
+        Ok(VocabJob { folder, all_counts, plan, run })
     }
 
     /// The settings.
     pub fn run_settings(&self) -> &VocabRun {
         &self.run
+    }
+
+    /// Where this plan's own work is kept.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// A stage by its name.
@@ -112,11 +110,11 @@ impl VocabJob {
         begin: &mut dyn FnMut(&dyn Stage),
     ) -> Result<VocabReport, Error> {
         let _lock = work::lock(&self.run.work, &self.run.path)?;
-        if self.force {
-            work::remove_folder(&self.own_folder())?;
+        if self.plan.replace {
+            work::remove_folder(&self.folder)?;
             self.plan.map.iter().try_for_each(|task| work::remove_folder(&self.counts(task)))?;
         }
-        work::sweep(&self.folder, "")?;
+        work::sweep(&self.all_counts, "")?;
         for name in STAGES {
             let stage = self.stage(name)?;
             begin(&*stage);
@@ -126,16 +124,20 @@ impl VocabJob {
     }
 
     fn counts(&self, task: &MapTask) -> PathBuf {
-        self.folder.join(&task.key)
-    }
-
-    fn own_folder(&self) -> PathBuf {
-        self.run.work.join(&self.plan.work_id)
+        self.all_counts.join(&task.key)
     }
 
     fn report_path(&self) -> PathBuf {
-        self.own_folder().join("report.json")
+        self.folder.join("report.json")
     }
+}
+
+/// All that counting depends on, besides the files and how they are read.
+fn setup(run: &VocabRun) -> Result<String, Error> {
+    let dictionary = user_dict(&run.segment)?.map(|bytes| quanci_shards::manifest::sha256(&bytes));
+    let VocabRun { clean, segment, vocabulary, .. } = run;
+    let all = serde_json::json!(["count", clean, segment, dictionary, vocabulary.han, vocabulary.lowercase]);
+    Ok(all.to_string())
 }
 
 fn parse(recipe: &Recipe) -> Result<VocabRun, Error> {
@@ -176,8 +178,8 @@ impl Stage for Count<'_> {
         self.job.plan.map.len() as u32
     }
 
-    fn is_done(&self, task: u32) -> bool {
-        self.job.counts(&self.job.plan.map[task as usize]).exists()
+    fn is_done(&self, task: u32) -> Result<bool, Error> {
+        Ok(self.job.counts(&self.job.plan.map[task as usize]).exists())
     }
 
     fn run(&self, task: u32, context: &Context) -> Result<(), Error> {
@@ -315,8 +317,8 @@ impl Stage for Train<'_> {
         1
     }
 
-    fn is_done(&self, _: u32) -> bool {
-        self.job.report_path().exists() && self.job.run.path.exists()
+    fn is_done(&self, _: u32) -> Result<bool, Error> {
+        Ok(self.job.report_path().exists() && self.job.run.path.exists())
     }
 
     fn run(&self, _: u32, _: &Context) -> Result<(), Error> {
@@ -329,7 +331,7 @@ impl Stage for Train<'_> {
         let vocabulary = Vocabulary::from_pieces(trained.pieces.clone(), path)?;
         let coverage = Coverage::measure(&words, &vocabulary);
         let files = TokenizerFiles::new(&vocabulary, settings.lowercase, settings.han)?;
-        if !self.job.force {
+        if !self.job.plan.replace {
             refuse_to_replace(&files, path)?;
         }
         files.write(path)?;

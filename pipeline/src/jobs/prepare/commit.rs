@@ -22,6 +22,8 @@ pub(super) struct Commit<'a> {
     pub(super) canonical: &'a serde_json::Value,
     /// Replace a data set that is there.
     pub(super) replace: bool,
+    /// A file that says it has been replaced.
+    pub(super) committed: PathBuf,
 }
 
 impl Stage for Commit<'_> {
@@ -33,9 +35,10 @@ impl Stage for Commit<'_> {
         1
     }
 
-    fn is_done(&self, _: u32) -> bool {
+    fn is_done(&self, _: u32) -> Result<bool, Error> {
         let there = Manifest::read(&self.reduce.settings.output.path);
-        !self.replace && there.is_ok_and(|manifest| manifest.data_id == self.reduce.layout.data_id)
+        let is_ours = !self.replace || self.committed.exists();
+        Ok(is_ours && there.is_ok_and(|manifest| manifest.data_id == self.reduce.layout.data_id))
     }
 
     fn run(&self, _: u32, _: &Context) -> Result<(), Error> {
@@ -51,7 +54,8 @@ impl Stage for Commit<'_> {
         let path = attempt.path().join(MANIFEST_FILE);
         work::commit_file(&path, |file| std::io::Write::write_all(file, manifest.to_json().as_bytes()))?;
         make_way(output, self.replace)?;
-        attempt.commit()
+        attempt.commit()?;
+        work::commit_json(&self.committed, &manifest.data_id)
     }
 }
 

@@ -102,8 +102,8 @@ impl Stage for LayoutStage<'_> {
         1
     }
 
-    fn is_done(&self, _: u32) -> bool {
-        self.path.exists()
+    fn is_done(&self, _: u32) -> Result<bool, Error> {
+        Ok(self.path.exists())
     }
 
     fn run(&self, _: u32, _: &Context) -> Result<(), Error> {
@@ -161,6 +161,7 @@ mod tests {
             path: PathBuf::new(),
             work: PathBuf::new(),
             keep_work: true,
+            task_mb: 0,
             shards,
             bucket_mb,
             validation: 0.0,

@@ -45,8 +45,8 @@ impl Stage for Map<'_> {
         self.plan.map.len() as u32
     }
 
-    fn is_done(&self, task: u32) -> bool {
-        part_path(self.folder, &self.plan.map[task as usize]).exists()
+    fn is_done(&self, task: u32) -> Result<bool, Error> {
+        Ok(part_path(self.folder, &self.plan.map[task as usize]).exists())
     }
 
     fn run(&self, task: u32, context: &Context) -> Result<(), Error> {

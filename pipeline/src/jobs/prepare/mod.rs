@@ -16,12 +16,12 @@ mod reduce;
 mod report;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use quanci_shards::mask::{Masker, replacements};
 use quanci_shards::{FORMAT_VERSION, FileKeys, Manifest};
 
-use crate::config::{PrepareSettings, Words};
+use crate::config::{OutputSettings, PrepareSettings, Words};
 use crate::engine::{Context, Engine, Stage};
 use crate::error::Error;
 use crate::jobs::user_dict;
@@ -48,7 +48,6 @@ pub struct PrepareJob {
     settings_id: String,
     parts: PathBuf,
     folder: PathBuf,
-    replace: bool,
 }
 
 /// Settings that were read, with their vocabulary and identity.
@@ -123,10 +122,10 @@ impl PrepareJob {
     pub fn plan(recipe: Recipe) -> Result<(Plan, PrepareSettings), Error> {
         let prepared = Prepared::read(&recipe)?;
         let settings = prepared.settings.clone();
-        let (base, work) = (&settings.source.base, &settings.output.work);
-        let setup = prepared.map_setup();
-        let mut plan =
-            Plan::make(JobKind::Prepare, recipe, base, &settings.corpora, &settings.clean, &setup, work)?;
+        let (base, setup) = (&settings.source.base, prepared.map_setup());
+        let OutputSettings { task_mb, work, .. } = &settings.output;
+        let (corpora, clean) = (&settings.corpora, &settings.clean);
+        let mut plan = Plan::make(JobKind::Prepare, recipe, base, corpora, clean, &setup, *task_mb, work)?;
         plan.warnings.extend(layout::warning(plan.input_bytes, &settings.output));
         Ok((plan, settings))
     }
@@ -143,9 +142,10 @@ impl PrepareJob {
         vocabulary.into_iter().chain(dictionary).chain(inputs).collect()
     }
 
-    /// Opens a planned job. `replace` allows it to take the place of another data set.
-    pub fn open(plan: Plan, replace: bool) -> Result<PrepareJob, Error> {
+    /// Opens a planned job.
+    pub fn open(plan: Plan) -> Result<PrepareJob, Error> {
         let prepared = Prepared::read(&plan.recipe)?;
+        plan.check_setup(&prepared.map_setup())?;
         let identity = serde_json::json!([FORMAT_VERSION, prepared.canonical, prepared.vocabulary.sha256()]);
         let work = &prepared.settings.output.work;
         Ok(PrepareJob {
@@ -157,7 +157,6 @@ impl PrepareJob {
             user_dict: prepared.user_dict,
             canonical: prepared.canonical,
             plan,
-            replace,
         })
     }
 
@@ -169,6 +168,11 @@ impl PrepareJob {
     /// The plan.
     pub fn plan_data(&self) -> &Plan {
         &self.plan
+    }
+
+    /// Where this plan's own work is kept.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// A stage by its name. `reduce` and `commit` can be had once `layout` is done.
@@ -186,7 +190,8 @@ impl PrepareJob {
             "commit" => Ok(Box::new(commit::Commit {
                 reduce: self.reduce()?,
                 canonical: &self.canonical,
-                replace: self.replace,
+                replace: self.plan.replace,
+                committed: self.folder.join("committed"),
             })),
             _ => Err(Error::settings(format!("no stage {name:?}; the stages are {}", STAGES.join(", ")))),
         }
@@ -240,12 +245,12 @@ impl PrepareJob {
     ) -> Result<Manifest, Error> {
         let output = &self.settings.output;
         let _lock = work::lock(&output.work, &output.path)?;
-        if self.replace {
+        if self.plan.replace {
             self.forget()?;
         }
         self.sweep()?;
         let same_settings = |manifest: &Manifest| manifest.settings == self.canonical;
-        commit::check_output(&output.path, self.replace, &same_settings)?;
+        commit::check_output(&output.path, self.plan.replace, &same_settings)?;
         if let Some(finished) = self.finished()? {
             return Ok(finished);
         }
@@ -255,7 +260,7 @@ impl PrepareJob {
             engine.execute(&*stage, context)?;
             if let ("layout", Some(layout)) = (name, self.layout()?) {
                 let same = |manifest: &Manifest| manifest.data_id == layout.data_id;
-                commit::check_output(&output.path, self.replace, &same)?;
+                commit::check_output(&output.path, self.plan.replace, &same)?;
                 if let Some(finished) = self.finished()? {
                     return Ok(finished);
                 }
@@ -267,7 +272,7 @@ impl PrepareJob {
 
     /// The manifest of the output, if it is this job's.
     fn finished(&self) -> Result<Option<Manifest>, Error> {
-        let Some(layout) = self.layout()?.filter(|_| !self.replace) else { return Ok(None) };
+        let Some(layout) = self.layout()?.filter(|_| !self.plan.replace) else { return Ok(None) };
         let manifest = Manifest::read(&self.settings.output.path);
         Ok(manifest.ok().filter(|manifest| manifest.data_id == layout.data_id))
     }

@@ -96,8 +96,8 @@ impl Stage for Reduce<'_> {
         self.layout.train.shards + self.layout.validation.shards
     }
 
-    fn is_done(&self, task: u32) -> bool {
-        self.task_folder(task).exists()
+    fn is_done(&self, task: u32) -> Result<bool, Error> {
+        Ok(self.task_folder(task).exists())
     }
 
     fn run(&self, task: u32, context: &Context) -> Result<(), Error> {

@@ -1,0 +1,48 @@
+//! `--engine`: who runs the tasks of `prepare` and `vocab`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// Where tasks run, and what that place needs to know.
+#[derive(Args)]
+#[command(next_help_heading = "Clusters")]
+pub(super) struct EngineArgs {
+    /// Who runs the tasks
+    #[arg(long, value_enum, default_value_t = EngineName::Local)]
+    pub(super) engine: EngineName,
+    /// ray: the cluster, such as auto, HOST:6379 or ray://HOST:10001
+    #[arg(long, value_name = "ADDRESS", default_value = "auto")]
+    pub(super) ray_address: String,
+    /// ray: a Python that has Ray
+    #[arg(long, value_name = "PATH", default_value = "python3")]
+    pub(super) python: PathBuf,
+    /// Where this program lies on the cluster's nodes, if not where it lies here
+    #[arg(long, value_name = "PATH")]
+    pub(super) program: Option<PathBuf>,
+    /// slurm, kubernetes: elements of a job array, or pods of a job, at most
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(super) workers: u32,
+    /// slurm: an option of sbatch, such as partition=cpu or time=4:00:00 (repeatable)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(super) slurm: Vec<String>,
+    /// kubernetes: image, namespace, cpu, memory, volume=CLAIM:/MOUNT, secret=NAME (repeatable)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(super) kubernetes: Vec<String>,
+    /// slurm, kubernetes: show what would be submitted, and submit nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+/// Who runs tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum EngineName {
+    /// Threads of this process
+    Local,
+    /// Tasks of a Ray cluster
+    Ray,
+    /// Job arrays
+    Slurm,
+    /// Indexed Jobs
+    Kubernetes,
+}

@@ -1,0 +1,75 @@
+//! What tasks died of, kept beside their work until they succeed: `quanci status` tells it, wherever they ran.
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::work;
+
+/// The last failure of a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failure {
+    /// The stage's name.
+    pub stage: String,
+    /// The task's index.
+    pub task: u32,
+    /// The error with its causes, a line each.
+    pub message: String,
+    /// The exit code; 75 is worth retrying.
+    pub exit_code: u8,
+    /// The machine.
+    pub host: String,
+    /// When, in seconds since 1970.
+    pub time: u64,
+}
+
+impl Failure {
+    /// What `error` makes of a task, here and now.
+    pub fn new(stage: &str, task: u32, error: &Error) -> Failure {
+        let mut message = error.to_string();
+        let mut cause = std::error::Error::source(error);
+        while let Some(error) = cause {
+            message += &format!("\nbecause: {error}");
+            cause = error.source();
+        }
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let (stage, host) = (stage.to_owned(), host.trim().to_owned());
+        Failure { stage, task, message, exit_code: error.exit_code(), host, time }
+    }
+}
+
+/// The failures of a plan's tasks, a file each.
+pub struct Failures {
+    folder: PathBuf,
+}
+
+impl Failures {
+    /// Those kept in the folder of a plan's own work.
+    pub fn of(own_folder: &Path) -> Failures {
+        Failures { folder: own_folder.join("failed") }
+    }
+
+    fn path(&self, stage: &str, task: u32) -> PathBuf {
+        self.folder.join(format!("{stage}-{task}.json"))
+    }
+
+    /// Keeps a failure; where that fails too, the task's own message still says it.
+    pub fn keep(&self, failure: &Failure) {
+        work::commit_json(&self.path(&failure.stage, failure.task), failure).ok();
+    }
+
+    /// Forgets what a task died of before it succeeded.
+    pub fn forget(&self, stage: &str, task: u32) -> Result<(), Error> {
+        work::remove_file(&self.path(stage, task))
+    }
+
+    /// What a task died of last.
+    pub fn of_task(&self, stage: &str, task: u32) -> Result<Option<Failure>, Error> {
+        let path = self.path(stage, task);
+        if work::exists(&path)? { work::read_json(&path).map(Some) } else { Ok(None) }
+    }
+}
