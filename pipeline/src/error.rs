@@ -90,6 +90,8 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Settings(_) => 2,
+            // An object store that did not answer, however often it was asked.
+            Error::Io { source, .. } if source.kind() == io::ErrorKind::TimedOut => 75,
             Error::Io { .. } | Error::Input { .. } | Error::Damaged { .. } | Error::Output { .. } => 3,
             Error::Shards(_) => 3,
             Error::TooManyRejects { .. } => 4,

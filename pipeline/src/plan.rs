@@ -1,7 +1,7 @@
 //! What is to be done: the settings as they were, the inputs as they were found, and the map tasks cut from them. A plan
 //! is data: any machine that sees the same files can run its tasks.
 
-use std::path::{Path, PathBuf, absolute};
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -38,8 +38,8 @@ impl Recipe {
 
     /// Reads a settings file.
     pub fn read(path: &Path, overrides: &[String], out: Option<&Path>) -> Result<Recipe, Error> {
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        let full = |path: &Path| absolute(path).map_err(Error::io("find", path));
+        let text = work::read_text(path)?;
+        let full = |path: &Path| quanci_store::absolute(path).map_err(Error::io("find", path));
         let out = out.map(full).transpose()?;
         Ok(Recipe { path: full(path)?, text, overrides: overrides.to_vec(), out })
     }
@@ -163,7 +163,7 @@ impl Plan {
 
     /// Everything that is wrong with the inputs, file by file; nothing is written and standard input is left alone.
     pub fn problems(base: &Path, corpora: &[CorpusSettings], clean: &CleanSettings) -> Vec<Error> {
-        let base = absolute(base).unwrap_or_else(|_| base.to_path_buf());
+        let base = quanci_store::absolute(base).unwrap_or_else(|_| base.to_path_buf());
         let mut problems = Vec::new();
         for corpus in corpora {
             let settings = ReadSettings::new(corpus, clean);
@@ -210,7 +210,7 @@ impl Plan {
 fn corpus_files(corpus: &CorpusSettings, base: &Path, stdin: &Path) -> Result<Vec<PathBuf>, Error> {
     let (piped, patterns): (Vec<String>, Vec<String>) =
         corpus.paths.iter().cloned().partition(|path| path == "-");
-    let base = absolute(base).map_err(Error::io("find", base))?;
+    let base = quanci_store::absolute(base).map_err(Error::io("find", base))?;
     let mut files = if patterns.is_empty() { Vec::new() } else { readers::find(&patterns, &base)? };
     if !piped.is_empty() {
         files.push(keep_stdin(stdin)?);
@@ -236,8 +236,8 @@ fn keep_stdin(folder: &Path) -> Result<PathBuf, Error> {
     }
     std::io::Write::flush(&mut file).map_err(Error::io("write", attempt.path()))?;
     let kept = folder.join(format!("stdin-{:032x}", hash.digest128()));
-    if !kept.exists() {
-        std::fs::rename(attempt.path(), &kept).map_err(Error::io("write", &kept))?;
+    if !work::exists(&kept)? {
+        attempt.commit_as(&kept)?;
     }
     Ok(kept)
 }

@@ -1,10 +1,15 @@
 //! Work files: written under a temporary name and committed by a rename, so that what is there is whole. Two attempts at
 //! the same task may race: either may win, for both write the same content.
+//!
+//! Where work lies in an object store, an attempt is written on this machine and sent when it is whole. An object appears
+//! at once or not at all; of a folder of objects, its mark ([`Attempt::commit_folder`]) appears last, and once only.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use quanci_store::is_object;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -19,16 +24,18 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// A temporary name beside `committed`, whose folder is made if need be.
+    /// A temporary name beside `committed`, whose folder is made if need be; for objects, in this machine's folder for
+    /// temporary files.
     pub fn new(committed: &Path) -> Result<Attempt, Error> {
-        let folder = committed.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        let beside = committed.parent().unwrap_or(Path::new("."));
+        let folder = if is_object(committed) { scratch() } else { beside.to_path_buf() };
+        fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         let name = committed.file_name().unwrap_or_default().to_string_lossy();
         let temporary = folder.join(format!(".{name}.{}.tmp", uuid::Uuid::new_v4().simple()));
         Ok(Attempt { temporary, committed: committed.to_path_buf(), held: std::cell::OnceCell::new() })
     }
 
-    /// The temporary name.
+    /// The temporary name: a file or folder of this machine.
     pub fn path(&self) -> &Path {
         &self.temporary
     }
@@ -56,12 +63,38 @@ impl Attempt {
         }
     }
 
-    /// Gives it its name. A folder that another attempt committed first is as good.
+    /// Gives it its name.
     pub fn commit(self) -> Result<(), Error> {
-        match fs::rename(&self.temporary, &self.committed) {
-            Err(_) if self.temporary.is_dir() && self.committed.is_dir() => Ok(()),
-            result => result.map_err(Error::io("write", &self.committed)),
+        let committed = self.committed.clone();
+        self.commit_as(&committed)
+    }
+
+    /// Gives a file another name than planned, or a folder of this machine its name. A folder that another attempt
+    /// committed first is as good.
+    pub fn commit_as(self, path: &Path) -> Result<(), Error> {
+        if is_object(path) {
+            return quanci_store::upload(&self.temporary, path).map_err(Error::io("write", path));
         }
+        match fs::rename(&self.temporary, path) {
+            Err(_) if self.temporary.is_dir() && path.is_dir() => Ok(()),
+            result => result.map_err(Error::io("write", path)),
+        }
+    }
+
+    /// Commits a folder whose file `mark` says that it is whole. `send` tells where else than into the folder a file
+    /// belongs, if the folder is of objects.
+    pub fn commit_folder(self, mark: &str, send: impl Fn(&str) -> Option<PathBuf>) -> Result<(), Error> {
+        if !is_object(&self.committed) {
+            return self.commit();
+        }
+        let files = quanci_store::names(&self.temporary).map_err(Error::io("read", &self.temporary))?;
+        for name in files.iter().filter(|name| *name != mark) {
+            let to = send(name).unwrap_or_else(|| self.committed.join(name));
+            quanci_store::upload(&self.temporary.join(name), &to).map_err(Error::io("write", &to))?;
+        }
+        let to = self.committed.join(mark);
+        let bytes = fs::read(self.temporary.join(mark)).map_err(Error::io("read", &self.temporary))?;
+        quanci_store::put_new(&to, &bytes).map(drop).map_err(Error::io("write", &to))
     }
 }
 
@@ -77,8 +110,16 @@ impl Drop for Attempt {
     }
 }
 
-/// Removes what killed attempts left in a folder, of all names that begin with `prefix`.
+/// This machine's folder for what is on its way to an object store, or is put aside within a task.
+pub fn scratch() -> PathBuf {
+    std::env::temp_dir().join("quanci-scratch")
+}
+
+/// Removes what killed attempts left in a folder, of all names that begin with `prefix`; of a folder of objects, what they
+/// left on this machine.
 pub fn sweep(folder: &Path, prefix: &str) -> Result<(), Error> {
+    let scratch = scratch();
+    let folder = if is_object(folder) { &scratch } else { folder };
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         entries => entries.map_err(Error::io("read", folder))?,
@@ -118,43 +159,53 @@ pub fn commit_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
 
 /// Reads a value that [`commit_json`] wrote.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
-    let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
-    serde_json::from_str(&text).map_err(|e| Error::Damaged {
+    let bytes = quanci_store::read(path).map_err(Error::io("read", path))?;
+    serde_json::from_slice(&bytes).map_err(|e| Error::Damaged {
         path: path.to_path_buf(),
         message: format!("damaged, or of another version: {e}; remove it and run again"),
     })
 }
 
+/// Reads a text file.
+pub fn read_text(path: &Path) -> Result<String, Error> {
+    let bytes = quanci_store::read(path).map_err(Error::io("read", path))?;
+    String::from_utf8(bytes).map_err(|e| Error::input(path, format!("is not UTF-8: {e}")))
+}
+
 /// True if something is there.
 pub fn exists(path: &Path) -> Result<bool, Error> {
-    path.try_exists().map_err(Error::io("find", path))
+    quanci_store::exists(path).map_err(Error::io("find", path))
+}
+
+/// The names in a folder; none where there is no such folder.
+pub fn names(folder: &Path) -> Result<BTreeSet<String>, Error> {
+    let names = quanci_store::names(folder).map_err(Error::io("list", folder))?;
+    Ok(names.into_iter().collect())
 }
 
 /// Removes a file, if it is there.
 pub fn remove_file(path: &Path) -> Result<(), Error> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
-        _ => Ok(()),
-    }
+    quanci_store::remove(path).map_err(Error::io("remove", path))
 }
 
 /// Removes a folder, if it is there.
 pub fn remove_folder(path: &Path) -> Result<(), Error> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
-        _ => Ok(()),
-    }
+    quanci_store::remove_all(path).map_err(Error::io("remove", path))
 }
 
-/// Two runs must not write one output: the second ends at once. The lock goes with the process, however it ends.
-pub fn lock(work: &Path, output: &Path) -> Result<File, Error> {
+/// Two runs must not write one output: the second ends at once. The lock goes with the process, however it ends. Object
+/// stores have no such locks: there, a mark in the output says whose it is (`jobs/prepare/commit.rs`).
+pub fn lock(work: &Path, output: &Path) -> Result<Option<File>, Error> {
+    if is_object(work) {
+        return Ok(None);
+    }
     fs::create_dir_all(work).map_err(Error::io("create", work))?;
     let full = std::path::absolute(output).map_err(Error::io("find", output))?;
     let name = xxhash_rust::xxh3::xxh3_64(full.as_os_str().as_encoded_bytes());
     let path = work.join(format!("{name:016x}.lock"));
     let file = File::create(&path).map_err(Error::io("create", &path))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Some(file)),
         Err(fs::TryLockError::WouldBlock) => Err(Error::Output {
             path: output.to_path_buf(),
             message: "another run is writing it; wait for its end, or name another `output.path`".to_owned(),

@@ -18,8 +18,15 @@ pub struct Source {
 }
 
 impl Source {
-    /// A path of the settings file, which is relative to its folder, with every `..` worked out.
+    /// A path of the settings file, which is relative to its folder, with every `..` worked out. What has a scheme, as
+    /// `s3://bucket/key` has, is no path of this machine and stays as it is; but `file:///data` is `/data`.
     pub fn join(&self, path: impl AsRef<Path>) -> PathBuf {
+        let path = path.as_ref();
+        let text = path.to_str().unwrap_or_default();
+        let path = text.strip_prefix("file://").map_or(path, Path::new);
+        if path == Path::new(text) && text.contains("://") {
+            return PathBuf::from(text.trim_end_matches('/'));
+        }
         let mut joined = PathBuf::new();
         for component in self.base.join(path).components() {
             match component {

@@ -1,7 +1,6 @@
 //! One column of one row group, some rows at a time, with its levels as they lie in the file. Reading lists so, with
 //! no Arrow array in between, takes half the time.
 
-use std::fs::File;
 use std::sync::Arc;
 
 use parquet::column::page::PageReader;
@@ -10,6 +9,7 @@ use parquet::data_type::DataType;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::SerializedPageReader;
+use quanci_store::ParquetFile;
 
 /// A column being read. `levels` and the like are those of the rows that were read last.
 pub(crate) struct Leaf<T: DataType> {
@@ -27,7 +27,7 @@ pub(crate) struct Leaf<T: DataType> {
 impl<T: DataType> Leaf<T> {
     /// Begins to read the column `name`, which must be of type `T`.
     pub(crate) fn open(
-        file: &Arc<File>,
+        file: &Arc<ParquetFile>,
         metadata: &ParquetMetaData,
         group: &RowGroupMetaData,
         name: &str,

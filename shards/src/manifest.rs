@@ -1,6 +1,5 @@
 //! `manifest.json`: what a data set is. It is written last: a folder without it is no data set.
 
-use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -130,11 +129,14 @@ impl Manifest {
     /// Reads and checks the manifest of the data set in `folder`.
     pub fn read(folder: &Path) -> Result<Manifest, Error> {
         let path = folder.join(MANIFEST_FILE);
-        if !path.exists() {
-            let message = "no manifest.json: not a finished data set; run `quanci prepare` to its end";
-            return Err(Error::format(folder, message));
-        }
-        let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let bytes = match quanci_store::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let message = "no manifest.json: not a finished data set; run `quanci prepare` to its end";
+                return Err(Error::format(folder, message));
+            }
+            bytes => bytes.map_err(Error::io("read", &path))?,
+        };
+        let text = String::from_utf8(bytes).map_err(|_| Error::format(&path, "damaged: not UTF-8"))?;
         let damaged = |e: serde_json::Error| Error::format(&path, format!("damaged: {e}"));
         let value: serde_json::Value = serde_json::from_str(&text).map_err(damaged)?;
         match value.get("format_version").and_then(serde_json::Value::as_u64) {

@@ -1,7 +1,6 @@
 //! A row group as training takes it: every row checked, held in as few bytes as it needs, and read without allocating
 //! for each row.
 
-use std::fs::File;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -10,6 +9,7 @@ use std::sync::Arc;
 use parquet::data_type::{BoolType, Int32Type};
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use quanci_store::ParquetFile;
 
 use crate::error::Error;
 use crate::leaf::Leaf;
@@ -54,20 +54,19 @@ enum Integers {
 }
 
 impl PackedRows {
-    /// Reads row group number `group` of a shard of the data set in `folder`; its stored masks only if `masks` says so,
-    /// and then they must be there.
+    /// Reads row group number `group` of a shard, which lies at `path`; its stored masks only if `masks` says so, and then
+    /// they must be there.
     pub fn read(
-        folder: &Path,
+        path: &Path,
         manifest: &Manifest,
         shard: &ShardEntry,
         group: usize,
         masks: bool,
     ) -> Result<PackedRows, Error> {
-        let path = folder.join(&shard.path);
         // A decoder of foreign bytes may give up in the middle of a damaged file: that is the file's fault.
-        let read = catch_unwind(AssertUnwindSafe(|| read(&path, manifest, shard, group, masks)));
+        let read = catch_unwind(AssertUnwindSafe(|| read(path, manifest, shard, group, masks)));
         let damaged = "damaged: the decoder gave up; fetch or make the data set again";
-        read.unwrap_or_else(|_| Err(Error::format(&path, damaged)))
+        read.unwrap_or_else(|_| Err(Error::format(path, damaged)))
     }
 
     /// How many rows.
@@ -219,7 +218,7 @@ struct Packing {
 
 impl Packing {
     fn new(
-        file: Arc<File>,
+        file: Arc<ParquetFile>,
         metadata: &ParquetMetaData,
         group: &RowGroupMetaData,
         manifest: &Manifest,
@@ -426,7 +425,7 @@ mod tests {
         let keys = FileKeys { data_id: "00ff".to_owned(), vocabulary_sha256: "ab".to_owned() };
         let path = folder.join("part");
         let mut writer =
-            ShardWriter::new(File::create(&path).unwrap(), &path, &keys, &["x".to_owned()]).unwrap();
+            ShardWriter::new(std::fs::File::create(&path).unwrap(), &path, &keys, &["x".to_owned()]).unwrap();
         let mut rng = Rng::new(&[5]);
         for document in 0..rows as u64 {
             let length = 5 + rng.below(36);
@@ -477,15 +476,19 @@ mod tests {
             let shard = &manifest.shards[0];
             for (group, rows) in ShardReader::open(folder.path(), &manifest, shard).unwrap().enumerate() {
                 let rows = rows.unwrap();
-                let packed = PackedRows::read(folder.path(), &manifest, shard, group, true).unwrap();
+                let packed =
+                    PackedRows::read(&folder.path().join(&shard.path), &manifest, shard, group, true)
+                        .unwrap();
                 assert_eq!(packed.len(), rows.len());
                 assert!((0..rows.len()).all(|row| same(&packed, row, &rows.get(row))));
-                let unmasked = PackedRows::read(folder.path(), &manifest, shard, group, false).unwrap();
+                let unmasked =
+                    PackedRows::read(&folder.path().join(&shard.path), &manifest, shard, group, false)
+                        .unwrap();
                 let mut masks = Masks::default();
                 unmasked.masks(3, &mut masks);
                 assert_eq!((unmasked.len(), masks), (rows.len(), Masks::default()));
             }
-            assert!(PackedRows::read(folder.path(), &manifest, shard, 2, true).is_err());
+            assert!(PackedRows::read(&folder.path().join(&shard.path), &manifest, shard, 2, true).is_err());
         }
     }
 }

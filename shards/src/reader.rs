@@ -1,6 +1,5 @@
 //! Reads shard files, row group by row group, and checks that they belong to their data set.
 
-use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +10,7 @@ use arrow::array::{
 use arrow::datatypes::{Int8Type, Int32Type, UInt64Type};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::file::metadata::ParquetMetaData;
+use quanci_store::ParquetFile;
 
 use crate::error::Error;
 use crate::manifest::{FORMAT_VERSION, Manifest, ShardEntry};
@@ -39,7 +39,7 @@ impl ShardReader {
         groups: Option<Range<usize>>,
     ) -> Result<ShardReader, Error> {
         let path = folder.join(&shard.path);
-        let file = File::open(&path).map_err(Error::io("open", &path))?;
+        let file = ParquetFile::open(&path).map_err(Error::io("open", &path))?;
         let builder = checked(file, &path, manifest, shard)?;
         let metadata = builder.metadata().clone();
         let (rows, row_groups) = (metadata.file_metadata().num_rows() as u64, metadata.num_row_groups());
@@ -78,19 +78,18 @@ pub(crate) fn open_checked(
     path: &Path,
     manifest: &Manifest,
     shard: &ShardEntry,
-) -> Result<(File, Arc<ParquetMetaData>), Error> {
-    let file = File::open(path).map_err(Error::io("open", path))?;
-    let again = file.try_clone().map_err(Error::io("open", path))?;
-    let metadata = checked(again, path, manifest, shard)?.metadata().clone();
+) -> Result<(ParquetFile, Arc<ParquetMetaData>), Error> {
+    let file = ParquetFile::open(path).map_err(Error::io("open", path))?;
+    let metadata = checked(file.clone(), path, manifest, shard)?.metadata().clone();
     Ok((file, metadata))
 }
 
 fn checked(
-    file: File,
+    file: ParquetFile,
     path: &Path,
     manifest: &Manifest,
     shard: &ShardEntry,
-) -> Result<ParquetRecordBatchReaderBuilder<File>, Error> {
+) -> Result<ParquetRecordBatchReaderBuilder<ParquetFile>, Error> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(Error::parquet("read", path))?;
     let keys =
         FileKeys { data_id: manifest.data_id.clone(), vocabulary_sha256: manifest.vocabulary.sha256.clone() };
@@ -107,7 +106,7 @@ fn checked(
 
 fn check_keys(
     path: &Path,
-    builder: &ParquetRecordBatchReaderBuilder<File>,
+    builder: &ParquetRecordBatchReaderBuilder<ParquetFile>,
     keys: &FileKeys,
 ) -> Result<(), Error> {
     let metadata = builder.metadata().file_metadata().key_value_metadata();

@@ -5,6 +5,8 @@
     reason = "tests panic where something is wrong, and say so when they skip"
 )]
 
+pub mod store;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;

@@ -5,6 +5,7 @@ mod bad_input;
 mod configs;
 mod kills;
 mod models;
+mod objects;
 mod ranks;
 
 use std::fs;

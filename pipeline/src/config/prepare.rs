@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use quanci_shards::Objective;
 use quanci_shards::mask::{MaskMode, MaskSettings, MaskUnit, Replace};
+use quanci_store::is_object;
 use serde::{Deserialize, Serialize};
 
 use super::words::{Han, Words};
@@ -211,6 +212,9 @@ fn output(source: &Source, root: &Section<'_>, out: Option<&Path>) -> OutputSett
             PathBuf::new()
         }
     };
+    if is_object(&path) && path.components().count() < 3 {
+        section.problem("path", "must be a folder in the bucket, such as s3://bucket/data-set");
+    }
     let beside = path.parent().map_or_else(PathBuf::new, Path::to_path_buf).join(".work");
     let settings = OutputSettings {
         work: section.string("work").map_or(beside, |work| source.join(work)),
@@ -221,6 +225,12 @@ fn output(source: &Source, root: &Section<'_>, out: Option<&Path>) -> OutputSett
         bucket_mb: section.integer("bucket_mb", 8, 1..=65536) as u32,
         validation: section.number("validation", 0.0, 0.0..=0.5),
     };
+    if is_object(&settings.path) != is_object(&settings.work) {
+        section.problem(
+            "work",
+            "must be in an object store if `output.path` is, and a folder if that is a folder",
+        );
+    }
     section.finish();
     settings
 }

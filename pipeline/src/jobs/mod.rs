@@ -1,7 +1,6 @@
 //! Jobs: stages made of steps.
 
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::SegmentSettings;
 use crate::engine::Stage;
@@ -56,6 +55,6 @@ impl Job {
 
 /// The bytes of the user's dictionary, if there is one.
 fn user_dict(settings: &SegmentSettings) -> Result<Option<Vec<u8>>, Error> {
-    let read = |path| fs::read(path).map_err(Error::io("read", path));
+    let read = |path: &PathBuf| quanci_store::read(path).map_err(Error::io("read", path));
     settings.user_dict.as_ref().map(read).transpose()
 }

@@ -179,7 +179,7 @@ impl Stage for Count<'_> {
     }
 
     fn is_done(&self, task: u32) -> Result<bool, Error> {
-        Ok(self.job.counts(&self.job.plan.map[task as usize]).exists())
+        work::exists(&self.job.counts(&self.job.plan.map[task as usize]).join(REPORT))
     }
 
     fn run(&self, task: u32, context: &Context) -> Result<(), Error> {
@@ -210,7 +210,7 @@ impl Stage for Count<'_> {
         merge_runs(&runs, &attempt.path().join(WORDS))?;
         runs.iter().try_for_each(|run| fs::remove_file(run).map_err(Error::io("remove", run)))?;
         work::commit_json(&attempt.path().join(REPORT), &report)?;
-        attempt.commit()
+        attempt.commit_folder(REPORT, |_| None)
     }
 }
 
@@ -318,7 +318,7 @@ impl Stage for Train<'_> {
     }
 
     fn is_done(&self, _: u32) -> Result<bool, Error> {
-        Ok(self.job.report_path().exists() && self.job.run.path.exists())
+        Ok(work::exists(&self.job.report_path())? && work::exists(&self.job.run.path)?)
     }
 
     fn run(&self, _: u32, _: &Context) -> Result<(), Error> {
@@ -370,7 +370,8 @@ fn refuse_to_replace(files: &TokenizerFiles, path: &Path) -> Result<(), Error> {
     let [_, tokenizer, config] = files.named();
     let beside = [tokenizer, config].map(|(name, bytes)| (path.with_file_name(name), bytes));
     for (path, bytes) in beside.into_iter().chain([(path.to_path_buf(), &files.vocab[..])]) {
-        if path.exists() && fs::read(&path).ok().as_deref() != Some(bytes) {
+        let there = if work::exists(&path)? { quanci_store::read(&path).ok() } else { continue };
+        if there.as_deref() != Some(bytes) {
             let message = "is there already, and is of another vocabulary; name another `vocabulary.path`, or replace it \
                            with --force";
             return Err(Error::Output { path, message: message.to_owned() });

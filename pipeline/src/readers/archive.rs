@@ -1,10 +1,10 @@
 //! Zip archives: each entry is a file of the corpus.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use quanci_store::{Seekable, Source};
 use zip::{CompressionMethod, ZipArchive};
 
 use super::stream::{Counted, Origin, Stream};
@@ -78,7 +78,7 @@ impl Reader for ArchiveReader {
 
 /// The files in an archive, in its order.
 struct Entries {
-    archive: ZipArchive<BufReader<File>>,
+    archive: ZipArchive<BufReader<Seekable>>,
     origin: Origin,
     next: usize,
     consumed: Arc<AtomicU64>,
@@ -86,7 +86,7 @@ struct Entries {
 
 impl Entries {
     fn open(input: &Input) -> Result<Entries, Error> {
-        let file = File::open(&input.path).map_err(Error::io("open", &input.path))?;
+        let file = Source::open(&input.path).map_err(Error::io("open", &input.path))?.seekable();
         let origin = Origin { path: Arc::from(input.path.as_path()), compression: Compression::Zip };
         let archive = ZipArchive::new(BufReader::new(file)).map_err(|error| origin.error(as_io(error)))?;
         Ok(Entries { archive, origin, next: 0, consumed: Arc::new(AtomicU64::new(0)) })
@@ -115,8 +115,8 @@ impl Entries {
         }
         let (start, packed) = (entry.data_start().unwrap_or(0), entry.compressed_size());
         let (method, size, crc) = (entry.compression(), entry.size(), entry.crc32());
-        let mut file = File::open(&self.origin.path).map_err(Error::io("open", &self.origin.path))?;
-        file.seek(SeekFrom::Start(start)).map_err(Error::io("read", &self.origin.path))?;
+        let file = Source::open(&self.origin.path).map_err(Error::io("open", &self.origin.path))?;
+        let file = file.stream(start).map_err(Error::io("read", &self.origin.path))?;
         let bytes = Counted { read: file.take(packed), count: self.consumed.clone() };
         let origin = Origin { path: Arc::from(path.as_path()), compression: Compression::Zip };
         let unpacked = unpack(method, bytes).map_err(|error| origin.error(error))?;

@@ -1,7 +1,6 @@
 //! The encoding of a file, from samples of it; or whether the declared one can be right.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 
@@ -44,19 +43,12 @@ fn samples(input: &Input) -> Result<Vec<Vec<u8>>, Error> {
     let mut samples = vec![head];
     if input.compression == Compression::None && input.bytes > 4 * SAMPLE {
         for start in [input.bytes / 2, input.bytes - SAMPLE] {
-            let sample = read_at(input, start).map_err(Error::io("read", &input.path))?;
+            let sample = quanci_store::read_range(&input.path, start..start + SAMPLE);
+            let sample = sample.map_err(Error::io("read", &input.path))?;
             samples.extend(whole_lines(&sample).map(<[u8]>::to_vec));
         }
     }
     Ok(samples)
-}
-
-fn read_at(input: &Input, start: u64) -> std::io::Result<Vec<u8>> {
-    let mut file = File::open(&input.path)?;
-    file.seek(SeekFrom::Start(start))?;
-    let mut sample = Vec::new();
-    file.take(SAMPLE).read_to_end(&mut sample)?;
-    Ok(sample)
 }
 
 /// Nobody knows where a character of two bytes begins, unless after a line end.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
@@ -15,8 +16,9 @@ pub fn find(patterns: &[String], base: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut found: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
     for pattern in patterns {
         for path in matches(pattern, base)? {
-            let real = fs::canonicalize(&path).map_err(Error::io("find", &path))?;
-            found.entry(real).or_insert(path);
+            let real =
+                if quanci_store::is_object(&path) { Ok(path.clone()) } else { fs::canonicalize(&path) };
+            found.entry(real.map_err(Error::io("find", &path))?).or_insert(path);
         }
     }
     let mut paths: Vec<PathBuf> = found.into_values().collect();
@@ -25,13 +27,55 @@ pub fn find(patterns: &[String], base: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 fn matches(pattern: &str, base: &Path) -> Result<Vec<PathBuf>, Error> {
-    let path = base.join(pattern);
+    let path = quanci_store::join(base, pattern);
+    if quanci_store::is_object(&path) {
+        return objects(&path);
+    }
     match fs::metadata(&path) {
         Ok(metadata) if metadata.is_dir() => in_folder(&path),
         Ok(_) => Ok(vec![path]),
-        Err(_) if pattern.contains(['*', '?', '[', '{']) => by_glob(pattern, base),
+        Err(_) if has_glob(pattern) => by_glob(pattern, base),
         Err(source) => Err(Error::io("find", &path)(source)),
     }
+}
+
+/// The objects that a name, a folder or a pattern of a store stands for.
+fn objects(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    let name = path.to_string_lossy();
+    if !has_glob(&name) {
+        match quanci_store::metadata(path) {
+            Ok(object) => return Ok(vec![object.path]),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::io("find", path)(error)),
+        }
+    }
+    let folder: PathBuf =
+        PathBuf::from(name.split('/').take_while(|part| !has_glob(part)).collect::<Vec<_>>().join("/"));
+    let glob = if has_glob(&name) { Some(glob(&name, &name)?) } else { None };
+    let listed = quanci_store::list(&folder).map_err(Error::io("list", &folder))?;
+    let below = |object: &Path| {
+        object.to_string_lossy().get(folder.as_os_str().len()..).unwrap_or_default().to_owned()
+    };
+    let is_hidden = |object: &Path| below(object).split('/').any(|part| part.starts_with('.'));
+    let wanted = |object: &Path| !is_hidden(object) && glob.as_ref().is_none_or(|glob| glob.is_match(object));
+    let found: Vec<PathBuf> =
+        listed.into_iter().map(|entry| entry.path).filter(|path| wanted(path)).collect();
+    if found.is_empty() {
+        return Err(Error::input(path, "matches no object; correct the name or pattern in `paths`"));
+    }
+    Ok(found)
+}
+
+fn has_glob(text: &str) -> bool {
+    text.contains(['*', '?', '[', '{'])
+}
+
+/// A pattern; `shown` is what the user wrote.
+fn glob(pattern: &str, shown: &str) -> Result<GlobMatcher, Error> {
+    let glob = GlobBuilder::new(pattern).literal_separator(true).build();
+    let glob = glob
+        .map_err(|error| Error::settings(format!("paths: {shown:?} is not a pattern: {}", error.kind())))?;
+    Ok(glob.compile_matcher())
 }
 
 fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, Error> {
@@ -46,18 +90,16 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 fn by_glob(pattern: &str, base: &Path) -> Result<Vec<PathBuf>, Error> {
-    let pattern = pattern.trim_start_matches("./");
+    let pattern = pattern.trim_start_matches("file://").trim_start_matches("./");
     let base_text = globset::escape(&base.to_string_lossy());
     let whole = match (Path::new(pattern).is_absolute(), base_text.is_empty()) {
         (true, _) | (_, true) => pattern.to_owned(),
         _ => format!("{}/{}", base_text.trim_end_matches('/'), pattern),
     };
-    let glob = GlobBuilder::new(&whole).literal_separator(true).build();
-    let glob = glob
-        .map_err(|error| Error::settings(format!("paths: {pattern:?} is not a pattern: {}", error.kind())))?;
+    let glob = glob(&whole, pattern)?;
     let folder = base.join(literal_folder(pattern));
     let paths = match folder.is_dir() {
-        true => walk(&folder, |path| matches_glob(&glob.compile_matcher(), path))?,
+        true => walk(&folder, |path| glob.is_match(path))?,
         false => Vec::new(),
     };
     if paths.is_empty() {
@@ -66,14 +108,10 @@ fn by_glob(pattern: &str, base: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(paths)
 }
 
-fn matches_glob(glob: &GlobMatcher, path: &Path) -> bool {
-    glob.is_match(path)
-}
-
 /// The folders that a pattern begins with: what lies outside them cannot match.
 fn literal_folder(pattern: &str) -> PathBuf {
-    let has_glob = |part: &Component<'_>| part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{']);
-    Path::new(pattern).components().take_while(|part| !has_glob(part)).collect()
+    let is_plain = |part: &Component<'_>| !has_glob(&part.as_os_str().to_string_lossy());
+    Path::new(pattern).components().take_while(is_plain).collect()
 }
 
 /// Files below `folder` that `wanted` wants and that are not hidden, links followed.

@@ -1,7 +1,5 @@
 //! A look at a file: its size, time, compression and encoding, once when a run is planned.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -22,6 +20,9 @@ pub struct Input {
     pub bytes: u64,
     /// When it was last changed.
     pub modified: Modified,
+    /// What an object store says in place of a checksum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
     /// How it is compressed.
     pub compression: Compression,
     /// How its characters are encoded.
@@ -43,15 +44,15 @@ pub struct Modified {
 
 /// Looks at a file. An error if it cannot be read, is damaged where it begins, or is not what `settings` declare.
 pub fn look(path: &Path, settings: &ReadSettings) -> Result<Input, Error> {
-    let (bytes, modified) = state(path)?;
-    let mut head = Vec::new();
-    let file = File::open(path).map_err(Error::io("open", path))?;
-    file.take(HEAD_BYTES as u64).read_to_end(&mut head).map_err(Error::io("read", path))?;
+    let State { bytes, modified, tag } = state(path)?;
+    let head =
+        quanci_store::read_range(path, 0..bytes.min(HEAD_BYTES as u64)).map_err(Error::io("read", path))?;
     let compression = Compression::of(&head);
     let mut input = Input {
         path: path.to_path_buf(),
         bytes,
         modified,
+        tag,
         compression,
         encoding: settings.encoding.unwrap_or(Encoding::Utf8),
         warnings: Vec::new(),
@@ -70,31 +71,35 @@ pub fn look(path: &Path, settings: &ReadSettings) -> Result<Input, Error> {
 }
 
 impl Input {
-    /// An error unless size and time are as they were.
+    /// An error unless size and time, and an object's tag, are as they were.
     pub(super) fn check_unchanged(&self) -> Result<(), Error> {
-        if state(&self.path)? == (self.bytes, self.modified) {
+        let now = state(&self.path)?;
+        if now == (State { bytes: self.bytes, modified: self.modified, tag: self.tag.clone() }) {
             return Ok(());
         }
         Err(Error::input(&self.path, "has changed since the run was planned; run again"))
     }
 }
 
-fn state(path: &Path) -> Result<(u64, Modified), Error> {
-    let metadata = fs::metadata(path).map_err(Error::io("read", path))?;
-    if !metadata.is_file() {
+/// What tells that a file is still the same.
+#[derive(PartialEq, Eq)]
+struct State {
+    bytes: u64,
+    modified: Modified,
+    tag: Option<String>,
+}
+
+fn state(path: &Path) -> Result<State, Error> {
+    if !quanci_store::is_object(path) && !path.metadata().map_err(Error::io("read", path))?.is_file() {
         return Err(Error::input(path, "is not a file"));
     }
-    let modified = match metadata.modified() {
-        Ok(time) => time,
-        Err(error) if error.kind() == ErrorKind::Unsupported => UNIX_EPOCH,
-        Err(error) => return Err(Error::io("read the time of", path)(error)),
-    };
-    let (seconds, nanoseconds) = match modified.duration_since(UNIX_EPOCH) {
+    let entry = quanci_store::metadata(path).map_err(Error::io("read", path))?;
+    let (seconds, nanoseconds) = match entry.modified.duration_since(UNIX_EPOCH) {
         Ok(since) => (i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos()),
         Err(before) => {
             let before = before.duration();
             (-i64::try_from(before.as_secs()).unwrap_or(i64::MAX), before.subsec_nanos())
         }
     };
-    Ok((metadata.len(), Modified { seconds, nanoseconds }))
+    Ok(State { bytes: entry.bytes, modified: Modified { seconds, nanoseconds }, tag: entry.tag })
 }

@@ -1,6 +1,5 @@
 //! Apache Parquet: one column of text, or several.
 
-use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use parquet::basic::Type;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::schema::types::SchemaDescriptor;
+use quanci_store::ParquetFile;
 
 use super::cut::Cutter;
 use super::stream::Origin;
@@ -25,7 +25,7 @@ use crate::error::Error;
 /// Rows decoded at once: documents may be long.
 const BATCH_ROWS: usize = 128;
 
-type Builder = ParquetRecordBatchReaderBuilder<File>;
+type Builder = ParquetRecordBatchReaderBuilder<ParquetFile>;
 
 /// Whether the file can be read and has the columns.
 pub(super) fn check(input: &Input, settings: &ReadSettings) -> Result<(), Error> {
@@ -89,7 +89,7 @@ fn builder(input: &Input) -> Result<Builder, Error> {
         let message = format!("a Parquet file must not be packed ({}): unpack it", input.compression.name());
         return Err(Error::input(&input.path, message));
     }
-    let file = File::open(&input.path).map_err(Error::io("open", &input.path))?;
+    let file = ParquetFile::open(&input.path).map_err(Error::io("open", &input.path))?;
     // Without the Arrow schema text is of one type, whatever wrote it.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let builder = guarded(input, || Builder::try_new_with_options(file, options))?;

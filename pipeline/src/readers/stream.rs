@@ -1,7 +1,6 @@
 //! The bytes of a file, decompressed, with what messages and a progress bar need to know of them.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,12 +34,12 @@ impl Stream {
     /// The bytes of a part of a file. A range begins one byte early, so that a reader can tell whether a line does.
     pub(super) fn open(split: &Split) -> Result<Stream, Error> {
         let path = &split.input.path;
-        let mut file = File::open(path).map_err(Error::io("open", path))?;
+        let source = quanci_store::Source::open(path).map_err(Error::io("open", path))?;
         let start = match split.part {
             Part::Bytes { start, .. } => start.saturating_sub(1),
             _ => 0,
         };
-        file.seek(SeekFrom::Start(start)).map_err(Error::io("read", path))?;
+        let file = source.stream(start).map_err(Error::io("read", path))?;
         let origin = Origin { path: Arc::from(path.as_path()), compression: split.input.compression };
         let consumed = Arc::new(AtomicU64::new(0));
         let counted = Counted { read: file, count: consumed.clone() };

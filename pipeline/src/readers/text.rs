@@ -1,8 +1,5 @@
 //! Plain text: documents between blank lines, on a line each, or in a file each.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-
 use super::cut::Cutter;
 use super::lines::{LONG, Lines};
 use super::stream::Stream;
@@ -119,10 +116,7 @@ impl Stepping for TextReader {
 /// next line; otherwise that line goes on with one that began earlier.
 fn line_before_is_blank(path: &std::path::Path, start: u64, encoding: Encoding) -> std::io::Result<bool> {
     let window_start = start.saturating_sub(LONG as u64 + 3);
-    let mut file = File::open(path)?;
-    file.seek(SeekFrom::Start(window_start))?;
-    let mut window = Vec::with_capacity(2 * LONG + 8);
-    file.take(2 * LONG as u64 + 8).read_to_end(&mut window)?;
+    let window = quanci_store::read_range(path, window_start..window_start + 2 * LONG as u64 + 8)?;
     let last = usize::try_from(start - 1 - window_start).expect("the window is small");
     if last >= window.len() {
         return Ok(true); // a range behind the end of the file: nothing begins there

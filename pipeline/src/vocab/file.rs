@@ -1,6 +1,5 @@
 //! `vocab.txt`: an entry a line, its id the number of the line from 0.
 
-use std::fs;
 use std::path::Path;
 
 use quanci_shards::manifest::{Specials, sha256};
@@ -20,7 +19,7 @@ pub struct Vocabulary {
 impl Vocabulary {
     /// Reads a file. Line ends of both kinds, a byte order mark and a missing last newline are accepted.
     pub fn read(path: &Path) -> Result<Vocabulary, Error> {
-        let bytes = fs::read(path).map_err(Error::io("read", path))?;
+        let bytes = quanci_store::read(path).map_err(Error::io("read", path))?;
         Vocabulary::from_bytes(&bytes, path)
     }
 

@@ -4,7 +4,6 @@
 //! the word before, further bytes, these bytes, count. A zero and a zero (no word is empty) end it, and behind them
 //! stand the number of words and the XXH3-64 of all before it, 8 bytes each, little-endian.
 
-use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -86,10 +85,11 @@ pub struct WordReader<R: Read> {
     words: u64,
 }
 
-impl WordReader<BufReader<File>> {
+impl WordReader<BufReader<Box<dyn Read + Send>>> {
     /// Opens a file.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let file = File::open(path).map_err(Error::io("open", path))?;
+        let opened = quanci_store::Source::open(path).and_then(|source| source.stream(0));
+        let file = opened.map_err(Error::io("open", path))?;
         WordReader::new(BufReader::with_capacity(1 << 16, file), path)
     }
 }

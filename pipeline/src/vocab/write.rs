@@ -58,6 +58,9 @@ impl TokenizerFiles {
     /// Writes the vocabulary to `vocab` and the other two beside it, each to a temporary name first. The vocabulary comes
     /// last: where it is, the others are.
     pub fn write(&self, vocab: &Path) -> Result<(), Error> {
+        if quanci_store::is_object(vocab) {
+            return self.put(vocab);
+        }
         let folder = vocab.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
         let [_, tokenizer, config] = self.named();
@@ -65,6 +68,16 @@ impl TokenizerFiles {
             write_atomically(&folder.join(name), bytes)?;
         }
         write_atomically(vocab, &self.vocab)
+    }
+
+    /// The same for objects, each of which is there at once.
+    fn put(&self, vocab: &Path) -> Result<(), Error> {
+        let put = |path: &Path, bytes| quanci_store::put(path, bytes).map_err(Error::io("write", path));
+        let [_, tokenizer, config] = self.named();
+        for (name, bytes) in [tokenizer, config] {
+            put(&vocab.with_file_name(name), bytes)?;
+        }
+        put(vocab, &self.vocab)
     }
 }
 

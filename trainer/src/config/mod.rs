@@ -41,6 +41,9 @@ pub struct PretrainSettings {
     pub precision: PrecisionSettings,
     /// `[data]`.
     pub data: DataSettings,
+    /// `[cache]`.
+    #[serde(default)]
+    pub cache: CacheSettings,
     /// `[checkpoint]`.
     pub checkpoint: CheckpointSettings,
     /// `[evaluation]`.
@@ -118,6 +121,21 @@ pub struct DataSettings {
     pub workers: u32,
 }
 
+/// `[cache]`: copies of data sets that lie in object stores.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheSettings {
+    /// The folder of this machine; by default the user's for caches.
+    pub folder: Option<PathBuf>,
+    /// Gigabytes that the copies may take.
+    pub gb: u64,
+}
+
+impl Default for CacheSettings {
+    fn default() -> CacheSettings {
+        CacheSettings { folder: None, gb: 100 }
+    }
+}
+
 /// `[checkpoint]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CheckpointSettings {
@@ -180,6 +198,7 @@ fn from_section(source: &Source, root: &Section<'_>) -> PretrainSettings {
         optimizer: optimizer(root.section("optimizer")),
         precision: precision(root.section("precision")),
         data: data(root.section("data")),
+        cache: cache(source, root.section("cache")),
         checkpoint: checkpoint(root.section("checkpoint")),
         evaluation: evaluation(root.section("evaluation")),
         log: log(root.section("log")),
@@ -209,6 +228,15 @@ fn precision(section: Section<'_>) -> PrecisionSettings {
         compute: section.choice("compute", &names),
         activation_checkpointing: section.boolean("activation_checkpointing", false),
         max_skipped_steps: section.integer("max_skipped_steps", 50, 1..=MANY) as u32,
+    };
+    section.finish();
+    settings
+}
+
+fn cache(source: &Source, section: Section<'_>) -> CacheSettings {
+    let settings = CacheSettings {
+        folder: section.string("folder").map(|path| source.join(path)),
+        gb: section.integer("gb", CacheSettings::default().gb, 1..=1_000_000),
     };
     section.finish();
     settings

@@ -35,9 +35,7 @@ pub(super) struct Group {
 impl Group {
     /// Reads and checks a row group; its stored masks only if asked to.
     pub(super) fn read(sets: &DataSets, key: GroupKey, masks: bool) -> Result<Arc<Group>, Error> {
-        let set = &sets.sets()[key.set as usize];
-        let shard = &set.manifest.shards[key.file as usize];
-        let rows = PackedRows::read(&set.folder, &set.manifest, shard, key.group as usize, masks)?;
+        let rows = sets.read_group(key.set as usize, key.file as usize, key.group as usize, masks)?;
         Ok(Arc::new(Group { key, rows }))
     }
 }

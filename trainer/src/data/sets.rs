@@ -1,11 +1,14 @@
 //! The data sets of a phase: opened, and checked as far as that is cheap, before any training.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use quanci_shards::manifest::{ShardEntry, VocabularyEntry};
 use quanci_shards::mask::{MaskMode, MaskSettings, replacements};
-use quanci_shards::{Manifest, Objective, Split};
+use quanci_shards::{Manifest, Objective, PackedRows, Split};
+use quanci_store::{Cache, is_object};
 
 use super::RowKey;
 use crate::config::{DataSource, MaskOverride};
@@ -15,6 +18,7 @@ use crate::error::Error;
 #[derive(Debug)]
 pub struct DataSets {
     sets: Vec<DataSet>,
+    cache: Cache,
 }
 
 /// One of them.
@@ -34,7 +38,7 @@ pub(super) type FileRows = (u32, u64);
 
 impl DataSets {
     /// Opens the data sets of a phase. Every problem that can be seen without reading shards is told at once.
-    pub fn open(sources: &[DataSource], masking: &MaskOverride) -> Result<DataSets, Error> {
+    pub fn open(sources: &[DataSource], masking: &MaskOverride, cache: &Cache) -> Result<DataSets, Error> {
         let (mut sets, mut problems) = (Vec::new(), Vec::new());
         for source in sources {
             match DataSet::open(source, masking, &mut problems) {
@@ -46,7 +50,7 @@ impl DataSets {
             others.iter().for_each(|other| first.goes_with(other, &mut problems));
         }
         match (problems.is_empty(), sets.is_empty()) {
-            (true, false) => Ok(DataSets { sets }),
+            (true, false) => Ok(DataSets { sets, cache: cache.clone() }),
             (true, true) => Err(Error::settings("`data` is empty: name at least one data set")),
             (false, _) => Err(all_of(problems)),
         }
@@ -100,6 +104,34 @@ impl DataSets {
         self.sets.iter().map(|set| set.manifest.rows(Split::Validation, 0)).sum()
     }
 
+    /// Reads and checks a row group of a file; its stored masks only if asked to. Of a data set in an object store, the
+    /// whole file is fetched first, unless it is there.
+    pub(super) fn read_group(
+        &self,
+        set: usize,
+        file: usize,
+        group: usize,
+        masks: bool,
+    ) -> Result<PackedRows, Error> {
+        let DataSet { folder, manifest, .. } = &self.sets[set];
+        let shard = &manifest.shards[file];
+        let path = folder.join(&shard.path);
+        let read = || {
+            let local =
+                self.cache.fetch(&path, shard.bytes, &shard.sha256).map_err(Error::io("fetch", &path))?;
+            PackedRows::read(&local, manifest, shard, group, masks).map_err(Error::from)
+        };
+        match read() {
+            // Another process needed the room before we opened it.
+            Err(Error::Shards(quanci_shards::Error::Io { source, .. }))
+                if source.kind() == ErrorKind::NotFound && is_object(&path) =>
+            {
+                read()
+            }
+            rows => rows,
+        }
+    }
+
     /// A row for a message: its file and its number.
     pub fn describe(&self, key: &RowKey) -> String {
         let set = self.sets.get(key.data_set as usize);
@@ -124,7 +156,7 @@ impl DataSet {
         let set = DataSet { folder, manifest, weight: source.weight, masks, key };
         set.check_counts(problems);
         set.check_vocabulary(problems);
-        set.manifest.shards.iter().for_each(|shard| problems.extend(set.file_problem(shard)));
+        set.check_files(problems)?;
         Ok(set)
     }
 
@@ -156,15 +188,33 @@ impl DataSet {
         }
     }
 
-    fn file_problem(&self, shard: &ShardEntry) -> Option<Error> {
-        let path = self.folder.join(&shard.path);
-        match fs::metadata(&path) {
-            Err(error) => Some(Error::io("find", &path)(error)),
-            Ok(found) if found.len() != shard.bytes => {
-                let (found, said) = (found.len(), shard.bytes);
+    /// Objects are listed once, for a data set has thousands.
+    fn check_files(&self, problems: &mut Vec<Error>) -> Result<(), Error> {
+        let mut sizes = BTreeMap::new();
+        if is_object(&self.folder) {
+            let listed = quanci_store::list(&self.folder).map_err(Error::io("list", &self.folder))?;
+            sizes.extend(listed.into_iter().map(|entry| (entry.path, entry.bytes)));
+        }
+        let missing = || std::io::Error::from(ErrorKind::NotFound);
+        for shard in &self.manifest.shards {
+            let path = self.folder.join(&shard.path);
+            let found = match is_object(&path) {
+                true => sizes.get(&path).copied().ok_or_else(missing),
+                false => fs::metadata(&path).map(|metadata| metadata.len()),
+            };
+            problems.extend(self.file_problem(shard, &path, found));
+        }
+        Ok(())
+    }
+
+    fn file_problem(&self, shard: &ShardEntry, path: &Path, found: std::io::Result<u64>) -> Option<Error> {
+        match found {
+            Err(error) => Some(Error::io("find", path)(error)),
+            Ok(found) if found != shard.bytes => {
+                let said = shard.bytes;
                 let message =
                     format!("{found} bytes; the manifest says {said}: fetch or make the data set again");
-                Some(Error::input(&path, message))
+                Some(Error::input(path, message))
             }
             Ok(_) => None,
         }

@@ -1,6 +1,5 @@
 //! The vocabulary's pieces by the script they are written in.
 
-use std::fs;
 use std::path::Path;
 
 use crate::error::Error;
@@ -25,7 +24,8 @@ pub struct Pieces(Vec<PieceClass>);
 impl Pieces {
     /// Of a vocabulary file, one piece a line.
     pub fn read(path: &Path) -> Result<Pieces, Error> {
-        let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let bytes = quanci_store::read(path).map_err(Error::io("read", path))?;
+        let text = String::from_utf8_lossy(&bytes);
         Ok(Pieces(text.lines().map(class).collect()))
     }
 

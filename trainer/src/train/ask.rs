@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use quanci_shards::Objective;
 use quanci_shards::mask::MaskUnit;
+use quanci_store::Cache;
 use serde::Serialize;
 use tch::{Device, Kind, TchError, Tensor};
 
@@ -42,7 +43,7 @@ pub fn measure(
     max_rows: u64,
 ) -> Result<Report, Error> {
     let source = DataSource { path: folder.to_path_buf(), weight: 1.0 };
-    let sets = Arc::new(DataSets::open(&[source], &MaskOverride::default())?);
+    let sets = Arc::new(DataSets::open(&[source], &MaskOverride::default(), &Cache::default())?);
     let entries = i64::from(sets.vocabulary().size);
     if entries != bert.shape().vocab_size {
         let wanted = bert.shape().vocab_size;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use quanci_shards::Objective;
+use quanci_store::Cache;
 use tch::Device;
 
 use super::learner::{Learner, host};
@@ -61,8 +62,12 @@ impl<'a> Run<'a> {
         signal: Arc<AtomicUsize>,
     ) -> Result<Run<'a>, Error> {
         let shape = Shape::read(&settings.model);
-        let data: Vec<Result<DataSets, Error>> =
-            settings.phases.iter().map(|phase| DataSets::open(&phase.data, &settings.masking)).collect();
+        let cache = Cache::new(settings.cache.folder.clone(), settings.cache.gb * 1_000_000_000);
+        let data: Vec<Result<DataSets, Error>> = settings
+            .phases
+            .iter()
+            .map(|phase| DataSets::open(&phase.data, &settings.masking, &cache))
+            .collect();
         let mut problems = Vec::new();
         let shape = shape.map_err(|error| problems.push(error)).ok();
         let data: Vec<Arc<DataSets>> = data

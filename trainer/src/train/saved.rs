@@ -166,6 +166,7 @@ fn is_free(key: &str) -> bool {
         "output",
         "init_from",
         "data.workers",
+        "cache",
         "precision.max_skipped_steps",
     ];
     let model_path = key == "model";
@@ -208,8 +209,10 @@ fn copy_tokenizer(run: &Run<'_>) -> Result<(), Error> {
     fs::create_dir_all(&to).map_err(Error::io("create", &to))?;
     for name in TOKENIZER_FILES {
         let file = from.join(name);
-        if file.exists() {
-            fs::copy(&file, to.join(name)).map_err(Error::io("copy", &file))?;
+        match quanci_store::read(&file) {
+            Ok(bytes) => fs::write(to.join(name), bytes).map_err(Error::io("write", &to))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::io("read", &file)(error)),
         }
     }
     Ok(())

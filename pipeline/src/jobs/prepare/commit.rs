@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use quanci_shards::manifest::{FileEntry, ShardEntry, VocabularyEntry, sha256};
 use quanci_shards::{FORMAT_VERSION, MANIFEST_FILE, Manifest, Split};
+use quanci_store::is_object;
 
-use super::card;
-use super::reduce::{REPORT, Reduce, ReduceReport, file_name};
+use super::reduce::{REPORT, Reduce, ReduceReport, WrittenFile, file_name};
+use super::{card, unfinished};
 use crate::counters::Reason;
 use crate::engine::{Context, Stage};
 use crate::error::Error;
@@ -37,20 +38,20 @@ impl Stage for Commit<'_> {
 
     fn is_done(&self, _: u32) -> Result<bool, Error> {
         let there = Manifest::read(&self.reduce.settings.output.path);
-        let is_ours = !self.replace || self.committed.exists();
+        let is_ours = !self.replace || work::exists(&self.committed)?;
         Ok(is_ours && there.is_ok_and(|manifest| manifest.data_id == self.reduce.layout.data_id))
     }
 
     fn run(&self, _: u32, _: &Context) -> Result<(), Error> {
         let output = &self.reduce.settings.output.path;
         let reports = self.reports()?;
+        if is_object(output) {
+            return self.finish_objects(output, &reports);
+        }
         let attempt = Attempt::new(output)?;
         attempt.create_folder()?;
-        let shards = self.lay_out_shards(&reports, attempt.path())?;
-        let counters = self.counters(&reports);
-        let mut manifest = self.manifest(shards, &counters);
-        manifest.files = self.write_files(&manifest, attempt.path())?;
-        let manifest = manifest.sealed();
+        self.lay_out_shards(&reports, attempt.path())?;
+        let manifest = self.write_files(&reports, attempt.path())?;
         let path = attempt.path().join(MANIFEST_FILE);
         work::commit_file(&path, |file| std::io::Write::write_all(file, manifest.to_json().as_bytes()))?;
         make_way(output, self.replace)?;
@@ -60,17 +61,44 @@ impl Stage for Commit<'_> {
 }
 
 impl Commit<'_> {
+    /// Where the output is of objects, its shards are in their places already: the manifest makes them a data set.
+    fn finish_objects(&self, output: &Path, reports: &[ReduceReport]) -> Result<(), Error> {
+        let listed = quanci_store::list(output).map_err(Error::io("list", output))?;
+        for shard in self.shards(reports) {
+            let path = output.join(&shard.path);
+            let there = listed.iter().find(|entry| entry.path == path).map(|entry| entry.bytes);
+            if there != Some(shard.bytes) {
+                let found = there.map_or("is missing".to_owned(), |bytes| format!("has {bytes} bytes"));
+                let message = format!("{found}; {} were written: start over with --force", shard.bytes);
+                return Err(Error::Damaged { path, message });
+            }
+        }
+        let manifest = self.write_files(reports, output)?;
+        let ours = |path: &Path| {
+            let name = path.strip_prefix(output).unwrap_or(path);
+            manifest.shards.iter().any(|shard| name == Path::new(&shard.path))
+                || manifest.files.iter().any(|file| name == Path::new(&file.path))
+                || [unfinished::MARK, MANIFEST_FILE].iter().any(|ours| name == Path::new(ours))
+        };
+        // With --force: what the data set before had more.
+        let old = listed.iter().filter(|entry| self.replace && !ours(&entry.path));
+        old.into_iter().try_for_each(|entry| work::remove_file(&entry.path))?;
+        let path = output.join(MANIFEST_FILE);
+        quanci_store::put(&path, manifest.to_json().as_bytes()).map_err(Error::io("write", &path))?;
+        work::commit_json(&self.committed, &manifest.data_id)?;
+        unfinished::end(output)
+    }
+
     fn reports(&self) -> Result<Vec<ReduceReport>, Error> {
         let tasks = 0..self.reduce.count();
         tasks.map(|task| work::read_json(&self.reduce.task_folder(task).join(REPORT))).collect()
     }
 
     /// Links (or copies, where the file system has no links) every shard into the folder and checks its size.
-    fn lay_out_shards(&self, reports: &[ReduceReport], folder: &Path) -> Result<Vec<ShardEntry>, Error> {
-        let mut shards = Vec::new();
+    fn lay_out_shards(&self, reports: &[ReduceReport], folder: &Path) -> Result<(), Error> {
         for (task, report) in reports.iter().enumerate() {
             for file in &report.files {
-                let path = self.shard_path(report, file.copy);
+                let path = self.reduce.shard_path(report.split, report.shard, file.copy);
                 let from = self.reduce.task_folder(task as u32).join(file_name(file.copy));
                 let to = folder.join(&path);
                 let parent = to.parent().unwrap_or(folder);
@@ -84,27 +112,28 @@ impl Commit<'_> {
                         format!("{bytes} bytes; {} were written: remove it and run again", file.bytes);
                     return Err(Error::Damaged { path: self.reduce.task_folder(task as u32), message });
                 }
-                shards.push(ShardEntry {
-                    path,
-                    split: report.split,
-                    copy: file.copy,
-                    rows: file.rows,
-                    tokens: file.tokens,
-                    bytes: file.bytes,
-                    sha256: file.sha256.clone(),
-                });
             }
         }
-        shards.sort_by(|a, b| (a.split, a.copy, &a.path).cmp(&(b.split, b.copy, &b.path)));
-        Ok(shards)
+        Ok(())
     }
 
-    fn shard_path(&self, report: &ReduceReport, copy: u32) -> String {
-        let (folder, shards) = match report.split {
-            Split::Train => (format!("copy-{copy:02}"), self.reduce.layout.train.shards),
-            Split::Validation => ("validation".to_owned(), self.reduce.layout.validation.shards),
+    /// The shards as the manifest lists them.
+    fn shards(&self, reports: &[ReduceReport]) -> Vec<ShardEntry> {
+        let entry = |report: &ReduceReport, file: &WrittenFile| ShardEntry {
+            path: self.reduce.shard_path(report.split, report.shard, file.copy),
+            split: report.split,
+            copy: file.copy,
+            rows: file.rows,
+            tokens: file.tokens,
+            bytes: file.bytes,
+            sha256: file.sha256.clone(),
         };
-        format!("{folder}/part-{:05}-of-{shards:05}.parquet", report.shard)
+        let of_report = |report: &ReduceReport| -> Vec<ShardEntry> {
+            report.files.iter().map(|file| entry(report, file)).collect()
+        };
+        let mut shards: Vec<ShardEntry> = reports.iter().flat_map(of_report).collect();
+        shards.sort_by(|a, b| (a.split, a.copy, &a.path).cmp(&(b.split, b.copy, &b.path)));
+        shards
     }
 
     fn counters(&self, reports: &[ReduceReport]) -> Counters {
@@ -136,7 +165,8 @@ impl Commit<'_> {
         }
     }
 
-    fn manifest(&self, shards: Vec<ShardEntry>, counters: &Counters) -> Manifest {
+    fn manifest(&self, reports: &[ReduceReport]) -> Manifest {
+        let (shards, counters) = (self.shards(reports), self.counters(reports));
         let Reduce { settings, vocabulary, layout, .. } = &self.reduce;
         Manifest {
             format_version: FORMAT_VERSION,
@@ -155,20 +185,21 @@ impl Commit<'_> {
             settings: self.canonical.clone(),
             shards,
             files: Vec::new(),
-            counters: serde_json::to_value(counters).expect("counters have string keys only"),
+            counters: serde_json::to_value(&counters).expect("counters have string keys only"),
             checksum: String::new(),
         }
     }
 
-    /// Writes the vocabulary, the tokenizer's files and the card.
-    fn write_files(&self, manifest: &Manifest, folder: &Path) -> Result<Vec<FileEntry>, Error> {
+    /// Writes the vocabulary, the tokenizer's files and the card, and gives the manifest, which is still to be written.
+    fn write_files(&self, reports: &[ReduceReport], folder: &Path) -> Result<Manifest, Error> {
+        let mut manifest = self.manifest(reports);
         let Reduce { settings, vocabulary, .. } = &self.reduce;
         let tokenizer = TokenizerFiles::new(vocabulary, settings.tokenize.lowercase, settings.tokenize.han)?;
-        let card = card::card(manifest);
+        let card = card::card(&manifest);
         let mut entries = Vec::new();
         for (name, bytes) in tokenizer.named().into_iter().chain([("README.md", card.as_bytes())]) {
             let path = folder.join(name);
-            fs::write(&path, bytes).map_err(Error::io("write", &path))?;
+            quanci_store::put(&path, bytes).map_err(Error::io("write", &path))?;
             entries.push(FileEntry {
                 path: name.to_owned(),
                 bytes: bytes.len() as u64,
@@ -176,7 +207,8 @@ impl Commit<'_> {
             });
         }
         entries.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(entries)
+        manifest.files = entries;
+        Ok(manifest.sealed())
     }
 }
 
@@ -201,19 +233,17 @@ pub(super) fn check_output(
     same: &dyn Fn(&Manifest) -> bool,
 ) -> Result<(), Error> {
     let failed = |message: String| Err(Error::Output { path: output.to_path_buf(), message });
-    let entries = match fs::read_dir(output) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(Error::io("read", output)(error)),
-    };
-    let names: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
-    if names.is_empty() {
+    let names = work::names(output)?;
+    let Some(first) = names.first() else { return Ok(()) };
+    // Whose it is, layout will tell, when it is known what this run makes.
+    if names.contains(unfinished::MARK) {
         return Ok(());
     }
-    if !names.iter().any(|path| path.ends_with(MANIFEST_FILE)) {
-        let some = names.iter().min().map(|path| path.display().to_string()).unwrap_or_default();
+    if !names.contains(MANIFEST_FILE) {
+        let some = output.join(first);
         return failed(format!(
-            "holds files that are no data set of ours ({some}); name another `output.path`"
+            "holds files that are no data set of ours ({}); name another `output.path`",
+            some.display()
         ));
     }
     let manifest = match Manifest::read(output) {
@@ -221,17 +251,16 @@ pub(super) fn check_output(
         Err(error) if !replace => return Err(error.into()),
         Err(_) => return Ok(()),
     };
-    let known = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let first = |entry: &str| entry.split('/').next() == Some(&*name);
+    let known = |name: &String| {
+        let first = |entry: &str| entry.split('/').next() == Some(name);
         name == MANIFEST_FILE
             || manifest.files.iter().any(|file| first(&file.path))
             || manifest.shards.iter().any(|shard| first(&shard.path))
     };
-    if let Some(foreign) = names.iter().filter(|path| !known(path)).min() {
+    if let Some(foreign) = names.iter().find(|name| !known(name)) {
         return failed(format!(
             "holds a file that is no part of its data set ({}); move it away",
-            foreign.display()
+            output.join(foreign).display()
         ));
     }
     if !replace && !same(&manifest) {

@@ -5,11 +5,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use quanci_shards::Split;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::map;
-use super::part::FINE_BUCKETS;
+use super::part::{FINE_BUCKETS, Section, read_tail};
 use super::report::MapReport;
+use super::{index, map, unfinished};
 use crate::config::{OutputSettings, PrepareSettings};
 use crate::engine::{Context, Stage};
 use crate::error::Error;
@@ -24,6 +25,8 @@ pub(super) struct Layout {
     pub(super) train: SplitLayout,
     pub(super) validation: SplitLayout,
     pub(super) report: MapReport,
+    /// Hash of the directory of the index of all part files.
+    pub(super) index: u64,
 }
 
 /// Buckets and shards of a split.
@@ -89,6 +92,10 @@ pub(super) struct LayoutStage<'a> {
     pub(super) settings: &'a PrepareSettings,
     pub(super) parts: &'a Path,
     pub(super) path: PathBuf,
+    /// Where the index of all part files goes.
+    pub(super) index: PathBuf,
+    /// Replace a data set that is there.
+    pub(super) replace: bool,
     /// Hash of the settings that change the output.
     pub(super) settings_id: &'a str,
 }
@@ -103,18 +110,18 @@ impl Stage for LayoutStage<'_> {
     }
 
     fn is_done(&self, _: u32) -> Result<bool, Error> {
-        Ok(self.path.exists())
+        work::exists(&self.path)
     }
 
-    fn run(&self, _: u32, _: &Context) -> Result<(), Error> {
-        let mut report = MapReport::default();
-        for task in &self.plan.map {
-            report.merge(&map::report(self.parts, task)?);
-        }
+    fn run(&self, _: u32, context: &Context) -> Result<(), Error> {
+        let (report, sections) = context.pool.install(|| self.read_parts())?;
         self.judge(&report)?;
         let output = &self.settings.output;
+        let data_id = data_id(self.settings_id, &report);
+        unfinished::begin(&output.path, &data_id, self.replace)?;
         let layout = Layout {
-            data_id: data_id(self.settings_id, &report),
+            data_id,
+            index: index::write(&self.index, &sections)?,
             train: SplitLayout::of(report.train.text_bytes, output),
             validation: SplitLayout::of(report.validation.text_bytes, output),
             report,
@@ -124,6 +131,20 @@ impl Stage for LayoutStage<'_> {
 }
 
 impl LayoutStage<'_> {
+    /// What all map tasks counted, and the sections of each part file.
+    fn read_parts(&self) -> Result<(MapReport, Vec<Vec<Section>>), Error> {
+        let tails: Result<Vec<_>, Error> =
+            self.plan.map.par_iter().map(|task| read_tail(&map::part_path(self.parts, task))).collect();
+        let mut all = MapReport::default();
+        let tails = tails?.into_iter();
+        let sections = tails.map(|(sections, report)| {
+            all.merge(&report);
+            sections
+        });
+        let sections = sections.collect();
+        Ok((all, sections))
+    }
+
     fn judge(&self, report: &MapReport) -> Result<(), Error> {
         report.dropped.judge(report.records, self.settings.max_reject_percent)?;
         if report.train.documents == 0 {

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use quanci_shards::draws::mix;
 use rayon::prelude::*;
 
-use super::part::{Encoded, FINE_BUCKETS, PartReader, PartWriter, is_narrow};
+use super::part::{Encoded, FINE_BUCKETS, PartWriter, is_narrow};
 use super::report::MapReport;
 use crate::config::{Format, PrepareSettings};
 use crate::counters::Reason;
@@ -22,6 +22,7 @@ use crate::steps::segment::{Segmenter, WordStarts};
 use crate::steps::sentences::sentences;
 use crate::steps::tokenize::{Scratch, Tokenizer};
 use crate::vocab::file::Vocabulary;
+use crate::work;
 
 /// The map stage.
 pub(super) struct Map<'a> {
@@ -33,7 +34,11 @@ pub(super) struct Map<'a> {
 
 /// The part file of a task.
 pub(super) fn part_path(folder: &Path, task: &MapTask) -> PathBuf {
-    folder.join(format!("{}.part", task.key))
+    folder.join(part_name(task))
+}
+
+fn part_name(task: &MapTask) -> String {
+    format!("{}.part", task.key)
 }
 
 impl Stage for Map<'_> {
@@ -46,7 +51,14 @@ impl Stage for Map<'_> {
     }
 
     fn is_done(&self, task: u32) -> Result<bool, Error> {
-        Ok(part_path(self.folder, &self.plan.map[task as usize]).exists())
+        work::exists(&part_path(self.folder, &self.plan.map[task as usize]))
+    }
+
+    /// One look at the folder instead of one for each task.
+    fn missing(&self) -> Result<Vec<u32>, Error> {
+        let there = work::names(self.folder)?;
+        let is_there = |task: &MapTask| there.contains(&part_name(task));
+        Ok((0..).zip(&self.plan.map).filter(|(_, task)| !is_there(task)).map(|(index, _)| index).collect())
     }
 
     fn run(&self, task: u32, context: &Context) -> Result<(), Error> {
@@ -188,9 +200,4 @@ fn is_validation(hash: u128, share: f64) -> bool {
 fn fine_bucket(hash: u128, apart: bool) -> u32 {
     let fine = (salted(hash, SALT_BUCKET) >> 52) as u32;
     if apart { FINE_BUCKETS + fine } else { fine }
-}
-
-/// The report of a finished task.
-pub(super) fn report(folder: &Path, task: &MapTask) -> Result<MapReport, Error> {
-    Ok(PartReader::open(&part_path(folder, task))?.report().clone())
 }

@@ -9,13 +9,14 @@
 
 mod card;
 mod commit;
+mod index;
 mod layout;
 mod map;
 mod part;
 mod reduce;
 mod report;
+mod unfinished;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use quanci_shards::mask::{Masker, replacements};
@@ -184,6 +185,8 @@ impl PrepareJob {
                 settings: &self.settings,
                 parts: &self.parts,
                 path: self.layout_path(),
+                index: self.index_path(),
+                replace: self.plan.replace,
                 settings_id: &self.settings_id,
             })),
             "reduce" => Ok(Box::new(self.reduce()?)),
@@ -211,9 +214,13 @@ impl PrepareJob {
         self.folder.join("layout.json")
     }
 
+    fn index_path(&self) -> PathBuf {
+        self.folder.join("index.bin")
+    }
+
     fn layout(&self) -> Result<Option<Layout>, Error> {
         let path = self.layout_path();
-        if path.exists() { work::read_json(&path).map(Some) } else { Ok(None) }
+        if work::exists(&path)? { work::read_json(&path).map(Some) } else { Ok(None) }
     }
 
     fn reduce(&self) -> Result<reduce::Reduce<'_>, Error> {
@@ -229,6 +236,7 @@ impl PrepareJob {
             vocabulary: &self.vocabulary,
             layout,
             parts: &self.parts,
+            index: self.index_path(),
             folder: self.folder.join("reduce"),
             pairs: pair_settings(&self.settings, &self.vocabulary),
             keys,
@@ -281,7 +289,7 @@ impl PrepareJob {
     fn sweep(&self) -> Result<(), Error> {
         let output = &self.settings.output;
         let name = output.path.file_name().unwrap_or_default().to_string_lossy();
-        if let Some(parent) = output.path.parent() {
+        if let Some(parent) = output.path.parent().filter(|_| !quanci_store::is_object(&output.path)) {
             work::sweep(parent, &format!("{name}."))?;
         }
         let folders = [&output.work, &self.parts, &self.folder, &self.folder.join("reduce")];
@@ -303,12 +311,7 @@ impl PrepareJob {
     fn remove_parts(&self) -> Result<(), Error> {
         for task in &self.plan.map {
             let path = map::part_path(&self.parts, task);
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::io("remove", &path)(error));
-                }
-                _ => {}
-            }
+            work::remove_file(&path)?;
         }
         Ok(())
     }

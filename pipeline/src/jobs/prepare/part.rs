@@ -12,10 +12,10 @@
 //! task ends, the same sections of all spills are joined, without looking into them.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom, Write};
-use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::io::{BufReader, Read, Write};
+use std::path::Path;
 
+use quanci_store::Source;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::report::MapReport;
@@ -102,11 +102,13 @@ pub(super) fn is_narrow(vocabulary_size: usize) -> bool {
     vocabulary_size <= 1 << 15
 }
 
+/// A fine bucket's documents in a part file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Section {
-    fine: u32,
-    bytes: u64,
-    hash: u64,
+pub(super) struct Section {
+    pub(super) fine: u32,
+    pub(super) bytes: u64,
+    /// xxh3 of its bytes.
+    pub(super) hash: u64,
 }
 
 /// Writes a part file.
@@ -198,89 +200,57 @@ fn write_tail(output: &mut impl Write, index: &[Section], report: &MapReport) ->
     output.flush()
 }
 
-/// A part file being read.
-pub(super) struct PartReader {
-    path: PathBuf,
-    file: BufReader<File>,
-    index: Vec<Section>,
-    report: MapReport,
+/// The end of a part file: its sections in order, and what the task counted.
+pub(super) fn read_tail(path: &Path) -> Result<(Vec<Section>, MapReport), Error> {
+    /// Most tails are no longer: one read, and often one request.
+    const GUESS: u64 = 256 << 10;
+    let read = |error| Error::io("read", path)(error);
+    let source = Source::open(path).map_err(read)?;
+    let length = source.bytes().map_err(read)?;
+    let mut end = source.read_at(length.saturating_sub(GUESS)..length).map_err(read)?;
+    let footer = end.len().checked_sub(FOOTER_BYTES as usize).map(|at| end.slice(at..));
+    let footer = footer.filter(|footer| &footer[24..] == MAGIC).ok_or_else(|| damaged(path))?;
+    let number = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| footer[at + i]));
+    let (index_bytes, report_bytes, hash) = (number(0), number(8), number(16));
+    let tail_bytes = index_bytes.checked_add(report_bytes).filter(|&bytes| bytes <= length - FOOTER_BYTES);
+    let tail_bytes = tail_bytes.ok_or_else(|| damaged(path))?;
+    let tail_at = length - FOOTER_BYTES - tail_bytes;
+    if tail_bytes + FOOTER_BYTES > end.len() as u64 {
+        end = source.read_at(tail_at..length).map_err(read)?;
+    }
+    let tail = &end[end.len() - (tail_bytes + FOOTER_BYTES) as usize..end.len() - FOOTER_BYTES as usize];
+    if xxhash_rust::xxh3::xxh3_64(tail) != hash {
+        return Err(damaged(path));
+    }
+    let (index, report) = tail.split_at(index_bytes as usize);
+    let report = serde_json::from_slice(report).map_err(|_| damaged(path))?;
+    Ok((index.chunks_exact(20).map(section).collect(), report))
 }
 
-impl PartReader {
-    /// Opens a part file and reads its index and report.
-    pub(super) fn open(path: &Path) -> Result<PartReader, Error> {
-        let read = |error| Error::io("read", path)(error);
-        let mut file = File::open(path).map_err(read)?;
-        let length = file.metadata().map_err(read)?.len();
-        let mut footer = [0; FOOTER_BYTES as usize];
-        let footer_at = length.checked_sub(FOOTER_BYTES).ok_or_else(|| damaged(path))?;
-        file.seek(SeekFrom::Start(footer_at)).and_then(|_| file.read_exact(&mut footer)).map_err(read)?;
-        let number = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| footer[at + i]));
-        let (index_bytes, report_bytes, hash) = (number(0), number(8), number(16));
-        let tail_bytes = index_bytes.checked_add(report_bytes).filter(|&bytes| bytes <= footer_at);
-        let tail_bytes = tail_bytes.filter(|_| &footer[24..] == MAGIC).ok_or_else(|| damaged(path))?;
-        let mut tail = vec![0; tail_bytes as usize];
-        file.seek(SeekFrom::Start(footer_at - tail_bytes))
-            .and_then(|_| file.read_exact(&mut tail))
-            .map_err(read)?;
-        if xxhash_rust::xxh3::xxh3_64(&tail) != hash {
-            return Err(damaged(path));
-        }
-        let (index, report) = tail.split_at(index_bytes as usize);
-        let report = serde_json::from_slice(report).map_err(|_| damaged(path))?;
-        let file = BufReader::with_capacity(1 << 18, file);
-        Ok(PartReader {
-            path: path.to_path_buf(),
-            file,
-            index: index.chunks_exact(20).map(section).collect(),
-            report,
-        })
+/// Hands `take` the content hash and the encoded rest of every document of a section; [`decode`] reads it. `path` is for
+/// messages.
+pub(super) fn read_section(
+    path: &Path,
+    section: Section,
+    bytes: &[u8],
+    take: &mut dyn FnMut(u128, &[u8]),
+) -> Result<(), Error> {
+    if bytes.len() as u64 != section.bytes || xxhash_rust::xxh3::xxh3_64(bytes) != section.hash {
+        return Err(damaged(path));
     }
-
-    /// What the task counted.
-    pub(super) fn report(&self) -> &MapReport {
-        &self.report
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let (length, after) = rest.split_at_checked(4).ok_or_else(|| damaged(path))?;
+        let length = u32::from_le_bytes(std::array::from_fn(|i| length[i])) as usize;
+        let (document, after) = after
+            .split_at_checked(length)
+            .filter(|_| length >= HASH_BYTES + 4)
+            .ok_or_else(|| damaged(path))?;
+        let content_hash = u128::from_le_bytes(std::array::from_fn(|i| document[i]));
+        take(content_hash, &document[HASH_BYTES..]);
+        rest = after;
     }
-
-    /// Hands `take` the content hash and the encoded rest of every document of some fine buckets; [`decode`] reads it.
-    pub(super) fn read(&mut self, fine: Range<u32>, take: &mut dyn FnMut(u128, &[u8])) -> Result<(), Error> {
-        let first = self.index.partition_point(|section| section.fine < fine.start);
-        let last = self.index.partition_point(|section| section.fine < fine.end);
-        let start: u64 = self.index[..first].iter().map(|section| section.bytes).sum();
-        self.file.seek(SeekFrom::Start(start)).map_err(Error::io("read", &self.path))?;
-        let mut buffer = Vec::new();
-        for at in first..last {
-            self.read_section(self.index[at], &mut buffer, take)?;
-        }
-        Ok(())
-    }
-
-    fn read_section(
-        &mut self,
-        section: Section,
-        buffer: &mut Vec<u8>,
-        take: &mut dyn FnMut(u128, &[u8]),
-    ) -> Result<(), Error> {
-        let (mut hash, mut left) = (Xxh3::new(), section.bytes);
-        while left > 0 {
-            let mut length = [0; 4];
-            self.file.read_exact(&mut length).map_err(Error::io("read", &self.path))?;
-            hash.update(&length);
-            let length = u64::from(u32::from_le_bytes(length));
-            left = left.checked_sub(length + 4).filter(|_| length >= 20).ok_or_else(|| self.damaged())?;
-            buffer.resize(length as usize, 0);
-            self.file.read_exact(buffer).map_err(Error::io("read", &self.path))?;
-            hash.update(buffer);
-            let content_hash = u128::from_le_bytes(std::array::from_fn(|i| buffer[i]));
-            take(content_hash, &buffer[HASH_BYTES..]);
-        }
-        if hash.digest() == section.hash { Ok(()) } else { Err(self.damaged()) }
-    }
-
-    /// The error for a document that cannot be decoded, or a checksum that does not match.
-    pub(super) fn damaged(&self) -> Error {
-        damaged(&self.path)
-    }
+    Ok(())
 }
 
 fn damaged(path: &Path) -> Error {
@@ -315,6 +285,9 @@ pub(super) fn decode(bytes: &[u8], narrow: bool, document: &mut TokenizedDocumen
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+    use std::path::PathBuf;
+
     use super::*;
 
     fn document(i: u32) -> TokenizedDocument {
@@ -346,11 +319,21 @@ mod tests {
     fn read(path: &Path, fine: Range<u32>, narrow: bool) -> Result<Vec<TokenizedDocument>, Error> {
         let mut documents = Vec::new();
         let mut intact = true;
-        PartReader::open(path)?.read(fine, &mut |hash, bytes| {
-            let mut document = TokenizedDocument { hash, ..TokenizedDocument::default() };
-            intact &= decode(bytes, narrow, &mut document).is_some();
-            documents.push(document);
-        })?;
+        let (sections, _) = read_tail(path)?;
+        let mut offset = 0;
+        for section in sections {
+            let range = offset..offset + section.bytes;
+            offset = range.end;
+            if !fine.contains(&section.fine) {
+                continue;
+            }
+            let bytes = quanci_store::read_range(path, range).expect("read");
+            read_section(path, section, &bytes, &mut |hash, bytes| {
+                let mut document = TokenizedDocument { hash, ..TokenizedDocument::default() };
+                intact &= decode(bytes, narrow, &mut document).is_some();
+                documents.push(document);
+            })?;
+        }
         assert!(intact);
         documents.sort_by_key(|document| document.hash);
         Ok(documents)
@@ -360,7 +343,7 @@ mod tests {
     fn any_run_of_buckets_comes_back() {
         for (spills, narrow) in [(false, true), (true, true), (true, false)] {
             let (_folder, path) = written(spills, narrow);
-            assert_eq!(PartReader::open(&path).expect("opened").report().records, 5);
+            assert_eq!(read_tail(&path).expect("opened").1.records, 5);
             let all = read(&path, 0..FINE_BUCKETS, narrow).expect("read");
             assert_eq!(all, (0..1000).map(document).collect::<Vec<_>>());
             let some = read(&path, 20..45, narrow).expect("read");

@@ -4,17 +4,20 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::BufWriter;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use quanci_shards::draws::{Draws, Rng};
 use quanci_shards::mask::{MaskMode, Masker, Masks};
 use quanci_shards::{FileKeys, RowRef, ShardWriter, Split, Written};
+use quanci_store::{Request, is_object, read_ranges};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::index::{self, Located};
 use super::layout::{Layout, SplitLayout};
 use super::map::{SALT_WEIGHT, part_path, salted};
-use super::part::{self, PartReader, is_narrow};
+use super::part::{self, is_narrow, read_section};
 use crate::config::PrepareSettings;
 use crate::engine::{Context, Stage};
 use crate::error::Error;
@@ -33,6 +36,8 @@ pub(super) struct Reduce<'a> {
     pub(super) vocabulary: &'a Vocabulary,
     pub(super) layout: Layout,
     pub(super) parts: &'a Path,
+    /// The index of all part files.
+    pub(super) index: PathBuf,
     pub(super) folder: PathBuf,
     pub(super) pairs: PairSettings,
     /// What ties every file to this data set.
@@ -71,10 +76,29 @@ pub(super) fn file_name(copy: u32) -> String {
     format!("copy-{copy:02}.parquet")
 }
 
+fn task_name(task: u32) -> String {
+    format!("{task:05}")
+}
+
 impl Reduce<'_> {
     /// The folder of a task.
     pub(super) fn task_folder(&self, task: u32) -> PathBuf {
-        self.folder.join(format!("{task:05}"))
+        self.folder.join(task_name(task))
+    }
+
+    /// The path of a shard in the data set.
+    pub(super) fn shard_path(&self, split: Split, shard: u32, copy: u32) -> String {
+        let (folder, shards) = match split {
+            Split::Train => (format!("copy-{copy:02}"), self.layout.train.shards),
+            Split::Validation => ("validation".to_owned(), self.layout.validation.shards),
+        };
+        format!("{folder}/part-{shard:05}-of-{shards:05}.parquet")
+    }
+
+    /// Where a copy's file goes at once, if the output is of objects: they cannot be linked into it later.
+    fn final_place(&self, split: Split, shard: u32, copy: u32) -> Option<PathBuf> {
+        let output = &self.settings.output.path;
+        is_object(output).then(|| output.join(self.shard_path(split, shard, copy)))
     }
 
     fn shard_of(&self, task: u32) -> (Split, u32, SplitLayout) {
@@ -97,7 +121,14 @@ impl Stage for Reduce<'_> {
     }
 
     fn is_done(&self, task: u32) -> Result<bool, Error> {
-        Ok(self.task_folder(task).exists())
+        work::exists(&self.task_folder(task).join(REPORT))
+    }
+
+    /// One look at the folder instead of one for each task: of objects too, a task's folder is there when its report is,
+    /// for its shards lie in the output.
+    fn missing(&self) -> Result<Vec<u32>, Error> {
+        let there = work::names(&self.folder)?;
+        Ok((0..self.count()).filter(|&task| !there.contains(&task_name(task))).collect())
     }
 
     fn run(&self, task: u32, context: &Context) -> Result<(), Error> {
@@ -108,9 +139,13 @@ impl Stage for Reduce<'_> {
         let mut writers: Vec<Copy<'_>> =
             (0..copies).map(|copy| Copy::new(self, split, copy, attempt.path())).collect::<Result<_, _>>()?;
         let mut counters = SplitCounters::default();
-        for bucket_index in layout.buckets_of(shard) {
+        let buckets = layout.buckets_of(shard);
+        let fine = layout.fine_of(buckets.start, split).start..layout.fine_of(buckets.end - 1, split).end;
+        let located = index::read(&self.index, self.layout.index, fine)?;
+        for bucket_index in buckets {
             context.stop.check()?;
-            let bucket = self.gather(layout.fine_of(bucket_index, split), &mut counters)?;
+            let fine = layout.fine_of(bucket_index, split);
+            let bucket = self.gather(&located, &fine, &mut counters, context)?;
             // As many copies at once as there are threads for this task: each holds its instances.
             let mut waiting = &mut writers[..];
             while !waiting.is_empty() {
@@ -125,25 +160,69 @@ impl Stage for Reduce<'_> {
         let files =
             context.pool.install(|| writers.into_par_iter().map(Copy::finish).collect::<Result<_, _>>())?;
         work::commit_json(&attempt.path().join(REPORT), &ReduceReport { split, shard, files, counters })?;
-        attempt.commit()
+        let place = |name: &str| {
+            let copy = (0..copies).find(|&copy| file_name(copy) == name)?;
+            self.final_place(split, shard, copy)
+        };
+        attempt.commit_folder(REPORT, place)
     }
+}
+
+/// The run of a part file's bytes that holds its documents of a bucket.
+struct Run<'a> {
+    part: u32,
+    sections: Vec<&'a Located>,
+}
+
+impl Run<'_> {
+    fn range(&self) -> Range<u64> {
+        let end = self.sections.last().map_or(0, |last| last.offset + last.section.bytes);
+        self.sections.first().map_or(0, |first| first.offset)..end
+    }
+}
+
+/// The runs of a bucket, in order of their parts.
+fn runs<'a>(located: &'a [Located], fine: &Range<u32>) -> Vec<Run<'a>> {
+    let wanted: Vec<&Located> =
+        located.iter().filter(|located| fine.contains(&located.section.fine)).collect();
+    let by_part = wanted.chunk_by(|a, b| a.part == b.part);
+    by_part.map(|sections| Run { part: sections[0].part, sections: sections.to_vec() }).collect()
 }
 
 impl Reduce<'_> {
     /// The documents of a bucket in order of their hashes, each once.
-    fn gather(&self, fine: std::ops::Range<u32>, counters: &mut SplitCounters) -> Result<Bucket, Error> {
+    fn gather(
+        &self,
+        located: &[Located],
+        fine: &Range<u32>,
+        counters: &mut SplitCounters,
+        context: &Context,
+    ) -> Result<Bucket, Error> {
         let mut gathered = Gathered::default();
-        for task in &self.plan.map {
-            let mut part = PartReader::open(&part_path(self.parts, task))?;
+        let runs = runs(located, fine);
+        let path = |run: &Run<'_>| part_path(self.parts, &self.plan.map[run.part as usize]);
+        let requests = runs.iter().map(|run| Request { path: path(run), range: run.range() });
+        let mut runs = runs.iter();
+        let failed = |request: &Request, error| Error::io("read", &request.path)(error);
+        read_ranges(requests, failed, |request, bytes| {
+            context.stop.check()?;
+            let run = runs.next().expect("as many answers as requests");
+            let corpus = self.plan.map[run.part as usize].corpus;
             // Tasks are in the order of their corpora: a repeat belongs to the first that holds it.
-            part.read(fine.clone(), &mut |hash, encoded| {
+            let mut take = |hash, encoded: &[u8]| {
                 if gathered.seen.insert(hash) || !self.settings.clean.dedup {
-                    gathered.push(hash, task.corpus, encoded);
+                    gathered.push(hash, corpus, encoded);
                 } else {
                     counters.duplicates += 1;
                 }
-            })?;
-        }
+            };
+            let first = request.range.start;
+            run.sections.iter().try_for_each(|Located { offset, section, .. }| {
+                let at = (offset - first) as usize;
+                let bytes = bytes.get(at..at + section.bytes as usize).unwrap_or_default();
+                read_section(&request.path, *section, bytes, &mut take)
+            })
+        })?;
         gathered.documents.sort_unstable_by_key(|document| (document.hash, document.source));
         counters.documents += gathered.documents.len() as u64;
         for document in &gathered.documents {
@@ -182,7 +261,7 @@ struct Gathered {
 struct GatheredDocument {
     hash: u128,
     source: u16,
-    bytes: std::ops::Range<usize>,
+    bytes: Range<usize>,
 }
 
 impl Gathered {
@@ -223,7 +302,7 @@ struct MaskStore {
 /// An instance and where its masks are.
 struct Masked {
     instance: Instance,
-    masks: std::ops::Range<u32>,
+    masks: Range<u32>,
 }
 
 impl<'a> Copy<'a> {

@@ -1,11 +1,11 @@
 //! The folder's files: each that is listed is there and has its bytes, and no other is there.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Component, Path};
 
 use quanci_shards::{MANIFEST_FILE, Manifest};
+use quanci_store::is_object;
 use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
 
@@ -42,7 +42,7 @@ fn is_inside(name: &str) -> bool {
 
 fn digest(path: &Path) -> std::io::Result<(u64, String)> {
     const BUFFER: usize = 1 << 20;
-    let mut file = File::open(path)?;
+    let mut file = quanci_store::Source::open(path)?.stream(0)?;
     let (mut sha256, mut buffer, mut bytes) = (Sha256::new(), vec![0; BUFFER], 0);
     loop {
         match file.read(&mut buffer) {
@@ -69,6 +69,9 @@ pub(super) fn find_unknown(folder: &Path, manifest: &Manifest, problems: &mut Pr
             problems.add(|| format!("{MANIFEST_FILE}: lists {name} twice"));
         }
     }
+    if is_object(folder) {
+        return find_unknown_objects(folder, &known, problems);
+    }
     for entry in WalkDir::new(folder).follow_links(true).sort_by_file_name() {
         match entry {
             Err(error) => problems.add(|| format!("a file cannot be looked at: {error}")),
@@ -79,6 +82,19 @@ pub(super) fn find_unknown(folder: &Path, manifest: &Manifest, problems: &mut Pr
                     problems.add(|| format!("{}: is no part of the data set; move it away", name.display()));
                 }
             }
+        }
+    }
+}
+
+fn find_unknown_objects(folder: &Path, known: &BTreeSet<&Path>, problems: &mut Problems) {
+    let listed = match quanci_store::list(folder) {
+        Ok(listed) => listed,
+        Err(error) => return problems.add(|| format!("the objects cannot be listed: {error}")),
+    };
+    for entry in listed {
+        let name = entry.path.strip_prefix(folder).unwrap_or(&entry.path);
+        if !known.contains(name) {
+            problems.add(|| format!("{}: is no part of the data set; move it away", name.display()));
         }
     }
 }

@@ -113,7 +113,7 @@ pub fn verify(folder: &Path) -> Verdict {
         }
     };
     verdict.sound.files = 1;
-    verdict.sound.bytes = std::fs::metadata(folder.join(MANIFEST_FILE)).map_or(0, |file| file.len());
+    verdict.sound.bytes = quanci_store::metadata(&folder.join(MANIFEST_FILE)).map_or(0, |file| file.bytes);
     let vocabulary = whole::check(folder, &manifest, &mut verdict.problems);
     files::find_unknown(folder, &manifest, &mut verdict.problems);
     let others =

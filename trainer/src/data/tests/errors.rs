@@ -4,12 +4,13 @@ use std::fs;
 
 use quanci_shards::mask::{MaskMode, Masks};
 use quanci_shards::{Manifest, Objective};
+use quanci_store::Cache;
 
 use super::data_set::{SEP, Written, change_manifest};
 use super::*;
 
 fn open(sources: &[DataSource]) -> Result<DataSets, Error> {
-    DataSets::open(sources, &MaskOverride::default())
+    DataSets::open(sources, &MaskOverride::default(), &Cache::default())
 }
 
 /// Opens a data set whose manifest was changed.
@@ -104,7 +105,8 @@ fn data_sets_that_do_not_go_together() {
 fn masks_that_are_not_there() {
     let (folder, _) = sets(&[(Spec::default(), 1.0)]);
     let masking = MaskOverride { mode: Some(MaskMode::Static), ..MaskOverride::default() };
-    let error = DataSets::open(&[source(&folder.path().join("0"), 1.0)], &masking).unwrap_err();
+    let error =
+        DataSets::open(&[source(&folder.path().join("0"), 1.0)], &masking, &Cache::default()).unwrap_err();
     assert_eq!(error.exit_code(), 2);
     assert!(error.to_string().contains("stores no masks"));
 }

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use data_set::Spec;
+use quanci_store::Cache;
 
 use super::{DataSets, GlobalBatch, Loader, LoaderSettings, MicroBatch, RowKey};
 use crate::config::{DataSettings, DataSource, MaskOverride, MicroBatch as MicroBatchSize};
@@ -26,7 +27,7 @@ fn sets(specs: &[(Spec, f64)]) -> (tempfile::TempDir, Arc<DataSets>) {
         source(&spec.write(&folder.path().join(number.to_string())), *weight)
     };
     let sources: Vec<DataSource> = specs.iter().enumerate().map(write).collect();
-    let sets = DataSets::open(&sources, &MaskOverride::default()).unwrap();
+    let sets = DataSets::open(&sources, &MaskOverride::default(), &Cache::default()).unwrap();
     (folder, Arc::new(sets))
 }
 

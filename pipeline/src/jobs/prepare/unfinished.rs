@@ -1,0 +1,48 @@
+//! The mark in an output of objects that says whose it is while it is written. A folder of this machine gets its name when it
+//! is whole, and is locked before; objects can do neither, so that reduce tasks write where the data set will be, and its
+//! manifest, which comes last, makes it one.
+
+use std::path::{Path, PathBuf};
+
+use quanci_shards::MANIFEST_FILE;
+use quanci_store::is_object;
+
+use crate::error::Error;
+use crate::work;
+
+/// The mark's name in the output.
+pub(super) const MARK: &str = "_unfinished.json";
+
+fn mark(output: &Path) -> PathBuf {
+    output.join(MARK)
+}
+
+/// Takes an output of objects for the data set `data_id`: an error if another one is being written there. With `replace`
+/// what is there is no data set from now on.
+pub(super) fn begin(output: &Path, data_id: &str, replace: bool) -> Result<(), Error> {
+    if !is_object(output) {
+        return Ok(());
+    }
+    let (path, ours) = (mark(output), serde_json::json!(data_id).to_string());
+    if replace {
+        work::remove_file(&output.join(MANIFEST_FILE))?;
+        return quanci_store::put(&path, ours.as_bytes()).map_err(Error::io("write", &path));
+    }
+    if quanci_store::put_new(&path, ours.as_bytes()).map_err(Error::io("write", &path))? {
+        return Ok(());
+    }
+    let theirs: String = work::read_json(&path)?;
+    if theirs == data_id {
+        return Ok(());
+    }
+    let message = format!(
+        "another data set (data id {theirs}) is being written here, or was begun and given up; name another \
+         `output.path`, or take its place with --force"
+    );
+    Err(Error::Output { path: output.to_path_buf(), message })
+}
+
+/// The data set is whole.
+pub(super) fn end(output: &Path) -> Result<(), Error> {
+    if is_object(output) { work::remove_file(&mark(output)) } else { Ok(()) }
+}
