@@ -3,7 +3,7 @@
 use crate::error::Error;
 
 /// The keys and values of `--FLAG KEY=VALUE` arguments, in their order; every one that is not so written is told.
-pub fn pairs(flag: &str, arguments: &[String]) -> Result<Vec<(String, String)>, Error> {
+pub(super) fn pairs(flag: &str, arguments: &[String]) -> Result<Vec<(String, String)>, Error> {
     let mut pairs = Vec::new();
     let mut problems = Vec::new();
     for argument in arguments {
@@ -11,7 +11,8 @@ pub fn pairs(flag: &str, arguments: &[String]) -> Result<Vec<(String, String)>, 
             Some((key, value)) if is_key(key) && !value.is_empty() && !value.contains('\n') => {
                 pairs.push((key.to_owned(), value.to_owned()));
             }
-            _ => problems.push(format!("--{flag} {argument:?}: write --{flag} KEY=VALUE, such as {}", example(flag))),
+            _ => problems
+                .push(format!("--{flag} {argument:?}: write --{flag} KEY=VALUE, such as {}", example(flag))),
         }
     }
     if problems.is_empty() { Ok(pairs) } else { Err(Error::Settings(problems)) }

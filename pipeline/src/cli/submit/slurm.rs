@@ -7,7 +7,9 @@ use super::{recipe, stem};
 use crate::cli::jobs::plan;
 use crate::cli::output::Output;
 use crate::cli::{Common, Run};
-use crate::engine::slurm::{Batch, Elements, Jobs, Options, commands, max_array_size, queued, script, submit};
+use crate::engine::slurm::{
+    Batch, Elements, Jobs, Options, commands, max_array_size, queued, script, submit,
+};
 use crate::engine::{shell, slurm};
 use crate::error::Error;
 use crate::jobs::Job;
@@ -25,7 +27,7 @@ pub(in crate::cli) fn slurm(kind: JobKind, run: &Run, common: &Common, output: &
         job.begin()?;
     }
     let from_scratch = run.force && run.engine.dry_run;
-    let batches = batches(&job, from_scratch, run.engine.workers)?;
+    let batches = batches(&job, from_scratch, run.engine.workers.unwrap_or(1000))?;
     if run.engine.dry_run {
         show(&submission, &batches, output);
     } else if batches.is_empty() {
@@ -42,7 +44,9 @@ pub(in crate::cli) fn slurm(kind: JobKind, run: &Run, common: &Common, output: &
 fn planned(kind: JobKind, run: &Run, common: &Common, output: &Output) -> Result<Plan, Error> {
     let recipe = recipe(kind, run, common)?;
     if run.engine.dry_run && Paths::of(&recipe, &recipe.path)?.has_stdin() {
-        return Err(Error::settings("--dry-run writes nothing, and standard input must be kept to be planned: name a file"));
+        return Err(Error::settings(
+            "--dry-run writes nothing, and standard input must be kept to be planned: name a file",
+        ));
     }
     let (mut plan, warnings) = plan(recipe)?;
     plan.replace = run.force;
@@ -57,7 +61,10 @@ fn submission(run: &Run, job: &Job, options: Options) -> Result<slurm::Run, Erro
         None => std::env::current_exe().map_err(Error::io("find", "this program"))?,
     };
     let folder = full(job.folder())?;
-    let name = format!("quanci-{}", stem(&run.config).replace(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)), "-"));
+    let name = format!(
+        "quanci-{}",
+        stem(&run.config).replace(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)), "-")
+    );
     Ok(slurm::Run { name, program, plan: folder.join("plan.json"), folder: folder.join("slurm"), options })
 }
 
@@ -144,7 +151,11 @@ fn tell(submission: &slurm::Run, jobs: &Jobs, run: &Run, output: &Output) {
     output.message(format_args!("follow:  {}", shell::line(["quanci", "status", "--plan", &plan])));
     output.message(format_args!("         squeue --jobs={ids}"));
     output.message(format_args!("logs:    {}", submission.folder.display()));
-    output.message(format_args!("resume:  the same command, once no job of {} is in the queue", run.config.display()));
-    let jobs: Vec<_> = jobs.0.iter().map(|(stage, id)| serde_json::json!({ "stage": stage, "id": id })).collect();
+    output.message(format_args!(
+        "resume:  the same command, once no job of {} is in the queue",
+        run.config.display()
+    ));
+    let jobs: Vec<_> =
+        jobs.0.iter().map(|(stage, id)| serde_json::json!({ "stage": stage, "id": id })).collect();
     output.json(&serde_json::json!({ "ok": true, "plan": submission.plan, "jobs": jobs }));
 }

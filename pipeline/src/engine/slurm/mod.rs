@@ -60,7 +60,9 @@ impl Elements {
         let most = workers.min(max_array_size.saturating_sub(1)).max(1);
         match missing {
             _ if width <= 1 => Elements::One,
-            Some(tasks) if tasks.len() <= most as usize && tasks.iter().all(|&task| task < max_array_size) => {
+            Some(tasks)
+                if tasks.len() <= most as usize && tasks.iter().all(|&task| task < max_array_size) =>
+            {
                 Elements::Tasks(tasks)
             }
             Some(tasks) => Elements::Shares((tasks.len() as u32).min(most)),

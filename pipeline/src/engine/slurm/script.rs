@@ -14,6 +14,11 @@ pub fn script(run: &Run, batch: &Batch) -> String {
         Elements::Tasks(_) => "\"$SLURM_ARRAY_TASK_ID\"".to_owned(),
         Elements::Shares(shares) => format!("\"$SLURM_ARRAY_TASK_ID\" --of {shares}"),
     };
+    // An array and its last element share their bare id: requeued by it, all elements would start over.
+    let job = match &batch.elements {
+        Elements::One => "$SLURM_JOB_ID",
+        _ => "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID",
+    };
     let program = quoted(&run.program.to_string_lossy()).into_owned();
     let plan = line(["--plan", &run.plan.to_string_lossy(), "--stage", batch.stage]);
     format!(
@@ -30,7 +35,7 @@ restarts=${{SLURM_RESTART_COUNT:-0}}
 if {{ [ "$code" = 75 ] || [ "$code" = 143 ]; }} && [ "$restarts" -lt {RESTARTS} ]; then
     echo "exit code $code: start $((restarts + 1)) of {RESTARTS} again" >&2
     # Slurm ends this script once it has taken the job back.
-    scontrol requeue "$SLURM_JOB_ID" && sleep 300
+    scontrol requeue "{job}" && sleep 300
 fi
 exit "$code"
 "#,

@@ -123,7 +123,11 @@ pub fn queued(jobs: &Jobs) -> Vec<String> {
     let Ok(listed) = listed.map(|done| String::from_utf8_lossy(&done.stdout).into_owned()) else {
         return Vec::new();
     };
-    jobs.ids().into_iter().filter(|id| listed.split_whitespace().any(|word| word == *id)).map(str::to_owned).collect()
+    jobs.ids()
+        .into_iter()
+        .filter(|id| listed.split_whitespace().any(|word| word == *id))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Slurm's own limit of array indices: `MaxArraySize`, or its default where nobody can be asked.
