@@ -5,10 +5,12 @@ mod bad_input;
 mod compat;
 mod formats;
 mod kills;
+mod kubernetes;
 mod labels;
 mod layers;
 mod same_bytes;
 mod settings;
+mod slurm;
 mod tasks;
 mod vocab;
 
