@@ -24,10 +24,10 @@ pub(super) struct EngineArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) workers: Option<u32>,
     /// slurm: an option of sbatch, such as partition=cpu or time=4:00:00 (repeatable)
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", allow_hyphen_values = true)]
     pub(super) slurm: Vec<String>,
     /// kubernetes: image, namespace, cpu, memory, volume=CLAIM:/MOUNT, secret=NAME, service-account, user (repeatable)
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", allow_hyphen_values = true)]
     pub(super) kubernetes: Vec<String>,
     /// kubernetes: the folder to write the manifests to
     #[arg(long, value_name = "DIR", default_value = "kubernetes")]
