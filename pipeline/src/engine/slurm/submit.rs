@@ -119,7 +119,7 @@ pub fn queued(jobs: &Jobs) -> Vec<String> {
         return Vec::new();
     }
     let ids = format!("--jobs={}", jobs.ids().join(","));
-    let listed = Command::new("squeue").args(["--noheader", "--format=%F", &ids]).output();
+    let listed = Command::new("squeue").args(["--me", "--noheader", "--format=%F", &ids]).output();
     let Ok(listed) = listed.map(|done| String::from_utf8_lossy(&done.stdout).into_owned()) else {
         return Vec::new();
     };
