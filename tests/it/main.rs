@@ -5,11 +5,13 @@ mod bad_input;
 mod compat;
 mod formats;
 mod kills;
+mod kubernetes;
 mod labels;
 mod layers;
 mod objects;
 mod same_bytes;
 mod settings;
+mod slurm;
 mod tasks;
 mod vocab;
 

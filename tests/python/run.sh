@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Reads quanci's data sets from Python: prepares small ones from corpora/samples and opens them with pyarrow, polars,
-# DuckDB, Hugging Face datasets, tokenizers and transformers, in a virtual environment of its own (.venv, made once).
+# DuckDB, Hugging Face datasets, tokenizers and transformers, in a virtual environment of its own (.venv, made once). Checks
+# the manifests for Kubernetes by its schema, too.
 # Arguments go to pytest. The forward pass through BertForPreTraining runs where .venv has torch:
 #   .venv/bin/pip install torch
 set -euo pipefail

@@ -20,15 +20,18 @@ pub(super) struct EngineArgs {
     /// Where this program lies on the cluster's nodes, if not where it lies here
     #[arg(long, value_name = "PATH")]
     pub(super) program: Option<PathBuf>,
-    /// slurm, kubernetes: elements of a job array, or pods of a job, at most
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    pub(super) workers: u32,
+    /// slurm, kubernetes: elements of a job array (1000, if nothing is said), or pods of a Job (16), at most
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) workers: Option<u32>,
     /// slurm: an option of sbatch, such as partition=cpu or time=4:00:00 (repeatable)
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", allow_hyphen_values = true)]
     pub(super) slurm: Vec<String>,
-    /// kubernetes: image, namespace, cpu, memory, volume=CLAIM:/MOUNT, secret=NAME (repeatable)
-    #[arg(long, value_name = "KEY=VALUE")]
+    /// kubernetes: image, namespace, cpu, memory, volume=CLAIM:/MOUNT, secret=NAME, service-account, user (repeatable)
+    #[arg(long, value_name = "KEY=VALUE", allow_hyphen_values = true)]
     pub(super) kubernetes: Vec<String>,
+    /// kubernetes: the folder to write the manifests to
+    #[arg(long, value_name = "DIR", default_value = "kubernetes")]
+    pub(super) manifests: PathBuf,
     /// slurm, kubernetes: show what would be submitted, and submit nothing
     #[arg(long)]
     pub(super) dry_run: bool,

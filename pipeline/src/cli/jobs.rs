@@ -8,8 +8,9 @@ use std::time::Instant;
 use quanci_shards::{Manifest, Split};
 
 use super::display::Display;
+use super::engines::EngineName;
 use super::output::{Output, from_here};
-use super::{Common, Run};
+use super::{Common, Run, submit};
 use crate::engine::{Context, Local};
 use crate::error::Error;
 use crate::jobs::prepare::PrepareJob;
@@ -21,6 +22,11 @@ use crate::tally::Counters;
 
 /// `quanci prepare`.
 pub(super) fn prepare(run: &Run, common: &Common, output: &Output) -> Result<(), Error> {
+    match run.engine.engine {
+        EngineName::Slurm => return submit::slurm(JobKind::Prepare, run, common, output),
+        EngineName::Kubernetes => return submit::kubernetes(JobKind::Prepare, run, common, output),
+        _ => {}
+    }
     let begun = Instant::now();
     let recipe = Recipe::read(&run.config, &common.overrides, run.out.as_deref())?;
     let (mut plan, settings) = PrepareJob::plan(recipe)?;
@@ -48,6 +54,11 @@ pub(super) fn prepare(run: &Run, common: &Common, output: &Output) -> Result<(),
 
 /// `quanci vocab`.
 pub(super) fn vocab(run: &Run, common: &Common, output: &Output) -> Result<(), Error> {
+    match run.engine.engine {
+        EngineName::Slurm => return submit::slurm(JobKind::Vocab, run, common, output),
+        EngineName::Kubernetes => return submit::kubernetes(JobKind::Vocab, run, common, output),
+        _ => {}
+    }
     let recipe = Recipe::read(&run.config, &common.overrides, run.out.as_deref())?;
     let mut plan = VocabJob::plan(recipe)?;
     plan.replace = run.force;

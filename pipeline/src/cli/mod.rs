@@ -5,6 +5,7 @@ mod engines;
 mod jobs;
 mod output;
 mod parent;
+mod submit;
 mod tasks;
 mod view;
 

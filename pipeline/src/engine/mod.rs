@@ -2,7 +2,9 @@
 
 pub mod kubernetes;
 mod local;
+mod options;
 pub mod ray;
+pub mod shell;
 pub mod slurm;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

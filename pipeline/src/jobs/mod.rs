@@ -44,6 +44,32 @@ impl Job {
         }
     }
 
+    /// How many tasks of a stage are worth running side by side, said before its tasks can be counted.
+    pub fn width(&self, stage: &str) -> u32 {
+        match self {
+            Job::Prepare(job) => job.width(stage),
+            Job::Vocab(job) => job.width(stage),
+        }
+    }
+
+    /// True once the output is there, whatever became of the work it was made from.
+    pub fn is_finished(&self) -> Result<bool, Error> {
+        let last = self.stages().last().expect("a job has stages");
+        match self.stage(last) {
+            Ok(stage) => stage.is_done(0),
+            Err(Error::Retry(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What comes before the first task: an error where the output is somebody else's, and with `--force` a clean start.
+    pub fn begin(&self) -> Result<(), Error> {
+        match self {
+            Job::Prepare(job) => job.begin(),
+            Job::Vocab(job) => job.begin(),
+        }
+    }
+
     /// Where this plan's own work is kept.
     pub fn folder(&self) -> &Path {
         match self {

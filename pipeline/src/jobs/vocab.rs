@@ -110,10 +110,7 @@ impl VocabJob {
         begin: &mut dyn FnMut(&dyn Stage),
     ) -> Result<VocabReport, Error> {
         let _lock = work::lock(&self.run.work, &self.run.path)?;
-        if self.plan.replace {
-            work::remove_folder(&self.folder)?;
-            self.plan.map.iter().try_for_each(|task| work::remove_folder(&self.counts(task)))?;
-        }
+        self.begin()?;
         work::sweep(&self.all_counts, "")?;
         for name in STAGES {
             let stage = self.stage(name)?;
@@ -121,6 +118,20 @@ impl VocabJob {
             engine.execute(&*stage, context)?;
         }
         work::read_json(&self.report_path())
+    }
+
+    /// What comes before the first task: with `--force`, a clean start.
+    pub fn begin(&self) -> Result<(), Error> {
+        if !self.plan.replace {
+            return Ok(());
+        }
+        work::remove_folder(&self.folder)?;
+        self.plan.map.iter().try_for_each(|task| work::remove_folder(&self.counts(task)))
+    }
+
+    /// How many tasks of a stage are worth running side by side.
+    pub fn width(&self, stage: &str) -> u32 {
+        if stage == "count" { self.plan.map.len() as u32 } else { 1 }
     }
 
     fn counts(&self, task: &MapTask) -> PathBuf {

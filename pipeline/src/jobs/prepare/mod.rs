@@ -253,12 +253,8 @@ impl PrepareJob {
     ) -> Result<Manifest, Error> {
         let output = &self.settings.output;
         let _lock = work::lock(&output.work, &output.path)?;
-        if self.plan.replace {
-            self.forget()?;
-        }
+        self.begin()?;
         self.sweep()?;
-        let same_settings = |manifest: &Manifest| manifest.settings == self.canonical;
-        commit::check_output(&output.path, self.plan.replace, &same_settings)?;
         if let Some(finished) = self.finished()? {
             return Ok(finished);
         }
@@ -276,6 +272,23 @@ impl PrepareJob {
         }
         self.tidy()?;
         Ok(Manifest::read(&output.path)?)
+    }
+
+    /// What comes before the first task: an error where the output is somebody else's, and with `--force` a clean start.
+    pub fn begin(&self) -> Result<(), Error> {
+        let same_settings = |manifest: &Manifest| manifest.settings == self.canonical;
+        commit::check_output(&self.settings.output.path, self.plan.replace, &same_settings)?;
+        if self.plan.replace { self.forget() } else { Ok(()) }
+    }
+
+    /// How many tasks of a stage are worth running side by side, said before its tasks can be counted.
+    pub fn width(&self, stage: &str) -> u32 {
+        let output = &self.settings.output;
+        match stage {
+            "map" => self.plan.map.len() as u32,
+            "reduce" => output.shards + u32::from(output.validation > 0.0),
+            _ => 1,
+        }
     }
 
     /// The manifest of the output, if it is this job's.

@@ -1,0 +1,151 @@
+//! `--engine kubernetes`: writes the manifests of a run, whose inputs only the cluster's pods see, and says what to do
+//! with them.
+
+use std::path::{Path, PathBuf};
+
+use super::paths::Paths;
+use super::{recipe, stem};
+use crate::cli::output::{Output, from_here};
+use crate::cli::{Common, Run};
+use crate::engine::kubernetes::{ManifestFile, Options, SETTINGS_FILE, SETTINGS_FOLDER, files, name};
+use crate::engine::{kubernetes, shell};
+use crate::error::Error;
+use crate::jobs::{prepare, vocab};
+use crate::plan::{JobKind, Recipe};
+use crate::work;
+
+/// Pods of a Job, unless `--workers` says another number.
+const PODS: u32 = 16;
+
+/// `quanci prepare` and `quanci vocab` with `--engine kubernetes`.
+pub(in crate::cli) fn kubernetes(
+    kind: JobKind,
+    run: &Run,
+    common: &Common,
+    output: &Output,
+) -> Result<(), Error> {
+    if run.force {
+        return Err(Error::settings(
+            "--force is not for Kubernetes, where nothing is removed from afar: remove the output, or name another",
+        ));
+    }
+    let options = Options::parse(&run.engine.kubernetes)?;
+    let recipe = Recipe { out: run.out.clone(), ..recipe(kind, run, common)? };
+    let paths = Paths::of(&recipe, &Path::new(SETTINGS_FOLDER).join(SETTINGS_FILE))?;
+    check(&paths, run.out.as_deref(), &options)?;
+    let files = files(&written_down(kind, run, recipe, &paths, options)?)?;
+    if run.engine.dry_run {
+        files
+            .iter()
+            .for_each(|ManifestFile { name, text }| output.result(format_args!("==> {name} <==\n{text}")));
+    } else {
+        write(&files, &run.engine.manifests)?;
+        tell(run, output);
+    }
+    let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    output.json(&serde_json::json!({ "ok": true, "folder": run.engine.manifests, "files": names }));
+    Ok(())
+}
+
+/// Where a path of the settings leads in a pod.
+enum Place {
+    Url(String),
+    Absolute(PathBuf),
+    Relative(PathBuf),
+}
+
+impl Place {
+    fn of(path: &Path) -> Place {
+        let inner = path.strip_prefix(SETTINGS_FOLDER).unwrap_or(path);
+        let text = inner.to_string_lossy();
+        match text.split_once(":/") {
+            Some((scheme, rest)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+                Place::Url(format!("{scheme}://{}", rest.trim_start_matches('/')))
+            }
+            _ if inner.is_relative() => Place::Relative(inner.to_path_buf()),
+            _ => Place::Absolute(inner.to_path_buf()),
+        }
+    }
+}
+
+/// Every path that no pod would find, or whose content would go with its pod.
+fn check(paths: &Paths, out: Option<&Path>, options: &Options) -> Result<(), Error> {
+    let mut problems = Vec::new();
+    for (key, path) in paths.all() {
+        let key = if out.is_some() && *key == paths.output.0 { "--out" } else { key };
+        match Place::of(path) {
+            // A work folder beside a relative output is no second problem.
+            Place::Relative(path) if *key == *paths.work.0 && path.ends_with(".work") => {}
+            Place::Relative(path) => problems.push(format!(
+                "`{key}` is the relative path {}: pods know neither this folder nor that of the settings; write an absolute \
+                 path in a volume, or a URL such as s3://BUCKET/…",
+                path.display()
+            )),
+            _ => {}
+        }
+    }
+    for (key, path) in [&paths.output, &paths.work] {
+        if let Place::Absolute(path) = Place::of(path)
+            && !options.is_in_volume(&path)
+        {
+            problems.push(format!(
+                "`{key}` is {}, which lies in no volume and would go with its pod: mount one with --kubernetes \
+                 volume=CLAIM:/MOUNT",
+                path.display()
+            ));
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Error::Settings(problems)) }
+}
+
+fn written_down(
+    kind: JobKind,
+    run: &Run,
+    recipe: Recipe,
+    paths: &Paths,
+    options: Options,
+) -> Result<kubernetes::Run, Error> {
+    let pods = run.engine.workers.unwrap_or(PODS);
+    let contents = format!("{recipe:?}{options:?}{pods}{:?}", run.engine.program);
+    let name = name(&stem(&run.config), &contents);
+    let mut plan_arguments: Vec<String> =
+        recipe.overrides.iter().flat_map(|value| ["--set".to_owned(), value.clone()]).collect();
+    if let Some(out) = &recipe.out {
+        plan_arguments.extend(["--out".to_owned(), out.display().to_string()]);
+    }
+    let plan = match Place::of(&paths.work.1.join(format!("{name}.plan.json"))) {
+        Place::Url(url) => url,
+        Place::Absolute(path) | Place::Relative(path) => path.display().to_string(),
+    };
+    let program = run.engine.program.as_ref().map_or("quanci".to_owned(), |path| path.display().to_string());
+    let stages: &[&'static str] = match kind {
+        JobKind::Prepare => &prepare::STAGES,
+        JobKind::Vocab => &vocab::STAGES,
+    };
+    let stages = stages.iter().map(|&stage| (stage, width(stage, pods))).collect();
+    Ok(kubernetes::Run { name, program, settings: recipe.text, plan_arguments, plan, stages, options })
+}
+
+/// Pods of a stage: how many tasks it will have is not known here.
+fn width(stage: &str, pods: u32) -> u32 {
+    if matches!(stage, "map" | "count" | "reduce") { pods } else { 1 }
+}
+
+fn write(files: &[ManifestFile], folder: &Path) -> Result<(), Error> {
+    for ManifestFile { name, text } in files {
+        work::commit_file(&folder.join(name), |file| std::io::Write::write_all(file, text.as_bytes()))?;
+    }
+    Ok(())
+}
+
+fn tell(run: &Run, output: &Output) {
+    let folder = from_here(&run.engine.manifests).to_string();
+    let file = |name: &str| shell::quoted(&format!("{folder}/{name}")).into_owned();
+    output.result(format_args!("manifests: {folder}"));
+    output.message(format_args!(
+        "image:   docker build --file {} --tag IMAGE .   (in quanci's repository), then push it",
+        file("Containerfile")
+    ));
+    output.message(format_args!("run:     bash {}", file("apply.sh")));
+    output.message("resume:  the same");
+}

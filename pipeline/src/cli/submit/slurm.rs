@@ -1,0 +1,161 @@
+//! `--engine slurm`: plans here, submits a job for each stage that is not done, and tells how to follow them.
+
+use std::path::{Path, PathBuf, absolute};
+
+use super::paths::Paths;
+use super::{recipe, stem};
+use crate::cli::jobs::plan;
+use crate::cli::output::Output;
+use crate::cli::{Common, Run};
+use crate::engine::slurm::{
+    Batch, Elements, Jobs, Options, commands, max_array_size, queued, script, submit,
+};
+use crate::engine::{shell, slurm};
+use crate::error::Error;
+use crate::jobs::Job;
+use crate::plan::{JobKind, Plan};
+use crate::work;
+
+/// `quanci prepare` and `quanci vocab` with `--engine slurm`.
+pub(in crate::cli) fn slurm(kind: JobKind, run: &Run, common: &Common, output: &Output) -> Result<(), Error> {
+    let options = Options::parse(&run.engine.slurm)?;
+    let plan = planned(kind, run, common, output)?;
+    let job = Job::open(plan.clone())?;
+    let submission = submission(run, &job, options)?;
+    if !run.engine.dry_run {
+        still_queued(&earlier(&submission)?, &submission)?;
+        job.begin()?;
+    }
+    let from_scratch = run.force && run.engine.dry_run;
+    let batches = batches(&job, from_scratch, run.engine.workers.unwrap_or(1000))?;
+    if run.engine.dry_run {
+        show(&submission, &batches, output);
+    } else if batches.is_empty() {
+        output.result(format_args!("finished already: {}", finished(&submission)));
+        output.json(&serde_json::json!({ "ok": true, "plan": submission.plan, "jobs": [] }));
+    } else {
+        let jobs = hand_over(&plan, &submission, &batches)?;
+        tell(&submission, &jobs, run, output);
+    }
+    Ok(())
+}
+
+/// The plan, made on this machine, which sees the same files as the nodes.
+fn planned(kind: JobKind, run: &Run, common: &Common, output: &Output) -> Result<Plan, Error> {
+    let recipe = recipe(kind, run, common)?;
+    if run.engine.dry_run && Paths::of(&recipe, &recipe.path)?.has_stdin() {
+        return Err(Error::settings(
+            "--dry-run writes nothing, and standard input must be kept to be planned: name a file",
+        ));
+    }
+    let (mut plan, warnings) = plan(recipe)?;
+    plan.replace = run.force;
+    warnings.iter().chain(&plan.warnings).for_each(|warning| output.warning(warning));
+    Ok(plan)
+}
+
+fn submission(run: &Run, job: &Job, options: Options) -> Result<slurm::Run, Error> {
+    let full = |path: &Path| absolute(path).map_err(Error::io("find", path));
+    let program = match &run.engine.program {
+        Some(program) => full(program)?,
+        None => std::env::current_exe().map_err(Error::io("find", "this program"))?,
+    };
+    let folder = full(job.folder())?;
+    let name = format!(
+        "quanci-{}",
+        stem(&run.config).replace(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)), "-")
+    );
+    Ok(slurm::Run { name, program, plan: folder.join("plan.json"), folder: folder.join("slurm"), options })
+}
+
+/// A job for each stage that is not done.
+fn batches(job: &Job, from_scratch: bool, workers: u32) -> Result<Vec<Batch>, Error> {
+    let max_array_size = max_array_size();
+    let mut batches = Vec::new();
+    if !from_scratch && job.is_finished()? {
+        return Ok(batches);
+    }
+    for stage in job.stages() {
+        let width = job.width(stage);
+        let missing = match job.stage(stage) {
+            Ok(stage) if from_scratch => Some((0..stage.count()).collect()),
+            Ok(stage) => Some(stage.missing()?),
+            Err(Error::Retry(_)) => None,
+            Err(error) => return Err(error),
+        };
+        if missing.as_ref().is_none_or(|missing: &Vec<u32>| !missing.is_empty()) {
+            let elements = Elements::new(missing, width, workers, max_array_size);
+            batches.push(Batch { stage, elements });
+        }
+    }
+    Ok(batches)
+}
+
+/// Writes plan and scripts, and submits them.
+fn hand_over(plan: &Plan, submission: &slurm::Run, batches: &[Batch]) -> Result<Jobs, Error> {
+    work::commit_json(&submission.plan, plan)?;
+    for batch in batches {
+        let text = script(submission, batch);
+        let path = submission.folder.join(format!("{}.sh", batch.stage));
+        work::commit_file(&path, |file| std::io::Write::write_all(file, text.as_bytes()))?;
+    }
+    let jobs = submit(submission, batches)?;
+    work::commit_json(&jobs_path(submission), &jobs)?;
+    Ok(jobs)
+}
+
+fn jobs_path(submission: &slurm::Run) -> PathBuf {
+    submission.folder.join("jobs.json")
+}
+
+/// The jobs that the last submission of this run made.
+fn earlier(submission: &slurm::Run) -> Result<Jobs, Error> {
+    let path = jobs_path(submission);
+    if work::exists(&path)? { work::read_json(&path) } else { Ok(Jobs::default()) }
+}
+
+/// Twice the same work side by side would do no harm and no good.
+fn still_queued(earlier: &Jobs, submission: &slurm::Run) -> Result<(), Error> {
+    let queued = queued(earlier);
+    if queued.is_empty() {
+        return Ok(());
+    }
+    let (plan, ids) = (submission.plan.to_string_lossy(), queued.join(" "));
+    Err(Error::Retry(format!(
+        "this run is in the queue already (jobs {ids}). Follow it with: {}\nTo submit it anew, cancel it first: scancel {ids}",
+        shell::line(["quanci", "status", "--plan", &plan])
+    )))
+}
+
+fn show(submission: &slurm::Run, batches: &[Batch], output: &Output) {
+    if batches.is_empty() {
+        output.result(format_args!("finished already: {}", finished(submission)));
+    }
+    for batch in batches {
+        output.result(format_args!("# {}/{}.sh", submission.folder.display(), batch.stage));
+        output.result(script(submission, batch));
+    }
+    output.result(commands(submission, batches).trim_end());
+}
+
+fn finished(submission: &slurm::Run) -> String {
+    format!("all tasks of {} are done, and nothing was submitted", submission.plan.display())
+}
+
+fn tell(submission: &slurm::Run, jobs: &Jobs, run: &Run, output: &Output) {
+    for (stage, id) in &jobs.0 {
+        output.result(format_args!("{stage:>8}: job {id}"));
+    }
+    let plan = submission.plan.to_string_lossy();
+    let ids = jobs.ids().join(",");
+    output.message(format_args!("follow:  {}", shell::line(["quanci", "status", "--plan", &plan])));
+    output.message(format_args!("         squeue --jobs={ids}"));
+    output.message(format_args!("logs:    {}", submission.folder.display()));
+    output.message(format_args!(
+        "resume:  the same command, once no job of {} is in the queue",
+        run.config.display()
+    ));
+    let jobs: Vec<_> =
+        jobs.0.iter().map(|(stage, id)| serde_json::json!({ "stage": stage, "id": id })).collect();
+    output.json(&serde_json::json!({ "ok": true, "plan": submission.plan, "jobs": jobs }));
+}

@@ -1,0 +1,140 @@
+//! sbatch, and the commands around it.
+
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Batch, Elements, Run};
+use crate::engine::shell::line;
+use crate::error::Error;
+
+/// The jobs of a run: stage and job id, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Jobs(pub Vec<(String, String)>);
+
+impl Jobs {
+    /// The ids alone.
+    pub fn ids(&self) -> Vec<&str> {
+        self.0.iter().map(|(_, id)| id.as_str()).collect()
+    }
+}
+
+/// What sbatch is given for a stage; `after` is the job it waits for.
+fn arguments(run: &Run, batch: &Batch, after: Option<&str>) -> Vec<String> {
+    // Paths of logs are relative, for a `%` in a path would be taken for one of sbatch's own patterns.
+    let log = if batch.elements == Elements::One { "%x-%j.log" } else { "%x-%A_%a.log" };
+    let mut arguments: Vec<String> = [
+        "--parsable",
+        "--nodes=1",
+        "--ntasks=1",
+        "--requeue",
+        "--open-mode=append",
+        "--signal=TERM@60",
+        &format!("--output={log}"),
+        &format!("--job-name={}-{}", run.name, batch.stage),
+        &format!("--chdir={}", run.folder.display()),
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    arguments.extend(batch.elements.array().map(|array| format!("--array={array}")));
+    arguments.extend_from_slice(run.options.arguments());
+    if let Some(after) = after {
+        arguments.push(format!("--dependency=afterok:{after}"));
+        arguments.push("--kill-on-invalid-dep=yes".to_owned());
+    }
+    arguments.push(script_path(run, batch).display().to_string());
+    arguments
+}
+
+/// Where a stage's script lies.
+pub(super) fn script_path(run: &Run, batch: &Batch) -> PathBuf {
+    run.folder.join(format!("{}.sh", batch.stage))
+}
+
+/// The commands that submit the stages, for people to read and for a shell to run.
+pub fn commands(run: &Run, batches: &[Batch]) -> String {
+    let mut text = String::new();
+    let mut before: Option<&str> = None;
+    for batch in batches {
+        let arguments = arguments(run, batch, before.map(|_| "JOB"));
+        let sbatch = line(std::iter::once("sbatch").chain(arguments.iter().map(String::as_str)));
+        // The id of the job before is known to the shell alone.
+        let sbatch = sbatch.replace("afterok:JOB", &format!("afterok:${}", before.unwrap_or_default()));
+        text += &format!("{}=$({sbatch})\n", batch.stage);
+        before = Some(batch.stage);
+    }
+    text
+}
+
+/// Submits the stages, whose scripts are written. If one is refused, those before it are cancelled: nothing of the run stays.
+pub fn submit(run: &Run, batches: &[Batch]) -> Result<Jobs, Error> {
+    let mut jobs = Jobs::default();
+    for batch in batches {
+        let after = jobs.0.last().map(|(_, id)| id.as_str());
+        match sbatch(&arguments(run, batch, after), batch.stage) {
+            Ok(id) => jobs.0.push((batch.stage.to_owned(), id)),
+            Err(error) => return Err(take_back(&jobs, error)),
+        }
+    }
+    Ok(jobs)
+}
+
+fn sbatch(arguments: &[String], stage: &str) -> Result<String, Error> {
+    let done = Command::new("sbatch").args(arguments).output().map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Error::settings(
+            "sbatch is not on PATH: run this on a login node of the cluster, or see what would be submitted with --dry-run",
+        ),
+        _ => Error::io("run", "sbatch")(error),
+    })?;
+    let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    // `--parsable` prints the id, and the cluster's name where there are several.
+    let id = out.trim().split(';').next().unwrap_or_default();
+    if done.status.success() && !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(id.to_owned());
+    }
+    let said = if err.trim().is_empty() { out.trim() } else { err.trim() };
+    Err(Error::settings(format!("sbatch refused the stage {stage}: {said}")))
+}
+
+/// Cancels what was submitted, and adds to the error how that went.
+fn take_back(jobs: &Jobs, error: Error) -> Error {
+    let ids = jobs.ids();
+    if ids.is_empty() {
+        return error;
+    }
+    let cancelled = Command::new("scancel").args(&ids).output().is_ok_and(|done| done.status.success());
+    let ids = ids.join(" ");
+    Error::settings(if cancelled {
+        format!("{error}; the stages before it (jobs {ids}) were cancelled: mend --slurm and run again")
+    } else {
+        format!("{error}; cancel the stages before it: scancel {ids}")
+    })
+}
+
+/// Those of the jobs that wait or run. Slurm forgets jobs some minutes after their end, and says so by an error.
+pub fn queued(jobs: &Jobs) -> Vec<String> {
+    if jobs.0.is_empty() {
+        return Vec::new();
+    }
+    let ids = format!("--jobs={}", jobs.ids().join(","));
+    let listed = Command::new("squeue").args(["--me", "--noheader", "--format=%F", &ids]).output();
+    let Ok(listed) = listed.map(|done| String::from_utf8_lossy(&done.stdout).into_owned()) else {
+        return Vec::new();
+    };
+    jobs.ids()
+        .into_iter()
+        .filter(|id| listed.split_whitespace().any(|word| word == *id))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Slurm's own limit of array indices: `MaxArraySize`, or its default where nobody can be asked.
+pub fn max_array_size() -> u32 {
+    const DEFAULT: u32 = 1001;
+    let Ok(shown) = Command::new("scontrol").args(["show", "config"]).output() else { return DEFAULT };
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    let value = shown.lines().find_map(|line| line.strip_prefix("MaxArraySize")?.split_once('='));
+    value.and_then(|(_, value)| value.trim().parse().ok()).unwrap_or(DEFAULT)
+}
