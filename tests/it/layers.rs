@@ -16,7 +16,7 @@ const ROWS: [(&str, Rows); 2] = [
             &["error"],
             &["document", "counters", "stop", "progress"],
             &["tally", "config", "work"],
-            &["readers", "vocab"],
+            &["readers", "vocab", "failures"],
             &["plan", "steps"],
             &["engine"],
             &["jobs"],

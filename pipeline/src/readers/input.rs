@@ -71,7 +71,7 @@ pub fn look(path: &Path, settings: &ReadSettings) -> Result<Input, Error> {
 
 impl Input {
     /// An error unless size and time are as they were.
-    pub(super) fn check_unchanged(&self) -> Result<(), Error> {
+    pub fn check_unchanged(&self) -> Result<(), Error> {
         if state(&self.path)? == (self.bytes, self.modified) {
             return Ok(());
         }
