@@ -7,6 +7,7 @@ mod formats;
 mod kills;
 mod labels;
 mod layers;
+mod ray;
 mod same_bytes;
 mod settings;
 mod tasks;

@@ -5,13 +5,14 @@ import sys
 
 sys.path[:] = [folder for folder in sys.path if folder]  # a ray.py in the folder quanci was started in is not Ray
 
-import collections, heapq, json, os, queue, socket, subprocess, threading, time
+import heapq, json, os, queue, socket, subprocess, threading, time
 
 ATTEMPTS = 5
+WINDOW = 1000  # tasks that Ray holds at a time, or twice what the cluster has room for
 CONNECT_SECONDS = 20
 PROBE_SECONDS = 60
 LATEST = 4000  # characters of what a task said
-PASSING = {75, 130, 143}  # worth retrying; stopped by somebody who is not us
+PASSING = {75, 130, 143}  # worth retrying; stopped, and not by us
 
 job = json.loads(sys.argv[1])
 events = os.fdopen(os.dup(1), "w")
@@ -57,9 +58,8 @@ def outcome(ref):
 
 
 def connect():
-    address = job["address"] if job["address"] != "auto" else os.environ.get("RAY_ADDRESS", "auto")
-    where = f"the Ray cluster at {address} (--ray-address)"
-    host, colon, port = address.split("://")[-1].rpartition(":")
+    where = f"the Ray cluster at {job['address']} (--ray-address)"
+    host, colon, port = job["address"].split("://")[-1].rpartition(":")
     try:
         if colon:  # Ray itself would wait much longer for nobody
             socket.create_connection((host.strip("[]"), int(port)), 5).close()
@@ -67,24 +67,21 @@ def connect():
         give_up(f"nobody answers for {where}: {error}; see `ray status` on the cluster's head for its address")
     late = f"{where} did not let us in within {CONNECT_SECONDS} s: is it Ray's port? Is this machine a node of it?"
     watchdog = threading.Timer(CONNECT_SECONDS, give_up, [late])
-    watchdog.daemon = True
     watchdog.start()
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+        ray.init(address=job["address"], log_to_driver=False, logging_level="ERROR")
     except Exception as error:
         give_up(f"cannot join {where}: {error}")
     watchdog.cancel()
-
-
-def able_nodes():
-    return [n for n in ray.nodes() if n["Alive"] and n["Resources"].get("CPU", 0) >= job["threads"]]
 
 
 def probe():
     """Asks each node, at once, whether it has the program, and sees the plan, the inputs and the work folder."""
     command = [job["program"], "probe", "--json", "--plan", job["plan"], "--token", job["token"]]
     nodes = {}
-    for node in able_nodes():
+    for node in ray.nodes():
+        if not node["Alive"] or node["Resources"].get("CPU", 0) < job["threads"]:
+            continue  # no task will run there
         there = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
         nodes[remote.options(num_cpus=0, scheduling_strategy=there).remote(command)] = node["NodeManagerAddress"]
     if not nodes:
@@ -92,48 +89,42 @@ def probe():
     _, late = ray.wait(list(nodes), num_returns=len(nodes), timeout=PROBE_SECONDS)
     silence = 75, "", f"did not answer within {PROBE_SECONDS} s", None
     answers = [(nodes[ref], *(silence if ref in late else outcome(ref))) for ref in nodes]
-    keys = ("node", "exit_code", "out", "err", "host")
-    tell("probed", nodes=[dict(zip(keys, answer)) for answer in answers])
+    tell("probed", nodes=[dict(zip(("node", "exit_code", "out", "err", "host"), answer)) for answer in answers])
 
 
 def cancel(running):
     for ref in running:
         ray.cancel(ref, force=True)
-    ray.wait(list(running), num_returns=len(running), timeout=3)
+    if running:
+        ray.wait(list(running), num_returns=len(running), timeout=3)
 
 
-def room():
-    """Tasks that Ray holds at a time: those that run, and as many to follow them."""
-    return max(16, 2 * sum(int(node["Resources"]["CPU"] // job["threads"]) for node in able_nodes()))
+def submit(stage, task):
+    threads = str(job["threads"])
+    command = [job["program"], "run-task", "--plan", job["plan"], "--threads", threads, "--stage", stage]
+    options = dict(num_cpus=job["threads"], scheduling_strategy="SPREAD", name=f"quanci {stage} {task}")
+    return remote.options(**options).remote([*command, "--index", str(task)])
 
 
 def run_stage(stage, tasks):
-    waiting, later, running = collections.deque((task, 1) for task in tasks), [], {}
-    window, counted = room(), time.monotonic()
-    while waiting or later or running:
+    window = max(WINDOW, 2 * int(ray.cluster_resources().get("CPU", 0)) // job["threads"])
+    waiting, running = [(0, task, 1) for task in tasks], {}  # (not before, task, attempt), soonest first
+    while waiting or running:
         if not orders.empty():  # none comes while a stage runs, but the end
             return cancel(running)
         now = time.monotonic()
-        if now - counted > 10:  # nodes come and go
-            window, counted = room(), now
-        while later and later[0][0] <= now:
-            waiting.appendleft(heapq.heappop(later)[1:])
-        while waiting and len(running) < window:
-            task, attempt = waiting.popleft()
-            command = [job["program"], "run-task", "--plan", job["plan"], "--threads", str(job["threads"])]
-            command += ["--stage", stage, "--index", str(task)]
-            options = dict(num_cpus=job["threads"], scheduling_strategy="SPREAD", name=f"quanci {stage} {task}")
-            running[remote.options(**options).remote(command)] = task, attempt
+        while waiting and waiting[0][0] <= now and len(running) < window:
+            _, task, attempt = heapq.heappop(waiting)
+            running[submit(stage, task)] = task, attempt
         if not running:
             time.sleep(0.1)
-            continue
-        for ref in ray.wait(list(running), timeout=0.2)[0]:
+        for ref in ray.wait(list(running), timeout=0.2)[0] if running else ():
             (task, attempt), (code, _, said, host) = running.pop(ref), outcome(ref)
             if code == 0:
                 tell("done", task=task)
             elif (code in PASSING or code < 0) and attempt < ATTEMPTS:
                 tell("again", task=task)
-                heapq.heappush(later, (now + 2**attempt, task, attempt + 1))
+                heapq.heappush(waiting, (now + 2**attempt, task, attempt + 1))
             else:
                 cancel(running)
                 return tell("failed", exit_code=code, message=said, task=task, host=host, attempts=attempt)

@@ -31,11 +31,12 @@ struct Well {
 
 /// An error that names every node that cannot do the work, and why. `folder` is the job's.
 pub(super) fn check(nodes: &[Answer], folder: &Path) -> Result<(), Error> {
-    let mut problems = Vec::new();
+    let (mut problems, mut passing) = (Vec::new(), true);
     for node in nodes {
         if let Some(problem) = problem(node, folder)? {
             let host = node.host.as_ref().map(|host| format!(" ({host})")).unwrap_or_default();
             problems.push(format!("node {}{host}: {problem}", node.node));
+            passing &= node.exit_code == 75;
         }
     }
     let message = match &problems[..] {
@@ -43,7 +44,6 @@ pub(super) fn check(nodes: &[Answer], folder: &Path) -> Result<(), Error> {
         [one] => one.clone(),
         many => format!("{} of {} nodes cannot work:\n  {}", many.len(), nodes.len(), many.join("\n  ")),
     };
-    let passing = nodes.iter().all(|node| matches!(node.exit_code, 0 | 75));
     Err(Error::Remote { message, exit_code: if passing { 75 } else { 3 } })
 }
 
