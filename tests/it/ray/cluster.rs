@@ -1,8 +1,9 @@
 //! A Ray cluster on this machine, shared by the tests: two nodes, `a` with the head, and `b`, which may be killed.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -78,11 +79,32 @@ impl Cluster {
         self.raylets.insert(node, answer["raylet"].as_u64().unwrap());
     }
 
-    /// Kills a node's raylet; Ray's workers follow it. The next test gets a fresh node.
-    pub(super) fn kill(&mut self, node: &str) {
+    /// Kills a node's raylet, whose workers follow it in their own time. The next test gets a fresh node.
+    pub(super) fn kill_raylet(&mut self, node: &str) {
         let raylet = self.raylets.remove(node).unwrap();
         assert!(signal("KILL", raylet), "the raylet was gone before it was killed");
     }
+
+    /// Kills all of a node at once, as a power cut does: its raylet, Ray's workers and their tasks.
+    pub(super) fn kill_node(&mut self, node: &str) {
+        let processes: Vec<String> = processes(node).iter().map(u64::to_string).collect();
+        Command::new("kill").arg("-KILL").args(processes).status().unwrap();
+        self.raylets.remove(node).unwrap();
+    }
+}
+
+/// Process ids of all that runs on a node: what its raylet has started has its environment.
+fn processes(node: &str) -> Vec<u64> {
+    let entries = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
+    let of_node = entries.filter(|process| is_on(process, node));
+    of_node.filter_map(|process| process.file_name()?.to_str()?.parse().ok()).collect()
+}
+
+/// True if a process (a folder of /proc) runs on a node.
+pub(super) fn is_on(process: &Path, node: &str) -> bool {
+    let environment = fs::read(process.join("environ")).unwrap_or_default();
+    let wanted = format!("QUANCI_TEST_NODE={node}");
+    environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
 }
 
 /// Sends a signal to a process; false if there is none.

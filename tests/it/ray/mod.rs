@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use integration_tests::{Place, Ran, hashes, leftovers};
 
 use crate::{novels, place};
-use cluster::{cluster, python, signal};
+use cluster::{cluster, is_on, python, signal};
 
 /// Tasks of a second or less, and some of them in each stage.
 const SETTINGS: &str = "[clean]\ndedup = false\n[instances]\ncopies = 2\n\
@@ -67,7 +67,7 @@ fn running(place: &Place, stage: &str, node: &str) -> Vec<u64> {
         let read = |name: &str| fs::read_to_string(process.join(name)).unwrap_or_default();
         let command = read("cmdline");
         let ours = command.contains("\0run-task\0") && command.contains(place) && command.contains(stage);
-        if ours && (node.is_empty() || read("environ").contains(&format!("QUANCI_TEST_NODE={node}\0"))) {
+        if ours && (node.is_empty() || is_on(&process, node)) {
             found.extend(process.file_name().unwrap().to_str().unwrap().parse::<u64>());
         }
     }
@@ -135,8 +135,17 @@ fn a_vocabulary() {
     assert_eq!(leftovers(place.path()), Vec::<PathBuf>::new());
 }
 
+/// What is killed of a node.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kill {
+    /// All of it: what ran there must be tried again.
+    Node,
+    /// Its raylet: a worker may end its task before it follows.
+    Raylet,
+}
+
 /// Kills node b at the moment when its `nth` task of `stage` is first seen.
-fn a_node_killed(stage: &str, nth: usize) {
+fn a_node_killed(stage: &str, nth: usize, kill: Kill) {
     let (Some(mut cluster), Some(python)) = (cluster(), python()) else { return };
     let place = place();
     ten_times(&place);
@@ -148,32 +157,35 @@ fn a_node_killed(stage: &str, nth: usize) {
         seen.extend(running(&place, stage, "b"));
         seen.len() >= nth
     });
-    cluster.kill("b");
+    match kill {
+        Kill::Node => cluster.kill_node("b"),
+        Kill::Raylet => cluster.kill_raylet("b"),
+    }
     let at_the_kill = status(&place);
     let stage_at = ["map", "layout", "reduce"].iter().position(|name| *name == stage).unwrap();
     assert!(at_the_kill[stage_at].1 > 0, "{stage} was over: {at_the_kill:?}");
-    ended(child).exits(0).says(&["tried again"]);
+    ended(child).exits(0).says(if kill == Kill::Node { &["tried again"] } else { &[] });
     whole(&place, &expected);
 }
 
 #[test]
 fn a_node_killed_in_map() {
-    a_node_killed("map", 2);
+    a_node_killed("map", 2, Kill::Node);
 }
 
 #[test]
 fn a_node_killed_in_reduce() {
-    a_node_killed("reduce", 1);
+    a_node_killed("reduce", 1, Kill::Node);
 }
 
 #[test]
 #[ignore = "ten clusters' nodes, a quarter of a minute each: cargo test … --test it -- --ignored ray"]
 fn ten_nodes_killed() {
-    for nth in 1..=7 {
-        a_node_killed("map", nth);
+    for (nth, kill) in [Kill::Node, Kill::Raylet].into_iter().cycle().take(7).enumerate() {
+        a_node_killed("map", nth + 1, kill);
     }
-    for nth in 1..=3 {
-        a_node_killed("reduce", nth);
+    for (nth, kill) in [Kill::Raylet, Kill::Node, Kill::Raylet].into_iter().enumerate() {
+        a_node_killed("reduce", nth + 1, kill);
     }
 }
 
