@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use integration_tests::root;
+
+use crate::signal;
 
 /// It goes with this process: its standard input ends then.
 pub(super) struct Cluster {
@@ -71,7 +73,7 @@ impl Cluster {
     }
 
     fn add(&mut self, node: &'static str) {
-        writeln!(self.names, "{node}").unwrap();
+        writeln!(self.names, "{}", mark(node)).unwrap();
         let mut line = String::new();
         self.answers.read_line(&mut line).unwrap();
         let answer: serde_json::Value = serde_json::from_str(&line).expect("no node of Ray was started");
@@ -95,19 +97,19 @@ impl Cluster {
 
 /// Process ids of all that runs on a node: what its raylet has started has its environment.
 fn processes(node: &str) -> Vec<u64> {
-    let entries = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
-    let of_node = entries.filter(|process| is_on(process, node));
-    of_node.filter_map(|process| process.file_name()?.to_str()?.parse().ok()).collect()
+    let entries = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().file_name());
+    let processes = entries.filter_map(|name| name.to_str()?.parse().ok());
+    processes.filter(|process| is_on(*process, node)).collect()
 }
 
-/// True if a process (a folder of /proc) runs on a node.
-pub(super) fn is_on(process: &Path, node: &str) -> bool {
-    let environment = fs::read(process.join("environ")).unwrap_or_default();
-    let wanted = format!("QUANCI_TEST_NODE={node}");
+/// True if a process runs on a node.
+pub(super) fn is_on(process: u64, node: &str) -> bool {
+    let environment = fs::read(format!("/proc/{process}/environ")).unwrap_or_default();
+    let wanted = format!("QUANCI_TEST_NODE={}", mark(node));
     environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
 }
 
-/// Sends a signal to a process; false if there is none.
-pub(super) fn signal(name: &str, process: u64) -> bool {
-    Command::new("kill").args([format!("-{name}"), process.to_string()]).status().unwrap().success()
+/// What the environment of a node's processes calls it: clusters of other tests have other nodes.
+pub(super) fn mark(node: &str) -> String {
+    format!("{node}-of-{}", std::process::id())
 }

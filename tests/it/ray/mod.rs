@@ -6,29 +6,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Child;
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use integration_tests::{Place, Ran, hashes, leftovers};
 
-use crate::{novels, place};
-use cluster::{cluster, is_on, python, signal};
-
-/// Tasks of a second or less, and some of them in each stage.
-const SETTINGS: &str = "[clean]\ndedup = false\n[instances]\ncopies = 2\n\
-                        [output]\npath = \"out\"\nshards = 8\nbucket_mb = 1\ntask_mb = 1\n";
-
-/// Ten times the novels.
-fn ten_times(place: &Place) {
-    let files = integration_tests::samples().join("public-domain");
-    for file in fs::read_dir(files).unwrap().map(|entry| entry.unwrap().path()) {
-        if file.extension().is_some_and(|extension| extension == "txt") {
-            let name = file.file_name().unwrap().to_str().unwrap();
-            (0..10).for_each(|i| drop(place.write(&format!("text/{i}-{name}"), fs::read(&file).unwrap())));
-        }
-    }
-    place.settings("name = \"novels\"\nformat = \"paragraphs\"\npaths = [\"text/*.txt\"]", SETTINGS);
-}
+use crate::{MANY_TASKS, novels, place, signal, tasks_running, times_the_novels, wait_for};
+use cluster::{cluster, is_on, python};
 
 /// `quanci prepare --engine ray`, with more arguments.
 fn on_ray<'a>(address: &'a str, python: &'a Path, more: &[&'a str]) -> Vec<&'a str> {
@@ -61,27 +44,8 @@ fn status(place: &Place) -> Vec<(u64, u64)> {
 
 /// Process ids of the `run-task`s of a place, of a stage and on a node, if they are named.
 fn running(place: &Place, stage: &str, node: &str) -> Vec<u64> {
-    let mut found = Vec::new();
-    let place = place.path().to_str().unwrap();
-    for process in fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path()) {
-        let read = |name: &str| fs::read_to_string(process.join(name)).unwrap_or_default();
-        let command = read("cmdline");
-        let ours = command.contains("\0run-task\0") && command.contains(place) && command.contains(stage);
-        if ours && (node.is_empty() || is_on(&process, node)) {
-            found.extend(process.file_name().unwrap().to_str().unwrap().parse::<u64>());
-        }
-    }
-    found
-}
-
-/// Waits for something to come true, for no longer than `seconds`.
-#[track_caller]
-fn wait_for(what: &str, seconds: u64, mut is_true: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_true() {
-        assert!(begun.elapsed() < Duration::from_secs(seconds), "waited {seconds} s for {what}");
-        sleep(Duration::from_millis(5));
-    }
+    let on_node = |process: &u64| node.is_empty() || is_on(*process, node);
+    tasks_running(place, stage).into_iter().filter(on_node).collect()
 }
 
 fn ended(child: Child) -> Ran {
@@ -108,7 +72,7 @@ fn whole(place: &Place, expected: &std::collections::BTreeMap<String, String>) {
 fn the_bytes_of_the_local_engine() {
     let (Some(cluster), Some(python)) = (cluster(), python()) else { return };
     let place = place();
-    place.settings(&novels(), SETTINGS);
+    place.settings(&novels(), MANY_TASKS);
     let expected = expected(&place);
     let ran = place.run(&on_ray(&cluster.address, &python, &["--threads", "2"])).exits(0);
     ran.says(&["map: 2 tasks in", "reduce: 2 tasks in"]);
@@ -145,10 +109,10 @@ enum Kill {
 }
 
 /// Kills node b at the moment when its `nth` task of `stage` is first seen.
-fn a_node_killed(stage: &str, nth: usize, kill: Kill) {
+fn a_node_killed(copies: u32, stage: &str, nth: usize, kill: Kill) {
     let (Some(mut cluster), Some(python)) = (cluster(), python()) else { return };
     let place = place();
-    ten_times(&place);
+    place.settings(&times_the_novels(copies, &place), MANY_TASKS);
     let expected = expected(&place);
     let address = cluster.address.clone();
     let child = place.spawn(&mut place.command(&on_ray(&address, &python, &[])));
@@ -170,22 +134,22 @@ fn a_node_killed(stage: &str, nth: usize, kill: Kill) {
 
 #[test]
 fn a_node_killed_in_map() {
-    a_node_killed("map", 2, Kill::Node);
+    a_node_killed(10, "map", 2, Kill::Node);
 }
 
 #[test]
 fn a_node_killed_in_reduce() {
-    a_node_killed("reduce", 1, Kill::Node);
+    a_node_killed(10, "reduce", 1, Kill::Node);
 }
 
 #[test]
-#[ignore = "ten clusters' nodes, a quarter of a minute each: cargo test … --test it -- --ignored ray"]
+#[ignore = "some minutes: cargo test … --test it -- --ignored ray"]
 fn ten_nodes_killed() {
     for (nth, kill) in [Kill::Node, Kill::Raylet].into_iter().cycle().take(7).enumerate() {
-        a_node_killed("map", nth + 1, kill);
+        a_node_killed(25, "map", nth + 1, kill);
     }
     for (nth, kill) in [Kill::Raylet, Kill::Node, Kill::Raylet].into_iter().enumerate() {
-        a_node_killed("reduce", nth + 1, kill);
+        a_node_killed(25, "reduce", nth + 1, kill);
     }
 }
 
@@ -193,7 +157,7 @@ fn ten_nodes_killed() {
 fn stopped_and_killed_and_resumed() {
     let (Some(cluster), Some(python)) = (cluster(), python()) else { return };
     let place = place();
-    ten_times(&place);
+    place.settings(&times_the_novels(10, &place), MANY_TASKS);
     let expected = expected(&place);
     for (name, code) in [("INT", Some(130)), ("TERM", Some(143)), ("KILL", None)] {
         let child = place.spawn(&mut place.command(&on_ray(&cluster.address, &python, &[])));
@@ -212,7 +176,7 @@ fn stopped_and_killed_and_resumed() {
 fn a_task_that_fails_ends_the_run_in_its_own_words() {
     let (Some(cluster), Some(python)) = (cluster(), python()) else { return };
     let place = place();
-    ten_times(&place);
+    place.settings(&times_the_novels(10, &place), MANY_TASKS);
     // Ten lines in a file of gzip, which ends too early.
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     let text: String = (0..200_000).map(|i: u64| format!("第{}次，{}人。\n", i * i, i % 977)).collect();
@@ -242,8 +206,9 @@ fn a_task_that_fails_ends_the_run_in_its_own_words() {
 fn two_faced(place: &Place, other: &str) -> PathBuf {
     let script = format!(
         "#!/bin/sh\nquanci={:?}\nplan=$(echo \"$*\" | sed 's/.*--plan \\([^ ]*\\).*/\\1/')\n\
-         [ \"$QUANCI_TEST_NODE\" = b ] || exec \"$quanci\" \"$@\"\n{other}\n",
-        env!("CARGO_BIN_EXE_quanci-under-test")
+         [ \"$QUANCI_TEST_NODE\" = {:?} ] || exec \"$quanci\" \"$@\"\n{other}\n",
+        env!("CARGO_BIN_EXE_quanci-under-test"),
+        cluster::mark("b")
     );
     let path = place.write("two-faced", script);
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -254,7 +219,7 @@ fn two_faced(place: &Place, other: &str) -> PathBuf {
 fn nodes_that_cannot_work() {
     let (Some(cluster), Some(python)) = (cluster(), python()) else { return };
     let place = place();
-    place.settings(&novels(), SETTINGS);
+    place.settings(&novels(), MANY_TASKS);
     let run = |program: &str| place.run(&on_ray(&cluster.address, &python, &["--program", program])).exits(3);
     let on_b = |other: &str| run(two_faced(&place, other).to_str().unwrap()).says(&["error: node "]);
     run("/nowhere/quanci").says(&["2 of 2 nodes cannot work", "cannot start /nowhere/quanci", "--program"]);
@@ -281,7 +246,7 @@ fn nodes_that_cannot_work() {
 fn no_cluster() {
     let Some(python) = python() else { return };
     let place = place();
-    place.settings(&novels(), SETTINGS);
+    place.settings(&novels(), MANY_TASKS);
     let run = |address: &str, python: &Path| place.run(&on_ray(address, python, &[])).exits(2);
     let begun = Instant::now();
     run("auto", Path::new("no-python")).says(&["--python: cannot start no-python"]);
