@@ -83,23 +83,26 @@ fn a_task_ends_with_its_parent_and_on_signals() {
     let settings = MANY_TASKS.replace("task_mb = 1\n", "task_mb = 100\n");
     place.settings("format = \"paragraphs\"\npaths = [\"all.txt\"]", &settings);
     let plan = plan(&place);
-    let task = ["run-task", "--plan", &plan, "--stage", "map", "--index", "0", "--threads", "1"];
+    let in_its_midst = || {
+        wait_for("the task to begin", 10, || !tasks_running(&place, "map").is_empty());
+        sleep(Duration::from_millis(500));
+    };
     let stopped_cleanly = || {
         wait_for("the task to end", 8, || tasks_running(&place, "map").is_empty());
         assert_eq!(leftovers(place.path()), Vec::<std::path::PathBuf>::new());
         let map = stage(&place, &plan, "map");
         assert_eq!((&map["missing"], &map["failed"]), (&serde_json::json!([0]), &serde_json::json!([])));
     };
-    let task = place.command(&task);
+    let program = env!("CARGO_BIN_EXE_quanci-under-test");
     let mut shell = Command::new("sh");
-    shell.args(["-c", "\"$@\" & wait", "sh"]).arg(task.get_program()).args(task.get_args());
-    let mut shell = shell.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    wait_for("the task to write", 10, || !leftovers(place.path()).is_empty());
+    let task = format!("{program} run-task --plan {plan} --stage map --index 0 --threads 1 & wait");
+    let mut shell = shell.args(["-c", &task]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    in_its_midst();
     shell.kill().unwrap();
     shell.wait().unwrap();
     stopped_cleanly();
     let child = attempt(&place, &plan, "map", 0);
-    wait_for("the task to write", 10, || !leftovers(place.path()).is_empty());
+    in_its_midst();
     assert!(signal("TERM", u64::from(child.id())));
     integration_tests::Ran::from(child.wait_with_output().unwrap()).exits(143);
     stopped_cleanly();

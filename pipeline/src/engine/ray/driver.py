@@ -11,7 +11,6 @@ ATTEMPTS = 5
 WINDOW = 1000  # tasks that Ray holds at a time, or twice what the cluster has room for
 CONNECT_SECONDS = 20
 PROBE_SECONDS = 60
-LATEST = 4000  # characters of what a task said
 PASSING = {75, 130, 143}  # worth retrying; stopped, and not by us
 
 job = json.loads(sys.argv[1])
@@ -44,7 +43,7 @@ def run(command):
     except OSError as error:
         said = f"cannot start {command[0]}: {error.strerror}; put quanci there, or say where it lies with --program"
         return 3, "", said, socket.gethostname()
-    return ended.returncode, ended.stdout[-LATEST:], ended.stderr[-LATEST:], socket.gethostname()
+    return ended.returncode, ended.stdout[-4000:], ended.stderr[-4000:], socket.gethostname()
 
 
 def outcome(ref):
@@ -92,18 +91,17 @@ def probe():
     tell("probed", nodes=[dict(zip(("node", "exit_code", "out", "err", "host"), answer)) for answer in answers])
 
 
+def submit(stage, task):
+    command = [job["program"], "run-task", "--plan", job["plan"], "--stage", stage, "--index", str(task)]
+    options = dict(num_cpus=job["threads"], scheduling_strategy="SPREAD", name=f"quanci {stage} {task}")
+    return remote.options(**options).remote([*command, "--threads", str(job["threads"])])
+
+
 def cancel(running):
     for ref in running:
         ray.cancel(ref, force=True)
     if running:
         ray.wait(list(running), num_returns=len(running), timeout=3)
-
-
-def submit(stage, task):
-    threads = str(job["threads"])
-    command = [job["program"], "run-task", "--plan", job["plan"], "--threads", threads, "--stage", stage]
-    options = dict(num_cpus=job["threads"], scheduling_strategy="SPREAD", name=f"quanci {stage} {task}")
-    return remote.options(**options).remote([*command, "--index", str(task)])
 
 
 def run_stage(stage, tasks):

@@ -78,3 +78,25 @@ fn found(file: &Path) -> Result<bool, Error> {
     }
     work::remove_file(file).map(|()| true)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(exit_code: i32, out: &str, err: &str) -> String {
+        let (node, host) = ("10.0.0.7".to_owned(), Some("seven".to_owned()));
+        let answer = Answer { node, host, exit_code, out: out.to_owned(), err: err.to_owned() };
+        let error = check(&[answer], Path::new("work")).unwrap_err();
+        format!("{} {error}", error.exit_code())
+    }
+
+    #[test]
+    fn nodes_are_named_with_what_is_wrong() {
+        let old = said(2, "", "error: unrecognized subcommand 'probe'\n");
+        assert!(old.starts_with("3 node 10.0.0.7 (seven): ") && old.ends_with("put this one there"), "{old}");
+        assert!(said(0, "hello\n", "").contains("is not quanci: \"hello\""));
+        assert!(said(75, "", "did not answer").starts_with("75 "));
+        assert!(said(-9, "", "").contains("killed by signal 9"));
+        assert!(check(&[], Path::new("work")).is_ok());
+    }
+}
