@@ -124,7 +124,7 @@ impl VocabJob {
         let ran = self.run_stages(engine, context, begin);
         // Attempts that were killed elsewhere left their files after the first sweep.
         let swept = self.sweep();
-        ran.and_then(|()| swept)?;
+        ran.and(swept)?;
         work::read_json(&self.report_path())
     }
 
