@@ -61,6 +61,14 @@ pub enum Error {
     /// Failed for a reason that may pass: another attempt is worth while.
     #[error("{0}")]
     Retry(String),
+    /// Another process of ours, perhaps on another machine, failed: its own words and exit code.
+    #[error("{message}")]
+    Remote {
+        /// What it said.
+        message: String,
+        /// Its exit code.
+        exit_code: u8,
+    },
     /// A signal asked us to stop; what is finished is kept, and the same command resumes.
     #[error("stopped by signal {0}; run the same command again to resume")]
     Interrupted(i32),
@@ -96,6 +104,7 @@ impl Error {
             Error::Shards(_) => 3,
             Error::TooManyRejects { .. } => 4,
             Error::Retry(_) => 75,
+            Error::Remote { exit_code, .. } => *exit_code,
             Error::Interrupted(signal) => 128 + u8::try_from(*signal).unwrap_or(2),
         }
     }

@@ -35,11 +35,14 @@ impl Failure {
             message += &format!("\nbecause: {error}");
             cause = error.source();
         }
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let (stage, host) = (stage.to_owned(), host.trim().to_owned());
-        Failure { stage, task, message, exit_code: error.exit_code(), host, time }
+        Failure { stage: stage.to_owned(), task, message, exit_code: error.exit_code(), host: host(), time }
     }
+}
+
+/// The name of this machine.
+pub fn host() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
 }
 
 /// The failures of a plan's tasks, a file each.
@@ -50,7 +53,12 @@ pub struct Failures {
 impl Failures {
     /// Those kept in the folder of a plan's own work.
     pub fn of(own_folder: &Path) -> Failures {
-        Failures { folder: own_folder.join("failed") }
+        Failures { folder: Failures::folder(own_folder) }
+    }
+
+    /// Where they are kept.
+    pub fn folder(own_folder: &Path) -> PathBuf {
+        own_folder.join("failed")
     }
 
     fn path(&self, stage: &str, task: u32) -> PathBuf {

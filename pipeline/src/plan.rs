@@ -103,6 +103,7 @@ const TASKS: u64 = 4096;
 
 impl Plan {
     /// Looks at the inputs and cuts them into tasks. `setup` is all that map depends on besides the files.
+    #[expect(clippy::too_many_arguments, reason = "all that a plan depends on, of two kinds of settings")]
     pub fn make(
         job: JobKind,
         recipe: Recipe,

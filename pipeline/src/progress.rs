@@ -1,7 +1,7 @@
 //! Work done, told by tasks and shown by the command line.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Counts that tasks add to and a display reads.
 #[derive(Debug, Clone, Default)]
@@ -12,6 +12,14 @@ struct Counts {
     bytes: AtomicU64,
     documents: AtomicU64,
     rows: AtomicU64,
+    tasks: Tasks,
+}
+
+#[derive(Debug, Default)]
+struct Tasks {
+    done: AtomicU32,
+    all: AtomicU32,
+    retries: AtomicU32,
 }
 
 impl Progress {
@@ -28,6 +36,31 @@ impl Progress {
     /// Rows written.
     pub fn add_rows(&self, rows: u64) {
         self.0.rows.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    /// A stage begins whose tasks run elsewhere: their number is all that is seen of them here.
+    pub fn begin_tasks(&self, done: u32, all: u32) {
+        let Tasks { done: done_so_far, all: in_all, retries } = &self.0.tasks;
+        done_so_far.store(done, Ordering::Relaxed);
+        in_all.store(all, Ordering::Relaxed);
+        retries.store(0, Ordering::Relaxed);
+    }
+
+    /// A task is done elsewhere.
+    pub fn end_task(&self) {
+        self.0.tasks.done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A task is tried again elsewhere.
+    pub fn add_retry(&self) {
+        self.0.tasks.retries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// (done, all, tried again) of the stage's tasks, where they run elsewhere.
+    pub fn tasks(&self) -> Option<(u32, u32, u32)> {
+        let load = |count: &AtomicU32| count.load(Ordering::Relaxed);
+        let Tasks { done, all, retries } = &self.0.tasks;
+        Some((load(done), load(all), load(retries))).filter(|(_, all, _)| *all > 0)
     }
 
     /// (bytes, documents, rows) so far.

@@ -1,6 +1,7 @@
 //! The programs from outside.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests that skip say so")]
 
+mod attempts;
 mod bad_input;
 mod compat;
 mod formats;
@@ -9,13 +10,23 @@ mod kubernetes;
 mod labels;
 mod layers;
 mod objects;
+mod ray;
 mod same_bytes;
 mod settings;
 mod slurm;
 mod tasks;
 mod vocab;
 
+use std::fs;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
 use integration_tests::Place;
+
+/// Settings that cut ten times the novels into many tasks, of a second or less.
+const MANY_TASKS: &str = "[clean]\ndedup = false\n[instances]\ncopies = 2\n\
+                          [output]\npath = \"out\"\nshards = 8\nbucket_mb = 1\ntask_mb = 1\n";
 
 /// A fresh folder for `quanci`.
 fn place() -> Place {
@@ -28,4 +39,44 @@ fn novels() -> String {
         "name = \"novels\"\nformat = \"paragraphs\"\npaths = [{:?}]",
         integration_tests::samples().join("public-domain/*.txt")
     )
+}
+
+/// `[[corpus]]` keys for copies of the samples, which are laid in `place`.
+fn times_the_novels(copies: u32, place: &Place) -> String {
+    let files = fs::read_dir(integration_tests::samples().join("public-domain")).unwrap();
+    for file in files.map(|entry| entry.unwrap().path()) {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        if name.ends_with(".txt") {
+            (0..copies)
+                .for_each(|i| drop(place.write(&format!("text/{i}-{name}"), fs::read(&file).unwrap())));
+        }
+    }
+    "name = \"novels\"\nformat = \"paragraphs\"\npaths = [\"text/*.txt\"]".to_owned()
+}
+
+/// Waits for something to come true, for no longer than `seconds`.
+#[track_caller]
+fn wait_for(what: &str, seconds: u64, mut is_true: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_true() {
+        assert!(begun.elapsed() < Duration::from_secs(seconds), "waited {seconds} s for {what}");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+/// Sends a signal to a process; false if there is none.
+fn signal(name: &str, process: u64) -> bool {
+    Command::new("kill").args([format!("-{name}"), process.to_string()]).status().unwrap().success()
+}
+
+/// Process ids of the `quanci run-task`s over the plans of a place, of a stage if it is named.
+fn tasks_running(place: &Place, stage: &str) -> Vec<u64> {
+    let (place, mut found) = (place.path().to_str().unwrap(), Vec::new());
+    for process in fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path()) {
+        let command = fs::read_to_string(process.join("cmdline")).unwrap_or_default();
+        if command.contains("\0run-task\0") && command.contains(place) && command.contains(stage) {
+            found.extend(process.file_name().unwrap().to_str().unwrap().parse::<u64>());
+        }
+    }
+    found
 }

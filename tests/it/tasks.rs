@@ -17,7 +17,10 @@ fn a_plan_run_task_by_task_gives_the_same_bytes() {
     };
     run("reduce", "0").exits(75).says(&["map and layout are not done yet"]);
     let status = place.run(&["status", "--plan", "plan.json", "--json"]).exits(0).json();
-    assert_eq!(status["stages"][0], serde_json::json!({ "stage": "map", "tasks": 1, "missing": [0] }));
+    assert_eq!(
+        status["stages"][0],
+        serde_json::json!({ "stage": "map", "tasks": 1, "missing": [0], "failed": [] })
+    );
     run("map", "0").exits(0);
     run("map", "0").exits(0);
     run("map", "1").exits(2).says(&["no task 1", "has 1 tasks"]);

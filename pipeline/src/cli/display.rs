@@ -59,12 +59,13 @@ impl<'a> Display<'a> {
         }
         let seconds = current.begun.elapsed().as_secs_f64();
         let (bytes, documents, rows) = self.progress.read();
-        let done = match current.name {
-            "map" | "count" => {
+        let done = match (current.name, self.progress.tasks()) {
+            (_, Some((done, _, retries))) => format!("{done} tasks{}", tried_again(retries)),
+            ("map" | "count", None) => {
                 let (bytes, documents) = (bytes - current.before.0, documents - current.before.1);
                 format!("{documents} documents, {:.1} MB", bytes as f64 / 1e6)
             }
-            "reduce" => format!("{} rows", rows - current.before.2),
+            ("reduce", None) => format!("{} rows", rows - current.before.2),
             _ => "done".to_owned(),
         };
         self.output.message(format_args!("{:>8}: {done} in {seconds:.1} s", current.name));
@@ -88,14 +89,9 @@ impl Ticker {
             let bar = bar(stage, input_bytes);
             let before = progress.read();
             while !end.load(Ordering::Relaxed) {
-                let (bytes, documents, rows) = progress.read();
-                let seconds = bar.elapsed().as_secs_f64().max(0.001);
-                if matches!(stage, "map" | "count") {
-                    let rate = (documents - before.1) as f64 / seconds;
-                    bar.set_message(format!("{documents} documents, {rate:.0}/s"));
-                    bar.set_position(bytes - before.0);
-                } else {
-                    bar.set_message(format!("{rows} rows, {:.0}/s", (rows - before.2) as f64 / seconds));
+                match progress.tasks() {
+                    Some(tasks) => show_tasks(&bar, tasks),
+                    None => show_counts(&bar, stage, before, progress.read()),
                 }
                 thread::sleep(TICK);
                 bar.tick();
@@ -104,6 +100,27 @@ impl Ticker {
         });
         Ticker { ended, thread }
     }
+}
+
+/// What tasks of this process have done.
+fn show_counts(bar: &ProgressBar, stage: &str, before: (u64, u64, u64), now: (u64, u64, u64)) {
+    let (bytes, documents, rows) = now;
+    let seconds = bar.elapsed().as_secs_f64().max(0.001);
+    if matches!(stage, "map" | "count") {
+        let rate = (documents - before.1) as f64 / seconds;
+        bar.set_message(format!("{documents} documents, {rate:.0}/s"));
+        bar.set_position(bytes - before.0);
+    } else {
+        bar.set_message(format!("{rows} rows, {:.0}/s", (rows - before.2) as f64 / seconds));
+    }
+}
+
+/// Tasks that run elsewhere.
+fn show_tasks(bar: &ProgressBar, (done, all, retries): (u32, u32, u32)) {
+    bar.set_style(style("{prefix:>8} {bar:30} {pos}/{len} tasks{msg}, {elapsed}"));
+    bar.set_length(u64::from(all));
+    bar.set_position(u64::from(done));
+    bar.set_message(tried_again(retries));
 }
 
 fn bar(stage: &'static str, input_bytes: u64) -> ProgressBar {
@@ -115,6 +132,14 @@ fn bar(stage: &'static str, input_bytes: u64) -> ProgressBar {
     } else {
         (ProgressBar::new_spinner(), "{prefix:>8} {spinner} {msg} {elapsed}")
     };
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    bar.with_style(style).with_prefix(stage)
+    bar.with_style(style(template)).with_prefix(stage)
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// Tasks that are tried again, in words.
+fn tried_again(retries: u32) -> String {
+    if retries == 0 { String::new() } else { format!(", {retries} tried again") }
 }

@@ -1,8 +1,15 @@
 //! `--engine`: who runs the tasks of `prepare` and `vocab`.
 
-use std::path::PathBuf;
+use std::env::current_exe;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+
+use super::Common;
+use crate::engine::ray::{Cluster, Ray};
+use crate::engine::{Engine, Local};
+use crate::error::Error;
+use crate::plan::Plan;
 
 /// Where tasks run, and what that place needs to know.
 #[derive(Args)]
@@ -35,6 +42,34 @@ pub(super) struct EngineArgs {
     /// slurm, kubernetes: show what would be submitted, and submit nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+impl EngineArgs {
+    /// What runs the tasks of a plan, whose own work is kept in `folder`, and waits for them.
+    pub(super) fn engine(
+        &self,
+        plan: &Plan,
+        folder: &Path,
+        common: &Common,
+    ) -> Result<Box<dyn Engine>, Error> {
+        match self.engine {
+            EngineName::Local => Ok(Box::new(Local)),
+            EngineName::Ray => Ok(Box::new(Ray::new(self.ray(common)?, plan, folder))),
+            EngineName::Slurm | EngineName::Kubernetes => {
+                Err(Error::settings("--engine: only local and ray run a job to its end"))
+            }
+        }
+    }
+
+    fn ray(&self, common: &Common) -> Result<Cluster, Error> {
+        let program = match &self.program {
+            Some(program) => program.clone(),
+            None => current_exe().map_err(Error::io("find", "this program"))?,
+        };
+        // A task for each CPU, unless told otherwise: nodes are full then, whatever their size.
+        let threads = common.threads.max(1);
+        Ok(Cluster { address: self.ray_address.clone(), python: self.python.clone(), program, threads })
+    }
 }
 
 /// Who runs tasks.

@@ -11,7 +11,7 @@ use super::display::Display;
 use super::engines::EngineName;
 use super::output::{Output, from_here};
 use super::{Common, Run, submit};
-use crate::engine::{Context, Local};
+use crate::engine::Context;
 use crate::error::Error;
 use crate::jobs::prepare::PrepareJob;
 use crate::jobs::vocab::VocabJob;
@@ -34,9 +34,10 @@ pub(super) fn prepare(run: &Run, common: &Common, output: &Output) -> Result<(),
     settings.warnings().iter().chain(&plan.warnings).for_each(|warning| output.warning(warning));
     let input_bytes = plan.input_bytes;
     let job = PrepareJob::open(plan)?;
+    let engine = run.engine.engine(job.plan_data(), job.folder(), common)?;
     let context = context(common)?;
     let mut display = Display::new(output, context.progress.clone(), input_bytes);
-    let manifest = job.run(&Local, &context, &mut |stage| display.begin(stage))?;
+    let manifest = job.run(&*engine, &context, &mut |stage| display.begin(stage))?;
     display.end();
     let folder = &job.settings().output.path;
     for place in job.rejected_places()? {
@@ -65,9 +66,10 @@ pub(super) fn vocab(run: &Run, common: &Common, output: &Output) -> Result<(), E
     plan.warnings.iter().for_each(|warning| output.warning(warning));
     let input_bytes = plan.input_bytes;
     let job = VocabJob::open(plan)?;
+    let engine = run.engine.engine(job.plan_data(), job.folder(), common)?;
     let context = context(common)?;
     let mut display = Display::new(output, context.progress.clone(), input_bytes);
-    let report = job.run(&Local, &context, &mut |stage| display.begin(stage))?;
+    let report = job.run(&*engine, &context, &mut |stage| display.begin(stage))?;
     display.end();
     output.result(&report);
     output.result(format_args!("vocabulary: {}", from_here(&job.run_settings().path)));

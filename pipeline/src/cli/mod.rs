@@ -5,6 +5,7 @@ mod engines;
 mod jobs;
 mod output;
 mod parent;
+mod probe;
 mod submit;
 mod tasks;
 mod view;
@@ -119,6 +120,15 @@ enum Command {
         #[arg(long, value_name = "N")]
         of: Option<u32>,
     },
+    /// Tell whether this machine can do a plan's tasks, and leave a file in its work folder that says so
+    Probe {
+        /// The plan file
+        #[arg(long)]
+        plan: PathBuf,
+        /// A word in the file's name, for whoever asks to know it by
+        #[arg(long)]
+        token: String,
+    },
     /// Tell which tasks of a plan are done
     Status {
         /// The plan file
@@ -194,6 +204,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Error> {
         Command::RunTask { plan, stage, index, of } => {
             tasks::run_task(&plan, &stage, tasks::Which { index, of }, common, output)
         }
+        Command::Probe { plan, token } => probe::probe(&plan, &token, output),
         Command::Status { plan } => tasks::status(&plan, output),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "quanci", &mut std::io::stdout());

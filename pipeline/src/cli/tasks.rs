@@ -97,11 +97,12 @@ fn told(failures: &Failures, stage: &str, task: u32, error: Error) -> Error {
 pub(super) fn status(plan: &Path, output: &Output) -> Result<(), Error> {
     let job = Job::open(Plan::read(plan)?)?;
     let failures = Failures::of(job.folder());
+    let finished = is_finished(&job)?;
     let mut stages = Vec::new();
     for name in job.stages() {
         match job.stage(name) {
             Ok(stage) => {
-                let missing = stage.missing()?;
+                let missing = if finished { Vec::new() } else { stage.missing()? };
                 let failed = failed(&failures, name, &missing)?;
                 let done = stage.count() as usize - missing.len();
                 output.result(format_args!(
@@ -123,6 +124,16 @@ pub(super) fn status(plan: &Path, output: &Output) -> Result<(), Error> {
     }
     output.json(&serde_json::json!({ "ok": true, "stages": stages }));
     Ok(())
+}
+
+/// True if the last stage is done: what the others made may have been removed since.
+fn is_finished(job: &Job) -> Result<bool, Error> {
+    let last = job.stages().last().copied().unwrap_or_default();
+    match job.stage(last) {
+        Ok(stage) => Ok(stage.missing()?.is_empty()),
+        Err(Error::Retry(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn failed(failures: &Failures, stage: &str, missing: &[u32]) -> Result<Vec<Failure>, Error> {

@@ -19,6 +19,7 @@ use crate::counters::Dropped;
 use crate::document::Document;
 use crate::engine::{Context, Engine, Stage};
 use crate::error::Error;
+use crate::failures::Failures;
 use crate::plan::{JobKind, MapTask, Plan, Recipe};
 use crate::readers::ReadSettings;
 use crate::steps::clean::Clean;
@@ -88,6 +89,11 @@ impl VocabJob {
         &self.run
     }
 
+    /// The plan.
+    pub fn plan_data(&self) -> &Plan {
+        &self.plan
+    }
+
     /// Where this plan's own work is kept.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -111,13 +117,33 @@ impl VocabJob {
     ) -> Result<VocabReport, Error> {
         let _lock = work::lock(&self.run.work, &self.run.path)?;
         self.begin()?;
-        work::sweep(&self.all_counts, "")?;
+        self.sweep()?;
+        let ran = self.run_stages(engine, context, begin);
+        // Attempts that were killed elsewhere left their files after the first sweep.
+        let swept = self.sweep();
+        ran.and(swept)?;
+        work::read_json(&self.report_path())
+    }
+
+    fn run_stages(
+        &self,
+        engine: &dyn Engine,
+        context: &Context,
+        begin: &mut dyn FnMut(&dyn Stage),
+    ) -> Result<(), Error> {
         for name in STAGES {
             let stage = self.stage(name)?;
             begin(&*stage);
             engine.execute(&*stage, context)?;
         }
-        work::read_json(&self.report_path())
+        Ok(())
+    }
+
+    /// Removes what killed attempts left half-written.
+    fn sweep(&self) -> Result<(), Error> {
+        TokenizerFiles::sweep(&self.run.path)?;
+        let folders = [&self.run.work, &self.all_counts, &self.folder, &Failures::folder(&self.folder)];
+        folders.into_iter().try_for_each(|folder| work::sweep(folder, ""))
     }
 
     /// What comes before the first task: with `--force`, a clean start.

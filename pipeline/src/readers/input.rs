@@ -72,7 +72,7 @@ pub fn look(path: &Path, settings: &ReadSettings) -> Result<Input, Error> {
 
 impl Input {
     /// An error unless size and time, and an object's tag, are as they were.
-    pub(super) fn check_unchanged(&self) -> Result<(), Error> {
+    pub fn check_unchanged(&self) -> Result<(), Error> {
         let now = state(&self.path)?;
         if now == (State { bytes: self.bytes, modified: self.modified, tag: self.tag.clone() }) {
             return Ok(());

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::json;
 use tokenizers::decoders::wordpiece::WordPiece as Decoder;
@@ -16,6 +16,7 @@ use super::file::Vocabulary;
 use super::{CONTINUATION, MAX_WORD_CHARS};
 use crate::config::Han;
 use crate::error::Error;
+use crate::work;
 
 /// Positions of BERT models, which `tokenizer_config.json` gives as the longest input.
 const MODEL_MAX_LENGTH: u32 = 512;
@@ -53,6 +54,16 @@ impl TokenizerFiles {
             ("tokenizer.json", &self.tokenizer),
             ("tokenizer_config.json", &self.config),
         ]
+    }
+
+    /// Removes what killed attempts at [`TokenizerFiles::write`] left.
+    pub fn sweep(vocab: &Path) -> Result<(), Error> {
+        let Some(folder) = vocab.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
+            return Ok(());
+        };
+        let name = vocab.file_name().unwrap_or_default().to_string_lossy();
+        let names = [&*name, "tokenizer.json", "tokenizer_config.json"];
+        names.into_iter().try_for_each(|name| work::sweep(folder, &format!("{name}.")))
     }
 
     /// Writes the vocabulary to `vocab` and the other two beside it, each to a temporary name first. The vocabulary comes
@@ -133,18 +144,11 @@ fn config(lowercase: bool, han: Han) -> Vec<u8> {
 }
 
 fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.tmp", uuid::Uuid::new_v4().simple()));
-    let temporary: PathBuf = path.with_file_name(name);
-    let written = fs::File::create(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .map_err(Error::io("write", &temporary))
-        .and_then(|()| fs::rename(&temporary, path).map_err(Error::io("rename", &temporary)));
-    if written.is_err() {
-        // The first error is the one to tell.
-        drop(fs::remove_file(&temporary));
-    }
-    written
+    work::commit_file(path, |file| {
+        file.write_all(bytes)?;
+        file.flush()?;
+        file.get_ref().sync_all()
+    })
 }
 
 #[cfg(test)]

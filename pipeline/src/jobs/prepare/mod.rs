@@ -25,6 +25,7 @@ use quanci_shards::{FORMAT_VERSION, FileKeys, Manifest};
 use crate::config::{OutputSettings, PrepareSettings, Words};
 use crate::engine::{Context, Engine, Stage};
 use crate::error::Error;
+use crate::failures::Failures;
 use crate::jobs::user_dict;
 use crate::plan::{JobKind, Plan, Recipe};
 use crate::steps::pair::{PairSettings, Rules};
@@ -258,6 +259,19 @@ impl PrepareJob {
         if let Some(finished) = self.finished()? {
             return Ok(finished);
         }
+        let ran = self.run_stages(engine, context, begin);
+        // Attempts that were killed elsewhere left their files after the first sweep.
+        let swept = self.sweep();
+        ran.and_then(|manifest| swept.map(|()| manifest))
+    }
+
+    fn run_stages(
+        &self,
+        engine: &dyn Engine,
+        context: &Context,
+        begin: &mut dyn FnMut(&dyn Stage),
+    ) -> Result<Manifest, Error> {
+        let output = &self.settings.output;
         for name in STAGES {
             let stage = self.stage(name)?;
             begin(&*stage);
@@ -305,7 +319,8 @@ impl PrepareJob {
         if let Some(parent) = output.path.parent().filter(|_| !quanci_store::is_object(&output.path)) {
             work::sweep(parent, &format!("{name}."))?;
         }
-        let folders = [&output.work, &self.parts, &self.folder, &self.folder.join("reduce")];
+        let (reduce, failed) = (self.folder.join("reduce"), Failures::folder(&self.folder));
+        let folders = [&output.work, &self.parts, &self.folder, &reduce, &failed];
         folders.into_iter().try_for_each(|folder| work::sweep(folder, ""))
     }
 

@@ -1,0 +1,148 @@
+//! Tasks of a Ray cluster. A short Python driver, which lies in this program, has Ray start a `quanci run-task` for each
+//! task on whatever node has room, and again elsewhere where a node was lost. No data passes through Ray: plan, work and
+//! output are files which all nodes see.
+
+mod driver;
+mod probe;
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use driver::{Driver, Event, Failed, Job, Order};
+
+use super::{Context, Engine, Stage};
+use crate::error::Error;
+use crate::plan::Plan;
+use crate::work;
+
+/// For files that other machines wrote to be seen here: network file systems remember for a while what was not there.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// The cluster, as the user names it.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    /// `auto`, `HOST:PORT` or `ray://HOST:PORT`.
+    pub address: String,
+    /// A Python that has Ray.
+    pub python: PathBuf,
+    /// Where `quanci` lies on the nodes.
+    pub program: PathBuf,
+    /// Threads of a task, and CPUs that Ray sets apart for it.
+    pub threads: usize,
+}
+
+/// A Ray cluster, for one plan. It is joined when there is a task to run, and left when this is dropped.
+pub struct Ray {
+    cluster: Cluster,
+    plan: Plan,
+    folder: PathBuf,
+    driver: RefCell<Option<Driver>>,
+}
+
+impl Ray {
+    /// A cluster for the tasks of a plan, whose own work is kept in `folder`.
+    pub fn new(cluster: Cluster, plan: &Plan, folder: &Path) -> Ray {
+        Ray { cluster, plan: plan.clone(), folder: folder.to_path_buf(), driver: RefCell::default() }
+    }
+
+    /// Joins the cluster, and asks all its nodes whether they can do the work.
+    fn join(&self, context: &Context) -> Result<Driver, Error> {
+        let (plan, token) = (self.folder.join("plan.json"), uuid::Uuid::new_v4().simple().to_string());
+        work::commit_json(&plan, &self.plan)?;
+        let Cluster { address, python, program, threads } = &self.cluster;
+        let job = Job { address, program, plan: &plan, token: &token, threads: *threads };
+        let mut driver = Driver::start(python, &job)?;
+        match driver.next(&context.stop)? {
+            Event::Probed { nodes } => probe::check(&nodes, &self.folder)?,
+            Event::Failed(Failed { exit_code, message, .. }) => return Err(remote(message, exit_code)),
+            event => return Err(unexpected(&event)),
+        }
+        Ok(driver)
+    }
+}
+
+impl Engine for Ray {
+    fn execute(&self, stage: &dyn Stage, context: &Context) -> Result<(), Error> {
+        let tasks = stage.missing()?;
+        context.progress.begin_tasks(stage.count() - tasks.len() as u32, stage.count());
+        if tasks.is_empty() {
+            return Ok(());
+        }
+        // With an error the driver is dropped, which ends all that runs for it.
+        let joined = self.driver.take();
+        let mut driver = joined.map_or_else(|| self.join(context), Ok)?;
+        run_all(&mut driver, stage, &tasks, context)?;
+        self.driver.replace(Some(driver));
+        wait_to_see(stage, context)
+    }
+}
+
+fn run_all(driver: &mut Driver, stage: &dyn Stage, tasks: &[u32], context: &Context) -> Result<(), Error> {
+    driver.order(&Order { stage: stage.name(), tasks })?;
+    loop {
+        match driver.next(&context.stop)? {
+            Event::Done => context.progress.end_task(),
+            Event::Again => context.progress.add_retry(),
+            Event::Ended => return Ok(()),
+            Event::Failed(failed) => return Err(failed_task(stage, &failed)),
+            event @ Event::Probed { .. } => return Err(unexpected(&event)),
+        }
+    }
+}
+
+/// What nodes have committed must be here too before the next stage begins.
+fn wait_to_see(stage: &dyn Stage, context: &Context) -> Result<(), Error> {
+    let begun = Instant::now();
+    loop {
+        let missing = stage.missing()?;
+        let Some(first) = missing.first() else { return Ok(()) };
+        if begun.elapsed() > PATIENCE {
+            let message = format!(
+                "task {first} of {} is done on the cluster, but its output is not to be seen here; put `output.work` \
+                 and the output on storage that all nodes share, at the same path",
+                stage.name()
+            );
+            return Err(remote(message, 3));
+        }
+        context.stop.check()?;
+        sleep(LOOK);
+    }
+}
+
+fn failed_task(stage: &dyn Stage, failed: &Failed) -> Error {
+    let mut message = own_words(&failed.message, failed.exit_code);
+    if let Some(task) = failed.task {
+        let host = failed.host.as_ref().map(|host| format!(", on {host}")).unwrap_or_default();
+        let attempts = failed.attempts.filter(|&attempts| attempts > 1);
+        let attempts = attempts.map(|n| format!(", after {n} attempts")).unwrap_or_default();
+        message += &format!("\n  (task {task} of {}{host}{attempts})", stage.name());
+    }
+    remote(message, failed.exit_code)
+}
+
+/// What a process of ours said last: its error, without what went before.
+fn own_words(said: &str, exit_code: i32) -> String {
+    let error = said.rsplit_once("error: ").map_or(said, |(_, error)| error).trim_end();
+    match (error.is_empty(), exit_code) {
+        (false, _) => error.to_owned(),
+        (true, ..0) => format!("killed by signal {}: is there memory enough?", -exit_code),
+        (true, _) => format!("ended with exit code {exit_code}, and said nothing"),
+    }
+}
+
+/// An error of another process. One that a signal ended may succeed when it is tried again.
+fn remote(message: String, exit_code: i32) -> Error {
+    let exit_code = match exit_code {
+        130 | 143 | ..0 => 75,
+        code => u8::try_from(code).unwrap_or(3),
+    };
+    Error::Remote { message, exit_code }
+}
+
+fn unexpected(event: &Event) -> Error {
+    Error::Retry(format!("the driver of the Ray tasks is out of order: {event:?}"))
+}
