@@ -55,17 +55,26 @@ fn planned(kind: JobKind, run: &Run, common: &Common, output: &Output) -> Result
 }
 
 fn submission(run: &Run, job: &Job, options: Options) -> Result<slurm::Run, Error> {
-    let full = |path: &Path| absolute(path).map_err(Error::io("find", path));
     let program = match &run.engine.program {
-        Some(program) => full(program)?,
+        Some(program) => absolute(program).map_err(Error::io("find", program))?,
         None => std::env::current_exe().map_err(Error::io("find", "this program"))?,
     };
-    let folder = full(job.folder())?;
+    let folder = quanci_store::absolute(job.folder()).map_err(Error::io("find", job.folder()))?;
     let name = format!(
         "quanci-{}",
         stem(&run.config).replace(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)), "-")
     );
-    Ok(slurm::Run { name, program, plan: folder.join("plan.json"), folder: folder.join("slurm"), options })
+    let (plan, folder) = (folder.join("plan.json"), scripts_folder(&folder)?);
+    Ok(slurm::Run { name, program, plan, folder, options })
+}
+
+/// Scripts and logs lie beside the work; where that is in an object store, in the folder that the run is submitted from.
+fn scripts_folder(folder: &Path) -> Result<PathBuf, Error> {
+    if !quanci_store::is_object(folder) {
+        return Ok(folder.join("slurm"));
+    }
+    let name = Path::new("quanci-slurm").join(folder.file_name().unwrap_or_default());
+    absolute(&name).map_err(Error::io("find", &name))
 }
 
 /// A job for each stage that is not done.

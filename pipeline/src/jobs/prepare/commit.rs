@@ -9,7 +9,7 @@ use quanci_shards::{FORMAT_VERSION, MANIFEST_FILE, Manifest, Split};
 use quanci_store::is_object;
 
 use super::reduce::{REPORT, Reduce, ReduceReport, WrittenFile, file_name};
-use super::{card, unfinished};
+use super::{card, map, unfinished};
 use crate::counters::Reason;
 use crate::engine::{Context, Stage};
 use crate::error::Error;
@@ -56,7 +56,8 @@ impl Stage for Commit<'_> {
         work::commit_file(&path, |file| std::io::Write::write_all(file, manifest.to_json().as_bytes()))?;
         make_way(output, self.replace)?;
         attempt.commit()?;
-        work::commit_json(&self.committed, &manifest.data_id)
+        work::commit_json(&self.committed, &manifest.data_id)?;
+        self.tidy()
     }
 }
 
@@ -86,7 +87,15 @@ impl Commit<'_> {
         let path = output.join(MANIFEST_FILE);
         quanci_store::put(&path, manifest.to_json().as_bytes()).map_err(Error::io("write", &path))?;
         work::commit_json(&self.committed, &manifest.data_id)?;
-        unfinished::end(output)
+        unfinished::end(output)?;
+        self.tidy()
+    }
+
+    /// Removes what no later run can use; the layout stays, to know the finished data set by.
+    fn tidy(&self) -> Result<(), Error> {
+        let Reduce { folder, plan, parts, settings, .. } = &self.reduce;
+        work::remove_folder(folder)?;
+        if settings.output.keep_work { Ok(()) } else { map::remove_parts(plan, parts) }
     }
 
     fn reports(&self) -> Result<Vec<ReduceReport>, Error> {

@@ -37,6 +37,11 @@ pub(super) fn part_path(folder: &Path, task: &MapTask) -> PathBuf {
     folder.join(part_name(task))
 }
 
+/// Removes the part files of a plan's tasks.
+pub(super) fn remove_parts(plan: &Plan, folder: &Path) -> Result<(), Error> {
+    plan.map.iter().try_for_each(|task| work::remove_file(&part_path(folder, task)))
+}
+
 fn part_name(task: &MapTask) -> String {
     format!("{}.part", task.key)
 }

@@ -284,7 +284,6 @@ impl PrepareJob {
                 }
             }
         }
-        self.tidy()?;
         Ok(Manifest::read(&output.path)?)
     }
 
@@ -327,21 +326,7 @@ impl PrepareJob {
     /// Removes the work of this plan: `--force` starts over.
     fn forget(&self) -> Result<(), Error> {
         work::remove_folder(&self.folder)?;
-        self.remove_parts()
-    }
-
-    /// Removes what no later run can use; the layout stays, to know the finished data set by.
-    fn tidy(&self) -> Result<(), Error> {
-        work::remove_folder(&self.folder.join("reduce"))?;
-        if self.settings.output.keep_work { Ok(()) } else { self.remove_parts() }
-    }
-
-    fn remove_parts(&self) -> Result<(), Error> {
-        for task in &self.plan.map {
-            let path = map::part_path(&self.parts, task);
-            work::remove_file(&path)?;
-        }
-        Ok(())
+        map::remove_parts(&self.plan, &self.parts)
     }
 }
 
