@@ -15,17 +15,20 @@ say format
 cargo fmt --all --check
 say clippy
 cargo clippy "${all[@]}" --all-targets -- -D warnings
-say Ray
-ray=ray==2.60.0
-if [ "$(cat .venv-ray/installed.txt 2>/dev/null)" != "$ray" ]; then
-    if python3 -m venv .venv-ray && .venv-ray/bin/python -m pip install --quiet --disable-pip-version-check "$ray"; then
-        echo "$ray" >.venv-ray/installed.txt
+say servers
+# What the tests of clusters and object stores start: Ray, and moto's S3 server, each in an environment made once.
+environment() {
+    [ "$(cat ".venv-$1/installed.txt" 2>/dev/null)" = "$2" ] && return
+    if python3 -m venv ".venv-$1" && ".venv-$1/bin/python" -m pip install --quiet --disable-pip-version-check "$2"; then
+        echo "$2" >".venv-$1/installed.txt"
     else
-        echo "pip could not install $ray into .venv-ray: the tests of --engine ray are skipped" >&2
-        rm -rf .venv-ray
+        echo "pip could not install $2 into .venv-$1: the tests that need it are skipped" >&2
+        rm -rf ".venv-$1"
     fi
-fi
-export QUANCI_RAY_PYTHON=$PWD/.venv-ray/bin/python
+}
+environment ray ray==2.60.0
+environment s3 'moto[server,s3]==5.2.5'
+export QUANCI_RAY_PYTHON=$PWD/.venv-ray/bin/python QUANCI_MOTO=$PWD/.venv-s3/bin/moto_server
 say tests
 cargo test "${all[@]}"
 say documentation

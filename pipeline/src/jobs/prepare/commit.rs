@@ -95,6 +95,7 @@ impl Commit<'_> {
     fn tidy(&self) -> Result<(), Error> {
         let Reduce { folder, plan, parts, settings, .. } = &self.reduce;
         work::remove_folder(folder)?;
+        sweep_output(&settings.output.path)?;
         if settings.output.keep_work { Ok(()) } else { map::remove_parts(plan, parts) }
     }
 
@@ -218,6 +219,15 @@ impl Commit<'_> {
         entries.sort_by(|a, b| a.path.cmp(&b.path));
         manifest.files = entries;
         Ok(manifest.sealed())
+    }
+}
+
+/// Removes what killed attempts at the commit left beside the output.
+pub(super) fn sweep_output(output: &Path) -> Result<(), Error> {
+    let name = output.file_name().unwrap_or_default().to_string_lossy();
+    match output.parent().filter(|_| !is_object(output)) {
+        Some(parent) => work::sweep(parent, &format!("{name}.")),
+        None => Ok(()),
     }
 }
 

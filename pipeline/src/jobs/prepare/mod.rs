@@ -314,10 +314,7 @@ impl PrepareJob {
     /// Removes what killed runs left half-written.
     fn sweep(&self) -> Result<(), Error> {
         let output = &self.settings.output;
-        let name = output.path.file_name().unwrap_or_default().to_string_lossy();
-        if let Some(parent) = output.path.parent().filter(|_| !quanci_store::is_object(&output.path)) {
-            work::sweep(parent, &format!("{name}."))?;
-        }
+        commit::sweep_output(&output.path)?;
         let (reduce, failed) = (self.folder.join("reduce"), Failures::folder(&self.folder));
         let folders = [&output.work, &self.parts, &self.folder, &reduce, &failed];
         folders.into_iter().try_for_each(|folder| work::sweep(folder, ""))
