@@ -9,6 +9,7 @@ use std::sync::Arc;
 use divan::counter::ItemsCount;
 use divan::{Bencher, Divan};
 use quanci_shards::mask::MaskMode;
+use quanci_store::Cache;
 use quanci_trainer::config::{DataSettings, DataSource, MaskOverride, MicroBatch};
 use quanci_trainer::data::{DataSets, Loader, LoaderSettings};
 
@@ -41,7 +42,7 @@ fn folder(mode: MaskMode) -> PathBuf {
 
 fn run(bencher: Bencher, mode: MaskMode, micro_batch: MicroBatch, group_batches: u32, workers: u32) {
     let source = DataSource { path: folder(mode), weight: 1.0 };
-    let sets = Arc::new(DataSets::open(&[source], &MaskOverride::default()).unwrap());
+    let sets = Arc::new(DataSets::open(&[source], &MaskOverride::default(), &Cache::default()).unwrap());
     let data = DataSettings { lanes: 64, window: 64, group_batches, pad_multiple: 8, workers };
     let settings =
         LoaderSettings { seed: 1, rank: 0, ranks: 1, global_batch: BATCH, micro_batch, data, first_batch: 0 };
