@@ -243,13 +243,17 @@ fn keep_stdin(folder: &Path) -> Result<PathBuf, Error> {
     Ok(kept)
 }
 
-/// Puts small parts together. Where a group ends depends on the parts in it more than on those before, so that a file
+/// Puts small parts together, to no more than a task's size: what a task holds grows with it. Where a group ends depends on the parts in it more than on those before, so that a file
 /// added or removed changes few groups.
 fn group(splits: Vec<(u64, Split)>, task_bytes: u64) -> Vec<Vec<Split>> {
     let mut groups: Vec<Vec<Split>> = Vec::new();
     let (mut open, mut bytes) = (Vec::new(), 0);
     for (split_bytes, split) in splits {
         let ends = xxh3_128(split.input.path.as_os_str().as_encoded_bytes()).is_multiple_of(64);
+        if !open.is_empty() && bytes + split_bytes > task_bytes {
+            groups.push(std::mem::take(&mut open));
+            bytes = 0;
+        }
         bytes += split_bytes;
         open.push(split);
         if bytes >= task_bytes || open.len() >= 4096 || (ends && bytes >= task_bytes / 8) {

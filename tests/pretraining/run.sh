@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The pretraining check: BERT-tiny learns on real text with masks by word and by piece, three seeds of each, and every
-# model is scored under both masks. Some 25 minutes on two CPU cores.
+# model is scored under both masks. Some 28 minutes on two CPU cores.
 #   tests/pretraining/run.sh CORPUS [OUT]     CORPUS: the folder of texts that vocab.toml names; OUT: out/pretraining
 set -euo pipefail
 cd "$(dirname "$0")/../.."

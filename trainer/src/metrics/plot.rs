@@ -98,10 +98,15 @@ fn panel(
             }
         }
     }
+    // Names go where the curves do not end.
+    let ends = kinds.iter().flatten().filter_map(|curve| curve.last());
+    let (above, all) = ends
+        .fold((0, 0), |(above, all), end| (above + usize::from(end.1 > f64::midpoint(low, high)), all + 1));
+    let ends_high = 2 * above > all;
     chart
         .configure_series_labels()
         .background_style(WHITE.mix(0.8))
-        .position(SeriesLabelPosition::UpperRight)
+        .position(if ends_high { SeriesLabelPosition::LowerRight } else { SeriesLabelPosition::UpperRight })
         .draw()
         .map_err(said)
 }

@@ -27,7 +27,7 @@ use crate::work::Attempt;
 /// Fine buckets of each split.
 pub(super) const FINE_BUCKETS: u32 = 4096;
 /// A spill holds about this much.
-const SPILL_BYTES: usize = 64 << 20;
+const SPILL_BYTES: usize = 32 << 20;
 const MAGIC: &[u8; 8] = b"quanciP1";
 const FOOTER_BYTES: u64 = 32;
 const HASH_BYTES: usize = 16;
