@@ -198,8 +198,10 @@ impl Reduce<'_> {
         counters: &mut SplitCounters,
         context: &Context,
     ) -> Result<Bucket, Error> {
-        let mut gathered = Gathered::default();
         let runs = runs(located, fine);
+        // Room for all at once: what grows step by step leaves holes in the heap, which add up over buckets.
+        let bytes = runs.iter().map(|run| run.range()).map(|range| range.end - range.start).sum::<u64>();
+        let mut gathered = Gathered { bytes: Vec::with_capacity(bytes as usize), ..Gathered::default() };
         let path = |run: &Run<'_>| part_path(self.parts, &self.plan.map[run.part as usize]);
         let requests = runs.iter().map(|run| Request { path: path(run), range: run.range() });
         let mut runs = runs.iter();
