@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use quanci_store::is_object;
@@ -110,9 +111,11 @@ impl Drop for Attempt {
     }
 }
 
-/// This machine's folder for what is on its way to an object store, or is put aside within a task.
+/// This machine's folder for what is on its way to an object store: one for each user, who could not write into another's.
 pub fn scratch() -> PathBuf {
-    std::env::temp_dir().join("quanci-scratch")
+    let user = fs::metadata("/proc/self").map(|process| process.uid().to_string());
+    let user = user.or_else(|_| std::env::var("USER")).unwrap_or_default();
+    std::env::temp_dir().join(format!("quanci-scratch-{user}"))
 }
 
 /// Removes what killed attempts left in a folder, of all names that begin with `prefix`; of a folder of objects, what they

@@ -110,6 +110,21 @@ fn the_same_bytes_as_in_a_folder() {
     assert_eq!(server.hashes("out/"), hashes(&place.join("out")));
     run(&place, server.port(), &["prepare", "objects.toml", "--force", "--set", "output.shards=2"]).exits(0);
     run(&place, server.port(), &["verify", &output]).exits(0);
+    // Begun and given up by another run, with somebody's file in it: taken over with --force alone, and the file stays.
+    server.put("out/_unfinished.json", b"\"another\"");
+    server.put("out/notes.txt", b"mine");
+    run(&place, server.port(), &["prepare", "objects.toml"])
+        .exits(3)
+        .says(&["another data set (data id another)"]);
+    run(&place, server.port(), &["prepare", "objects.toml", "--force"]).exits(0);
+    assert_eq!(server.get("out/notes.txt"), b"mine");
+    server.delete("out/notes.txt");
+    assert_eq!(server.hashes("out/"), hashes(&place.join("out")));
+    // In a folder the mark is a file like any other.
+    place.write("folder/_unfinished.json", "\"x\"");
+    let ran = place.run(&["prepare", "local.toml", "--out", "folder"]);
+    ran.exits(3).says(&["no data set of ours"]);
+    assert!(place.join("folder/_unfinished.json").exists());
     assert_eq!(leftovers(place.path()), Vec::<std::path::PathBuf>::new());
 }
 

@@ -81,8 +81,14 @@ impl Commit<'_> {
                 || manifest.files.iter().any(|file| name == Path::new(&file.path))
                 || [unfinished::MARK, MANIFEST_FILE].iter().any(|ours| name == Path::new(ours))
         };
-        // With --force: what the data set before had more.
-        let old = listed.iter().filter(|entry| self.replace && !ours(&entry.path));
+        // With --force: shards that the data set before had more. What is not ours to make is not ours to remove.
+        let is_shard = |path: &Path| {
+            let name = path.strip_prefix(output).unwrap_or(path);
+            let folder = name.iter().next().unwrap_or_default().to_string_lossy();
+            (folder.starts_with("copy-") || folder == "validation")
+                && name.extension().is_some_and(|e| e == "parquet")
+        };
+        let old = listed.iter().filter(|entry| self.replace && is_shard(&entry.path) && !ours(&entry.path));
         old.into_iter().try_for_each(|entry| work::remove_file(&entry.path))?;
         let path = output.join(MANIFEST_FILE);
         quanci_store::put(&path, manifest.to_json().as_bytes()).map_err(Error::io("write", &path))?;
@@ -254,8 +260,8 @@ pub(super) fn check_output(
     let failed = |message: String| Err(Error::Output { path: output.to_path_buf(), message });
     let names = work::names(output)?;
     let Some(first) = names.first() else { return Ok(()) };
-    // Whose it is, layout will tell, when it is known what this run makes.
-    if names.contains(unfinished::MARK) {
+    // Whose the objects are, layout will tell, when it is known what this run makes. A folder never has the mark from us.
+    if is_object(output) && names.contains(unfinished::MARK) {
         return Ok(());
     }
     if !names.contains(MANIFEST_FILE) {

@@ -291,7 +291,16 @@ impl PrepareJob {
     pub fn begin(&self) -> Result<(), Error> {
         let same_settings = |manifest: &Manifest| manifest.settings == self.canonical;
         commit::check_output(&self.settings.output.path, self.plan.replace, &same_settings)?;
-        if self.plan.replace { self.forget() } else { Ok(()) }
+        if self.plan.replace {
+            return self.forget();
+        }
+        // Layout takes an output of objects; where it was done before, somebody else may have come since.
+        match self.layout()? {
+            Some(layout) if self.finished()?.is_none() => {
+                unfinished::begin(&self.settings.output.path, &layout.data_id, false)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// How many tasks of a stage are worth running side by side, said before its tasks can be counted.
