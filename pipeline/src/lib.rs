@@ -12,6 +12,7 @@ pub mod jobs;
 pub mod plan;
 pub mod progress;
 pub mod readers;
+mod rooms;
 pub mod steps;
 pub mod stop;
 pub mod tally;

@@ -64,14 +64,25 @@ pub fn schema() -> Arc<Schema> {
     Arc::new(Schema::new_with_metadata(fields, HashMap::new()))
 }
 
+/// The place of a column in [`schema`].
+pub(crate) fn column_index(name: &str) -> usize {
+    schema().index_of(name).expect("a column of the schema")
+}
+
+/// The level of zstd.
+pub(crate) const ZSTD_LEVEL: i32 = 1;
+
+pub(crate) fn compression() -> Compression {
+    Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL).expect("zstd has this level"))
+}
+
 /// How the columns are written: byte stream split puts the many zero bytes of small integers together, which zstd then
 /// folds; measured against dictionaries and delta packing, it is the fastest of the small ones. Masked positions ascend,
 /// and are smaller as deltas (11.6 bytes a row against 14.5).
 pub(crate) fn writer_properties(keys: &FileKeys) -> WriterProperties {
-    let zstd = Compression::ZSTD(ZstdLevel::try_new(1).expect("zstd has a level 1"));
     let leaf = |name: &str| ColumnPath::new(vec![name.to_owned(), "list".to_owned(), "element".to_owned()]);
     WriterProperties::builder()
-        .set_compression(zstd)
+        .set_compression(compression())
         .set_dictionary_enabled(false)
         .set_statistics_enabled(EnabledStatistics::None)
         .set_offset_index_disabled(true)

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::pieces::PieceStore;
 use super::tokenize::Piece;
 
 /// A tokenized document, on its way from map to reduce.
@@ -17,13 +18,13 @@ pub struct TokenizedDocument {
     pub sentence_ends: Vec<u32>,
 }
 
-/// Pushes where the parts of a sentence (a range of pieces) end.
-type Cut<'a> = dyn FnMut(&[Piece], Range<u32>, &mut Vec<u32>) + 'a;
+/// Hands on where the parts of a sentence (a range of a document's pieces) end.
+type Cut<'a> = dyn FnMut(Range<u32>, &mut dyn FnMut(u32)) + 'a;
 
 /// Documents of a bucket. Positions are indexes into the pieces of all documents.
 #[derive(Debug, Default)]
 pub struct Bucket {
-    pieces: Vec<Piece>,
+    pieces: PieceStore,
     sentence_ends: Vec<u32>,
     documents: Vec<Entry>,
 }
@@ -39,9 +40,16 @@ struct Entry {
 }
 
 impl Bucket {
-    /// An empty bucket with room for some pieces.
-    pub fn with_capacity(pieces: usize) -> Bucket {
-        Bucket { pieces: Vec::with_capacity(pieces), ..Bucket::default() }
+    /// Removes all documents and keeps their room; `narrow` if all pieces to come are (see [`Piece::are_narrow`]).
+    pub fn clear(&mut self, narrow: bool) {
+        self.pieces.clear(narrow);
+        self.sentence_ends.clear();
+        self.documents.clear();
+    }
+
+    /// Makes room for some pieces.
+    pub fn reserve(&mut self, pieces: usize) {
+        self.pieces.reserve(pieces);
     }
 
     /// Adds a document as it is.
@@ -49,7 +57,7 @@ impl Bucket {
     /// # Panics
     /// Past 2³² pieces: buckets are cut long before that.
     pub fn push(&mut self, document: &TokenizedDocument) {
-        self.push_cut(document, &mut |_, range, ends| ends.push(range.end));
+        self.push_cut(document, &mut |sentence, end| end(sentence.end));
     }
 
     /// Adds a document whose sentences longer than `room` pieces are cut, at the last clause mark within the room, else
@@ -60,23 +68,24 @@ impl Bucket {
         room: u32,
         is_clause_mark: &dyn Fn(u32) -> bool,
     ) {
-        self.push_cut(document, &mut |pieces, mut range, ends| {
-            while range.end - range.start > room {
-                let cut = last_cut(pieces, range.start..range.start + room, is_clause_mark);
-                ends.push(cut);
-                range.start = cut;
+        self.push_cut(document, &mut |mut sentence, end| {
+            while sentence.end - sentence.start > room {
+                let within = sentence.start..sentence.start + room;
+                let cut = last_cut(&document.pieces, within, is_clause_mark);
+                end(cut);
+                sentence.start = cut;
             }
-            ends.push(range.end);
+            end(sentence.end);
         });
     }
 
     fn push_cut(&mut self, document: &TokenizedDocument, cut: &mut Cut<'_>) {
         let base = to_u32(self.pieces.len());
         let first_sentence = to_u32(self.sentence_ends.len());
-        self.pieces.extend_from_slice(&document.pieces);
-        let mut start = base;
-        for end in document.sentence_ends.iter().map(|&end| base + end) {
-            cut(&self.pieces, start..end, &mut self.sentence_ends);
+        self.pieces.extend(&document.pieces);
+        let mut start = 0;
+        for &end in &document.sentence_ends {
+            cut(start..end, &mut |end| self.sentence_ends.push(base + end));
             start = end;
         }
         self.documents.push(Entry {
@@ -107,9 +116,9 @@ impl Bucket {
         self.documents[document].source
     }
 
-    /// The pieces at some positions.
-    pub fn pieces(&self, range: Range<u32>) -> &[Piece] {
-        &self.pieces[range.start as usize..range.end as usize]
+    /// The pieces of all documents.
+    pub fn pieces(&self) -> &PieceStore {
+        &self.pieces
     }
 
     /// A document's positions.

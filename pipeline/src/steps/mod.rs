@@ -9,6 +9,7 @@ pub mod chars;
 pub mod clean;
 pub mod count;
 pub mod pair;
+pub mod pieces;
 pub mod pretokenize;
 pub mod row;
 pub mod segment;

@@ -260,8 +260,7 @@ impl<D: Draws, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
             return None;
         }
         let point = inner.start + self.draws.below(inner.len()) as u32;
-        let pieces = self.bucket.pieces(sentence.clone());
-        let piece = |position: u32| pieces[(position - sentence.start) as usize];
+        let piece = |position: u32| self.bucket.pieces().get(position);
         // A mark at the sentence's very beginning leaves nothing to divide off.
         let after_mark =
             |position: u32| position > inner.start && self.settings.is_clause_mark(piece(position - 1).id());
@@ -275,8 +274,7 @@ impl<D: Draws, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
         if point >= end {
             return end;
         }
-        let at_word =
-            |position: u32| position == end || self.bucket.pieces(position..position + 1)[0].is_word_start();
+        let at_word = |position: u32| position == end || self.bucket.pieces().get(position).is_word_start();
         nearest(bounds.start..end + 1, point, at_word).unwrap_or(end)
     }
 

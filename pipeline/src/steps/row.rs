@@ -1,10 +1,11 @@
 //! Instances into rows: `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`, with word starts.
 
+use std::ops::Range;
+
 use quanci_shards::mask::Pieces;
 
 use super::bucket::Bucket;
 use super::pair::Instance;
-use super::tokenize::Piece;
 
 /// Builds rows, one at a time, in room of its own.
 #[derive(Debug)]
@@ -33,11 +34,11 @@ impl RowBuilder {
         self.ids.clear();
         self.word_starts.clear();
         self.push_special(self.cls);
-        self.push_segment(bucket.pieces(instance.a.clone()));
+        self.push_segment(bucket, instance.a.clone());
         self.push_special(self.sep);
         let segment_b = instance.b.clone().map(|b| {
             let position = self.ids.len();
-            self.push_segment(bucket.pieces(b));
+            self.push_segment(bucket, b);
             self.push_special(self.sep);
             position
         });
@@ -49,12 +50,11 @@ impl RowBuilder {
         self.word_starts.push(true);
     }
 
-    fn push_segment(&mut self, pieces: &[Piece]) {
+    fn push_segment(&mut self, bucket: &Bucket, segment: Range<u32>) {
         let first = self.ids.len();
-        self.ids.extend(pieces.iter().map(|piece| piece.id()));
-        self.word_starts.extend(pieces.iter().map(|piece| piece.is_word_start()));
+        bucket.pieces().copy(segment, &mut self.ids, &mut self.word_starts);
         // Truncation may have cut a word, and no word joins across [SEP].
-        if !self.words_join_across_sep && !pieces.is_empty() {
+        if !self.words_join_across_sep && first < self.ids.len() {
             self.word_starts[first] = true;
         }
     }

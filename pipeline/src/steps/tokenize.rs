@@ -14,6 +14,7 @@ use crate::vocab::wordpiece::WordPiece;
 pub struct Piece(pub u32);
 
 const WORD_START: u32 = 1 << 31;
+const NARROW_WORD_START: u16 = 1 << 15;
 
 impl Piece {
     /// A piece.
@@ -32,6 +33,23 @@ impl Piece {
     #[inline]
     pub fn is_word_start(self) -> bool {
         self.0 & WORD_START != 0
+    }
+
+    /// True if the pieces of a vocabulary of this size fit into two bytes.
+    pub fn are_narrow(vocabulary_size: usize) -> bool {
+        vocabulary_size <= usize::from(NARROW_WORD_START)
+    }
+
+    /// In two bytes, of a vocabulary that allows it: 15 bits of id, and in the highest whether it begins a word.
+    #[inline]
+    pub fn narrow(self) -> u16 {
+        self.id() as u16 | if self.is_word_start() { NARROW_WORD_START } else { 0 }
+    }
+
+    /// Out of two bytes.
+    #[inline]
+    pub fn from_narrow(narrow: u16) -> Piece {
+        Piece::new(u32::from(narrow & !NARROW_WORD_START), narrow & NARROW_WORD_START != 0)
     }
 }
 

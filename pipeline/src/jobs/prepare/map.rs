@@ -1,12 +1,11 @@
 //! Map: read -> clean -> split sentences -> segment words -> WordPiece -> part file.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use quanci_shards::draws::mix;
 use rayon::prelude::*;
 
-use super::part::{Encoded, FINE_BUCKETS, PartWriter, is_narrow};
+use super::part::{Encoded, FINE_BUCKETS, PartWriter};
 use super::report::MapReport;
 use crate::config::{Format, PrepareSettings};
 use crate::counters::Reason;
@@ -16,11 +15,12 @@ use crate::error::Error;
 use crate::jobs::read::for_each_batch;
 use crate::plan::{MapTask, Plan};
 use crate::readers::ReadSettings;
+use crate::rooms::Rooms;
 use crate::steps::bucket::TokenizedDocument;
 use crate::steps::clean::Clean;
 use crate::steps::segment::{Segmenter, WordStarts};
 use crate::steps::sentences::sentences;
-use crate::steps::tokenize::{Scratch, Tokenizer};
+use crate::steps::tokenize::{Piece, Scratch, Tokenizer};
 use crate::vocab::file::Vocabulary;
 use crate::work;
 
@@ -96,7 +96,7 @@ pub(super) struct Steps {
     unk: u32,
     narrow: bool,
     validation: f64,
-    rooms: Mutex<Vec<Room>>,
+    rooms: Rooms<Room>,
 }
 
 /// A thread's room to work in.
@@ -131,9 +131,9 @@ impl Steps {
             segmenter: segmenter?,
             tokenizer,
             unk: vocabulary.specials().unk,
-            narrow: is_narrow(vocabulary.len()),
+            narrow: Piece::are_narrow(vocabulary.len()),
             validation: settings.output.validation,
-            rooms: Mutex::default(),
+            rooms: Rooms::default(),
         })
     }
 
@@ -141,11 +141,10 @@ impl Steps {
         // Several chunks a thread, so that a long document does not keep the others waiting.
         let chunk = documents.len().div_ceil(32 * rayon::current_num_threads()).max(1);
         let apply = |documents: &[Document]| {
-            let mut room =
-                self.rooms.lock().expect("no thread panics while it holds this").pop().unwrap_or_default();
             let mut chunk = Chunk::default();
-            documents.iter().for_each(|document| self.apply(document, format, &mut room, &mut chunk));
-            self.rooms.lock().expect("no thread panics while it holds this").push(room);
+            self.rooms.with(|room| {
+                documents.iter().for_each(|document| self.apply(document, format, room, &mut chunk));
+            });
             chunk
         };
         documents.par_chunks(chunk).map(apply).collect()

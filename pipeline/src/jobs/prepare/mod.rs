@@ -242,6 +242,7 @@ impl PrepareJob {
             pairs: pair_settings(&self.settings, &self.vocabulary),
             keys,
             masker,
+            rooms: Default::default(),
         })
     }
 

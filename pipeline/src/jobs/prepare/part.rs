@@ -56,7 +56,7 @@ impl Encoded {
         self.bytes.extend((document.sentence_ends.len() as u32).to_le_bytes());
         self.bytes.extend(document.sentence_ends.iter().flat_map(|end| end.to_le_bytes()));
         if narrow {
-            self.bytes.extend(document.pieces.iter().flat_map(|piece| narrowed(*piece).to_le_bytes()));
+            self.bytes.extend(document.pieces.iter().flat_map(|piece| piece.narrow().to_le_bytes()));
         } else {
             self.bytes.extend(document.pieces.iter().flat_map(|piece| piece.0.to_le_bytes()));
         }
@@ -90,16 +90,6 @@ impl Encoded {
         self.documents.clear();
         Ok(index)
     }
-}
-
-/// 15 bits of id and the word start.
-fn narrowed(piece: Piece) -> u16 {
-    piece.id() as u16 | if piece.is_word_start() { 1 << 15 } else { 0 }
-}
-
-/// True if pieces of this vocabulary fit into two bytes.
-pub(super) fn is_narrow(vocabulary_size: usize) -> bool {
-    vocabulary_size <= 1 << 15
 }
 
 /// A fine bucket's documents in a part file.
@@ -273,9 +263,8 @@ pub(super) fn decode(bytes: &[u8], narrow: bool, document: &mut TokenizedDocumen
     document.sentence_ends.extend(ends.chunks_exact(4).map(|e| u32::from_le_bytes([e[0], e[1], e[2], e[3]])));
     document.pieces.clear();
     if narrow {
-        let wide = |p: &[u8]| u16::from_le_bytes([p[0], p[1]]);
-        let pieces = pieces.chunks_exact(2).map(wide);
-        document.pieces.extend(pieces.map(|p| Piece::new(u32::from(p & 0x7fff), p >> 15 == 1)));
+        let pieces = pieces.chunks_exact(2);
+        document.pieces.extend(pieces.map(|p| Piece::from_narrow(u16::from_le_bytes([p[0], p[1]]))));
     } else {
         let pieces = pieces.chunks_exact(4);
         document.pieces.extend(pieces.map(|p| Piece(u32::from_le_bytes([p[0], p[1], p[2], p[3]]))));

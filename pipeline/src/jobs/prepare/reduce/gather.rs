@@ -1,0 +1,123 @@
+//! The documents of a bucket out of all part files: read, without repeats, in order of their hashes.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use quanci_store::{Request, read_ranges};
+
+use super::super::index::Located;
+use super::super::map::part_path;
+use super::super::part::{self, read_section};
+use super::Reduce;
+use crate::engine::Context;
+use crate::error::Error;
+use crate::steps::bucket::{Bucket, TokenizedDocument};
+use crate::steps::tokenize::Piece;
+use crate::tally::SplitCounters;
+
+/// The run of a part file's bytes that holds its documents of a bucket.
+struct Run<'a> {
+    part: u32,
+    sections: Vec<&'a Located>,
+}
+
+impl Run<'_> {
+    fn range(&self) -> Range<u64> {
+        let end = self.sections.last().map_or(0, |last| last.offset + last.section.bytes);
+        self.sections.first().map_or(0, |first| first.offset)..end
+    }
+}
+
+/// The runs of a bucket, in order of their parts.
+fn runs<'a>(located: &'a [Located], fine: &Range<u32>) -> Vec<Run<'a>> {
+    let wanted: Vec<&Located> =
+        located.iter().filter(|located| fine.contains(&located.section.fine)).collect();
+    let by_part = wanted.chunk_by(|a, b| a.part == b.part);
+    by_part.map(|sections| Run { part: sections[0].part, sections: sections.to_vec() }).collect()
+}
+
+impl Reduce<'_> {
+    /// Fills `bucket` with the documents of these fine buckets, in order of their hashes, each once.
+    pub(super) fn gather(
+        &self,
+        located: &[Located],
+        fine: &Range<u32>,
+        counters: &mut SplitCounters,
+        context: &Context,
+        bucket: &mut Bucket,
+    ) -> Result<(), Error> {
+        let runs = runs(located, fine);
+        let bytes = runs.iter().map(|run| run.range()).map(|range| range.end - range.start).sum::<u64>();
+        let mut gathered = Gathered { bytes: Vec::with_capacity(bytes as usize), ..Gathered::default() };
+        let path = |run: &Run<'_>| part_path(self.parts, &self.plan.map[run.part as usize]);
+        let requests = runs.iter().map(|run| Request { path: path(run), range: run.range() });
+        let mut runs = runs.iter();
+        let failed = |request: &Request, error| Error::io("read", &request.path)(error);
+        read_ranges(requests, failed, |request, bytes| {
+            context.stop.check()?;
+            let run = runs.next().expect("as many answers as requests");
+            let corpus = self.plan.map[run.part as usize].corpus;
+            // Tasks are in the order of their corpora: a repeat belongs to the first that holds it.
+            let mut take = |hash, encoded: &[u8]| {
+                if gathered.seen.insert(hash) || !self.settings.clean.dedup {
+                    gathered.push(hash, corpus, encoded);
+                } else {
+                    counters.duplicates += 1;
+                }
+            };
+            let first = request.range.start;
+            run.sections.iter().try_for_each(|Located { offset, section, .. }| {
+                let at = (offset - first) as usize;
+                let bytes = bytes.get(at..at + section.bytes as usize).unwrap_or_default();
+                read_section(&request.path, *section, bytes, &mut take)
+            })
+        })?;
+        gathered.documents.sort_unstable_by_key(|document| (document.hash, document.source));
+        counters.documents += gathered.documents.len() as u64;
+        for document in &gathered.documents {
+            let name = &self.settings.corpora[document.source as usize].name;
+            *counters.documents_by_source.entry(name.clone()).or_default() += 1;
+        }
+        self.decode(&gathered, bucket)
+    }
+
+    /// Decodes gathered documents, in their order.
+    fn decode(&self, gathered: &Gathered, bucket: &mut Bucket) -> Result<(), Error> {
+        let narrow = Piece::are_narrow(self.vocabulary.len());
+        bucket.clear(narrow);
+        bucket.reserve(gathered.bytes.len() / if narrow { 2 } else { 4 });
+        let mut document = TokenizedDocument::default();
+        for entry in &gathered.documents {
+            (document.hash, document.source) = (entry.hash, entry.source);
+            let damaged = || Error::Damaged {
+                path: self.parts.to_path_buf(),
+                message: "a work file holds a damaged document; remove the folder and run again".to_owned(),
+            };
+            part::decode(&gathered.bytes[entry.bytes.clone()], narrow, &mut document).ok_or_else(damaged)?;
+            bucket.push_within(&document, self.pairs.room(), &|id| self.pairs.is_clause_mark(id));
+        }
+        Ok(())
+    }
+}
+
+/// The documents of a bucket as they lie in part files: two bytes a piece, until all are there and in order.
+#[derive(Default)]
+struct Gathered {
+    seen: HashSet<u128>,
+    bytes: Vec<u8>,
+    documents: Vec<GatheredDocument>,
+}
+
+struct GatheredDocument {
+    hash: u128,
+    source: u16,
+    bytes: Range<usize>,
+}
+
+impl Gathered {
+    fn push(&mut self, hash: u128, source: u16, encoded: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(encoded);
+        self.documents.push(GatheredDocument { hash, source, bytes: start..self.bytes.len() });
+    }
+}

@@ -1,0 +1,63 @@
+//! A column of lists: its values and levels, page by page.
+
+use std::io::Write;
+
+use parquet::errors::Result;
+use parquet::file::writer::SerializedRowGroupWriter;
+use parquet::schema::types::ColumnDescPtr;
+
+use super::encodings::Values;
+use super::pages::{Levels, Packer, Pages};
+
+/// A column of lists of the row group that is being written.
+pub(super) struct ListColumn<V> {
+    /// Of the page that has begun.
+    values: V,
+    levels: Levels,
+    pages: Pages,
+    /// How far an element is defined; an empty list is a step less, and null, where that is allowed, not at all.
+    defined: u8,
+}
+
+impl<V: Values> ListColumn<V> {
+    /// No rows yet, of a column that is described so.
+    pub(super) fn new(column: ColumnDescPtr) -> ListColumn<V> {
+        let (values, levels) = (V::default(), Levels::default());
+        let defined = column.max_def_level() as u8;
+        ListColumn { values, levels, pages: Pages::new(column, V::ENCODING), defined }
+    }
+
+    /// Adds the list of a row, or null.
+    pub(super) fn push(&mut self, packer: &mut Packer, list: Option<&[V::Item]>) -> Result<()> {
+        let level = match list {
+            None => 0,
+            Some([]) => self.defined - 1,
+            Some(_) => self.defined,
+        };
+        let list = list.unwrap_or_default();
+        if self.levels.are_full_before(list.len()) {
+            self.end_page(packer)?;
+        }
+        self.values.extend(list);
+        self.levels.push(list.len(), level);
+        Ok(())
+    }
+
+    fn end_page(&mut self, packer: &mut Packer) -> Result<()> {
+        let ListColumn { values, levels, pages, .. } = self;
+        pages.add(packer, levels, |packer| values.write(packer))?;
+        levels.clear();
+        values.clear();
+        Ok(())
+    }
+
+    /// Writes the row group's lists, as the next column of the file. The next row begins the next row group.
+    pub(super) fn write<W: Write + Send>(
+        &mut self,
+        packer: &mut Packer,
+        group: &mut SerializedRowGroupWriter<'_, W>,
+    ) -> Result<()> {
+        self.end_page(packer)?;
+        self.pages.write(group)
+    }
+}

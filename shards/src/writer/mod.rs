@@ -1,0 +1,174 @@
+//! Writes shard files, row by row: columns of lists page by page with our own encoders, the flat ones with the library's.
+
+mod encodings;
+mod flat;
+mod lists;
+mod pages;
+#[cfg(test)]
+mod tests;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
+use parquet::errors::Result as ParquetResult;
+use parquet::file::writer::SerializedFileWriter;
+use sha2::{Digest, Sha256};
+
+use self::encodings::{Bits, Deltas, SplitBytes};
+use self::flat::FlatColumns;
+use self::lists::ListColumn;
+use self::pages::Packer;
+use crate::error::Error;
+use crate::manifest::hexadecimal;
+use crate::mask::{Masks, Pieces};
+use crate::schema::{FileKeys, ROW_GROUP_ROWS, column_index, schema, writer_properties};
+
+/// A row to be written.
+#[derive(Debug, Clone, Copy)]
+pub struct RowRef<'a> {
+    /// Ids, word starts and B's position.
+    pub pieces: Pieces<'a>,
+    /// 0 = B follows A, 1 = random (swapped, for sentence order); none without B.
+    pub next_sentence_label: Option<u8>,
+    /// Static masks.
+    pub masks: Option<&'a Masks>,
+    /// The first 64 bits of the content hash of A's document.
+    pub document: u64,
+    /// Index into the writer's sources.
+    pub source: u32,
+}
+
+/// What a finished file holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Rows.
+    pub rows: u64,
+    /// Pieces, specials included.
+    pub tokens: u64,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// SHA-256 of the file.
+    pub sha256: String,
+}
+
+/// Writes one shard to `W`. Holds at most one row group, its lists compressed already but for the last page.
+pub struct ShardWriter<W: Write + Send> {
+    path: PathBuf,
+    file: SerializedFileWriter<Hashed<W>>,
+    packer: Packer,
+    input_ids: ListColumn<SplitBytes>,
+    word_starts: ListColumn<Bits>,
+    masked_lm_positions: ListColumn<Deltas>,
+    masked_lm_inputs: ListColumn<SplitBytes>,
+    flat: FlatColumns,
+    /// Of the row group that has begun.
+    group_rows: usize,
+    rows: u64,
+    tokens: u64,
+}
+
+impl<W: Write + Send> ShardWriter<W> {
+    /// Begins a shard. `path` serves messages only; `sources` are the names that rows refer to by index.
+    pub fn new(output: W, path: &Path, keys: &FileKeys, sources: &[String]) -> Result<Self, Error> {
+        let hashed = Hashed { output, sha256: Sha256::new(), bytes: 0 };
+        let begun = begin(hashed, keys).and_then(|file| Ok((file, Packer::new()?)));
+        let (file, packer) = begun.map_err(Error::parquet("create", path))?;
+        let column = |name: &str| file.schema_descr().column(column_index(name));
+        Ok(ShardWriter {
+            path: path.to_path_buf(),
+            packer,
+            input_ids: ListColumn::new(column("input_ids")),
+            word_starts: ListColumn::new(column("word_starts")),
+            masked_lm_positions: ListColumn::new(column("masked_lm_positions")),
+            masked_lm_inputs: ListColumn::new(column("masked_lm_inputs")),
+            flat: FlatColumns::new(sources),
+            file,
+            group_rows: 0,
+            rows: 0,
+            tokens: 0,
+        })
+    }
+
+    /// Adds a row.
+    ///
+    /// # Panics
+    /// If the shard was begun without its source.
+    pub fn push(&mut self, row: &RowRef<'_>) -> Result<(), Error> {
+        self.push_lists(row).map_err(Error::parquet("write", &self.path))?;
+        self.flat.push(row);
+        self.rows += 1;
+        self.tokens += row.pieces.ids.len() as u64;
+        self.group_rows += 1;
+        if self.group_rows == ROW_GROUP_ROWS { self.end_row_group() } else { Ok(()) }
+    }
+
+    fn push_lists(&mut self, row: &RowRef<'_>) -> ParquetResult<()> {
+        let packer = &mut self.packer;
+        self.input_ids.push(packer, Some(row.pieces.ids))?;
+        self.word_starts.push(packer, Some(row.pieces.word_starts))?;
+        self.masked_lm_positions.push(packer, row.masks.map(|masks| &masks.positions[..]))?;
+        self.masked_lm_inputs.push(packer, row.masks.map(|masks| &masks.inputs[..]))
+    }
+
+    fn end_row_group(&mut self) -> Result<(), Error> {
+        self.group_rows = 0;
+        self.write_row_group().map_err(Error::parquet("write", &self.path))
+    }
+
+    fn write_row_group(&mut self) -> ParquetResult<()> {
+        let packer = &mut self.packer;
+        let mut group = self.file.next_row_group()?;
+        // In the order of the schema.
+        self.input_ids.write(packer, &mut group)?;
+        self.flat.write_segment_b(&mut group)?;
+        self.word_starts.write(packer, &mut group)?;
+        self.flat.write_next_sentence_label(&mut group)?;
+        self.masked_lm_positions.write(packer, &mut group)?;
+        self.masked_lm_inputs.write(packer, &mut group)?;
+        self.flat.write_origin(&mut group)?;
+        group.close()?;
+        Ok(())
+    }
+
+    /// Writes what is left and closes the file.
+    pub fn finish(mut self) -> Result<(W, Written), Error> {
+        if self.group_rows > 0 {
+            self.end_row_group()?;
+        }
+        let mut hashed = self.file.into_inner().map_err(Error::parquet("write", &self.path))?;
+        hashed.output.flush().map_err(Error::io("write", &self.path))?;
+        let sha256 = hexadecimal(&hashed.sha256.finalize());
+        let written = Written { rows: self.rows, tokens: self.tokens, bytes: hashed.bytes, sha256 };
+        Ok((hashed.output, written))
+    }
+}
+
+/// A file of our schema, which it also holds in Arrow's form, as files written by Arrow do.
+fn begin<W: Write + Send>(output: W, keys: &FileKeys) -> ParquetResult<SerializedFileWriter<W>> {
+    let mut properties = writer_properties(keys);
+    add_encoded_arrow_schema_to_metadata(&schema(), &mut properties);
+    let columns = ArrowSchemaConverter::new().convert(&schema())?;
+    SerializedFileWriter::new(output, columns.root_schema_ptr(), Arc::new(properties))
+}
+
+/// Passes bytes on and hashes them on their way.
+struct Hashed<W> {
+    output: W,
+    sha256: Sha256,
+    bytes: u64,
+}
+
+impl<W: Write> Write for Hashed<W> {
+    fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
+        let written = self.output.write(buffer)?;
+        self.sha256.update(&buffer[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.output.flush()
+    }
+}

@@ -1,0 +1,243 @@
+//! The pages of list columns, put together here: what a general writer does with levels and copies costs as much for them as
+//! compressing them. Page headers, offsets and metadata are the library's.
+//!
+//! Data pages of version 1 (<https://parquet.apache.org/docs/file-format/data-pages/>): repetition levels, definition
+//! levels, values, compressed together.
+
+use std::io::Write;
+
+use bytes::Bytes;
+use parquet::basic::{Encoding, PageType};
+use parquet::column::page::{CompressedPage, Page, PageWriter};
+use parquet::column::writer::ColumnCloseResult;
+use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::{ColumnChunkMetaData, PageEncodingStats};
+use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
+use parquet::schema::types::ColumnDescPtr;
+use zstd::zstd_safe::zstd_sys::ZSTD_EndDirective;
+use zstd::zstd_safe::{CCtx, CParameter, ErrorCode, InBuffer, OutBuffer, compress_bound, get_error_name};
+
+use crate::schema::{ZSTD_LEVEL, compression};
+
+/// Elements of a page, but for a row that has more by itself: 512 KiB of ids.
+pub(super) const PAGE_ELEMENTS: usize = 1 << 17;
+
+/// Levels of a page's lists.
+#[derive(Default)]
+pub(super) struct Levels {
+    repetitions: Runs,
+    definitions: Runs,
+    rows: u64,
+    /// Elements, and lists that have none.
+    count: usize,
+}
+
+impl Levels {
+    /// A list of some elements, each defined to `level`; without elements it is itself defined so far.
+    pub(super) fn push(&mut self, elements: usize, level: u8) {
+        // A list begins with 0 and goes on with 1.
+        self.repetitions.push(1, 0);
+        self.repetitions.push(elements.saturating_sub(1), 1);
+        self.definitions.push(elements.max(1), level);
+        self.rows += 1;
+        self.count += elements.max(1);
+    }
+
+    /// True if a page of these and a list of so many elements more would be too large.
+    pub(super) fn are_full_before(&self, elements: usize) -> bool {
+        self.count > 0 && self.count + elements.max(1) > PAGE_ELEMENTS
+    }
+
+    fn write(&mut self, part: &mut Vec<u8>) {
+        for runs in [&mut self.repetitions, &mut self.definitions] {
+            runs.end_run();
+            part.extend_from_slice(&(runs.bytes.len() as u32).to_le_bytes());
+            part.extend_from_slice(&runs.bytes);
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        (self.rows, self.count) = (0, 0);
+        self.repetitions.clear();
+        self.definitions.clear();
+    }
+}
+
+/// Levels as runs of the same: Parquet's hybrid of runs and packed bits, without the latter.
+#[derive(Default)]
+struct Runs {
+    bytes: Vec<u8>,
+    /// Of the run that may go on.
+    level: u8,
+    count: usize,
+}
+
+impl Runs {
+    fn push(&mut self, count: usize, level: u8) {
+        if level != self.level {
+            self.end_run();
+            self.level = level;
+        }
+        self.count += count;
+    }
+
+    fn end_run(&mut self) {
+        if self.count > 0 {
+            // The last bit of the header says that it is a run.
+            push_varint(&mut self.bytes, (self.count as u64) << 1);
+            self.bytes.push(self.level);
+            self.count = 0;
+        }
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.count = 0;
+    }
+}
+
+/// Seven bits a byte, the lowest first (ULEB128).
+pub(super) fn push_varint(bytes: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+}
+
+/// Compresses a page part by part. Each part ends its blocks: what is alike is coded alike, which is worth some percent of
+/// the file, and no more of a page than one part lies in memory uncompressed.
+pub(super) struct Packer {
+    zstd: CCtx<'static>,
+    part: Vec<u8>,
+    packed: Vec<u8>,
+    uncompressed: usize,
+}
+
+impl Packer {
+    pub(super) fn new() -> Result<Packer> {
+        let mut zstd = CCtx::create();
+        // A window of 128 KiB: a larger one finds no more in bytes that are split so.
+        for parameter in [CParameter::CompressionLevel(ZSTD_LEVEL), CParameter::WindowLog(17)] {
+            zstd.set_parameter(parameter).map_err(of_zstd)?;
+        }
+        Ok(Packer { zstd, part: Vec::new(), packed: Vec::new(), uncompressed: 0 })
+    }
+
+    fn begin_page(&mut self) {
+        self.packed.clear();
+        self.uncompressed = 0;
+    }
+
+    /// Compresses what `write` appends.
+    pub(super) fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
+        self.part.clear();
+        write(&mut self.part);
+        self.uncompressed += self.part.len();
+        self.compress(ZSTD_EndDirective::ZSTD_e_flush)
+    }
+
+    fn end_page(&mut self) -> Result<()> {
+        self.part.clear();
+        self.compress(ZSTD_EndDirective::ZSTD_e_end)
+    }
+
+    fn compress(&mut self, then: ZSTD_EndDirective) -> Result<()> {
+        let mut input = InBuffer::around(&self.part);
+        loop {
+            self.packed.reserve(compress_bound(input.src.len() - input.pos()));
+            let written = self.packed.len();
+            let mut output = OutBuffer::around_pos(&mut self.packed, written);
+            if self.zstd.compress_stream2(&mut output, &mut input, then).map_err(of_zstd)? == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn of_zstd(code: ErrorCode) -> ParquetError {
+    ParquetError::General(format!("zstd: {}", get_error_name(code)))
+}
+
+/// The pages of one column of one row group, as they will lie in the file.
+pub(super) struct Pages {
+    column: ColumnDescPtr,
+    encoding: Encoding,
+    bytes: TrackedWrite<Vec<u8>>,
+    rows: u64,
+    levels: usize,
+    uncompressed: usize,
+    count: i32,
+}
+
+impl Pages {
+    pub(super) fn new(column: ColumnDescPtr, encoding: Encoding) -> Pages {
+        let bytes = TrackedWrite::new(Vec::new());
+        Pages { column, encoding, bytes, rows: 0, levels: 0, uncompressed: 0, count: 0 }
+    }
+
+    /// Adds a page of lists with these levels, whose values `write` gives to the packer.
+    pub(super) fn add(
+        &mut self,
+        packer: &mut Packer,
+        levels: &mut Levels,
+        write: impl FnOnce(&mut Packer) -> Result<()>,
+    ) -> Result<()> {
+        packer.begin_page();
+        packer.add(|part| levels.write(part))?;
+        write(packer)?;
+        packer.end_page()?;
+        let page = Page::DataPage {
+            buf: Bytes::copy_from_slice(&packer.packed),
+            num_values: levels.count as u32,
+            encoding: self.encoding,
+            def_level_encoding: Encoding::RLE,
+            rep_level_encoding: Encoding::RLE,
+            statistics: None,
+        };
+        let page = CompressedPage::new(page, packer.uncompressed);
+        let written = SerializedPageWriter::new(&mut self.bytes).write_page(page)?;
+        self.rows += levels.rows;
+        self.levels += levels.count;
+        self.uncompressed += written.uncompressed_size;
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Writes them all into the file, as its next column, and keeps their room.
+    pub(super) fn write<W: Write + Send>(
+        &mut self,
+        group: &mut SerializedRowGroupWriter<'_, W>,
+    ) -> Result<()> {
+        let empty = Pages::new(self.column.clone(), self.encoding);
+        let Pages { column, encoding, bytes, rows, levels, uncompressed, count } =
+            std::mem::replace(self, empty);
+        let bytes = Bytes::from(bytes.into_inner()?);
+        let metadata = ColumnChunkMetaData::builder(column)
+            .set_compression(compression())
+            .set_encodings(vec![encoding, Encoding::RLE])
+            .set_page_encoding_stats(vec![PageEncodingStats {
+                page_type: PageType::DATA_PAGE,
+                encoding,
+                count,
+            }])
+            .set_total_compressed_size(bytes.len() as i64)
+            .set_total_uncompressed_size(uncompressed as i64)
+            .set_num_values(levels as i64)
+            .set_data_page_offset(0)
+            .build()?;
+        let close = ColumnCloseResult {
+            bytes_written: bytes.len() as u64,
+            rows_written: rows,
+            metadata,
+            bloom_filter: None,
+            column_index: None,
+            offset_index: None,
+        };
+        group.append_column(&bytes, close)?;
+        let mut room = bytes.try_into_mut().map(Vec::from).unwrap_or_default();
+        room.clear();
+        self.bytes = TrackedWrite::new(room);
+        Ok(())
+    }
+}
