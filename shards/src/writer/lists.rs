@@ -7,7 +7,7 @@ use parquet::file::writer::SerializedRowGroupWriter;
 use parquet::schema::types::ColumnDescPtr;
 
 use super::encodings::Values;
-use super::pages::{Levels, Packer, Pages};
+use super::pages::{Levels, Pages};
 
 /// A column of lists of the row group that is being written.
 pub(super) struct ListColumn<V> {
@@ -28,7 +28,7 @@ impl<V: Values> ListColumn<V> {
     }
 
     /// Adds the list of a row, or null.
-    pub(super) fn push(&mut self, packer: &mut Packer, list: Option<&[V::Item]>) -> Result<()> {
+    pub(super) fn push(&mut self, list: Option<&[V::Item]>) -> Result<()> {
         let level = match list {
             None => 0,
             Some([]) => self.defined - 1,
@@ -36,16 +36,16 @@ impl<V: Values> ListColumn<V> {
         };
         let list = list.unwrap_or_default();
         if self.levels.are_full_before(list.len()) {
-            self.end_page(packer)?;
+            self.end_page()?;
         }
         self.values.extend(list);
         self.levels.push(list.len(), level);
         Ok(())
     }
 
-    fn end_page(&mut self, packer: &mut Packer) -> Result<()> {
+    fn end_page(&mut self) -> Result<()> {
         let ListColumn { values, levels, pages, .. } = self;
-        pages.add(packer, levels, |packer| values.write(packer))?;
+        pages.add(levels, |packer| values.write(packer))?;
         levels.clear();
         values.clear();
         Ok(())
@@ -54,10 +54,9 @@ impl<V: Values> ListColumn<V> {
     /// Writes the row group's lists, as the next column of the file. The next row begins the next row group.
     pub(super) fn write<W: Write + Send>(
         &mut self,
-        packer: &mut Packer,
         group: &mut SerializedRowGroupWriter<'_, W>,
     ) -> Result<()> {
-        self.end_page(packer)?;
+        self.end_page()?;
         self.pages.write(group)
     }
 }

@@ -19,7 +19,6 @@ use sha2::{Digest, Sha256};
 use self::encodings::{Bits, Deltas, SplitBytes};
 use self::flat::FlatColumns;
 use self::lists::ListColumn;
-use self::pages::Packer;
 use crate::error::Error;
 use crate::manifest::hexadecimal;
 use crate::mask::{Masks, Pieces};
@@ -57,7 +56,6 @@ pub struct Written {
 pub struct ShardWriter<W: Write + Send> {
     path: PathBuf,
     file: SerializedFileWriter<Hashed<W>>,
-    packer: Packer,
     input_ids: ListColumn<SplitBytes>,
     word_starts: ListColumn<Bits>,
     masked_lm_positions: ListColumn<Deltas>,
@@ -73,12 +71,10 @@ impl<W: Write + Send> ShardWriter<W> {
     /// Begins a shard. `path` serves messages only; `sources` are the names that rows refer to by index.
     pub fn new(output: W, path: &Path, keys: &FileKeys, sources: &[String]) -> Result<Self, Error> {
         let hashed = Hashed { output, sha256: Sha256::new(), bytes: 0 };
-        let begun = begin(hashed, keys).and_then(|file| Ok((file, Packer::new()?)));
-        let (file, packer) = begun.map_err(Error::parquet("create", path))?;
+        let file = begin(hashed, keys).map_err(Error::parquet("create", path))?;
         let column = |name: &str| file.schema_descr().column(column_index(name));
         Ok(ShardWriter {
             path: path.to_path_buf(),
-            packer,
             input_ids: ListColumn::new(column("input_ids")),
             word_starts: ListColumn::new(column("word_starts")),
             masked_lm_positions: ListColumn::new(column("masked_lm_positions")),
@@ -105,11 +101,10 @@ impl<W: Write + Send> ShardWriter<W> {
     }
 
     fn push_lists(&mut self, row: &RowRef<'_>) -> ParquetResult<()> {
-        let packer = &mut self.packer;
-        self.input_ids.push(packer, Some(row.pieces.ids))?;
-        self.word_starts.push(packer, Some(row.pieces.word_starts))?;
-        self.masked_lm_positions.push(packer, row.masks.map(|masks| &masks.positions[..]))?;
-        self.masked_lm_inputs.push(packer, row.masks.map(|masks| &masks.inputs[..]))
+        self.input_ids.push(Some(row.pieces.ids))?;
+        self.word_starts.push(Some(row.pieces.word_starts))?;
+        self.masked_lm_positions.push(row.masks.map(|masks| &masks.positions[..]))?;
+        self.masked_lm_inputs.push(row.masks.map(|masks| &masks.inputs[..]))
     }
 
     fn end_row_group(&mut self) -> Result<(), Error> {
@@ -118,15 +113,14 @@ impl<W: Write + Send> ShardWriter<W> {
     }
 
     fn write_row_group(&mut self) -> ParquetResult<()> {
-        let packer = &mut self.packer;
         let mut group = self.file.next_row_group()?;
         // In the order of the schema.
-        self.input_ids.write(packer, &mut group)?;
+        self.input_ids.write(&mut group)?;
         self.flat.write_segment_b(&mut group)?;
-        self.word_starts.write(packer, &mut group)?;
+        self.word_starts.write(&mut group)?;
         self.flat.write_next_sentence_label(&mut group)?;
-        self.masked_lm_positions.write(packer, &mut group)?;
-        self.masked_lm_inputs.write(packer, &mut group)?;
+        self.masked_lm_positions.write(&mut group)?;
+        self.masked_lm_inputs.write(&mut group)?;
         self.flat.write_origin(&mut group)?;
         group.close()?;
         Ok(())

@@ -4,6 +4,7 @@
 //! Data pages of version 1 (<https://parquet.apache.org/docs/file-format/data-pages/>): repetition levels, definition
 //! levels, values, compressed together.
 
+use std::cell::RefCell;
 use std::io::Write;
 
 use bytes::Bytes;
@@ -15,12 +16,16 @@ use parquet::file::metadata::{ColumnChunkMetaData, PageEncodingStats};
 use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 use zstd::zstd_safe::zstd_sys::ZSTD_EndDirective;
-use zstd::zstd_safe::{CCtx, CParameter, ErrorCode, InBuffer, OutBuffer, compress_bound, get_error_name};
+use zstd::zstd_safe::{
+    CCtx, CParameter, ErrorCode, InBuffer, OutBuffer, ResetDirective, compress_bound, get_error_name,
+};
 
 use crate::schema::{ZSTD_LEVEL, compression};
 
 /// Elements of a page, but for a row that has more by itself: 512 KiB of ids.
 pub(super) const PAGE_ELEMENTS: usize = 1 << 17;
+/// Of zstd: 128 KiB. A larger window finds no more in bytes that are split so, and is slower.
+const WINDOW_LOG: u32 = 17;
 
 /// Levels of a page's lists.
 #[derive(Default)]
@@ -114,19 +119,26 @@ pub(super) struct Packer {
     uncompressed: usize,
 }
 
+thread_local! {
+    /// One for all the shards that a thread writes.
+    static PACKER: RefCell<Packer> = RefCell::new(Packer::new());
+}
+
 impl Packer {
-    pub(super) fn new() -> Result<Packer> {
+    fn new() -> Packer {
         let mut zstd = CCtx::create();
-        // A window of 128 KiB: a larger one finds no more in bytes that are split so.
-        for parameter in [CParameter::CompressionLevel(ZSTD_LEVEL), CParameter::WindowLog(17)] {
-            zstd.set_parameter(parameter).map_err(of_zstd)?;
+        for parameter in [CParameter::CompressionLevel(ZSTD_LEVEL), CParameter::WindowLog(WINDOW_LOG)] {
+            zstd.set_parameter(parameter).expect("zstd has these parameters");
         }
-        Ok(Packer { zstd, part: Vec::new(), packed: Vec::new(), uncompressed: 0 })
+        Packer { zstd, part: Vec::new(), packed: Vec::new(), uncompressed: 0 }
     }
 
-    fn begin_page(&mut self) {
+    fn begin_page(&mut self) -> Result<()> {
+        // An error may have left one unfinished.
+        self.zstd.reset(ResetDirective::SessionOnly).map_err(of_zstd)?;
         self.packed.clear();
         self.uncompressed = 0;
+        Ok(())
     }
 
     /// Compresses what `write` appends.
@@ -179,11 +191,19 @@ impl Pages {
     /// Adds a page of lists with these levels, whose values `write` gives to the packer.
     pub(super) fn add(
         &mut self,
+        levels: &mut Levels,
+        write: impl FnOnce(&mut Packer) -> Result<()>,
+    ) -> Result<()> {
+        PACKER.with_borrow_mut(|packer| self.add_packed(packer, levels, write))
+    }
+
+    fn add_packed(
+        &mut self,
         packer: &mut Packer,
         levels: &mut Levels,
         write: impl FnOnce(&mut Packer) -> Result<()>,
     ) -> Result<()> {
-        packer.begin_page();
+        packer.begin_page()?;
         packer.add(|part| levels.write(part))?;
         write(packer)?;
         packer.end_page()?;
