@@ -63,13 +63,23 @@ class Cost:
     peak_mb: float
 
 
+# Linux counts the memory of whoever started a process as its own until it has begun: this one is small.
+LAUNCHER = """
+import json, os, sys, time
+begun = time.perf_counter()
+process = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)])
+_, status, usage = os.wait4(process, 0)
+print(json.dumps([status, usage.ru_utime + usage.ru_stime, time.perf_counter() - begun, usage.ru_maxrss / 1024]))
+"""
+
+
 def measure(command):
-    begun = time.perf_counter()
-    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
+    command = [str(part) for part in command]
+    launcher = [sys.executable, "-I", "-S", "-c", LAUNCHER, shutil.which(command[0]), *command[1:]]
+    status, cpu, wall, peak_mb = json.loads(subprocess.run(launcher, stdout=subprocess.PIPE, check=True).stdout)
     if status != 0:
-        sys.exit(f"failed: {' '.join(map(str, command))}")
-    return Cost(usage.ru_utime + usage.ru_stime, time.perf_counter() - begun, usage.ru_maxrss / 1024)
+        sys.exit(f"failed: {' '.join(command)}")
+    return Cost(cpu, wall, peak_mb)
 
 
 def corpora_tables(folder):
@@ -263,6 +273,8 @@ def main():
     if not shutil.which("zstd"):
         sys.exit("the program zstd is not there: it unpacks the corpora for the comparisons")
     subprocess.run(["cargo", "build", "--release", "--quiet"], cwd=ROOT, check=True)
+    if options.work:
+        os.makedirs(options.work, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="quanci-bench-", dir=options.work) as folder:
         work = Path(folder)
         result = whole_job(medium, work, options.rounds)
