@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use quanci_settings::{Section, Source};
 use serde::{Deserialize, Serialize};
 
-use super::MANY;
+/// No count is larger.
+pub(super) const MANY: u64 = 1_000_000_000_000;
 
 /// One `[[phase]]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,7 +48,7 @@ pub struct DataSource {
 pub enum MicroBatch {
     /// So many rows.
     Rows(u32),
-    /// As many rows of about equal length as make so many pieces, padding included.
+    /// As many rows as make so many tokens at most.
     Tokens(u32),
 }
 
