@@ -25,8 +25,8 @@ use quanci_pipeline::steps::sentences::sentences;
 use quanci_pipeline::steps::tokenize::{Scratch, Tokenizer};
 use quanci_pipeline::vocab::file::Vocabulary;
 use quanci_pipeline::vocab::write::tokenizer as hugging_face;
-use quanci_shards::draws::Rng;
-use quanci_shards::mask::{MaskMode, MaskSettings, MaskUnit, Masker, Masks, Pieces, Replace, replacements};
+use quanci_shards::mask::{MaskMode, MaskSettings, MaskUnit, Masker, Masks, Replace, RowView, replacements};
+use quanci_shards::rng::Rng;
 use quanci_shards::{FileKeys, Objective, RowRef, ShardWriter};
 
 /// Text taken of each file.
@@ -150,9 +150,9 @@ fn bucket(cleaned: &[String]) -> Bucket {
 }
 
 fn make_instances(bucket: &Bucket) -> Vec<Instance> {
-    let (mut all, mut draws) = (Vec::new(), Rng::new(&[1]));
+    let (mut all, mut rng) = (Vec::new(), Rng::new(&[1]));
     for document in 0..bucket.len() {
-        instances(bucket, document, &PAIRS, &mut draws, &mut |instance, _| all.push(instance));
+        instances(bucket, document, &PAIRS, &mut rng, &mut |instance, _| all.push(instance));
     }
     all
 }
@@ -174,10 +174,10 @@ fn masker(unit: MaskUnit) -> Masker {
 }
 
 fn draw_masks(bucket: &Bucket, instances: &[Instance], unit: MaskUnit) -> Vec<Masks> {
-    let (mut rows, mut masker, mut draws) = (row_builder(), masker(unit), Rng::new(&[2]));
+    let (mut rows, mut masker, mut rng) = (row_builder(), masker(unit), Rng::new(&[2]));
     let mut draw = |instance| {
         let mut masks = Masks::default();
-        masker.draw(rows.build(bucket, instance), &mut draws, &mut masks);
+        masker.draw(rows.build(bucket, instance), &mut rng, &mut masks);
         masks
     };
     instances.iter().map(&mut draw).collect()
@@ -234,7 +234,7 @@ fn write() -> usize {
     for (instance, masks) in STAGES.instances.iter().zip(&STAGES.masks) {
         let label = Some(instance.label);
         let row = RowRef {
-            pieces: rows.build(&STAGES.bucket, instance),
+            view: rows.build(&STAGES.bucket, instance),
             next_sentence_label: label,
             masks: Some(masks),
             document: u64::from(instance.document),
@@ -342,9 +342,9 @@ fn g_masks(bencher: Bencher<'_, '_>, unit: MaskUnit) {
     let built = BuiltRows::new();
     let masker = masker(unit);
     over_instances(bencher, || {
-        let (mut masker, mut draws, mut masks) = (masker.clone(), Rng::new(&[3]), Masks::default());
+        let (mut masker, mut rng, mut masks) = (masker.clone(), Rng::new(&[3]), Masks::default());
         let mut draw = |row| {
-            masker.draw(row, &mut draws, &mut masks);
+            masker.draw(row, &mut rng, &mut masks);
             masks.positions.len()
         };
         built.rows().map(&mut draw).sum()
@@ -377,8 +377,8 @@ impl BuiltRows {
         built
     }
 
-    fn rows(&self) -> impl Iterator<Item = Pieces<'_>> {
-        self.rows.iter().map(|(at, segment_b)| Pieces {
+    fn rows(&self) -> impl Iterator<Item = RowView<'_>> {
+        self.rows.iter().map(|(at, segment_b)| RowView {
             ids: &self.ids[at.clone()],
             word_starts: &self.word_starts[at.clone()],
             segment_b: *segment_b,

@@ -175,7 +175,7 @@ struct Run {
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
-    quanci_heap::return_large_blocks();
+    quanci_malloc_tuning::return_large_blocks();
     let cli = Cli::parse();
     let output = Output::new(cli.common.quiet, cli.common.json);
     match run(cli, &output) {

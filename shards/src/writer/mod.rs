@@ -21,14 +21,14 @@ use self::flat::FlatColumns;
 use self::lists::ListColumn;
 use crate::error::Error;
 use crate::manifest::hexadecimal;
-use crate::mask::{Masks, Pieces};
+use crate::mask::{Masks, RowView};
 use crate::schema::{FileKeys, ROW_GROUP_ROWS, column_index, schema, writer_properties};
 
 /// A row to be written.
 #[derive(Debug, Clone, Copy)]
 pub struct RowRef<'a> {
     /// Ids, word starts and B's position.
-    pub pieces: Pieces<'a>,
+    pub view: RowView<'a>,
     /// 0 = B follows A, 1 = random (swapped, for sentence order); none without B.
     pub next_sentence_label: Option<u8>,
     /// Static masks.
@@ -41,7 +41,7 @@ pub struct RowRef<'a> {
 
 /// What a finished file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
+pub struct WrittenShard {
     /// Rows.
     pub rows: u64,
     /// Pieces, specials included.
@@ -95,14 +95,14 @@ impl<W: Write + Send> ShardWriter<W> {
         self.push_lists(row).map_err(Error::parquet("write", &self.path))?;
         self.flat.push(row);
         self.rows += 1;
-        self.tokens += row.pieces.ids.len() as u64;
+        self.tokens += row.view.ids.len() as u64;
         self.group_rows += 1;
         if self.group_rows == ROW_GROUP_ROWS { self.end_row_group() } else { Ok(()) }
     }
 
     fn push_lists(&mut self, row: &RowRef<'_>) -> ParquetResult<()> {
-        self.input_ids.push(Some(row.pieces.ids))?;
-        self.word_starts.push(Some(row.pieces.word_starts))?;
+        self.input_ids.push(Some(row.view.ids))?;
+        self.word_starts.push(Some(row.view.word_starts))?;
         self.masked_lm_positions.push(row.masks.map(|masks| &masks.positions[..]))?;
         self.masked_lm_inputs.push(row.masks.map(|masks| &masks.inputs[..]))
     }
@@ -127,14 +127,14 @@ impl<W: Write + Send> ShardWriter<W> {
     }
 
     /// Writes what is left and closes the file.
-    pub fn finish(mut self) -> Result<(W, Written), Error> {
+    pub fn finish(mut self) -> Result<(W, WrittenShard), Error> {
         if self.group_rows > 0 {
             self.end_row_group()?;
         }
         let mut hashed = self.file.into_inner().map_err(Error::parquet("write", &self.path))?;
         hashed.output.flush().map_err(Error::io("write", &self.path))?;
         let sha256 = hexadecimal(&hashed.sha256.finalize());
-        let written = Written { rows: self.rows, tokens: self.tokens, bytes: hashed.bytes, sha256 };
+        let written = WrittenShard { rows: self.rows, tokens: self.tokens, bytes: hashed.bytes, sha256 };
         Ok((hashed.output, written))
     }
 }

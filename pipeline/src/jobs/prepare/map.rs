@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use quanci_shards::draws::mix;
+use quanci_shards::rng::splitmix64;
 use rayon::prelude::*;
 
 use super::part::{Encoded, FINE_BUCKETS, PartWriter};
@@ -181,14 +181,14 @@ impl Steps {
         tally.words += tokenized.pieces.iter().filter(|piece| piece.is_word_start()).count() as u64;
         tally.pieces += tokenized.pieces.len() as u64;
         tally.unknown += tokenized.pieces.iter().filter(|piece| piece.id() == self.unk).count() as u64;
-        tally.hash_sum = tally.hash_sum.wrapping_add(mix(salted(cleaned.hash, 0)));
+        tally.hash_sum = tally.hash_sum.wrapping_add(splitmix64(salted(cleaned.hash, 0)));
         chunk.encoded.push(fine_bucket(cleaned.hash, apart), tokenized, self.narrow);
     }
 }
 
 /// Independent functions of a content hash, one for each salt.
 pub(super) fn salted(hash: u128, salt: u64) -> u64 {
-    mix((hash as u64) ^ mix((hash >> 64) as u64 ^ mix(salt)))
+    splitmix64((hash as u64) ^ splitmix64((hash >> 64) as u64 ^ splitmix64(salt)))
 }
 
 const SALT_BUCKET: u64 = 1;

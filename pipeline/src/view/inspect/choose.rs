@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use quanci_shards::draws::{Draws, Rng};
 use quanci_shards::manifest::ShardEntry;
+use quanci_shards::rng::{RandomSource, Rng};
 use quanci_shards::{Manifest, Split};
 
 use super::Choice;

@@ -5,9 +5,9 @@ use std::io::BufWriter;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use quanci_shards::draws::{Draws, Rng};
 use quanci_shards::mask::{MaskMode, Masker, Masks};
-use quanci_shards::{RowRef, ShardWriter, Split, Written};
+use quanci_shards::rng::{RandomSource, Rng};
+use quanci_shards::{RowRef, ShardWriter, Split, WrittenShard};
 
 use super::super::map::{SALT_WEIGHT, salted};
 use super::{Reduce, WrittenFile, file_name};
@@ -74,9 +74,9 @@ impl<'a> Copy<'a> {
     ) -> Result<(), Error> {
         let seed = self.reduce.settings.seed;
         let split = self.split as u64;
-        let mut draws = Rng::new(&[seed, split, u64::from(bucket_index), u64::from(self.copy)]);
-        self.make_instances(bucket, &mut draws, room);
-        draws.shuffle(&mut room.all);
+        let mut rng = Rng::new(&[seed, split, u64::from(bucket_index), u64::from(self.copy)]);
+        self.make_instances(bucket, &mut rng, room);
+        rng.shuffle(&mut room.all);
         for written in 0..room.all.len() {
             if written % 10_000 == 0 {
                 context.stop.check()?;
@@ -87,16 +87,16 @@ impl<'a> Copy<'a> {
         Ok(())
     }
 
-    fn make_instances(&mut self, bucket: &Bucket, draws: &mut Rng, room: &mut CopyRoom) {
+    fn make_instances(&mut self, bucket: &Bucket, rng: &mut Rng, room: &mut CopyRoom) {
         let CopyRoom { all, positions, inputs, masks } = room;
         all.clear();
         positions.clear();
         inputs.clear();
         let Copy { rows, masker, counters, reduce, .. } = self;
-        let mut keep = |instance: Instance, draws: &mut Rng| {
+        let mut keep = |instance: Instance, rng: &mut Rng| {
             let first = positions.len() as u32;
             if let Some(masker) = masker.as_mut() {
-                masker.draw(rows.build(bucket, &instance), draws, masks);
+                masker.draw(rows.build(bucket, &instance), rng, masks);
                 positions.extend_from_slice(&masks.positions);
                 inputs.extend_from_slice(&masks.inputs);
             }
@@ -106,7 +106,7 @@ impl<'a> Copy<'a> {
         };
         for document in 0..bucket.len() {
             for _ in 0..passes(reduce.settings, self.split, self.copy, bucket, document) {
-                instances(bucket, document, &reduce.pairs, draws, &mut keep);
+                instances(bucket, document, &reduce.pairs, rng, &mut keep);
             }
         }
         self.made.clear();
@@ -117,18 +117,18 @@ impl<'a> Copy<'a> {
     fn write_row(&mut self, bucket: &Bucket, room: &mut CopyRoom, row: usize) -> Result<(), Error> {
         let CopyRoom { all, positions, inputs, masks } = room;
         let Masked { instance, masks: at } = &all[row];
-        let pieces = self.rows.build(bucket, instance);
+        let view = self.rows.build(bucket, instance);
         let at = at.start as usize..at.end as usize;
         masks.positions.clear();
         masks.inputs.clear();
         masks.positions.extend_from_slice(&positions[at.clone()]);
         masks.inputs.extend_from_slice(&inputs[at]);
         self.counters.instances += 1;
-        self.counters.tokens += pieces.ids.len() as u64;
+        self.counters.tokens += view.ids.len() as u64;
         self.counters.masked += masks.positions.len() as u64;
         let document = instance.document as usize;
         self.writer.push(&RowRef {
-            pieces,
+            view,
             next_sentence_label: instance.b.is_some().then_some(instance.label),
             masks: self.masker.is_some().then_some(&*masks),
             document: (bucket.hash(document) >> 64) as u64,
@@ -141,7 +141,7 @@ impl<'a> Copy<'a> {
         let (file, written) = self.writer.finish()?;
         let file = file.into_inner().map_err(|e| Error::io("write", &self.path)(e.into_error()))?;
         file.sync_all().map_err(Error::io("write", &self.path))?;
-        let Written { rows, tokens, bytes, sha256 } = written;
+        let WrittenShard { rows, tokens, bytes, sha256 } = written;
         Ok(WrittenFile { copy: self.copy, rows, tokens, bytes, sha256 })
     }
 }

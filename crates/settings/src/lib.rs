@@ -10,14 +10,14 @@ pub use section::Section;
 
 /// A settings file as it was read, for messages and for the paths in it.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub struct SettingsFile {
     /// The file.
     pub path: PathBuf,
     /// The folder that the paths in it are relative to.
     pub base: PathBuf,
 }
 
-impl Source {
+impl SettingsFile {
     /// A path of the settings file, which is relative to its folder, with every `..` worked out. What has a scheme, as
     /// `s3://bucket/key` has, is no path of this machine and stays as it is; but `file:///data` is `/data`.
     pub fn join(&self, path: impl AsRef<Path>) -> PathBuf {
@@ -44,13 +44,13 @@ pub fn read<T>(
     path: &Path,
     text: &str,
     overrides: &[String],
-    read: impl FnOnce(&Source, &Section<'_>) -> T,
+    read: impl FnOnce(&SettingsFile, &Section<'_>) -> T,
 ) -> Result<T, Vec<String>> {
     let root = node::parse(path, text, overrides).map_err(|problem| vec![problem])?;
     let base = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Links in the base are followed here, so that what `..` means below does not depend on them.
     let base = base.canonicalize().unwrap_or_else(|_| base.to_path_buf());
-    let source = Source { path: path.to_path_buf(), base };
+    let source = SettingsFile { path: path.to_path_buf(), base };
     let problems = section::Problems::new(path);
     let section = Section::new("", &root, &problems);
     let settings = read(&source, &section);

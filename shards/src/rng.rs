@@ -2,7 +2,7 @@
 
 /// What pair building and masking ask of a random number generator. A test drives them with CPython's, to reproduce
 /// what google-research/bert draws.
-pub trait Draws {
+pub trait RandomSource {
     /// Uniform in [0, 1).
     fn uniform(&mut self) -> f64;
 
@@ -35,7 +35,7 @@ pub struct Rng {
 }
 
 /// One step of SplitMix64: a bijection of 64 bits that scatters them well.
-pub fn mix(value: u64) -> u64 {
+pub fn splitmix64(value: u64) -> u64 {
     let z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -45,10 +45,10 @@ pub fn mix(value: u64) -> u64 {
 impl Rng {
     /// A generator for a purpose, named by numbers such as (seed, bucket, copy): other numbers, other draws.
     pub fn new(key: &[u64]) -> Rng {
-        let mut seed = key.iter().fold(key.len() as u64, |hash, &part| mix(hash ^ mix(part)));
+        let mut seed = key.iter().fold(key.len() as u64, |hash, &part| splitmix64(hash ^ splitmix64(part)));
         let state = std::array::from_fn(|_| {
             seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            mix(seed)
+            splitmix64(seed)
         });
         Rng { state }
     }
@@ -68,7 +68,7 @@ impl Rng {
     }
 }
 
-impl Draws for Rng {
+impl RandomSource for Rng {
     fn uniform(&mut self) -> f64 {
         (self.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
@@ -99,7 +99,7 @@ mod tests {
         let first: [u64; 4] = std::array::from_fn(|_| rng.next_u64());
         assert_eq!(first, [41943041, 58720359, 3588806011781223, 3591011842654386]);
         // SplitMix64 from the state 1234567.
-        assert_eq!(mix(1234567), 6457827717110365317);
+        assert_eq!(splitmix64(1234567), 6457827717110365317);
     }
 
     #[test]
