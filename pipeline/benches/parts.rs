@@ -15,14 +15,14 @@ use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use quanci_pipeline::config::{CleanSettings, Format, Han, SegmentSettings, TokenizeSettings, Words};
 use quanci_pipeline::document::Document;
-use quanci_pipeline::readers::{Part, ReadSettings, Record, Split, look, open};
+use quanci_pipeline::readers::{InputSplit, Part, ReadSettings, Record, open, sniff};
 use quanci_pipeline::steps::bucket::{Bucket, TokenizedDocument};
 use quanci_pipeline::steps::clean::Clean;
 use quanci_pipeline::steps::pair::{Instance, PairSettings, Rules, instances};
 use quanci_pipeline::steps::row::RowBuilder;
 use quanci_pipeline::steps::segment::{Segmenter, WordStarts};
 use quanci_pipeline::steps::sentences::sentences;
-use quanci_pipeline::steps::tokenize::{Scratch, Tokenizer};
+use quanci_pipeline::steps::tokenize::{TokenizeScratch, Tokenizer};
 use quanci_pipeline::vocab::file::Vocabulary;
 use quanci_pipeline::vocab::write::tokenizer as hugging_face;
 use quanci_shards::mask::{MaskMode, MaskSettings, MaskUnit, Masker, Masks, Replace, RowView, replacements};
@@ -108,7 +108,7 @@ fn documents_of(path: &Path) -> Vec<Document> {
         encoding: None,
         max_document_chars: 1_000_000,
     };
-    let split = Split { input: look(path, &settings).unwrap(), part: Part::Whole };
+    let split = InputSplit { input: sniff(path, &settings).unwrap(), part: Part::Whole };
     let mut reader = open(&split, &settings).unwrap();
     let (mut documents, mut bytes) = (Vec::new(), 0);
     while bytes < FILE_TEXT
@@ -133,7 +133,7 @@ fn words(sentence: &str) -> WordStarts {
 }
 
 fn bucket(cleaned: &[String]) -> Bucket {
-    let (mut bucket, mut scratch) = (Bucket::default(), Scratch::default());
+    let (mut bucket, mut scratch) = (Bucket::default(), TokenizeScratch::default());
     for (text, hash) in cleaned.iter().zip(1..) {
         let mut document = TokenizedDocument { hash, ..TokenizedDocument::default() };
         for sentence in split(text) {
@@ -207,7 +207,7 @@ fn segment() -> usize {
 }
 
 fn tokenize() -> usize {
-    let (mut scratch, mut pieces, mut count) = (Scratch::default(), Vec::new(), 0);
+    let (mut scratch, mut pieces, mut count) = (TokenizeScratch::default(), Vec::new(), 0);
     for (sentence, starts) in STAGES.sentences.iter().zip(&STAGES.starts) {
         pieces.clear();
         TOKENIZER.apply(sentence, starts, &mut scratch, &mut pieces);
@@ -314,7 +314,7 @@ fn d_tokenize(bencher: Bencher<'_, '_>) {
 fn d_tokenize_by_tokenizers(bencher: Bencher<'_, '_>) {
     let peer = hugging_face(&VOCABULARY, true, Han::Characters).unwrap();
     let sentences: Vec<&String> = STAGES.sentences.iter().step_by(8).collect();
-    let (mut scratch, mut pieces) = (Scratch::default(), Vec::new());
+    let (mut scratch, mut pieces) = (TokenizeScratch::default(), Vec::new());
     for sentence in &sentences {
         pieces.clear();
         TOKENIZER.apply(sentence, &words(sentence), &mut scratch, &mut pieces);

@@ -2,13 +2,15 @@
 //! drawn. Knows nothing of text and nothing of tensors.
 
 mod error;
-mod leaf;
+mod file;
+mod leaf_reader;
 pub mod manifest;
 pub mod mask;
 mod packed;
 mod reader;
 pub mod rng;
 mod schema;
+pub mod varint;
 mod writer;
 
 pub use error::Error;

@@ -122,7 +122,7 @@ pub struct Masker {
     /// Indexes into `starts`, in random order as far as they were drawn.
     order: Vec<u32>,
     taken: Vec<bool>,
-    chosen: Chosen,
+    chosen: MaskedSet,
 }
 
 impl Masker {
@@ -237,15 +237,15 @@ impl Masker {
     }
 }
 
-/// Chosen positions as a set of bits, which gives them back in order without sorting, and what the model sees there.
+/// MaskedSet positions as a set of bits, which gives them back in order without sorting, and what the model sees there.
 #[derive(Debug, Clone, Default)]
-struct Chosen {
+struct MaskedSet {
     bits: Vec<u64>,
     inputs: Vec<u32>,
     count: usize,
 }
 
-impl Chosen {
+impl MaskedSet {
     fn clear(&mut self, length: usize) {
         self.bits.clear();
         self.bits.resize(length.div_ceil(64), 0);

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use parquet::data_type::{BoolType, Int32Type};
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
-use quanci_store::ParquetFile;
 
 use crate::error::Error;
-use crate::leaf::Leaf;
+use crate::file::LocalFile;
+use crate::leaf_reader::LeafReader;
 use crate::manifest::{Manifest, Objective, ShardEntry, Specials};
 use crate::mask::Masks;
 use crate::reader::open_checked;
@@ -28,7 +28,7 @@ const CACHE_LINE: usize = 64;
 /// its label as the objective has them, masked positions ascending and on no special.
 #[derive(Debug)]
 pub struct PackedRows {
-    rows: Vec<RowAt>,
+    rows: Vec<RowOffsets>,
     /// For each token, id × 2 + whether it begins a word.
     tokens: Integers,
     positions: Vec<u16>,
@@ -37,7 +37,7 @@ pub struct PackedRows {
 
 /// Where a row's parts are, and what else there is of it: together, for rows are read in random order.
 #[derive(Debug, Clone, Copy)]
-struct RowAt {
+struct RowOffsets {
     /// Its tokens end here, and begin where those of the row before end.
     tokens_end: u32,
     masks_end: u32,
@@ -139,7 +139,7 @@ impl PackedRows {
         }
     }
 
-    fn range(&self, row: usize, end: impl Fn(&RowAt) -> u32) -> Range<usize> {
+    fn range(&self, row: usize, end: impl Fn(&RowOffsets) -> u32) -> Range<usize> {
         let start = if row == 0 { 0 } else { end(&self.rows[row - 1]) };
         start as usize..end(&self.rows[row]) as usize
     }
@@ -183,7 +183,7 @@ fn read(
         let message = format!("row group {group} does not hold {rows} rows: make the data set again");
         Error::format(path, message)
     })?;
-    let mut packing = Packing::new(Arc::new(file), &metadata, found, manifest, masks)
+    let mut packing = RowGroupPacker::new(Arc::new(file), &metadata, found, manifest, masks)
         .map_err(Error::parquet("read", path))?;
     for first in (0..rows).step_by(ROWS_AT_ONCE) {
         packing.read(ROWS_AT_ONCE.min(rows - first)).map_err(Error::parquet("read", path))?;
@@ -200,31 +200,31 @@ fn read(
 type Problem = (usize, &'static str);
 
 /// A row group on its way from columns to packed rows.
-struct Packing {
+struct RowGroupPacker {
     vocabulary: u32,
     specials: Specials,
     max_seq_len: usize,
     pairs: bool,
-    ids: Leaf<Int32Type>,
-    word_starts: Leaf<BoolType>,
-    segment_b: Leaf<Int32Type>,
-    labels: Leaf<Int32Type>,
+    ids: LeafReader<Int32Type>,
+    word_starts: LeafReader<BoolType>,
+    segment_b: LeafReader<Int32Type>,
+    labels: LeafReader<Int32Type>,
     /// Positions and inputs.
-    masks: Option<(Leaf<Int32Type>, Leaf<Int32Type>)>,
+    masks: Option<(LeafReader<Int32Type>, LeafReader<Int32Type>)>,
     /// Where the rows that were read last begin.
     starts: Vec<usize>,
     packed: PackedRows,
 }
 
-impl Packing {
+impl RowGroupPacker {
     fn new(
-        file: Arc<ParquetFile>,
+        file: Arc<LocalFile>,
         metadata: &ParquetMetaData,
         group: &RowGroupMetaData,
         manifest: &Manifest,
         masks: bool,
-    ) -> ParquetResult<Packing> {
-        let integers = |name| Leaf::open(&file, metadata, group, name);
+    ) -> ParquetResult<RowGroupPacker> {
+        let integers = |name| LeafReader::open(&file, metadata, group, name);
         let masks = match masks {
             true => Some((integers("masked_lm_positions")?, integers("masked_lm_inputs")?)),
             false => None,
@@ -239,14 +239,14 @@ impl Packing {
             positions: Vec::new(),
             inputs: Integers::new(size, 0),
         };
-        Ok(Packing {
+        Ok(RowGroupPacker {
             // Ids are signed in the file: none is larger.
             vocabulary: size.min(i32::MAX as u32),
             specials: manifest.vocabulary.specials,
             max_seq_len: manifest.max_seq_len as usize,
             pairs: manifest.objective != Objective::Mlm,
             ids: integers("input_ids")?,
-            word_starts: Leaf::open(&file, metadata, group, "word_starts")?,
+            word_starts: LeafReader::open(&file, metadata, group, "word_starts")?,
             segment_b: integers("segment_b")?,
             labels: integers("next_sentence_label")?,
             masks,
@@ -282,7 +282,7 @@ impl Packing {
             let (b, label) = (b.copied(), label.copied());
             let ids = &self.ids.values[bounds[0]..bounds[1]];
             self.shape(ids, b).and_then(|()| self.pair(b, label)).map_err(|problem| (row, problem))?;
-            self.packed.rows.push(RowAt {
+            self.packed.rows.push(RowOffsets {
                 tokens_end: (first + bounds[1]) as u32,
                 masks_end: 0,
                 segment_b: b.unwrap_or(0) as u16,

@@ -18,24 +18,37 @@ pub struct SettingsFile {
 }
 
 impl SettingsFile {
-    /// A path of the settings file, which is relative to its folder, with every `..` worked out. What has a scheme, as
-    /// `s3://bucket/key` has, is no path of this machine and stays as it is; but `file:///data` is `/data`.
+    /// A path of the settings file, with every `..` resolved; see [`join`].
     pub fn join(&self, path: impl AsRef<Path>) -> PathBuf {
-        let path = path.as_ref();
-        let text = path.to_str().unwrap_or_default();
-        let path = text.strip_prefix("file://").map_or(path, Path::new);
-        if path == Path::new(text) && text.contains("://") {
-            return PathBuf::from(text.trim_end_matches('/'));
+        let path = join(&self.base, path.as_ref());
+        if has_scheme(&path) {
+            return path;
         }
-        let mut joined = PathBuf::new();
-        for component in self.base.join(path).components() {
+        let mut resolved = PathBuf::new();
+        for component in path.components() {
             match component {
-                Component::ParentDir if joined.pop() => {}
-                component => joined.push(component),
+                Component::ParentDir if resolved.pop() => {}
+                component => resolved.push(component),
             }
         }
-        joined
+        resolved
     }
+}
+
+/// Joins a path as it stands in a settings file to the folder of that file. An absolute path stays as it is, and so does
+/// one with a scheme, such as `s3://bucket/key`, which is no path of this machine; but `file:///data` is `/data`.
+pub fn join(base: &Path, path: &Path) -> PathBuf {
+    let text = path.to_str().unwrap_or_default();
+    match text.strip_prefix("file://") {
+        Some(local) => base.join(local),
+        None if has_scheme(path) => PathBuf::from(text.trim_end_matches('/')),
+        None => base.join(path),
+    }
+}
+
+/// True for `scheme://…`.
+fn has_scheme(path: &Path) -> bool {
+    path.to_str().is_some_and(|text| text.contains("://"))
 }
 
 /// Parses `text`, the content of the file `path`, lays `overrides` (`dotted.key=value`) over it and gives the tree to
@@ -58,5 +71,22 @@ pub fn read<T>(
     match problems.into_lines() {
         lines if lines.is_empty() => Ok(settings),
         lines => Err(lines),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_relative_to_the_settings_file() {
+        let file = SettingsFile { path: "/x/run.toml".into(), base: "/x".into() };
+        let join = |path: &str| file.join(path).to_str().map(str::to_owned);
+        assert_eq!(join("y/z").as_deref(), Some("/x/y/z"));
+        assert_eq!(join("../y/./z").as_deref(), Some("/y/z"));
+        assert_eq!(join("/y").as_deref(), Some("/y"));
+        assert_eq!(join("file:///y/../z").as_deref(), Some("/z"));
+        assert_eq!(join("s3://b/k/").as_deref(), Some("s3://b/k"));
+        assert_eq!(super::join(Path::new("/x"), Path::new("../y")), Path::new("/x/../y"));
     }
 }

@@ -11,16 +11,6 @@ pub fn is_object(path: &Path) -> bool {
     path.to_str().and_then(split).is_some()
 }
 
-/// Joins a path as it stands in settings to the folder of the settings: objects and absolute paths stay as they are, and
-/// `file:///data` is `/data`.
-pub fn join(base: &Path, path: &str) -> PathBuf {
-    match path.strip_prefix("file://") {
-        Some(local) => PathBuf::from(local),
-        None if split(path).is_some() => PathBuf::from(path.trim_end_matches('/')),
-        None => base.join(path),
-    }
-}
-
 /// The same place, whatever the working directory.
 pub fn absolute(path: &Path) -> io::Result<PathBuf> {
     if is_object(path) { Ok(path.to_path_buf()) } else { std::path::absolute(path) }
@@ -59,9 +49,6 @@ mod tests {
                 && !is_object(Path::new("/s3://b"))
                 && !is_object(Path::new("a"))
         );
-        assert_eq!(join(Path::new("/x"), "s3://b/k/"), Path::new("s3://b/k"));
-        assert_eq!(join(Path::new("/x"), "file:///y/z"), Path::new("/y/z"));
-        assert_eq!(join(Path::new("/x"), "y"), Path::new("/x/y"));
     }
 
     #[test]

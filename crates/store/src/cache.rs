@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
-use crate::{Source, is_object};
+use crate::{FileHandle, is_object};
 
 /// A folder of copies, which the processes of a machine may share.
 #[derive(Debug, Clone)]
@@ -70,7 +70,7 @@ impl Cache {
     }
 
     fn write(&self, path: &Path, bytes: u64, sha256: &str, to: &Path) -> io::Result<()> {
-        let mut from = Source::open(path)?.stream(0)?;
+        let mut from = FileHandle::open(path)?.stream(0)?;
         let mut file = File::create_new(to)?;
         let (mut hash, mut written, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 20]);
         loop {

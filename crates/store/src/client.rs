@@ -33,6 +33,7 @@ fn client(root: &str) -> io::Result<Arc<dyn ObjectStore>> {
     if let Some(client) = clients.get(root) {
         return Ok(client.clone());
     }
+    check_support(root)?;
     let url = root.parse().map_err(|error| invalid(format!("{root} is no address: {error}")))?;
     let options = options(root);
     if !names_credentials(root, &options) && !metadata_service_answers() {
@@ -44,6 +45,20 @@ fn client(root: &str) -> io::Result<Arc<dyn ObjectStore>> {
     let store: Arc<dyn ObjectStore> = Arc::from(store);
     clients.insert(root.to_owned(), store.clone());
     Ok(store)
+}
+
+/// An error for a store that this build leaves out.
+fn check_support(root: &str) -> io::Result<()> {
+    let (feature, is_built) = match root.split(':').next() {
+        Some("s3") => ("s3", cfg!(feature = "s3")),
+        Some("gs") => ("gcs", cfg!(feature = "gcs")),
+        _ => ("azure", cfg!(feature = "azure")),
+    };
+    if is_built {
+        return Ok(());
+    }
+    let message = format!("{root}: this program was built without the feature `{feature}`");
+    Err(io::Error::new(io::ErrorKind::Unsupported, message))
 }
 
 /// What to do where credentials are missing, or may not do what is asked.
@@ -72,10 +87,10 @@ fn names_credentials(root: &str, options: &[(String, String)]) -> bool {
 fn metadata_service_answers() -> bool {
     let disabled = std::env::var("AWS_EC2_METADATA_DISABLED").is_ok_and(|value| value == "true");
     let service = std::net::SocketAddr::from(([169, 254, 169, 254], 80));
-    !disabled && std::net::TcpStream::connect_timeout(&service, METADATA_PATIENCE).is_ok()
+    !disabled && std::net::TcpStream::connect_timeout(&service, METADATA_TIMEOUT).is_ok()
 }
 
-const METADATA_PATIENCE: Duration = Duration::from_secs(2);
+const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 
 fn invalid(message: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, message)
@@ -143,29 +158,29 @@ pub(crate) fn wait<T>(requests: impl Future<Output = T>) -> io::Result<T> {
 
 /// How often a request is made that did not come to its end, beyond what the client does: it tries again what is refused, but
 /// not every answer that breaks off.
-const TRIES: u32 = 5;
+const MAX_ATTEMPTS: u32 = 5;
 
 /// Makes a request until it comes to an end, however often the network fails, within reason.
-pub(crate) fn insist<T>(request: impl AsyncFn() -> object_store::Result<T>) -> io::Result<T> {
+pub(crate) fn retry<T>(request: impl AsyncFn() -> object_store::Result<T>) -> io::Result<T> {
     wait(async {
-        let mut tried = 0;
+        let mut attempts = 0;
         loop {
             let error = match request().await.map_err(as_io) {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            tried += 1;
-            pause(tried, error).await?;
+            attempts += 1;
+            backoff(attempts, error).await?;
         }
     })?
 }
 
 /// Waits before another try, longer each time; gives the error back where no other is worth while.
-pub(crate) async fn pause(tried: u32, error: io::Error) -> io::Result<()> {
-    if error.kind() != io::ErrorKind::TimedOut || tried == TRIES {
+pub(crate) async fn backoff(attempts: u32, error: io::Error) -> io::Result<()> {
+    if error.kind() != io::ErrorKind::TimedOut || attempts == MAX_ATTEMPTS {
         return Err(error);
     }
-    tokio::time::sleep(Duration::from_millis(100 << tried)).await;
+    tokio::time::sleep(Duration::from_millis(100 << attempts)).await;
     Ok(())
 }
 
@@ -190,7 +205,7 @@ pub(crate) fn as_io(error: Error) -> io::Error {
         Error::NotSupported { .. } | Error::NotImplemented { .. } => io::ErrorKind::Unsupported,
         _ if text.contains("404 Not Found") => io::ErrorKind::NotFound,
         _ if text.contains("403 Forbidden") => io::ErrorKind::PermissionDenied,
-        // All other errors were tried again until patience ended.
+        // Anything else has been retried as often as it is worth.
         _ if text.contains("credential") || text.contains("169.254.169.254") => {
             io::ErrorKind::PermissionDenied
         }

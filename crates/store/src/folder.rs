@@ -7,12 +7,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use futures::TryStreamExt;
 use object_store::{ObjectMeta, ObjectStoreExt};
 
-use crate::client::{Object, insist, object};
+use crate::client::{Object, object, retry};
 use crate::{is_object, remove};
 
 /// A file or an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct FileInfo {
     /// Its whole path.
     pub path: PathBuf,
     /// Its size.
@@ -23,25 +23,25 @@ pub struct Entry {
     pub tag: Option<String>,
 }
 
-impl Entry {
-    fn of_object(root: &str, meta: ObjectMeta) -> Entry {
+impl FileInfo {
+    fn of_object(root: &str, meta: ObjectMeta) -> FileInfo {
         let modified =
             UNIX_EPOCH + Duration::from_millis(meta.last_modified.timestamp_millis().max(0) as u64);
         let path = PathBuf::from(format!("{root}/{}", meta.location));
-        Entry { path, bytes: meta.size, modified, tag: meta.e_tag }
+        FileInfo { path, bytes: meta.size, modified, tag: meta.e_tag }
     }
 }
 
 /// A file or object that is there. A folder of objects is none.
-pub fn metadata(path: &Path) -> io::Result<Entry> {
+pub fn metadata(path: &Path) -> io::Result<FileInfo> {
     if is_object(path) {
         let Object { store, key, root } = object(path)?;
-        let meta = insist(async || store.head(&key).await)?;
-        return Ok(Entry::of_object(&root, meta));
+        let meta = retry(async || store.head(&key).await)?;
+        return Ok(FileInfo::of_object(&root, meta));
     }
     let metadata = std::fs::metadata(path)?;
     let modified = metadata.modified().unwrap_or(UNIX_EPOCH);
-    Ok(Entry { path: path.to_path_buf(), bytes: metadata.len(), modified, tag: None })
+    Ok(FileInfo { path: path.to_path_buf(), bytes: metadata.len(), modified, tag: None })
 }
 
 /// True if there is such a file, folder or object.
@@ -57,14 +57,14 @@ pub fn exists(path: &Path) -> io::Result<bool> {
 }
 
 /// All objects below a folder of a store, by name.
-pub fn list(folder: &Path) -> io::Result<Vec<Entry>> {
+pub fn list(folder: &Path) -> io::Result<Vec<FileInfo>> {
     let Object { store, key, root } = object(folder)?;
     let prefix = (!key.as_ref().is_empty()).then_some(&key);
-    let listed = insist(async || store.list(prefix).try_collect::<Vec<ObjectMeta>>().await)?;
+    let listed = retry(async || store.list(prefix).try_collect::<Vec<ObjectMeta>>().await)?;
     // What stores show as folders are sometimes empty objects.
     let objects =
         listed.into_iter().filter(|meta| !(meta.size == 0 && meta.location.as_ref().ends_with('/')));
-    let mut entries: Vec<Entry> = objects.map(|meta| Entry::of_object(&root, meta)).collect();
+    let mut entries: Vec<FileInfo> = objects.map(|meta| FileInfo::of_object(&root, meta)).collect();
     entries.sort_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
     Ok(entries)
 }
@@ -79,7 +79,7 @@ pub fn names(folder: &Path) -> io::Result<Vec<String>> {
 fn object_names(folder: &Path) -> io::Result<Vec<String>> {
     let Object { store, key, .. } = object(folder)?;
     let prefix = (!key.as_ref().is_empty()).then_some(&key);
-    let listed = insist(async || store.list_with_delimiter(prefix).await)?;
+    let listed = retry(async || store.list_with_delimiter(prefix).await)?;
     let objects = listed.objects.iter().map(|meta| &meta.location);
     let last = |path: &object_store::path::Path| path.filename().map(str::to_owned);
     Ok(objects.chain(&listed.common_prefixes).filter_map(last).collect())

@@ -11,17 +11,17 @@ use bytes::Bytes;
 use object_store::{GetOptions, ObjectStore};
 use tokio::task::JoinHandle;
 
-use crate::client::{as_io, object, pause, runtime, wait};
+use crate::client::{as_io, backoff, object, runtime, wait};
 use crate::{is_object, metadata};
 
 /// Bytes asked for at once of an object that is read from one end to the other.
-const BLOCK: u64 = 8 << 20;
-/// Blocks asked for ahead.
-const AHEAD: usize = 2;
+const READ_AHEAD_BLOCK: u64 = 8 << 20;
+/// Blocks requested ahead of the reader.
+const READ_AHEAD_BLOCKS: usize = 2;
 /// Bytes read at once where one jumps about.
-const JUMP: u64 = 256 << 10;
+const SEEK_BLOCK: u64 = 256 << 10;
 /// Ranges asked for at once.
-const SIDE_BY_SIDE: usize = 16;
+const CONCURRENT_REQUESTS: usize = 16;
 
 /// A whole file or object, meant for small ones.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -47,7 +47,7 @@ pub fn read_range(path: &Path, range: Range<u64>) -> io::Result<Bytes> {
 
 /// A range that somebody wants.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct RangeRequest {
     /// Of which file or object.
     pub path: PathBuf,
     /// Its bytes.
@@ -57,62 +57,62 @@ pub struct Request {
 /// Hands `take` the bytes of many ranges, in their order. Those of objects are asked for side by side, some ahead of what
 /// is taken, so that a store's latency is waited for once and not for each.
 pub fn read_ranges<E>(
-    requests: impl Iterator<Item = Request>,
-    failed: impl Fn(&Request, io::Error) -> E,
-    mut take: impl FnMut(&Request, Bytes) -> Result<(), E>,
+    requests: impl Iterator<Item = RangeRequest>,
+    failed: impl Fn(&RangeRequest, io::Error) -> E,
+    mut take: impl FnMut(&RangeRequest, Bytes) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut open: VecDeque<(Request, Coming)> = VecDeque::new();
+    let mut open: VecDeque<(RangeRequest, PendingRange)> = VecDeque::new();
     for request in requests {
-        let coming = Coming::begin(&request).map_err(|error| failed(&request, error))?;
-        open.push_back((request, coming));
-        if open.len() == SIDE_BY_SIDE
-            && let Some((request, coming)) = open.pop_front()
+        let pending = PendingRange::begin(&request).map_err(|error| failed(&request, error))?;
+        open.push_back((request, pending));
+        if open.len() == CONCURRENT_REQUESTS
+            && let Some((request, pending)) = open.pop_front()
         {
-            let bytes = coming.wait(&request).map_err(|error| failed(&request, error))?;
+            let bytes = pending.wait(&request).map_err(|error| failed(&request, error))?;
             take(&request, bytes)?;
         }
     }
-    for (request, coming) in open {
-        let bytes = coming.wait(&request).map_err(|error| failed(&request, error))?;
+    for (request, pending) in open {
+        let bytes = pending.wait(&request).map_err(|error| failed(&request, error))?;
         take(&request, bytes)?;
     }
     Ok(())
 }
 
 /// Bytes that were asked for.
-enum Coming {
+enum PendingRange {
     File,
-    Object(Asked),
+    Object(PendingGet),
 }
 
-impl Coming {
-    fn begin(request: &Request) -> io::Result<Coming> {
+impl PendingRange {
+    fn begin(request: &RangeRequest) -> io::Result<PendingRange> {
         if !is_object(&request.path) {
-            return Ok(Coming::File);
+            return Ok(PendingRange::File);
         }
         let object = object(&request.path)?;
-        Asked::begin(object.store, object.key, request.range.clone()).map(Coming::Object)
+        PendingGet::begin(object.store, object.key, request.range.clone()).map(PendingRange::Object)
     }
 
-    fn wait(self, request: &Request) -> io::Result<Bytes> {
+    fn wait(self, request: &RangeRequest) -> io::Result<Bytes> {
         match self {
             // Files are read when their turn comes: nothing is gained by holding them.
-            Coming::File => read_range(&request.path, request.range.clone()),
-            Coming::Object(asked) => asked.wait(),
+            PendingRange::File => read_range(&request.path, request.range.clone()),
+            PendingRange::Object(asked) => asked.wait(),
         }
     }
 }
 
 /// A range under way; let go of, it is not waited for.
-struct Asked(JoinHandle<io::Result<Bytes>>);
+struct PendingGet(JoinHandle<io::Result<Bytes>>);
 
-impl Asked {
+impl PendingGet {
     fn begin(
         store: Arc<dyn ObjectStore>,
         key: object_store::path::Path,
         range: Range<u64>,
-    ) -> io::Result<Asked> {
-        Ok(Asked(runtime()?.spawn(get(store, key, Some(range)))))
+    ) -> io::Result<PendingGet> {
+        Ok(PendingGet(runtime()?.spawn(get(store, key, Some(range)))))
     }
 
     fn wait(mut self) -> io::Result<Bytes> {
@@ -120,7 +120,7 @@ impl Asked {
     }
 }
 
-impl Drop for Asked {
+impl Drop for PendingGet {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -136,7 +136,7 @@ async fn get(
     if range.as_ref().is_some_and(Range::is_empty) {
         return Ok(Bytes::new());
     }
-    let mut tried = 0;
+    let mut attempts = 0;
     loop {
         let options = GetOptions { range: range.clone().map(Into::into), ..GetOptions::default() };
         let got = match store.get_opts(&key, options).await {
@@ -147,69 +147,71 @@ async fn get(
             Ok(bytes) => return Ok(bytes),
             Err(error) => error,
         };
-        tried += 1;
-        pause(tried, error).await?;
+        attempts += 1;
+        backoff(attempts, error).await?;
     }
 }
 
 /// A file or object that is open for reading.
-pub enum Source {
+pub enum FileHandle {
     /// A file.
     File(File),
     /// An object.
-    Object(ObjectSource),
+    Object(ObjectHandle),
 }
 
 /// An object that is open for reading.
 #[derive(Clone)]
-pub struct ObjectSource {
+pub struct ObjectHandle {
     store: Arc<dyn ObjectStore>,
     key: object_store::path::Path,
     bytes: u64,
 }
 
-impl Source {
+impl FileHandle {
     /// Opens it. Of an object the size is asked for: that it is there, and may be read, is known from now on.
-    pub fn open(path: &Path) -> io::Result<Source> {
+    pub fn open(path: &Path) -> io::Result<FileHandle> {
         if !is_object(path) {
-            return File::open(path).map(Source::File);
+            return File::open(path).map(FileHandle::File);
         }
         let bytes = metadata(path)?.bytes;
         let object = object(path)?;
-        Ok(Source::Object(ObjectSource { store: object.store, key: object.key, bytes }))
+        Ok(FileHandle::Object(ObjectHandle { store: object.store, key: object.key, bytes }))
     }
 
     /// Its size.
     pub fn bytes(&self) -> io::Result<u64> {
         match self {
-            Source::File(file) => file.metadata().map(|metadata| metadata.len()),
-            Source::Object(object) => Ok(object.bytes),
+            FileHandle::File(file) => file.metadata().map(|metadata| metadata.len()),
+            FileHandle::Object(object) => Ok(object.bytes),
         }
     }
 
     /// Everything from `start` on, from one end to the other.
     pub fn stream(self, start: u64) -> io::Result<Box<dyn Read + Send>> {
         Ok(match self {
-            Source::File(mut file) => {
+            FileHandle::File(mut file) => {
                 file.seek(SeekFrom::Start(start))?;
                 Box::new(file)
             }
-            Source::Object(object) => Box::new(Blocks::new(object, start)),
+            FileHandle::Object(object) => Box::new(ReadAhead::new(object, start)),
         })
     }
 
     /// For whoever jumps about.
     pub fn seekable(self) -> Seekable {
         match self {
-            Source::File(file) => Seekable::File(file),
-            Source::Object(object) => Seekable::Object(Jumper { object, at: 0, held: (0, Bytes::new()) }),
+            FileHandle::File(file) => Seekable::File(file),
+            FileHandle::Object(object) => {
+                Seekable::Object(SeekableObject { object, at: 0, held: (0, Bytes::new()) })
+            }
         }
     }
 
     /// The bytes of a range; shorter where it ends before.
     pub fn read_at(&self, range: Range<u64>) -> io::Result<Bytes> {
         let range = range.start..range.end.min(self.bytes()?).max(range.start);
-        let Source::Object(object) = self else {
+        let FileHandle::Object(object) = self else {
             let mut bytes = vec![0; (range.end - range.start) as usize];
             let mut got = 0;
             while got < bytes.len() {
@@ -227,8 +229,8 @@ impl Source {
     /// Reads from `at` on as much as fits, or less; 0 at the end.
     pub fn read_into(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Source::File(file) => std::os::unix::fs::FileExt::read_at(file, buffer, at),
-            Source::Object(object) => {
+            FileHandle::File(file) => std::os::unix::fs::FileExt::read_at(file, buffer, at),
+            FileHandle::Object(object) => {
                 let bytes = object.read_at(at..at.saturating_add(buffer.len() as u64))?;
                 buffer[..bytes.len()].copy_from_slice(&bytes);
                 Ok(bytes.len())
@@ -237,7 +239,7 @@ impl Source {
     }
 }
 
-impl ObjectSource {
+impl ObjectHandle {
     fn read_at(&self, range: Range<u64>) -> io::Result<Bytes> {
         let range = range.start.min(self.bytes)..range.end.min(self.bytes);
         wait(get(self.store.clone(), self.key.clone(), Some(range)))?
@@ -245,31 +247,31 @@ impl ObjectSource {
 }
 
 /// An object read from one end to the other, in blocks, some of them asked for ahead.
-struct Blocks {
-    object: ObjectSource,
+struct ReadAhead {
+    object: ObjectHandle,
     /// Where the next block to ask for begins.
     next: u64,
-    open: VecDeque<Asked>,
+    open: VecDeque<PendingGet>,
     block: Bytes,
 }
 
-impl Blocks {
-    fn new(object: ObjectSource, start: u64) -> Blocks {
-        Blocks { object, next: start, open: VecDeque::new(), block: Bytes::new() }
+impl ReadAhead {
+    fn new(object: ObjectHandle, start: u64) -> ReadAhead {
+        ReadAhead { object, next: start, open: VecDeque::new(), block: Bytes::new() }
     }
 
     fn ask(&mut self) -> io::Result<()> {
-        while self.open.len() < AHEAD && self.next < self.object.bytes {
-            let end = (self.next + BLOCK).min(self.object.bytes);
+        while self.open.len() < READ_AHEAD_BLOCKS && self.next < self.object.bytes {
+            let end = (self.next + READ_AHEAD_BLOCK).min(self.object.bytes);
             let (store, key) = (self.object.store.clone(), self.object.key.clone());
-            self.open.push_back(Asked::begin(store, key, self.next..end)?);
+            self.open.push_back(PendingGet::begin(store, key, self.next..end)?);
             self.next = end;
         }
         Ok(())
     }
 }
 
-impl Read for Blocks {
+impl Read for ReadAhead {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.block.is_empty() {
             self.ask()?;
@@ -289,12 +291,12 @@ pub enum Seekable {
     /// A file.
     File(File),
     /// An object.
-    Object(Jumper),
+    Object(SeekableObject),
 }
 
 /// An object with a position, and what was read last around it.
-pub struct Jumper {
-    object: ObjectSource,
+pub struct SeekableObject {
+    object: ObjectHandle,
     at: u64,
     /// Where the bytes held begin, and they.
     held: (u64, Bytes),
@@ -318,12 +320,12 @@ impl Seek for Seekable {
     }
 }
 
-impl Jumper {
+impl SeekableObject {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let (start, bytes) = &self.held;
         let mut inside = self.at.checked_sub(*start).filter(|&inside| inside < bytes.len() as u64);
         if inside.is_none() {
-            let bytes = self.object.read_at(self.at..self.at + JUMP.max(buffer.len() as u64))?;
+            let bytes = self.object.read_at(self.at..self.at + SEEK_BLOCK.max(buffer.len() as u64))?;
             if bytes.is_empty() {
                 return Ok(0);
             }

@@ -6,13 +6,13 @@ use std::path::Path;
 
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
-use crate::client::{Object, as_io, insist, object, pause, wait};
+use crate::client::{Object, as_io, backoff, object, retry, wait};
 use crate::is_object;
 
 /// Larger files are sent in parts of so much: 10,000 parts, the most there may be, make 160 GB.
-const PART: u64 = 16 << 20;
+const PART_BYTES: u64 = 16 << 20;
 /// Parts sent at once, each held in memory.
-const SIDE_BY_SIDE: usize = 4;
+const CONCURRENT_REQUESTS: usize = 4;
 
 /// Writes a small file or object, over what is there.
 pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -21,7 +21,7 @@ pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
     let object = object(path)?;
     let payload = PutPayload::from(bytes.to_vec());
-    insist(async || object.store.put(&object.key, payload.clone()).await).map(drop)
+    retry(async || object.store.put(&object.key, payload.clone()).await).map(drop)
 }
 
 /// Writes a small object unless there is one of this name; tells whether it did. Of several at once, one does.
@@ -29,7 +29,7 @@ pub fn put_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     let object = object(path)?;
     let payload = PutPayload::from(bytes.to_vec());
     let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-    match insist(async || object.store.put_opts(&object.key, payload.clone(), options.clone()).await) {
+    match retry(async || object.store.put_opts(&object.key, payload.clone(), options.clone()).await) {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error),
@@ -40,17 +40,17 @@ pub fn put_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
 pub fn upload(from: &Path, to: &Path) -> io::Result<()> {
     let mut file = File::open(from)?;
     let bytes = file.metadata()?.len();
-    if bytes <= PART {
+    if bytes <= PART_BYTES {
         let mut whole = Vec::with_capacity(bytes as usize);
         file.read_to_end(&mut whole)?;
         return put(to, &whole);
     }
     let object = object(to)?;
-    let mut tried = 0;
+    let mut attempts = 0;
     // An upload whose end was not confirmed cannot be asked about: it is sent again.
     while let Err(error) = send(&mut file, &object) {
-        tried += 1;
-        wait(pause(tried, error))??;
+        attempts += 1;
+        wait(backoff(attempts, error))??;
         file.rewind()?;
     }
     Ok(())
@@ -58,7 +58,7 @@ pub fn upload(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Sends a file in parts.
 fn send(file: &mut File, object: &Object) -> io::Result<()> {
-    let mut parts = insist(async || object.store.put_multipart(&object.key).await)?;
+    let mut parts = retry(async || object.store.put_multipart(&object.key).await)?;
     match send_parts(file, &mut *parts) {
         Ok(()) => wait(parts.complete())?.map(drop).map_err(as_io),
         Err(error) => {
@@ -73,9 +73,9 @@ fn send(file: &mut File, object: &Object) -> io::Result<()> {
 fn send_parts(file: &mut File, parts: &mut dyn MultipartUpload) -> io::Result<()> {
     loop {
         let mut open = Vec::new();
-        while open.len() < SIDE_BY_SIDE {
+        while open.len() < CONCURRENT_REQUESTS {
             let mut part = Vec::new();
-            Read::by_ref(file).take(PART).read_to_end(&mut part)?;
+            Read::by_ref(file).take(PART_BYTES).read_to_end(&mut part)?;
             if part.is_empty() {
                 break;
             }
@@ -93,7 +93,7 @@ pub fn remove(path: &Path) -> io::Result<()> {
     let removed = match is_object(path) {
         true => {
             let Object { store, key, .. } = object(path)?;
-            insist(async || store.delete(&key).await)
+            retry(async || store.delete(&key).await)
         }
         false => fs::remove_file(path),
     };

@@ -7,7 +7,7 @@ use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Typ
 use parquet::errors::{ParquetError, Result};
 use parquet::file::writer::SerializedRowGroupWriter;
 
-use super::RowRef;
+use super::row::RowRef;
 
 /// The flat columns of the row group that is being gathered.
 pub(super) struct FlatColumns {

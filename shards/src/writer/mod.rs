@@ -4,6 +4,7 @@ mod encodings;
 mod flat;
 mod lists;
 mod pages;
+mod row;
 #[cfg(test)]
 mod tests;
 
@@ -16,28 +17,13 @@ use parquet::errors::Result as ParquetResult;
 use parquet::file::writer::SerializedFileWriter;
 use sha2::{Digest, Sha256};
 
-use self::encodings::{Bits, Deltas, SplitBytes};
+use self::encodings::{ByteStreamSplit, DeltaBinaryPacked, PlainBits};
 use self::flat::FlatColumns;
 use self::lists::ListColumn;
+pub use self::row::RowRef;
 use crate::error::Error;
 use crate::manifest::hexadecimal;
-use crate::mask::{Masks, RowView};
 use crate::schema::{FileKeys, ROW_GROUP_ROWS, column_index, schema, writer_properties};
-
-/// A row to be written.
-#[derive(Debug, Clone, Copy)]
-pub struct RowRef<'a> {
-    /// Ids, word starts and B's position.
-    pub view: RowView<'a>,
-    /// 0 = B follows A, 1 = random (swapped, for sentence order); none without B.
-    pub next_sentence_label: Option<u8>,
-    /// Static masks.
-    pub masks: Option<&'a Masks>,
-    /// The first 64 bits of the content hash of A's document.
-    pub document: u64,
-    /// Index into the writer's sources.
-    pub source: u32,
-}
 
 /// What a finished file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,11 +41,11 @@ pub struct WrittenShard {
 /// Writes one shard to `W`. Holds at most one row group, its lists compressed already but for the last page.
 pub struct ShardWriter<W: Write + Send> {
     path: PathBuf,
-    file: SerializedFileWriter<Hashed<W>>,
-    input_ids: ListColumn<SplitBytes>,
-    word_starts: ListColumn<Bits>,
-    masked_lm_positions: ListColumn<Deltas>,
-    masked_lm_inputs: ListColumn<SplitBytes>,
+    file: SerializedFileWriter<HashingWriter<W>>,
+    input_ids: ListColumn<ByteStreamSplit>,
+    word_starts: ListColumn<PlainBits>,
+    masked_lm_positions: ListColumn<DeltaBinaryPacked>,
+    masked_lm_inputs: ListColumn<ByteStreamSplit>,
     flat: FlatColumns,
     /// Of the row group that has begun.
     group_rows: usize,
@@ -70,7 +56,7 @@ pub struct ShardWriter<W: Write + Send> {
 impl<W: Write + Send> ShardWriter<W> {
     /// Begins a shard. `path` serves messages only; `sources` are the names that rows refer to by index.
     pub fn new(output: W, path: &Path, keys: &FileKeys, sources: &[String]) -> Result<Self, Error> {
-        let hashed = Hashed { output, sha256: Sha256::new(), bytes: 0 };
+        let hashed = HashingWriter { output, sha256: Sha256::new(), bytes: 0 };
         let file = begin(hashed, keys).map_err(Error::parquet("create", path))?;
         let column = |name: &str| file.schema_descr().column(column_index(name));
         Ok(ShardWriter {
@@ -148,13 +134,13 @@ fn begin<W: Write + Send>(output: W, keys: &FileKeys) -> ParquetResult<Serialize
 }
 
 /// Passes bytes on and hashes them on their way.
-struct Hashed<W> {
+struct HashingWriter<W> {
     output: W,
     sha256: Sha256,
     bytes: u64,
 }
 
-impl<W: Write> Write for Hashed<W> {
+impl<W: Write> Write for HashingWriter<W> {
     fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
         let written = self.output.write(buffer)?;
         self.sha256.update(&buffer[..written]);

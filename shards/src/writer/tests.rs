@@ -1,13 +1,15 @@
 //! What the writer writes is what Arrow's reader reads.
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{Int8Type, Int32Type, UInt64Type};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int8Type, Int32Type, UInt64Type};
+use arrow_array::{Array, RecordBatch};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use proptest::prelude::*;
 
 use super::*;
+use crate::mask::{Masks, RowView};
 use crate::rng::{RandomSource, Rng};
 
 /// A row with all that may or may not be there.

@@ -13,7 +13,7 @@ use quanci_shards::{
     FORMAT_VERSION, FileKeys, MANIFEST_FILE, Manifest, Objective, RowRef, ShardWriter, Split,
 };
 
-use crate::tally::Counters;
+use crate::counters::Counters;
 use crate::vocab::file::Vocabulary;
 
 const PIECES: [&str; 13] =

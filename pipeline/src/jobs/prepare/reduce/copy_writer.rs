@@ -10,18 +10,19 @@ use quanci_shards::rng::{RandomSource, Rng};
 use quanci_shards::{RowRef, ShardWriter, Split, WrittenShard};
 
 use super::super::map::{SALT_WEIGHT, salted};
-use super::{Reduce, WrittenFile, file_name};
+use super::inputs::ReduceInputs;
+use super::report::{WrittenFile, file_name};
 use crate::config::PrepareSettings;
+use crate::counters::SplitCounters;
 use crate::engine::Context;
 use crate::error::Error;
 use crate::steps::bucket::Bucket;
 use crate::steps::pair::{Instance, instances};
 use crate::steps::row::RowBuilder;
-use crate::tally::SplitCounters;
 
 /// One copy of a shard, being written.
-pub(super) struct Copy<'a> {
-    reduce: &'a Reduce<'a>,
+pub(super) struct CopyWriter<'a> {
+    reduce: &'a ReduceInputs<'a>,
     split: Split,
     copy: u32,
     path: PathBuf,
@@ -36,7 +37,7 @@ pub(super) struct Copy<'a> {
 /// Room for the instances of a bucket, to be used again for the next. Masks are drawn with the instances, before all are
 /// shuffled, and lie one after the other.
 #[derive(Default)]
-pub(super) struct CopyRoom {
+pub(super) struct CopyScratch {
     all: Vec<Masked>,
     positions: Vec<u32>,
     inputs: Vec<u32>,
@@ -49,8 +50,13 @@ struct Masked {
     masks: Range<u32>,
 }
 
-impl<'a> Copy<'a> {
-    pub(super) fn new(reduce: &'a Reduce<'a>, split: Split, copy: u32, folder: &Path) -> Result<Self, Error> {
+impl<'a> CopyWriter<'a> {
+    pub(super) fn new(
+        reduce: &'a ReduceInputs<'a>,
+        split: Split,
+        copy: u32,
+        folder: &Path,
+    ) -> Result<Self, Error> {
         let path = folder.join(file_name(copy));
         let file = File::create_new(&path).map_err(Error::io("create", &path))?;
         let sources: Vec<String> = reduce.settings.corpora.iter().map(|corpus| corpus.name.clone()).collect();
@@ -62,7 +68,7 @@ impl<'a> Copy<'a> {
         let masker = masked.then(|| reduce.masker.clone());
         let rows = RowBuilder::new(specials.cls, specials.sep);
         let (counters, made) = Default::default();
-        Ok(Copy { reduce, split, copy, path, writer, masker, rows, counters, made })
+        Ok(CopyWriter { reduce, split, copy, path, writer, masker, rows, counters, made })
     }
 
     pub(super) fn write_bucket(
@@ -70,29 +76,29 @@ impl<'a> Copy<'a> {
         bucket: &Bucket,
         bucket_index: u32,
         context: &Context,
-        room: &mut CopyRoom,
+        scratch: &mut CopyScratch,
     ) -> Result<(), Error> {
         let seed = self.reduce.settings.seed;
         let split = self.split as u64;
         let mut rng = Rng::new(&[seed, split, u64::from(bucket_index), u64::from(self.copy)]);
-        self.make_instances(bucket, &mut rng, room);
-        rng.shuffle(&mut room.all);
-        for written in 0..room.all.len() {
+        self.make_instances(bucket, &mut rng, scratch);
+        rng.shuffle(&mut scratch.all);
+        for written in 0..scratch.all.len() {
             if written % 10_000 == 0 {
                 context.stop.check()?;
             }
-            self.write_row(bucket, room, written)?;
+            self.write_row(bucket, scratch, written)?;
         }
-        context.progress.add_rows(room.all.len() as u64);
+        context.progress.add_rows(scratch.all.len() as u64);
         Ok(())
     }
 
-    fn make_instances(&mut self, bucket: &Bucket, rng: &mut Rng, room: &mut CopyRoom) {
-        let CopyRoom { all, positions, inputs, masks } = room;
+    fn make_instances(&mut self, bucket: &Bucket, rng: &mut Rng, scratch: &mut CopyScratch) {
+        let CopyScratch { all, positions, inputs, masks } = scratch;
         all.clear();
         positions.clear();
         inputs.clear();
-        let Copy { rows, masker, counters, reduce, .. } = self;
+        let CopyWriter { rows, masker, counters, reduce, .. } = self;
         let mut keep = |instance: Instance, rng: &mut Rng| {
             let first = positions.len() as u32;
             if let Some(masker) = masker.as_mut() {
@@ -114,8 +120,8 @@ impl<'a> Copy<'a> {
         all.iter().for_each(|masked| self.made[masked.instance.document as usize] = true);
     }
 
-    fn write_row(&mut self, bucket: &Bucket, room: &mut CopyRoom, row: usize) -> Result<(), Error> {
-        let CopyRoom { all, positions, inputs, masks } = room;
+    fn write_row(&mut self, bucket: &Bucket, scratch: &mut CopyScratch, row: usize) -> Result<(), Error> {
+        let CopyScratch { all, positions, inputs, masks } = scratch;
         let Masked { instance, masks: at } = &all[row];
         let view = self.rows.build(bucket, instance);
         let at = at.start as usize..at.end as usize;

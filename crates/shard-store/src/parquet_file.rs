@@ -7,13 +7,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
-
-use crate::Source;
+use quanci_store::FileHandle;
 
 /// A Parquet file or object, as the library reads it.
 #[derive(Clone)]
 pub struct ParquetFile {
-    source: Arc<Source>,
+    source: Arc<FileHandle>,
     bytes: u64,
     /// Read at once of a page: little of a file, which the system reads ahead, and more of an object.
     buffer: usize,
@@ -22,9 +21,9 @@ pub struct ParquetFile {
 impl ParquetFile {
     /// Opens it.
     pub fn open(path: &Path) -> io::Result<ParquetFile> {
-        let source = Source::open(path)?;
+        let source = FileHandle::open(path)?;
         let bytes = source.bytes()?;
-        let buffer = if matches!(source, Source::File(_)) { 8 << 10 } else { 1 << 20 };
+        let buffer = if matches!(source, FileHandle::File(_)) { 8 << 10 } else { 1 << 20 };
         Ok(ParquetFile { source: Arc::new(source), bytes, buffer })
     }
 }
@@ -36,10 +35,10 @@ impl Length for ParquetFile {
 }
 
 impl ChunkReader for ParquetFile {
-    type T = BufReader<Rest>;
+    type T = BufReader<RangeReader>;
 
     fn get_read(&self, start: u64) -> Result<Self::T> {
-        Ok(BufReader::with_capacity(self.buffer, Rest { source: self.source.clone(), at: start }))
+        Ok(BufReader::with_capacity(self.buffer, RangeReader { source: self.source.clone(), at: start }))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
@@ -52,12 +51,12 @@ impl ChunkReader for ParquetFile {
 }
 
 /// The rest of a file from some place on.
-pub struct Rest {
-    source: Arc<Source>,
+pub struct RangeReader {
+    source: Arc<FileHandle>,
     at: u64,
 }
 
-impl Read for Rest {
+impl Read for RangeReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.source.read_into(self.at, buffer)?;
         self.at += n as u64;

@@ -11,25 +11,25 @@ use super::fields::{Letters, closed};
 use super::shape;
 use crate::config::Format;
 use crate::error::Error;
-use crate::readers::{self, Part, ReadSettings, Record, Split};
+use crate::readers::{self, InputSplit, Part, ReadSettings, Record};
 
 /// How files are to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kind {
+pub struct FileKind {
     /// The format.
     pub format: Format,
     /// The fields of the text, for formats that have them.
     pub fields: Vec<String>,
 }
 
-impl Ord for Kind {
-    fn cmp(&self, other: &Kind) -> std::cmp::Ordering {
+impl Ord for FileKind {
+    fn cmp(&self, other: &FileKind) -> std::cmp::Ordering {
         (self.format.name(), &self.fields).cmp(&(other.format.name(), &other.fields))
     }
 }
 
-impl PartialOrd for Kind {
-    fn partial_cmp(&self, other: &Kind) -> Option<std::cmp::Ordering> {
+impl PartialOrd for FileKind {
+    fn partial_cmp(&self, other: &FileKind) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
@@ -40,7 +40,7 @@ const SAMPLE: usize = 256 << 10;
 const RECORDS: usize = 50;
 
 /// What the file is and its encoding, or why it is left out.
-pub(super) fn look(path: &Path, suffix: &str, alone: bool) -> Result<(Kind, &'static str), String> {
+pub(super) fn sniff(path: &Path, suffix: &str, alone: bool) -> Result<(FileKind, &'static str), String> {
     let outer = suffix.split('.').nth(1).unwrap_or_default().to_lowercase();
     if outer == "parquet" {
         let columns = parquet_columns(path).ok_or("not Parquet, or damaged")?;
@@ -60,7 +60,7 @@ pub(super) fn look(path: &Path, suffix: &str, alone: bool) -> Result<(Kind, &'st
             return Err("markup (HTML, XML): take the text out of it first".to_owned());
         }
         _ if !shape::is_chinese(&sample) => return Err(NO_CHINESE.to_owned()),
-        _ => Kind { format: shape::of_text(&sample, alone), fields: Vec::new() },
+        _ => FileKind { format: shape::of_text(&sample, alone), fields: Vec::new() },
     };
     Ok((kind, encoding))
 }
@@ -83,9 +83,9 @@ fn open(
 ) -> Result<(Box<dyn readers::Reader>, &'static str), Error> {
     let text_field = fields.to_vec();
     let settings = ReadSettings { format, text_field, encoding: None, max_document_chars: SAMPLE as u64 };
-    let input = readers::look(path, &settings)?;
+    let input = readers::sniff(path, &settings)?;
     let encoding = input.encoding.name();
-    Ok((readers::open(&Split { input, part: Part::Whole }, &settings)?, encoding))
+    Ok((readers::open(&InputSplit { input, part: Part::Whole }, &settings)?, encoding))
 }
 
 /// The beginning of a file as text, blank lines and all.
@@ -106,7 +106,7 @@ fn sample(path: &Path) -> Result<(String, &'static str), Error> {
 }
 
 /// JSON lines, or one JSON value.
-fn json(sample: &str) -> Result<Kind, String> {
+fn json(sample: &str) -> Result<FileKind, String> {
     let whole = |line: &str| {
         serde_json::from_str::<serde_json::Value>(line).ok().filter(serde_json::Value::is_object)
     };
@@ -124,15 +124,15 @@ fn json(sample: &str) -> Result<Kind, String> {
         1
     };
     let format = if is_lines { Format::Jsonl } else { Format::Json };
-    chosen(format, &letters, records)
+    file_kind(format, &letters, records)
 }
 
-fn chosen(format: Format, letters: &Letters, records: usize) -> Result<Kind, String> {
+fn file_kind(format: Format, letters: &Letters, records: usize) -> Result<FileKind, String> {
     let fields = letters.text_fields(records);
     match (fields.is_empty(), letters.is_chinese()) {
         (true, _) => Err(NO_FIELD.to_owned()),
         (_, false) => Err(NO_CHINESE.to_owned()),
-        _ => Ok(Kind { format, fields }),
+        _ => Ok(FileKind { format, fields }),
     }
 }
 
@@ -143,7 +143,7 @@ fn columns(sample: &str, separator: char) -> Vec<String> {
 }
 
 /// Reads the beginning of each column.
-fn table(path: &Path, format: Format, columns: &[String]) -> Result<Kind, String> {
+fn table(path: &Path, format: Format, columns: &[String]) -> Result<FileKind, String> {
     let mut letters = Letters::default();
     let mut records = 1;
     for column in columns.iter().filter(|column| !column.is_empty()) {
@@ -159,7 +159,7 @@ fn table(path: &Path, format: Format, columns: &[String]) -> Result<Kind, String
         }
         records = records.max(read);
     }
-    chosen(format, &letters, records)
+    file_kind(format, &letters, records)
 }
 
 /// The columns of text, as paths.

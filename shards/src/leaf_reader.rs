@@ -9,10 +9,11 @@ use parquet::data_type::DataType;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::SerializedPageReader;
-use quanci_store::ParquetFile;
+
+use crate::file::LocalFile;
 
 /// A column being read. `levels` and the like are those of the rows that were read last.
-pub(crate) struct Leaf<T: DataType> {
+pub(crate) struct LeafReader<T: DataType> {
     column: ColumnReaderImpl<T>,
     /// For each value, null or empty list: how far it is defined. All alike where it cannot be undefined.
     pub(crate) definitions: Vec<i16>,
@@ -24,14 +25,14 @@ pub(crate) struct Leaf<T: DataType> {
     pub(crate) defined: i16,
 }
 
-impl<T: DataType> Leaf<T> {
+impl<T: DataType> LeafReader<T> {
     /// Begins to read the column `name`, which must be of type `T`.
     pub(crate) fn open(
-        file: &Arc<ParquetFile>,
+        file: &Arc<LocalFile>,
         metadata: &ParquetMetaData,
         group: &RowGroupMetaData,
         name: &str,
-    ) -> Result<Leaf<T>> {
+    ) -> Result<LeafReader<T>> {
         let schema = metadata.file_metadata().schema_descr_ptr();
         let columns = schema.columns().iter();
         let index =
@@ -46,7 +47,7 @@ impl<T: DataType> Leaf<T> {
         let pages: Box<dyn PageReader> = Box::new(pages);
         let column = get_typed_column_reader(get_column_reader(description, pages));
         let (definitions, repetitions, values) = Default::default();
-        Ok(Leaf { column, definitions, repetitions, values, defined })
+        Ok(LeafReader { column, definitions, repetitions, values, defined })
     }
 
     /// Reads the next `rows` rows; an error if there are fewer.
@@ -54,7 +55,7 @@ impl<T: DataType> Leaf<T> {
         self.definitions.clear();
         self.repetitions.clear();
         self.values.clear();
-        let Leaf { column, definitions, repetitions, values, .. } = self;
+        let LeafReader { column, definitions, repetitions, values, .. } = self;
         match column.read_records(rows, Some(definitions), Some(repetitions), values)? {
             (read, ..) if read == rows => Ok(()),
             (read, ..) => Err(ParquetError::General(format!("a column ends {} rows early", rows - read))),
@@ -73,7 +74,7 @@ impl<T: DataType> Leaf<T> {
     }
 
     /// The first row whose list is not as long as the other column's, or null where that one is not.
-    pub(crate) fn first_row_unlike<U: DataType>(&self, other: &Leaf<U>) -> Option<usize> {
+    pub(crate) fn first_row_unlike<U: DataType>(&self, other: &LeafReader<U>) -> Option<usize> {
         if self.repetitions == other.repetitions && self.definitions == other.definitions {
             return None;
         }
@@ -92,7 +93,7 @@ impl<T: DataType> Leaf<T> {
         self.repetitions.iter().take(at + 1).filter(|&&level| level == 0).count().saturating_sub(1)
     }
 
-    /// Where each row's values begin, if [`Leaf::is_full`], and where the last one's end.
+    /// Where each row's values begin, if [`LeafReader::is_full`], and where the last one's end.
     pub(crate) fn starts(&self, starts: &mut Vec<usize>) {
         starts.clear();
         starts.resize(self.repetitions.len() + 1, 0);
