@@ -124,7 +124,11 @@ class Kit:
                 compute="bf16" if self.cuda else "fp32",
             )
             counts = ["--steps", steps, "--warmup", 5 if self.cuda else 1]
-            self.part(f"{model} {length} quanci", self.train("bench", settings, "--json", *counts))
+            trace = self.out / f"{model}-{length}-step.json"
+            own = self.train("bench", settings, "--json", *counts, "--profile", trace)
+            self.part(f"{model} {length} quanci", own)
+            if trace.exists():
+                self.results.setdefault("breakdown", {})[f"{model} {length}"] = breakdown(trace)
             if self.args.no_peers:
                 continue
             peer = [sys.executable, HERE / "hugging_face.py", data, self.model(model), "--micro-batch", peer_rows]
@@ -167,6 +171,40 @@ class Kit:
         self.results["seconds"] = round(time.monotonic() - self.begun, 1)
         (self.out / "gpu.json").write_text(json.dumps(self.results, indent=1))
         (self.out / "gpu.md").write_text(table(self.results))
+
+
+# What a kernel is for, by a word of its name; the first that fits counts.
+KINDS = [
+    ("attention", ("flash", "fmha", "attention")),
+    ("matrix products", ("gemm", "nvjet", "cutlass", "splitK", "cublas")),
+    ("LayerNorm", ("layer_norm", "LayerNorm", "GammaBeta")),
+    ("GELU", ("Gelu", "gelu")),
+    ("dropout", ("dropout", "masked_scale")),
+    ("softmax and cross entropy", ("softmax", "SoftMax", "nll", "argmax", "ArgMax", "scatter", "gather")),
+    ("optimizer", ("adam", "Adam", "lpnorm", "LpNorm")),
+    ("embeddings", ("embedding", "Embedding", "index", "radix", "sort", "Sort")),
+    ("sums of gradients of biases", ("reduce_kernel",)),
+    ("casts, copies, sums of two", ("elementwise", "copy", "Memcpy", "Memset", "CatArray", "fill")),
+]
+
+
+def breakdown(trace):
+    """Milliseconds of a step by kind of kernel, and the kernels that take most."""
+    events = json.loads(trace.read_text())["traceEvents"]
+    kernels = [event for event in events if event.get("cat") in ("kernel", "gpu_memcpy", "gpu_memset")]
+    kinds, names = {}, {}
+    for event in kernels:
+        name, milliseconds = event["name"], event["dur"] / 1e3
+        kind = next((kind for kind, words in KINDS if any(word in name for word in words)), "other")
+        kinds[kind] = kinds.get(kind, 0) + milliseconds
+        names[name] = names.get(name, 0) + milliseconds
+    longest = sorted(names.items(), key=lambda item: -item[1])[:25]
+    return {
+        "kernels": len(kernels),
+        "milliseconds": round(sum(kinds.values()), 3),
+        "by_kind": {kind: round(value, 3) for kind, value in sorted(kinds.items(), key=lambda item: -item[1])},
+        "longest": [(name[:160], round(value, 3)) for name, value in longest],
+    }
 
 
 def difference(before, after):

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use quanci_trainer::model::config::ModelConfig;
-use quanci_trainer::model::{Bert, HostBatch, DeviceBatch, weights};
+use quanci_trainer::model::{Bert, DeviceBatch, HostBatch, sum_of_cross_entropy, weights};
 use tch::{Device, Kind, Tensor};
 
 fn golden(name: &str) -> PathBuf {
@@ -77,7 +77,9 @@ fn logits_equal_transformers() {
         for file in ["model.safetensors", "pytorch_model.bin", "legacy.bin"] {
             let bert = filled(name, file);
             let real = real_positions(&expected);
-            let logits = tch::no_grad(|| bert.network(Kind::Float)?.logits(&expected.inputs(&real), true, false)).unwrap();
+            let logits =
+                tch::no_grad(|| bert.network(Kind::Float)?.logits(&expected.inputs(&real), true, false))
+                    .unwrap();
             let theirs = expected.tensors["prediction_logits"].flatten(0, 1);
             assert_close(&logits.masked, &theirs.index_select(0, &Tensor::from_slice(&real)), 1e-5);
             assert_close(&logits.pairs.unwrap(), &expected.tensors["seq_relationship_logits"], 1e-5);
@@ -90,7 +92,8 @@ fn a_last_layer_at_few_tokens_gives_what_the_whole_layer_gives() {
     let expected = Expected::read("erf");
     let bert = filled("erf", "model.safetensors");
     let masked = [3, 14, 18, 36, 37, 38, 70];
-    let logits = tch::no_grad(|| bert.network(Kind::Float)?.logits(&expected.inputs(&masked), true, false)).unwrap();
+    let logits =
+        tch::no_grad(|| bert.network(Kind::Float)?.logits(&expected.inputs(&masked), true, false)).unwrap();
     let theirs = expected.tensors["prediction_logits"].flatten(0, 1);
     assert_close(&logits.masked, &theirs.index_select(0, &Tensor::from_slice(&masked)), 1e-5);
     assert_close(&logits.pairs.unwrap(), &expected.tensors["seq_relationship_logits"], 1e-5);
@@ -100,7 +103,8 @@ fn a_last_layer_at_few_tokens_gives_what_the_whole_layer_gives() {
 fn features_equal_transformers() {
     let expected = Expected::read("tanh");
     let bert = filled("tanh", "model.safetensors");
-    let (hidden, pooled) = tch::no_grad(|| bert.network(Kind::Float)?.features(&expected.inputs(&[]))).unwrap();
+    let (hidden, pooled) =
+        tch::no_grad(|| bert.network(Kind::Float)?.features(&expected.inputs(&[]))).unwrap();
     let real = Tensor::from_slice(&real_positions(&expected));
     let at = |hidden: &Tensor| hidden.flatten(0, 1).index_select(0, &real);
     assert_close(&hidden, &at(&expected.tensors["last_hidden_state"]), 1e-5);
@@ -170,16 +174,21 @@ fn files_that_are_none_say_so() {
     assert!(weights::read(&path).unwrap_err().to_string().contains("not a sound safetensors file"));
 }
 
-/// Every gradient is the same as without the shortcut of the last layer: the sum over the masked pieces is the same sum.
+/// A micro-batch's loss is its share of the global batch's; in training and in evaluation it is the same number.
 #[test]
 fn losses_are_shares_of_the_global_batch() {
     let expected = Expected::read("erf");
-    let bert = filled("erf", "model.safetensors");
+    let mut config = ModelConfig::read(&golden("erf").join("config.json")).unwrap();
+    (config.hidden_dropout_prob, config.attention_probs_dropout_prob) = (0.0, 0.0);
+    let bert = Bert::new(config, 7, Device::Cpu).unwrap();
     let loss = |masked: &[i64], all: f64| {
         let inputs = expected.inputs(masked);
-        let logits = bert.network(Kind::Float).unwrap().logits(&inputs, false, false).unwrap();
-        let losses = quanci_trainer::model::Losses::new(&logits, &inputs).unwrap();
-        losses.share(all, 0.0).unwrap().double_value(&[])
+        let network = bert.network(Kind::Float).unwrap();
+        let share = network.losses(&inputs, false).unwrap().share(all, 0.0).unwrap().double_value(&[]);
+        let logits = tch::no_grad(|| network.logits(&inputs, false, false)).unwrap();
+        let sum = sum_of_cross_entropy(&logits.masked, &inputs.labels).unwrap().double_value(&[]);
+        assert!((share - sum / all).abs() < 1e-5, "{share} {}", sum / all);
+        share
     };
     let parts = loss(&[3, 14], 5.0) + loss(&[36, 37, 70], 5.0);
     assert!((parts - loss(&[3, 14, 36, 37, 70], 5.0)).abs() < 1e-5);

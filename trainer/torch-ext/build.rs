@@ -43,7 +43,10 @@ fn compile_shim(include: &[PathBuf]) {
         .define("_GLIBCXX_USE_CXX11_ABI", CXX11_ABI)
         .include("csrc/gloo_stub")
         .includes(include)
-        .files(["csrc/shim.cpp", "csrc/ranks.cpp", "csrc/checkpoint.cpp"])
+        .files(
+            ["shim", "ranks", "checkpoint", "cross_entropy", "profile"]
+                .map(|name| format!("csrc/{name}.cpp")),
+        )
         .compile("quanci_torch_ext");
 }
 

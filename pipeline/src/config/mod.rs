@@ -14,7 +14,7 @@ pub use words::{Han, Words};
 
 use crate::error::Error;
 use quanci_settings::Section;
-pub use quanci_settings::Source;
+pub use quanci_settings::SettingsFile;
 
 /// One `[[corpus]]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -132,7 +132,7 @@ fn read<T>(
     path: &Path,
     text: &str,
     overrides: &[String],
-    from: impl FnOnce(&Source, &Section<'_>) -> T,
+    from: impl FnOnce(&SettingsFile, &Section<'_>) -> T,
 ) -> Result<T, Error> {
     quanci_settings::read(path, text, overrides, from).map_err(Error::Settings)
 }

@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 use super::words::{Han, Words};
 use quanci_settings::Section;
 
-use super::{CleanSettings, CorpusSettings, Source, clean, corpora};
+use super::{CleanSettings, CorpusSettings, SettingsFile, clean, corpora};
 use crate::error::Error;
 
 /// A prepare run, checked.
 #[derive(Debug, Clone)]
 pub struct PrepareSettings {
     /// The settings file.
-    pub source: Source,
+    pub source: SettingsFile,
     /// Every draw of the run comes from it.
     pub seed: u64,
     /// The vocabulary, a piece a line.
@@ -110,7 +110,7 @@ impl PrepareSettings {
     }
 }
 
-fn from_section(source: &Source, root: &Section<'_>, out: Option<&Path>) -> PrepareSettings {
+fn from_section(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -> PrepareSettings {
     let vocab = source.join(root.required_string("vocab", "the vocabulary file, a piece a line"));
     let masking = root.section("masking");
     let instances = instances(root, masking.choice("mode", &MASK_MODES));
@@ -131,7 +131,7 @@ fn from_section(source: &Source, root: &Section<'_>, out: Option<&Path>) -> Prep
 }
 
 /// `[segment]`, which vocab runs have too.
-pub(super) fn segment(source: &Source, root: &Section<'_>) -> SegmentSettings {
+pub(super) fn segment(source: &SettingsFile, root: &Section<'_>) -> SegmentSettings {
     let section = root.section("segment");
     let settings = SegmentSettings {
         words: section
@@ -202,7 +202,7 @@ fn mask_settings(section: Section<'_>, max_seq_len: u32) -> MaskSettings {
     settings
 }
 
-fn output(source: &Source, root: &Section<'_>, out: Option<&Path>) -> OutputSettings {
+fn output(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -> OutputSettings {
     let section = root.section("output");
     let path = match (out, section.string("path")) {
         (Some(out), _) => out.to_path_buf(),

@@ -8,14 +8,14 @@ use super::prepare::{SegmentSettings, han, segment};
 use super::words::Han;
 use quanci_settings::Section;
 
-use super::{CleanSettings, CorpusSettings, Source, clean, corpora};
+use super::{CleanSettings, CorpusSettings, SettingsFile, clean, corpora};
 use crate::error::Error;
 
 /// A vocab run, checked.
 #[derive(Debug, Clone)]
 pub struct VocabRun {
     /// The settings file.
-    pub source: Source,
+    pub source: SettingsFile,
     /// Share of unreadable records, in percent, above which the run fails.
     pub max_reject_percent: f64,
     /// The text.
@@ -99,7 +99,7 @@ impl VocabRun {
     }
 }
 
-fn from_section(source: &Source, root: &Section<'_>, out: Option<&Path>) -> VocabRun {
+fn from_section(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -> VocabRun {
     let section = root.section("vocabulary");
     let path = match (out, section.string("path")) {
         (Some(out), _) => out.to_path_buf(),

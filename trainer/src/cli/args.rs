@@ -173,6 +173,9 @@ pub(super) struct Bench {
     /// Steps before that
     #[arg(long, default_value_t = 3)]
     pub(super) warmup: u64,
+    /// Write a trace of the last step for https://ui.perfetto.dev: what ran, and for how long
+    #[arg(long, value_name = "FILE")]
+    pub(super) profile: Option<PathBuf>,
     /// Seconds that the loader is measured for
     #[arg(long, default_value_t = 10)]
     pub(super) seconds: u64,

@@ -9,7 +9,7 @@ use super::peak_flops::peak_flops;
 use super::pretrain::{choose_kernel, device, prepare_device, set_threads};
 use crate::config::PretrainSettings;
 use crate::data;
-use crate::distributed::{SingleRank, RankEnv};
+use crate::distributed::{RankEnv, SingleRank};
 use crate::error::Error;
 use crate::train::{self, Run};
 
@@ -89,6 +89,16 @@ fn steps(run: &Run<'_>, args: &Bench, output: &Output) -> Result<(), Error> {
         "tokens_per_second": real / seconds, "padding_share": padding, "teraflops": flops / 1e12,
         "model_flop_utilisation": utilisation, "waiting_share": waited / seconds, "memory_peak_bytes": memory,
     }));
+    if let Some(path) = &args.profile {
+        let batch = loader.next()?;
+        let global = run.global(&batch)?;
+        let step = || -> Result<(), Error> {
+            learner.step(run, phase, &batch, &global)?;
+            learner.totals(run).map(drop) // waits for the device
+        };
+        quanci_torch_ext::profile(path, step).map_err(Error::torch_ext("profiling"))??;
+        output.result(format_args!("trace of a step: {}", super::output::from_here(path)));
+    }
     Ok(())
 }
 

@@ -6,7 +6,7 @@ mod phase;
 
 use std::path::{Path, PathBuf};
 
-use quanci_settings::{Section, Source};
+use quanci_settings::{Section, SettingsFile};
 use serde::{Deserialize, Serialize};
 
 pub use masking::MaskOverride;
@@ -20,7 +20,7 @@ use phase::MANY;
 pub struct PretrainSettings {
     /// Where it was read from.
     #[serde(skip)]
-    pub source: Source,
+    pub source: SettingsFile,
     /// What every random draw comes from.
     pub seed: u64,
     /// The model's shape: a `config.json` as Hugging Face writes it.
@@ -182,7 +182,7 @@ impl PretrainSettings {
     }
 }
 
-fn from_section(source: &Source, root: &Section<'_>) -> PretrainSettings {
+fn from_section(source: &SettingsFile, root: &Section<'_>) -> PretrainSettings {
     PretrainSettings {
         source: source.clone(),
         seed: root.integer("seed", 12345, 0..=MANY),
@@ -230,7 +230,7 @@ fn precision(section: Section<'_>) -> PrecisionSettings {
     settings
 }
 
-fn cache(source: &Source, section: Section<'_>) -> CacheSettings {
+fn cache(source: &SettingsFile, section: Section<'_>) -> CacheSettings {
     let settings = CacheSettings {
         folder: section.string("folder").map(|path| source.join(path)),
         gb: section.integer("gb", CacheSettings::default().gb, 1..=1_000_000),

@@ -7,7 +7,7 @@
 //!  selected   [CLS]    们       [CLS] 你                the tokens that the heads read: A of them
 //! ```
 
-use tch::{Device, Kind, TchError, Tensor};
+use tch::{Device, TchError, Tensor};
 
 /// A micro-batch as the loader gives it: B rows, T tokens in all, N of them masked.
 #[derive(Debug, Clone, Copy)]
@@ -125,8 +125,9 @@ impl Packed {
 
 fn upload(tensor: &Tensor, device: Device) -> Result<Tensor, TchError> {
     match device {
-        Device::Cuda(index) => quanci_torch_ext::cuda::upload(tensor, index)
-            .map_err(|error| TchError::Torch(error.to_string())),
+        Device::Cuda(index) => {
+            quanci_torch_ext::cuda::upload(tensor, index).map_err(|error| TchError::Torch(error.to_string()))
+        }
         _ => tensor.f_to_device(device),
     }
 }
@@ -186,9 +187,6 @@ impl Selection {
         selection
     }
 }
-
-/// The kind of the integers that a batch is made of.
-pub(super) const INTEGERS: Kind = Kind::Int64;
 
 #[cfg(test)]
 mod tests {

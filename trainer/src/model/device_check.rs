@@ -8,7 +8,6 @@ use super::attention::Kernel;
 use super::batch::{DeviceBatch, HostBatch};
 use super::bert::Bert;
 use super::config::ModelConfig;
-use super::loss::Losses;
 use crate::error::Error;
 
 /// Lengths of the rows: short and long ones, two of one length, one that fills a tile of the kernels and one beyond it.
@@ -149,7 +148,7 @@ fn gradients(device: Device, kind: Kind, kernel: Kernel) -> Result<Vec<Tensor>, 
     let mut bert = Bert::new(config(0.0), 1, device)?;
     bert.set_kernel(kernel);
     let batch = batch(device)?;
-    let losses = Losses::new(&bert.network(kind)?.logits(&batch, true, true)?, &batch)?;
+    let losses = bert.network(kind)?.losses(&batch, true)?;
     let (masked, pairs) = (batch.labels.size1()?, LENGTHS.len());
     losses.share(masked as f64, pairs as f64)?.f_backward()?;
     bert.parameters().iter().map(|(_, parameter)| parameter.f_grad()?.f_to_device(Device::Cpu)).collect()
@@ -157,7 +156,9 @@ fn gradients(device: Device, kind: Kind, kernel: Kernel) -> Result<Vec<Tensor>, 
 
 /// ‖a − b‖ / ‖b‖ of lists of tensors.
 fn distance(a: &[Tensor], b: &[Tensor]) -> Result<f64, TchError> {
-    let squares = |tensor: &Tensor| tensor.f_to_kind(Kind::Double)?.f_square()?.f_sum(Kind::Double)?.f_double_value(&[]);
+    let squares = |tensor: &Tensor| {
+        tensor.f_to_kind(Kind::Double)?.f_square()?.f_sum(Kind::Double)?.f_double_value(&[])
+    };
     let (mut apart, mut all) = (0.0, 0.0);
     for (a, b) in a.iter().zip(b) {
         apart += squares(&a.f_sub(b)?)?;
@@ -177,8 +178,7 @@ fn dropout(device: Device) -> Result<Vec<Comparison>, TchError> {
             let loss = |seed: u64| -> Result<f64, TchError> {
                 quanci_torch_ext::seed_all(seed).map_err(|error| TchError::Torch(error.to_string()))?;
                 let network = tch::no_grad(|| bert.network(kind))?;
-                let logits = tch::no_grad(|| network.logits(&batch, false, true))?;
-                Losses::new(&logits, &batch)?.masked.f_double_value(&[])
+                tch::no_grad(|| network.losses(&batch, false))?.masked.f_double_value(&[])
             };
             found.push(Comparison {
                 what: format!("loss with dropout, {kind:?}, {kernel:?} attention: the same seed twice"),

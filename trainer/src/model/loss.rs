@@ -3,7 +3,6 @@
 use tch::{Kind, Reduction, TchError, Tensor};
 
 use super::batch::DeviceBatch;
-use super::network::Logits;
 
 /// Sums over a micro-batch, as tensors: reading one waits for the device.
 #[derive(Debug)]
@@ -17,11 +16,13 @@ pub struct Losses {
 }
 
 impl Losses {
-    /// Of the logits of `inputs`.
-    pub fn new(logits: &Logits, inputs: &DeviceBatch) -> Result<Losses, TchError> {
-        let masked = sum_of_cross_entropy(&logits.masked, &inputs.labels)?;
-        let masked_correct = correct(&logits.masked, &inputs.labels)?;
-        let (pairs, pairs_correct) = match (&logits.pairs, &inputs.pair_labels) {
+    /// Of the masked tokens' loss and count of correct predictions, and the pairs' logits.
+    pub(super) fn new(
+        (masked, masked_correct): (Tensor, Tensor),
+        pairs: Option<&Tensor>,
+        batch: &DeviceBatch,
+    ) -> Result<Losses, TchError> {
+        let (pairs, pairs_correct) = match (pairs, &batch.pair_labels) {
             (Some(logits), Some(labels)) => {
                 (Some(sum_of_cross_entropy(logits, labels)?), correct(logits, labels)?)
             }
@@ -52,8 +53,11 @@ impl Losses {
     }
 }
 
-/// In fp32, whatever kind the logits are of.
-fn sum_of_cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor, TchError> {
+/// Cross entropy summed over rows, in fp32 whatever kind the logits, `[n, classes]`, are of.
+///
+/// # Errors
+/// If the device has no memory left.
+pub fn sum_of_cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor, TchError> {
     let none: Option<Tensor> = None;
     logits.f_to_kind(Kind::Float)?.f_cross_entropy_loss(labels, none, Reduction::Sum, -100, 0.0)
 }

@@ -20,6 +20,6 @@ pub mod weights;
 pub use batch::{DeviceBatch, HostBatch, Rows};
 pub use bert::Bert;
 pub use device_check::{Comparison, check_device, choose_kernel};
-pub use loss::Losses;
+pub use loss::{Losses, sum_of_cross_entropy};
 pub use network::{Logits, Network};
 pub use parameters::Parameters;

@@ -14,7 +14,7 @@ use crate::config::{DataSource, MaskOverride};
 use crate::data::{DataSets, Validation, ValidationSettings};
 use crate::error::Error;
 use crate::metrics::{Evaluation, EvaluationReport, Predictions, TokenClasses};
-use crate::model::{Bert, DeviceBatch, Logits, Losses};
+use crate::model::{Bert, DeviceBatch, Logits, sum_of_cross_entropy};
 
 /// The model measured on the validation rows of a phase, all ranks together; none where there are none.
 pub(super) fn evaluate_run(
@@ -87,16 +87,17 @@ fn evaluate(
 
 /// What the heads predict for a micro-batch.
 fn predictions(logits: &Logits, batch: &DeviceBatch) -> Result<Predictions, TchError> {
-    let losses = Losses::new(logits, batch)?;
     let correct = |logits: &Tensor, labels: &Tensor| -> Result<Vec<bool>, TchError> {
         Vec::try_from(logits.f_argmax(-1, false)?.f_eq_tensor(labels)?.f_to_device(Device::Cpu)?)
     };
-    let (pairs_correct, pair_loss) = match (&logits.pairs, &batch.pair_labels, &losses.pairs) {
-        (Some(logits), Some(labels), Some(loss)) => (correct(logits, labels)?, loss.f_double_value(&[])?),
+    let (pairs_correct, pair_loss) = match (&logits.pairs, &batch.pair_labels) {
+        (Some(logits), Some(labels)) => {
+            (correct(logits, labels)?, sum_of_cross_entropy(logits, labels)?.f_double_value(&[])?)
+        }
         _ => (Vec::new(), 0.0),
     };
     Ok(Predictions {
-        masked_loss: losses.masked.f_double_value(&[])?,
+        masked_loss: sum_of_cross_entropy(&logits.masked, &batch.labels)?.f_double_value(&[])?,
         pair_loss,
         masked_correct: correct(&logits.masked, &batch.labels)?,
         pairs_correct,

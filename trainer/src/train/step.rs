@@ -3,7 +3,7 @@
 //! The host never waits for the device within a step: losses, the gradients' norm and whether the step was skipped stay
 //! on the device until they are logged or saved.
 
-use quanci_shards::draws::Rng;
+use quanci_shards::rng::Rng;
 use quanci_torch_ext::Reducer;
 use tch::{Device, Kind, TchError, Tensor};
 
@@ -14,7 +14,7 @@ use crate::config::{Compute, OptimizerState, PhaseSettings, PretrainSettings};
 use crate::data::{GlobalBatch, MicroBatch, RowKey};
 use crate::error::Error;
 use crate::metrics::{StepMetrics, StepTotals};
-use crate::model::{Bert, DeviceBatch, Losses, Network};
+use crate::model::{Bert, Network};
 use crate::optim::{Optimizer, Scaler, Update, schedule};
 
 /// Keeps what dropout draws apart from what the loader draws.
@@ -119,7 +119,7 @@ impl Learner {
         if let Some(reducer) = &self.reducer {
             reducer.prepare_forward(last).map_err(Error::torch_ext("preparing the reduction"))?;
         }
-        let losses = self.forward(network, &inputs).map_err(Error::torch("the forward pass"))?;
+        let losses = network.losses(&inputs, self.with_pairs).map_err(Error::torch("the forward pass"))?;
         // The reducer gives the mean over the ranks; the loss is a sum over the global batch.
         let scale = run.comm.world_size() as f64 * self.scaler.as_ref().map_or(1.0, Scaler::scale);
         let share = losses.share(global.masked as f64, global.pairs as f64);
@@ -131,10 +131,6 @@ impl Learner {
         }
         share.f_backward().map_err(|error| run.comm.explain("the backward pass", error))?;
         losses.totals().map_err(Error::torch("adding up"))
-    }
-
-    fn forward(&self, network: &Network, inputs: &DeviceBatch) -> Result<Losses, TchError> {
-        Losses::new(&network.logits(inputs, self.with_pairs, true)?, inputs)
     }
 
     fn advance(&mut self, batch: &GlobalBatch, global: &Global) {

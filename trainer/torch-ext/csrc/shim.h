@@ -1,4 +1,4 @@
-// What shim.cpp, ranks.cpp, checkpoint.cpp and shim_nccl.cpp share: how errors and lists of tensors cross to Rust.
+// What the files of this folder share: how errors and lists of tensors cross to Rust.
 //
 // Every function that Rust calls is `extern "C"`, lets no exception out, and tells of failure by its result (null, or
 // -1); the message and its kind wait in quanci_error() and quanci_error_kind() of the same thread. Tensors come in as

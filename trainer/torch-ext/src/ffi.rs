@@ -41,6 +41,16 @@ unsafe extern "C" {
     pub(crate) fn quanci_cuda_memory_reset_peak(cuda_index: c_int) -> c_int;
     pub(crate) fn quanci_cuda_synchronize(cuda_index: c_int) -> c_int;
 
+    pub(crate) fn quanci_cross_entropy(
+        hidden: *const C_tensor,
+        weight: *const C_tensor,
+        bias: *const C_tensor,
+        labels: *const C_tensor,
+        rows_at_once: i64,
+        out: *mut *mut C_tensor,
+    ) -> c_int;
+    pub(crate) fn quanci_profile_begin(cuda: c_int) -> c_int;
+    pub(crate) fn quanci_profile_end(path: *const c_char) -> c_int;
     pub(crate) fn quanci_to_cuda(tensor: *const C_tensor, cuda_index: c_int) -> *mut C_tensor;
     pub(crate) fn quanci_varlen_attention(
         memory_efficient: c_int,

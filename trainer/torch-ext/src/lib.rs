@@ -5,6 +5,8 @@
 //! ```text
 //! ProcessGroup, Reducer   csrc/ranks.cpp        c10d::ProcessGroupGloo, ProcessGroupNCCL (libquanci_nccl.so), Reducer
 //! checkpoint              csrc/checkpoint.cpp   a node of autograd's graph
+//! linear_cross_entropy    csrc/cross_entropy.cpp  another
+//! profile                 csrc/profile.cpp      PyTorch's profiler
 //! ops, attention, cuda, … csrc/shim.cpp         ATen
 //! process                 libc
 //! ```
@@ -15,17 +17,21 @@
 pub mod attention;
 mod checkpoint;
 mod context;
+mod cross_entropy;
 pub mod cuda;
 mod error;
 mod ffi;
 mod group;
 pub mod ops;
 pub mod process;
+mod profile;
 mod reducer;
 mod tensors;
 
 pub use checkpoint::checkpoint;
 pub use context::{seed_all, set_tf32, set_threads, tf32};
+pub use cross_entropy::linear_cross_entropy;
 pub use error::Error;
 pub use group::{Backend, Options, ProcessGroup};
+pub use profile::profile;
 pub use reducer::Reducer;

@@ -1,0 +1,10 @@
+//! What the command lines of quanci's two programs share: the skeleton of their errors, the one place that writes to the
+//! terminal, and signals. Knows no command of either.
+
+mod errors;
+mod output;
+mod signals;
+
+pub use errors::{ExitCode, IoError, ProgramError, causes, list_problems};
+pub use output::{Output, from_here, print_completions};
+pub use signals::stop_on_signals;
