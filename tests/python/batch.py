@@ -1,4 +1,4 @@
-"""Opens a data set folder and builds the batches that `BertForPreTraining` takes. The README shows this file."""
+"""Opens a data set folder and builds the batches that `BertForPreTraining` takes. docs/en/reading-shards.md shows this file."""
 
 import json
 from pathlib import Path
