@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use quanci_reference::Topic;
 use quanci_shards::Split;
 
 use crate::error::Error;
@@ -36,16 +37,16 @@ const EXIT_CODES: &str = "Exit codes: 0 done; 2 bad usage or settings; 3 input o
 /// What every command takes.
 #[derive(Args)]
 struct Common {
-    /// Threads to work with; 0 takes one for each core
+    /// Number of threads; 0 takes one per core
     #[arg(long, global = true, default_value_t = 0)]
     threads: usize,
-    /// Lay a value over the settings file, such as masking.prob=0.2 (repeatable)
+    /// Override a value of the settings file, such as masking.prob=0.2 (repeatable)
     #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Say nothing but errors and results
+    /// Print only errors and results
     #[arg(long, global = true)]
     quiet: bool,
-    /// End with a line of JSON for programs
+    /// Print a last line of JSON for programs
     #[arg(long, global = true)]
     json: bool,
 }
@@ -77,10 +78,10 @@ enum Command {
         /// How many rows
         #[arg(long, default_value_t = 5)]
         rows: u64,
-        /// Choose rows, and draw masks where none are stored, from this seed
+        /// Seed for the choice of rows, and for the masks where none are stored
         #[arg(long)]
         seed: Option<u64>,
-        /// Rows to learn from, or those set apart
+        /// Training rows or validation rows
         #[arg(long, value_enum, default_value_t = SplitName::Train)]
         split: SplitName,
     },
@@ -105,7 +106,7 @@ enum Command {
         #[arg(long)]
         out: Option<PathBuf>,
     },
-    /// Do one task of a plan, or a share of a stage's
+    /// Run one task of a plan, or a share of a stage's tasks
     RunTask {
         /// The plan file
         #[arg(long)]
@@ -116,24 +117,29 @@ enum Command {
         /// The task
         #[arg(long)]
         index: u32,
-        /// Do the tasks index, index + N, index + 2 N …: one of N shares of a stage, however many tasks it has
+        /// Run the tasks index, index + N, index + 2 N …: one of N shares of the stage
         #[arg(long, value_name = "N")]
         of: Option<u32>,
     },
-    /// Tell whether this machine can do a plan's tasks, and leave a file in its work folder that says so
+    /// Check whether this machine can run a plan's tasks, and write the answer into its work folder
     Probe {
         /// The plan file
         #[arg(long)]
         plan: PathBuf,
-        /// A word in the file's name, for whoever asks to know it by
+        /// A word for the name of the file that is written
         #[arg(long)]
         token: String,
     },
-    /// Tell which tasks of a plan are done
+    /// Show which tasks of a plan are done
     Status {
         /// The plan file
         #[arg(long)]
         plan: PathBuf,
+    },
+    /// Print the reference of commands or settings, in Markdown
+    Reference {
+        /// What it is about
+        topic: Topic,
     },
     /// Print a shell's completions
     Completions {
@@ -207,9 +213,21 @@ fn run(cli: Cli, output: &Output) -> Result<(), Error> {
         }
         Command::Probe { plan, token } => probe::probe(&plan, &token, output),
         Command::Status { plan } => tasks::status(&plan, output),
+        Command::Reference { topic } => {
+            output.result(reference(topic).trim_end());
+            Ok(())
+        }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "quanci", &mut std::io::stdout());
             Ok(())
         }
+    }
+}
+
+fn reference(topic: Topic) -> String {
+    let runs = || [("prepare", crate::config::prepare_keys()), ("vocab", crate::config::vocab_keys())];
+    match topic {
+        Topic::Commands => quanci_reference::commands(Cli::command()),
+        Topic::Settings => quanci_reference::settings("quanci", &runs()),
     }
 }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use quanci_reference::Topic;
 
 use crate::error::Error;
 use output::Output;
@@ -36,13 +37,13 @@ struct Common {
     /// Where to compute
     #[arg(long, global = true, value_enum, default_value_t = DeviceName::Auto)]
     device: DeviceName,
-    /// Lay a value over the settings file, such as optimizer.weight_decay=0.1 (repeatable)
+    /// Override a value of the settings file, such as optimizer.weight_decay=0.1 (repeatable)
     #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Say nothing but errors and results
+    /// Print only errors and results
     #[arg(long, global = true)]
     quiet: bool,
-    /// End with a line of JSON for programs
+    /// Print a last line of JSON for programs
     #[arg(long, global = true)]
     json: bool,
 }
@@ -64,7 +65,7 @@ enum Command {
     Check {
         /// The settings file
         config: PathBuf,
-        /// Ranks that are meant to run
+        /// Number of ranks to check for
         #[arg(long, default_value_t = 1)]
         ranks: usize,
     },
@@ -78,12 +79,12 @@ enum Command {
         #[arg(short, long)]
         output: PathBuf,
     },
-    /// Guess what is masked in a sentence
+    /// Predict the masked tokens of sentences
     FillMask {
         /// A Hugging Face folder, or a run's
         #[arg(long)]
         model: PathBuf,
-        /// How many guesses for each mask
+        /// Predictions for each mask
         #[arg(long, default_value_t = 5)]
         top: usize,
         /// Sentences with [MASK] in them
@@ -112,6 +113,11 @@ enum Command {
     },
     /// Measure steps, or the loader alone
     Bench(Bench),
+    /// Print the reference of commands or settings, in Markdown
+    Reference {
+        /// What it is about
+        topic: Topic,
+    },
     /// Print a shell's completions
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -124,10 +130,10 @@ enum Command {
 struct Pretrain {
     /// The settings file
     config: PathBuf,
-    /// Start so many ranks on this machine
+    /// Number of ranks to start on this machine
     #[arg(long)]
     nproc: Option<usize>,
-    /// Go on from the newest checkpoint (auto), or from a checkpoint's folder; none refuses a folder that holds a run
+    /// Resume from the newest checkpoint (auto) or from a checkpoint's folder; none refuses a folder that holds a run
     #[arg(long, default_value = "auto", value_name = "auto|none|PATH")]
     resume: String,
     /// A key of the settings that may differ from the checkpoint's (repeatable)
@@ -171,16 +177,16 @@ enum UnitName {
 struct Bench {
     /// The settings file: its first phase is measured
     config: PathBuf,
-    /// The loader alone
+    /// Measure the loader alone
     #[arg(long)]
     loader: bool,
-    /// Steps that are measured
+    /// Steps to measure
     #[arg(long, default_value_t = 20)]
     steps: u64,
-    /// Steps before that
+    /// Steps before the measurement
     #[arg(long, default_value_t = 3)]
     warmup: u64,
-    /// Seconds that the loader is measured for
+    /// Seconds to measure the loader for
     #[arg(long, default_value_t = 10)]
     seconds: u64,
 }
@@ -216,9 +222,17 @@ fn run(cli: Cli, output: &Output) -> Result<u8, Error> {
             output.result(format_args!("curves: {}", path.display()));
         }
         Command::Bench(args) => measure::bench(&args, common, output)?,
+        Command::Reference { topic } => output.result(reference(topic).trim_end()),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "quanci-train", &mut std::io::stdout());
         }
     }
     Ok(0)
+}
+
+fn reference(topic: Topic) -> String {
+    match topic {
+        Topic::Commands => quanci_reference::commands(Cli::command()),
+        Topic::Settings => quanci_reference::settings("quanci-train", &[("pretrain", crate::config::keys())]),
+    }
 }
