@@ -15,18 +15,18 @@ use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use quanci_pipeline::config::{CleanSettings, Format, Han, SegmentSettings, TokenizeSettings, Words};
 use quanci_pipeline::document::Document;
-use quanci_pipeline::readers::{Part, ReadSettings, Record, Split, look, open};
+use quanci_pipeline::readers::{InputSplit, Part, ReadSettings, Record, open, sniff};
 use quanci_pipeline::steps::bucket::{Bucket, TokenizedDocument};
 use quanci_pipeline::steps::clean::Clean;
 use quanci_pipeline::steps::pair::{Instance, PairSettings, Rules, instances};
 use quanci_pipeline::steps::row::RowBuilder;
 use quanci_pipeline::steps::segment::{Segmenter, WordStarts};
 use quanci_pipeline::steps::sentences::sentences;
-use quanci_pipeline::steps::tokenize::{Scratch, Tokenizer};
+use quanci_pipeline::steps::tokenize::{TokenizeScratch, Tokenizer};
 use quanci_pipeline::vocab::file::Vocabulary;
 use quanci_pipeline::vocab::write::tokenizer as hugging_face;
-use quanci_shards::draws::Rng;
-use quanci_shards::mask::{MaskMode, MaskSettings, MaskUnit, Masker, Masks, Pieces, Replace, replacements};
+use quanci_shards::mask::{MaskMode, MaskSettings, MaskUnit, Masker, Masks, Replace, RowView, replacements};
+use quanci_shards::rng::Rng;
 use quanci_shards::{FileKeys, Objective, RowRef, ShardWriter};
 
 /// Text taken of each file.
@@ -108,7 +108,7 @@ fn documents_of(path: &Path) -> Vec<Document> {
         encoding: None,
         max_document_chars: 1_000_000,
     };
-    let split = Split { input: look(path, &settings).unwrap(), part: Part::Whole };
+    let split = InputSplit { input: sniff(path, &settings).unwrap(), part: Part::Whole };
     let mut reader = open(&split, &settings).unwrap();
     let (mut documents, mut bytes) = (Vec::new(), 0);
     while bytes < FILE_TEXT
@@ -133,7 +133,7 @@ fn words(sentence: &str) -> WordStarts {
 }
 
 fn bucket(cleaned: &[String]) -> Bucket {
-    let (mut bucket, mut scratch) = (Bucket::default(), Scratch::default());
+    let (mut bucket, mut scratch) = (Bucket::default(), TokenizeScratch::default());
     for (text, hash) in cleaned.iter().zip(1..) {
         let mut document = TokenizedDocument { hash, ..TokenizedDocument::default() };
         for sentence in split(text) {
@@ -150,9 +150,9 @@ fn bucket(cleaned: &[String]) -> Bucket {
 }
 
 fn make_instances(bucket: &Bucket) -> Vec<Instance> {
-    let (mut all, mut draws) = (Vec::new(), Rng::new(&[1]));
+    let (mut all, mut rng) = (Vec::new(), Rng::new(&[1]));
     for document in 0..bucket.len() {
-        instances(bucket, document, &PAIRS, &mut draws, &mut |instance, _| all.push(instance));
+        instances(bucket, document, &PAIRS, &mut rng, &mut |instance, _| all.push(instance));
     }
     all
 }
@@ -174,10 +174,10 @@ fn masker(unit: MaskUnit) -> Masker {
 }
 
 fn draw_masks(bucket: &Bucket, instances: &[Instance], unit: MaskUnit) -> Vec<Masks> {
-    let (mut rows, mut masker, mut draws) = (row_builder(), masker(unit), Rng::new(&[2]));
+    let (mut rows, mut masker, mut rng) = (row_builder(), masker(unit), Rng::new(&[2]));
     let mut draw = |instance| {
         let mut masks = Masks::default();
-        masker.draw(rows.build(bucket, instance), &mut draws, &mut masks);
+        masker.draw(rows.build(bucket, instance), &mut rng, &mut masks);
         masks
     };
     instances.iter().map(&mut draw).collect()
@@ -207,7 +207,7 @@ fn segment() -> usize {
 }
 
 fn tokenize() -> usize {
-    let (mut scratch, mut pieces, mut count) = (Scratch::default(), Vec::new(), 0);
+    let (mut scratch, mut pieces, mut count) = (TokenizeScratch::default(), Vec::new(), 0);
     for (sentence, starts) in STAGES.sentences.iter().zip(&STAGES.starts) {
         pieces.clear();
         TOKENIZER.apply(sentence, starts, &mut scratch, &mut pieces);
@@ -234,7 +234,7 @@ fn write() -> usize {
     for (instance, masks) in STAGES.instances.iter().zip(&STAGES.masks) {
         let label = Some(instance.label);
         let row = RowRef {
-            pieces: rows.build(&STAGES.bucket, instance),
+            view: rows.build(&STAGES.bucket, instance),
             next_sentence_label: label,
             masks: Some(masks),
             document: u64::from(instance.document),
@@ -314,7 +314,7 @@ fn d_tokenize(bencher: Bencher<'_, '_>) {
 fn d_tokenize_by_tokenizers(bencher: Bencher<'_, '_>) {
     let peer = hugging_face(&VOCABULARY, true, Han::Characters).unwrap();
     let sentences: Vec<&String> = STAGES.sentences.iter().step_by(8).collect();
-    let (mut scratch, mut pieces) = (Scratch::default(), Vec::new());
+    let (mut scratch, mut pieces) = (TokenizeScratch::default(), Vec::new());
     for sentence in &sentences {
         pieces.clear();
         TOKENIZER.apply(sentence, &words(sentence), &mut scratch, &mut pieces);
@@ -342,9 +342,9 @@ fn g_masks(bencher: Bencher<'_, '_>, unit: MaskUnit) {
     let built = BuiltRows::new();
     let masker = masker(unit);
     over_instances(bencher, || {
-        let (mut masker, mut draws, mut masks) = (masker.clone(), Rng::new(&[3]), Masks::default());
+        let (mut masker, mut rng, mut masks) = (masker.clone(), Rng::new(&[3]), Masks::default());
         let mut draw = |row| {
-            masker.draw(row, &mut draws, &mut masks);
+            masker.draw(row, &mut rng, &mut masks);
             masks.positions.len()
         };
         built.rows().map(&mut draw).sum()
@@ -377,8 +377,8 @@ impl BuiltRows {
         built
     }
 
-    fn rows(&self) -> impl Iterator<Item = Pieces<'_>> {
-        self.rows.iter().map(|(at, segment_b)| Pieces {
+    fn rows(&self) -> impl Iterator<Item = RowView<'_>> {
+        self.rows.iter().map(|(at, segment_b)| RowView {
             ids: &self.ids[at.clone()],
             word_starts: &self.word_starts[at.clone()],
             segment_b: *segment_b,

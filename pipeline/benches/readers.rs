@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use divan::Bencher;
 use divan::counter::BytesCount;
 use quanci_pipeline::config::{Encoding, Format};
-use quanci_pipeline::readers::{Part, ReadSettings, Split, look, open};
+use quanci_pipeline::readers::{InputSplit, Part, ReadSettings, open, sniff};
 
 const PARAGRAPH: &str = "　　话说天下大势，分久必合，合久必分。周末七国分争，并入于秦。\n\
     及秦灭之后，楚、汉分争，又并入于汉。汉朝自高祖斩白蛇而起义，一统天下，后来光武中兴，传至献帝，遂分为三国。\n\
@@ -35,9 +35,9 @@ fn bench(bencher: Bencher<'_, '_>, path: PathBuf, format: Format) {
         encoding: None,
         max_document_chars: 1_000_000,
     };
-    let input = look(&path, &settings).expect("readable");
+    let input = sniff(&path, &settings).expect("readable");
     let bytes = input.bytes;
-    let whole = Split { input, part: Part::Whole };
+    let whole = InputSplit { input, part: Part::Whole };
     bencher.counter(BytesCount::new(bytes)).bench(|| {
         let mut reader = open(&whole, &settings).expect("opens");
         let mut documents = 0_u64;

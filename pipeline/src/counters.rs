@@ -1,178 +1,99 @@
-//! Counted reasons: nothing that goes in and does not come out is lost silently.
+//! What came through: sums that depend on no order.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
+use crate::drops::Dropped;
 
-/// Why a record was rejected (unreadable) or a document dropped (read, but not wanted).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// A line or value whose bytes are not valid in the file's encoding.
-    InvalidBytes,
-    /// A line or file that is not JSON (or a CSV record that is not CSV).
-    Malformed,
-    /// A record without the text field, or one whose text field is not text.
-    NoText,
-    /// A line of JSON or a table row longer than we are ready to hold.
-    RecordTooLong,
-    /// A document without a character left after cleaning.
-    Empty,
-    /// Fewer characters than `clean.min_chars`.
-    TooShort,
-    /// A smaller share of Hanzi than `clean.min_han_ratio`.
-    NotChinese,
-    /// The same cleaned text was seen before (`clean.dedup`).
-    Duplicate,
-    /// No instance can be made of it: one word, and no other document to pair it with.
-    NoInstance,
-}
-
-impl Reason {
-    /// True where the record could not be read, which `max_reject_percent` judges.
-    pub fn is_reject(self) -> bool {
-        matches!(self, Reason::InvalidBytes | Reason::Malformed | Reason::NoText | Reason::RecordTooLong)
-    }
-
-    /// The reason in plain words, for messages.
-    pub fn words(self) -> &'static str {
-        match self {
-            Reason::InvalidBytes => "bytes invalid in the file's encoding",
-            Reason::Malformed => "malformed record",
-            Reason::NoText => "no text in the record",
-            Reason::RecordTooLong => "record too long",
-            Reason::Empty => "empty after cleaning",
-            Reason::TooShort => "too short",
-            Reason::NotChinese => "too few Hanzi",
-            Reason::Duplicate => "exact repeat",
-            Reason::NoInstance => "no instance possible",
-        }
-    }
-}
-
-/// One dropped record, kept to be looked at.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sample {
-    /// Hash of the text: samples are the smallest, so that they depend on no order.
-    pub hash: u64,
-    /// Why it was dropped.
-    pub reason: Reason,
-    /// The beginning of its text, with invalid bytes shown as U+FFFD.
-    pub text: String,
-    /// Where it was found; left out of data sets.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub place: String,
-}
-
-/// How many samples are kept for each reason.
-pub const SAMPLES_PER_REASON: usize = 5;
-/// Characters of text kept in a sample.
-pub const SAMPLE_CHARS: usize = 80;
-
-/// What was dropped and why. Merging is commutative: the sum of many tasks depends on no order.
+/// Documents that came out of map, and what they hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Dropped {
-    /// How many, by reason.
-    pub counts: BTreeMap<Reason, u64>,
-    /// The [`SAMPLES_PER_REASON`] smallest samples of each reason.
-    pub samples: BTreeMap<Reason, Vec<Sample>>,
+pub struct TextCounts {
+    /// Documents.
+    pub documents: u64,
+    /// Bytes of cleaned text, in UTF-8.
+    pub text_bytes: u64,
+    /// Sentences.
+    pub sentences: u64,
+    /// Words.
+    pub words: u64,
+    /// Pieces.
+    pub pieces: u64,
+    /// Pieces that are `[UNK]`.
+    pub unknown: u64,
+    /// Sum of the mixed content hashes, modulo 2^64: equal for the same documents in any order.
+    pub hash_sum: u64,
 }
 
-impl Dropped {
-    /// Counts one record and keeps it as a sample if it is among the smallest by hash.
-    pub fn add(&mut self, reason: Reason, text: &str, place: &impl ToString) {
-        *self.counts.entry(reason).or_default() += 1;
-        let hash = xxhash_rust::xxh3::xxh3_64(text.as_bytes());
-        let kept = self.samples.entry(reason).or_default();
-        if kept.len() < SAMPLES_PER_REASON || kept.last().is_some_and(|last| hash < last.hash) {
-            let text = text.chars().take(SAMPLE_CHARS).collect();
-            insert_sample(kept, Sample { hash, reason, text, place: place.to_string() });
-        }
-    }
-
-    /// Adds another task's.
-    pub fn merge(&mut self, other: &Dropped) {
-        for (&reason, count) in &other.counts {
-            *self.counts.entry(reason).or_default() += count;
-        }
-        for (&reason, samples) in &other.samples {
-            let kept = self.samples.entry(reason).or_default();
-            samples.iter().for_each(|sample| insert_sample(kept, sample.clone()));
-        }
-    }
-
-    /// How many for `reason`.
-    pub fn of(&self, reason: Reason) -> u64 {
-        self.counts.get(&reason).copied().unwrap_or(0)
-    }
-
-    /// Records that could not be read.
-    pub fn rejected(&self) -> u64 {
-        self.counts.iter().filter(|(reason, _)| reason.is_reject()).map(|(_, count)| count).sum()
-    }
-
-    /// An error if more records were rejected than `limit` percent of those read.
-    pub fn judge(&self, read: u64, limit: f64) -> Result<(), Error> {
-        let rejected = self.rejected();
-        if rejected as f64 * 100.0 <= limit * read as f64 {
-            return Ok(());
-        }
-        Err(Error::TooManyRejects { rejected, read, limit, samples: self.rejected_places() })
-    }
-
-    /// The counts in a line: "3 too short, 1 exact repeat".
-    pub fn in_words(&self) -> String {
-        let counts: Vec<String> =
-            self.counts.iter().map(|(reason, n)| format!("{n} {}", reason.words())).collect();
-        if counts.is_empty() { "nothing was dropped".to_owned() } else { counts.join(", ") }
-    }
-
-    /// The places of some rejected records, one a line.
-    pub fn rejected_places(&self) -> Vec<String> {
-        let rejected = self.samples.iter().filter(|(reason, _)| reason.is_reject());
-        rejected
-            .flat_map(|(_, samples)| samples)
-            .map(|sample| format!("{}: {}: {:?}", sample.place, sample.reason.words(), sample.text))
-            .collect()
-    }
-
-    /// The same without places: what may enter a data set.
-    pub fn without_places(mut self) -> Dropped {
-        self.samples.values_mut().flatten().for_each(|sample| sample.place.clear());
-        self.samples.values_mut().for_each(|samples| samples.dedup());
-        self
+impl TextCounts {
+    /// Adds another.
+    pub fn merge(&mut self, other: &TextCounts) {
+        self.documents += other.documents;
+        self.text_bytes += other.text_bytes;
+        self.sentences += other.sentences;
+        self.words += other.words;
+        self.pieces += other.pieces;
+        self.unknown += other.unknown;
+        self.hash_sum = self.hash_sum.wrapping_add(other.hash_sum);
     }
 }
 
-fn insert_sample(kept: &mut Vec<Sample>, sample: Sample) {
-    // Sorted without places, so that the same text in two files counts once and the set depends on no path.
-    let key = |s: &Sample| (s.hash, s.text.clone());
-    if let Err(at) = kept.binary_search_by_key(&key(&sample), key) {
-        kept.insert(at, sample);
-        kept.truncate(SAMPLES_PER_REASON);
+/// What a reduce task counted, for its split.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SplitCounters {
+    /// Documents kept.
+    pub documents: u64,
+    /// Exact repeats dropped.
+    pub duplicates: u64,
+    /// Documents that no instance could be made of, in any copy.
+    pub without_instance: u64,
+    /// Documents kept, by corpus.
+    pub documents_by_source: BTreeMap<String, u64>,
+    /// Instances, all copies.
+    pub instances: u64,
+    /// Pieces of all instances, specials included.
+    pub tokens: u64,
+    /// Pieces masked.
+    pub masked: u64,
+    /// Instances with label 1.
+    pub label_one: u64,
+    /// Instances whose label could not be drawn.
+    pub forced: u64,
+}
+
+impl SplitCounters {
+    /// Adds another.
+    pub fn merge(&mut self, other: &SplitCounters) {
+        self.documents += other.documents;
+        self.duplicates += other.duplicates;
+        self.without_instance += other.without_instance;
+        for (source, documents) in &other.documents_by_source {
+            *self.documents_by_source.entry(source.clone()).or_default() += documents;
+        }
+        self.instances += other.instances;
+        self.tokens += other.tokens;
+        self.masked += other.masked;
+        self.label_one += other.label_one;
+        self.forced += other.forced;
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn samples_depend_on_no_order() {
-        let texts: Vec<String> = (0..50).map(|i| format!("样本{i}")).collect();
-        let mut forwards = Dropped::default();
-        texts.iter().for_each(|text| forwards.add(Reason::TooShort, text, &""));
-        let mut halves = [Dropped::default(), Dropped::default()];
-        texts.iter().rev().enumerate().for_each(|(i, text)| halves[i % 2].add(Reason::TooShort, text, &""));
-        let [mut backwards, odd] = halves;
-        backwards.merge(&odd);
-        assert_eq!(forwards, backwards);
-        assert_eq!(forwards.samples[&Reason::TooShort].len(), SAMPLES_PER_REASON);
-        assert_eq!(forwards.of(Reason::TooShort), 50);
-        assert_eq!(forwards.rejected(), 0);
-    }
+/// What went in and what came out: the manifest's `counters`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counters {
+    /// Records met in the inputs.
+    pub records: u64,
+    /// Documents read for training, before repeats are dropped, and what they hold.
+    pub read: TextCounts,
+    /// The same for documents set apart.
+    pub read_validation: TextCounts,
+    /// What was dropped, with samples.
+    pub dropped: Dropped,
+    /// What was made for training.
+    pub train: SplitCounters,
+    /// What was made of the documents set apart.
+    pub validation: SplitCounters,
 }

@@ -4,22 +4,17 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use quanci_cli::{ExitCode, IoError, ProgramError, list_problems};
+
 /// The errors of this crate. `Display` gives the message; `source` the causes, which the command line prints below it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A file operation failed.
-    #[error("cannot {action} {}", path.display())]
-    Io {
-        /// A verb: "read", "create", "rename".
-        action: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] IoError),
     /// The settings (file, `--set`, arguments) are wrong. Each problem names its line and key.
-    #[error("{}", display_problems(.0))]
+    #[error("{}", list_problems(.0))]
     Settings(Vec<String>),
     /// An input is not what it should be: truncated, of another format, changed since it was planned.
     #[error("{}: {message}", path.display())]
@@ -80,8 +75,8 @@ pub enum Error {
 impl Error {
     /// For `map_err`: `Error::io("read", path)`.
     pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Error {
-        let path = path.as_ref().to_path_buf();
-        move |source| Error::Io { action, path, source }
+        let at = IoError::at(action, path);
+        move |source| Error::Io(at(source))
     }
 
     /// An [`Error::Input`] about `path`.
@@ -93,27 +88,21 @@ impl Error {
     pub fn settings(problem: impl Into<String>) -> Error {
         Error::Settings(vec![problem.into()])
     }
-
-    /// The program's exit code for this error.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Error::Settings(_) => 2,
-            // An object store that did not answer, however often it was asked.
-            Error::Io { source, .. } if source.kind() == io::ErrorKind::TimedOut => 75,
-            Error::Io { .. } | Error::Input { .. } | Error::Damaged { .. } | Error::Output { .. } => 3,
-            Error::Shards(_) => 3,
-            Error::TooManyRejects { .. } => 4,
-            Error::Retry(_) => 75,
-            Error::Remote { exit_code, .. } => *exit_code,
-            Error::Interrupted(signal) => 128 + u8::try_from(*signal).unwrap_or(2),
-        }
-    }
 }
 
-fn display_problems(problems: &[String]) -> String {
-    match problems {
-        [one] => one.clone(),
-        many => format!("{} problems:\n  {}", many.len(), many.join("\n  ")),
+impl ProgramError for Error {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Error::Settings(_) => ExitCode::USAGE,
+            Error::Io(error) => error.exit_code(),
+            Error::Input { .. } | Error::Damaged { .. } | Error::Output { .. } | Error::Shards(_) => {
+                ExitCode::INPUT_OUTPUT
+            }
+            Error::TooManyRejects { .. } => ExitCode::REJECTS,
+            Error::Retry(_) => ExitCode::RETRY,
+            Error::Remote { exit_code, .. } => *exit_code,
+            Error::Interrupted(signal) => ExitCode::of_signal(*signal),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use quanci_cli::{ProgramError, causes};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -11,7 +12,7 @@ use crate::work;
 /// The last failure of a task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Failure {
+pub struct TaskFailure {
     /// The stage's name.
     pub stage: String,
     /// The task's index.
@@ -26,17 +27,19 @@ pub struct Failure {
     pub time: u64,
 }
 
-impl Failure {
+impl TaskFailure {
     /// What `error` makes of a task, here and now.
-    pub fn new(stage: &str, task: u32, error: &Error) -> Failure {
-        let mut message = error.to_string();
-        let mut cause = std::error::Error::source(error);
-        while let Some(error) = cause {
-            message += &format!("\nbecause: {error}");
-            cause = error.source();
-        }
+    pub fn new(stage: &str, task: u32, error: &Error) -> TaskFailure {
+        let message = causes(error, "\nbecause: ");
         let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        Failure { stage: stage.to_owned(), task, message, exit_code: error.exit_code(), host: host(), time }
+        TaskFailure {
+            stage: stage.to_owned(),
+            task,
+            message,
+            exit_code: error.exit_code(),
+            host: host(),
+            time,
+        }
     }
 }
 
@@ -66,17 +69,17 @@ impl Failures {
     }
 
     /// Keeps a failure; where that fails too, the task's own message still says it.
-    pub fn keep(&self, failure: &Failure) {
+    pub fn record(&self, failure: &TaskFailure) {
         work::commit_json(&self.path(&failure.stage, failure.task), failure).ok();
     }
 
     /// Forgets what a task died of before it succeeded.
-    pub fn forget(&self, stage: &str, task: u32) -> Result<(), Error> {
+    pub fn clear(&self, stage: &str, task: u32) -> Result<(), Error> {
         work::remove_file(&self.path(stage, task))
     }
 
     /// What a task died of last.
-    pub fn of_task(&self, stage: &str, task: u32) -> Result<Option<Failure>, Error> {
+    pub fn of_task(&self, stage: &str, task: u32) -> Result<Option<TaskFailure>, Error> {
         let path = self.path(stage, task);
         if work::exists(&path)? { work::read_json(&path).map(Some) } else { Ok(None) }
     }

@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::config::{CleanSettings, CorpusSettings};
 use crate::error::Error;
-use crate::readers::{self, ReadSettings, Split};
+use crate::readers::{self, InputSplit, ReadSettings};
 use crate::work;
 
 /// Raised with any change of plans or work files: work of another version is never taken for ours.
@@ -89,7 +89,7 @@ pub struct MapTask {
     /// Index of the `[[corpus]]`.
     pub corpus: u16,
     /// What is read.
-    pub splits: Vec<Split>,
+    pub splits: Vec<InputSplit>,
     /// Hash of all that the task's output depends on: names the output, which other plans may share.
     pub key: String,
 }
@@ -119,7 +119,7 @@ impl Plan {
             let settings = ReadSettings::new(corpus, clean);
             let paths = corpus_files(corpus, base, stdin)?;
             let inputs: Result<Vec<_>, Error> =
-                paths.par_iter().map(|path| readers::look(path, &settings)).collect();
+                paths.par_iter().map(|path| readers::sniff(path, &settings)).collect();
             looked.push((settings, inputs?));
         }
         let input_bytes = looked.iter().flat_map(|(_, inputs)| inputs).map(|input| input.bytes).sum::<u64>();
@@ -131,7 +131,7 @@ impl Plan {
         for (corpus, (settings, inputs)) in looked.iter().enumerate() {
             let mut splits = Vec::new();
             for input in inputs {
-                let parts = readers::split(input, settings, task_bytes)?;
+                let parts = readers::split_input(input, settings, task_bytes)?;
                 splits.extend(parts.into_iter().map(|split| (split.bytes(), split)));
             }
             let setup = format!(
@@ -172,7 +172,7 @@ impl Plan {
             for pattern in corpus.paths.iter().filter(|pattern| *pattern != "-") {
                 match readers::find(std::slice::from_ref(pattern), &base) {
                     Ok(files) => {
-                        problems.extend(files.iter().filter_map(|file| readers::look(file, &settings).err()))
+                        problems.extend(files.iter().filter_map(|file| readers::sniff(file, &settings).err()))
                     }
                     Err(error) => problems.push(error),
                 }
@@ -214,39 +214,15 @@ fn corpus_files(corpus: &CorpusSettings, base: &Path, stdin: &Path) -> Result<Ve
     let base = quanci_store::absolute(base).map_err(Error::io("find", base))?;
     let mut files = if patterns.is_empty() { Vec::new() } else { readers::find(&patterns, &base)? };
     if !piped.is_empty() {
-        files.push(keep_stdin(stdin)?);
+        files.push(readers::keep_stdin(stdin)?);
     }
     Ok(files)
 }
 
-/// Standard input is read once, to a file named by its content: tasks may be tried again and plans resumed.
-fn keep_stdin(folder: &Path) -> Result<PathBuf, Error> {
-    let attempt = work::Attempt::new(&folder.join("stdin"))?;
-    let mut file = attempt.create_file()?;
-    let mut hash = xxhash_rust::xxh3::Xxh3::new();
-    let mut input = std::io::stdin().lock();
-    let mut buffer = vec![0; 1 << 18];
-    loop {
-        let read =
-            std::io::Read::read(&mut input, &mut buffer).map_err(Error::io("read", "standard input"))?;
-        if read == 0 {
-            break;
-        }
-        hash.update(&buffer[..read]);
-        std::io::Write::write_all(&mut file, &buffer[..read]).map_err(Error::io("write", attempt.path()))?;
-    }
-    std::io::Write::flush(&mut file).map_err(Error::io("write", attempt.path()))?;
-    let kept = folder.join(format!("stdin-{:032x}", hash.digest128()));
-    if !work::exists(&kept)? {
-        attempt.commit_as(&kept)?;
-    }
-    Ok(kept)
-}
-
 /// Puts small parts together, to no more than a task's size: what a task holds grows with it. Where a group ends depends on the parts in it more than on those before, so that a file
 /// added or removed changes few groups.
-fn group(splits: Vec<(u64, Split)>, task_bytes: u64) -> Vec<Vec<Split>> {
-    let mut groups: Vec<Vec<Split>> = Vec::new();
+fn group(splits: Vec<(u64, InputSplit)>, task_bytes: u64) -> Vec<Vec<InputSplit>> {
+    let mut groups: Vec<Vec<InputSplit>> = Vec::new();
     let (mut open, mut bytes) = (Vec::new(), 0);
     for (split_bytes, split) in splits {
         let ends = xxh3_128(split.input.path.as_os_str().as_encoded_bytes()).is_multiple_of(64);
@@ -265,7 +241,7 @@ fn group(splits: Vec<(u64, Split)>, task_bytes: u64) -> Vec<Vec<Split>> {
     groups
 }
 
-fn key(setup: &str, splits: &[Split]) -> String {
+fn key(setup: &str, splits: &[InputSplit]) -> String {
     let splits = serde_json::to_string(splits).expect("splits have string keys only");
     format!("{:032x}", xxh3_128(format!("{WORK_VERSION}\n{setup}\n{splits}").as_bytes()))
 }

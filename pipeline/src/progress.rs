@@ -5,18 +5,18 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Counts that tasks add to and a display reads.
 #[derive(Debug, Clone, Default)]
-pub struct Progress(Arc<Counts>);
+pub struct Progress(Arc<ProgressCounts>);
 
 #[derive(Debug, Default)]
-struct Counts {
+struct ProgressCounts {
     bytes: AtomicU64,
     documents: AtomicU64,
     rows: AtomicU64,
-    tasks: Tasks,
+    tasks: TaskCounts,
 }
 
 #[derive(Debug, Default)]
-struct Tasks {
+struct TaskCounts {
     done: AtomicU32,
     all: AtomicU32,
     retries: AtomicU32,
@@ -40,7 +40,7 @@ impl Progress {
 
     /// A stage begins whose tasks run elsewhere: their number is all that is seen of them here.
     pub fn begin_tasks(&self, done: u32, all: u32) {
-        let Tasks { done: done_so_far, all: in_all, retries } = &self.0.tasks;
+        let TaskCounts { done: done_so_far, all: in_all, retries } = &self.0.tasks;
         done_so_far.store(done, Ordering::Relaxed);
         in_all.store(all, Ordering::Relaxed);
         retries.store(0, Ordering::Relaxed);
@@ -59,7 +59,7 @@ impl Progress {
     /// (done, all, tried again) of the stage's tasks, where they run elsewhere.
     pub fn tasks(&self) -> Option<(u32, u32, u32)> {
         let load = |count: &AtomicU32| count.load(Ordering::Relaxed);
-        let Tasks { done, all, retries } = &self.0.tasks;
+        let TaskCounts { done, all, retries } = &self.0.tasks;
         Some((load(done), load(all), load(retries))).filter(|(_, all, _)| *all > 0)
     }
 

@@ -11,7 +11,7 @@ use quanci_pipeline::config::{CleanSettings, Han, SegmentSettings, TokenizeSetti
 use quanci_pipeline::document::{At, Document, Place};
 use quanci_pipeline::steps::clean::Clean;
 use quanci_pipeline::steps::segment::{Segmenter, WordStarts};
-use quanci_pipeline::steps::tokenize::{Piece, Scratch, Tokenizer};
+use quanci_pipeline::steps::tokenize::{Piece, TokenizeScratch, Tokenizer};
 use quanci_pipeline::vocab::file::Vocabulary;
 use quanci_pipeline::vocab::write::tokenizer as hugging_face;
 use rayon::prelude::*;
@@ -87,7 +87,7 @@ impl Compared {
     }
 
     /// Compares a raw line; returns how many pieces it has.
-    fn compare(&self, line: &str, scratch: &mut Scratch) -> usize {
+    fn compare(&self, line: &str, scratch: &mut TokenizeScratch) -> usize {
         let cleaned = self.cleaned(line);
         let (mut starts, mut pieces) = (WordStarts::default(), Vec::new());
         self.segmenter.words(&cleaned, &mut starts);
@@ -133,7 +133,7 @@ fn every_line_of_every_corpus() {
         let text = text(&path);
         let all: Vec<&str> = text.lines().collect();
         let chunk = |chunk: &[&str]| {
-            let mut scratch = Scratch::default();
+            let mut scratch = TokenizeScratch::default();
             chunk.iter().map(|line| compared.compare(line, &mut scratch)).sum::<usize>()
         };
         pieces += all.par_chunks(256).map(chunk).sum::<usize>();
@@ -146,7 +146,7 @@ fn every_line_of_every_corpus() {
 #[test]
 fn cased_text() {
     let compared = Compared::new(false);
-    let mut scratch = Scratch::default();
+    let mut scratch = TokenizeScratch::default();
     let folder = root().join("corpora/samples/original");
     let mut found = Vec::new();
     files(&folder, &mut found);
@@ -160,7 +160,7 @@ fn cased_text() {
 #[test]
 fn spelled_out_specials_are_text() {
     let compared = Compared::new(true);
-    let (mut scratch, mut pieces) = (Scratch::default(), Vec::new());
+    let (mut scratch, mut pieces) = (TokenizeScratch::default(), Vec::new());
     compared.tokenizer.apply("[MASK]", &WordStarts::default(), &mut scratch, &mut pieces);
     let vocabulary = google();
     let texts: Vec<&str> = pieces.iter().map(|piece| vocabulary.piece(piece.id())).collect();
@@ -172,6 +172,6 @@ proptest! {
     #[test]
     fn any_text(line in "[天地人ABCxyz0-9éÉİßﬁ가-힣ｱＡａ１あアー々\u{301}\u{302e}豈\u{fa0e}\u{2f800}\u{2b830}𠮷！，。:;!?\\-_/#@$%★①ⅣµΩά \u{3000}\u{200b}]{0,40}|\\PC{0,40}|[a-z0-9]{90,110}") {
         thread_local! { static COMPARED: Compared = Compared::new(true); }
-        COMPARED.with(|compared| compared.compare(&line, &mut Scratch::default()));
+        COMPARED.with(|compared| compared.compare(&line, &mut TokenizeScratch::default()));
     }
 }

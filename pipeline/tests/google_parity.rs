@@ -12,8 +12,8 @@ use quanci_pipeline::steps::pair::{Instance, PairSettings, Rules, instances};
 use quanci_pipeline::steps::row::RowBuilder;
 use quanci_pipeline::steps::tokenize::Piece;
 use quanci_shards::Objective;
-use quanci_shards::draws::Draws;
 use quanci_shards::mask::{MaskMode, MaskSettings, MaskUnit, Masker, Masks, Replace};
+use quanci_shards::rng::RandomSource;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -73,7 +73,7 @@ fn document(sentences: &[Sentence]) -> TokenizedDocument {
 }
 
 /// What the script makes of documents in this order.
-fn build(bucket: &Bucket, case: &Case, draws: &mut CPythonRandom) -> Vec<Made> {
+fn build(bucket: &Bucket, case: &Case, rng: &mut CPythonRandom) -> Vec<Made> {
     let settings = PairSettings {
         objective: Objective::Nsp,
         max_seq_len: case.max_seq_len,
@@ -98,10 +98,10 @@ fn build(bucket: &Bucket, case: &Case, draws: &mut CPythonRandom) -> Vec<Made> {
                 bucket,
                 document,
                 &settings,
-                draws,
-                &mut |instance: Instance, draws: &mut CPythonRandom| {
+                rng,
+                &mut |instance: Instance, rng: &mut CPythonRandom| {
                     let row = rows.build(bucket, &instance);
-                    masker.draw(row, draws, &mut masks);
+                    masker.draw(row, rng, &mut masks);
                     let mut input_ids = row.ids.to_vec();
                     let labels = masks.positions.iter().map(|&position| row.ids[position as usize]).collect();
                     for (&position, &input) in masks.positions.iter().zip(&masks.inputs) {
@@ -118,7 +118,7 @@ fn build(bucket: &Bucket, case: &Case, draws: &mut CPythonRandom) -> Vec<Made> {
             );
         }
     }
-    draws.shuffle(&mut made);
+    rng.shuffle(&mut made);
     made
 }
 
@@ -129,13 +129,13 @@ fn every_instance_is_googles() {
         golden.documents.iter().map(|sentences| document(sentences)).collect();
     let mut compared = 0;
     for case in &golden.cases {
-        let mut draws = CPythonRandom::new(case.seed);
+        let mut rng = CPythonRandom::new(case.seed);
         let mut order: Vec<usize> = (0..documents.len()).collect();
-        draws.shuffle(&mut order);
+        rng.shuffle(&mut order);
         assert_eq!(order, case.document_order, "the script's first shuffle");
         let mut bucket = Bucket::default();
         order.iter().for_each(|&index| bucket.push(&documents[index]));
-        let made = build(&bucket, case, &mut draws);
+        let made = build(&bucket, case, &mut rng);
         assert_eq!(made.len(), case.instances.len());
         for (i, (ours, googles)) in made.iter().zip(&case.instances).enumerate() {
             assert_eq!(ours, googles, "instance {i} of the case with seed {}", case.seed);
@@ -162,9 +162,9 @@ fn a_lone_document_is_paired_with_itself() {
     };
     let mut seen = [false; 2];
     for seed in 0..40 {
-        let mut draws = CPythonRandom::new(seed);
+        let mut rng = CPythonRandom::new(seed);
         let mut made = Vec::new();
-        instances(&bucket, 0, &settings, &mut draws, &mut |instance, _: &mut CPythonRandom| {
+        instances(&bucket, 0, &settings, &mut rng, &mut |instance, _: &mut CPythonRandom| {
             made.push(instance)
         });
         // The first chunk is both sentences: A is the first, whatever is drawn.

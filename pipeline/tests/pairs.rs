@@ -6,7 +6,7 @@ use quanci_pipeline::steps::bucket::{Bucket, TokenizedDocument};
 use quanci_pipeline::steps::pair::{Instance, PairSettings, Rules, instances};
 use quanci_pipeline::steps::tokenize::Piece;
 use quanci_shards::Objective;
-use quanci_shards::draws::Rng;
+use quanci_shards::rng::Rng;
 
 const MARK: u32 = 7;
 

@@ -1,14 +1,16 @@
 //! The contract between quanci's two parts: what a data set is, how its files are written and read, and how masks are
 //! drawn. Knows nothing of text and nothing of tensors.
 
-pub mod draws;
 mod error;
-mod leaf;
+mod file;
+mod leaf_reader;
 pub mod manifest;
 pub mod mask;
 mod packed;
 mod reader;
+pub mod rng;
 mod schema;
+pub mod varint;
 mod writer;
 
 pub use error::Error;
@@ -16,4 +18,4 @@ pub use manifest::{FORMAT_VERSION, MANIFEST_FILE, Manifest, Objective, Split};
 pub use packed::PackedRows;
 pub use reader::{Row, Rows, ShardReader};
 pub use schema::{FileKeys, ROW_GROUP_ROWS, schema};
-pub use writer::{RowRef, ShardWriter, Written};
+pub use writer::{RowRef, ShardWriter, WrittenShard};

@@ -1,5 +1,6 @@
 //! `manifest.json`: what a data set is. It is written last: a folder without it is no data set.
 
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -126,11 +127,22 @@ pub struct FileEntry {
 }
 
 impl Manifest {
-    /// Reads and checks the manifest of the data set in `folder`.
+    /// Reads and checks the manifest of the data set in `folder`, a folder of this machine.
+    ///
+    /// # Errors
+    /// If there is no manifest, if it cannot be read, or if it is damaged or of another format version.
     pub fn read(folder: &Path) -> Result<Manifest, Error> {
+        Manifest::check(folder, std::fs::read(folder.join(MANIFEST_FILE)))
+    }
+
+    /// Checks what reading `manifest.json` in `folder` gave, wherever the folder is; `folder` is for messages.
+    ///
+    /// # Errors
+    /// As [`Manifest::read`].
+    pub fn check(folder: &Path, read: io::Result<Vec<u8>>) -> Result<Manifest, Error> {
         let path = folder.join(MANIFEST_FILE);
-        let bytes = match quanci_store::read(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        let bytes = match read {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let message = "no manifest.json: not a finished data set; run `quanci prepare` to its end";
                 return Err(Error::format(folder, message));
             }

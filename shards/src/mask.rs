@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::draws::{Draws, Rng};
+use crate::rng::{RandomSource, Rng};
 
 /// Who draws the masks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,7 +74,7 @@ impl MaskSettings {
 
 /// A row to be masked: `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`.
 #[derive(Debug, Clone, Copy)]
-pub struct Pieces<'a> {
+pub struct RowView<'a> {
     /// Ids of the pieces.
     pub ids: &'a [u32],
     /// True where a piece begins a word.
@@ -83,7 +83,7 @@ pub struct Pieces<'a> {
     pub segment_b: Option<usize>,
 }
 
-impl Pieces<'_> {
+impl RowView<'_> {
     /// The positions of A and of B.
     pub fn segments(&self) -> [Range<usize>; 2] {
         let end = self.ids.len().saturating_sub(1);
@@ -122,7 +122,7 @@ pub struct Masker {
     /// Indexes into `starts`, in random order as far as they were drawn.
     order: Vec<u32>,
     taken: Vec<bool>,
-    chosen: Chosen,
+    chosen: MaskedSet,
 }
 
 impl Masker {
@@ -137,18 +137,18 @@ impl Masker {
     }
 
     /// Draws the masks of one row into `masks`, replacing what was there.
-    pub fn draw<D: Draws>(&mut self, row: Pieces<'_>, draws: &mut D, masks: &mut Masks) {
+    pub fn draw<D: RandomSource>(&mut self, row: RowView<'_>, rng: &mut D, masks: &mut Masks) {
         self.chosen.clear(row.ids.len());
         self.find_units(&row);
         let budget = self.settings.budget(row.ids.len());
         match self.settings.unit {
-            MaskUnit::Word | MaskUnit::Piece => self.choose_units(&row, budget, draws),
-            MaskUnit::Ngram => self.choose_ngrams(&row, budget, draws),
+            MaskUnit::Word | MaskUnit::Piece => self.choose_units(&row, budget, rng),
+            MaskUnit::Ngram => self.choose_ngrams(&row, budget, rng),
         }
         self.chosen.write(masks);
     }
 
-    fn find_units(&mut self, row: &Pieces<'_>) {
+    fn find_units(&mut self, row: &RowView<'_>) {
         let each_piece = self.settings.unit == MaskUnit::Piece;
         self.starts.clear();
         self.starts.resize(row.ids.len(), 0);
@@ -172,40 +172,40 @@ impl Masker {
     }
 
     /// First position and end of a unit: it goes on to the next one, or to the `[SEP]` before it.
-    fn unit(&self, row: &Pieces<'_>, index: usize) -> (u32, u32) {
+    fn unit(&self, row: &RowView<'_>, index: usize) -> (u32, u32) {
         let next = self.starts.get(index + 1).map_or(row.ids.len() - 1, |&next| next as usize);
         let end = if row.segment_b == Some(next) { next - 1 } else { next };
         (self.starts[index], end as u32)
     }
 
     /// Google's rule: units in random order; one that would exceed the budget is skipped, not cut.
-    fn choose_units<D: Draws>(&mut self, row: &Pieces<'_>, budget: usize, draws: &mut D) {
+    fn choose_units<D: RandomSource>(&mut self, row: &RowView<'_>, budget: usize, rng: &mut D) {
         for k in 0..self.order.len() {
             if self.chosen.count >= budget {
                 break;
             }
-            draws.shuffle_step(&mut self.order, k);
+            rng.shuffle_step(&mut self.order, k);
             let unit = self.unit(row, self.order[k] as usize);
             if self.chosen.count + length(row, unit) <= budget {
-                self.replace_unit(row, unit, draws);
+                self.replace_unit(row, unit, rng);
             }
         }
     }
 
     /// Words in random order, each opening an n-gram that ends before a `[SEP]`, a chosen word or the budget's end.
-    fn choose_ngrams<D: Draws>(&mut self, row: &Pieces<'_>, budget: usize, draws: &mut D) {
+    fn choose_ngrams<D: RandomSource>(&mut self, row: &RowView<'_>, budget: usize, rng: &mut D) {
         self.taken.clear();
         self.taken.resize(self.starts.len(), false);
         for k in 0..self.order.len() {
             if self.chosen.count >= budget {
                 break;
             }
-            draws.shuffle_step(&mut self.order, k);
+            rng.shuffle_step(&mut self.order, k);
             let first = self.order[k] as usize;
             if self.taken[first] {
                 continue;
             }
-            let words = ngram_words(draws.uniform());
+            let words = ngram_words(rng.uniform());
             for index in first..(first + words).min(self.starts.len()) {
                 let unit = self.unit(row, index);
                 let crosses = index > first && self.unit(row, index - 1).1 != unit.0;
@@ -214,38 +214,38 @@ impl Masker {
                     break;
                 }
                 self.taken[index] = true;
-                self.replace_unit(row, unit, draws);
+                self.replace_unit(row, unit, rng);
             }
         }
     }
 
     /// Each piece draws for itself whether it is masked, replaced or kept.
-    fn replace_unit<D: Draws>(&mut self, row: &Pieces<'_>, unit: (u32, u32), draws: &mut D) {
+    fn replace_unit<D: RandomSource>(&mut self, row: &RowView<'_>, unit: (u32, u32), rng: &mut D) {
         let Replace { mask, random, keep } = self.settings.replace;
         // A unit that is joined across [SEP] holds it; no other special is within one.
         let is_sep = |position: u32| row.segment_b == Some(position as usize + 1);
         for position in (unit.0..unit.1).filter(|&position| !is_sep(position)) {
-            let input = if draws.uniform() < mask {
+            let input = if rng.uniform() < mask {
                 self.mask_id
-            } else if draws.uniform() * (keep + random) < keep {
+            } else if rng.uniform() * (keep + random) < keep {
                 row.ids[position as usize]
             } else {
-                self.replacements[draws.below(self.replacements.len())]
+                self.replacements[rng.below(self.replacements.len())]
             };
             self.chosen.insert(position, input);
         }
     }
 }
 
-/// Chosen positions as a set of bits, which gives them back in order without sorting, and what the model sees there.
+/// MaskedSet positions as a set of bits, which gives them back in order without sorting, and what the model sees there.
 #[derive(Debug, Clone, Default)]
-struct Chosen {
+struct MaskedSet {
     bits: Vec<u64>,
     inputs: Vec<u32>,
     count: usize,
 }
 
-impl Chosen {
+impl MaskedSet {
     fn clear(&mut self, length: usize) {
         self.bits.clear();
         self.bits.resize(length.div_ceil(64), 0);
@@ -275,7 +275,7 @@ impl Chosen {
 }
 
 /// Pieces of a unit: one that was joined across `[SEP]` does not count it.
-fn length(row: &Pieces<'_>, unit: (u32, u32)) -> usize {
+fn length(row: &RowView<'_>, unit: (u32, u32)) -> usize {
     let holds_sep = row.segment_b.is_some_and(|b| (unit.0 as usize..unit.1 as usize).contains(&(b - 1)));
     (unit.1 - unit.0) as usize - usize::from(holds_sep)
 }
@@ -299,7 +299,7 @@ pub fn replacements(vocabulary_size: u32, reserved: &[u32]) -> Vec<u32> {
 /// The draws that make the dynamic masks of a row: the same in every program, whatever came before, and others in every
 /// epoch. `data_key` is [`crate::Manifest::data_key`], `file` the row's shard as an index into the manifest's list, `row` its
 /// number in that file.
-pub fn dynamic_draws(seed: u64, epoch: u64, data_key: u64, file: u64, row: u64) -> Rng {
+pub fn dynamic_mask_rng(seed: u64, epoch: u64, data_key: u64, file: u64, row: u64) -> Rng {
     Rng::new(&[seed, epoch, data_key, file, row])
 }
 
@@ -308,7 +308,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::draws::Rng;
+    use crate::rng::Rng;
 
     const MASK: u32 = 4;
 
@@ -347,15 +347,15 @@ mod tests {
         ) {
             let b = b.filter(|&b| b < words.len());
             let (ids, word_starts, segment_b) = row(&words, b);
-            let pieces = Pieces { ids: &ids, word_starts: &word_starts, segment_b };
+            let view = RowView { ids: &ids, word_starts: &word_starts, segment_b };
             let settings = settings(unit, prob, max);
             let mut masker = Masker::new(settings, MASK, vec![50, 51]);
             let mut masks = Masks::default();
-            masker.draw(pieces, &mut Rng::new(&[seed]), &mut masks);
+            masker.draw(view, &mut Rng::new(&[seed]), &mut masks);
 
             prop_assert!(masks.positions.len() <= settings.budget(ids.len()));
             prop_assert!(masks.positions.windows(2).all(|pair| pair[0] < pair[1]));
-            prop_assert!(masks.positions.iter().all(|&p| !pieces.is_special(p as usize)));
+            prop_assert!(masks.positions.iter().all(|&p| !view.is_special(p as usize)));
             for (&position, &input) in masks.positions.iter().zip(&masks.inputs) {
                 prop_assert!([MASK, 50, 51, ids[position as usize]].contains(&input));
             }
@@ -374,12 +374,12 @@ mod tests {
     #[test]
     fn shares_are_kept() {
         let (ids, word_starts, segment_b) = row(&[2; 60], Some(30));
-        let row = Pieces { ids: &ids, word_starts: &word_starts, segment_b };
+        let row = RowView { ids: &ids, word_starts: &word_starts, segment_b };
         let mut masker = Masker::new(settings(MaskUnit::Word, 0.15, 20), MASK, vec![50]);
-        let (mut masks, mut draws) = (Masks::default(), Rng::new(&[3]));
+        let (mut masks, mut rng) = (Masks::default(), Rng::new(&[3]));
         let mut counts = [0u32; 3];
         for _ in 0..5_000 {
-            masker.draw(row, &mut draws, &mut masks);
+            masker.draw(row, &mut rng, &mut masks);
             for (&position, &input) in masks.positions.iter().zip(&masks.inputs) {
                 let kind = if input == MASK { 0 } else { 1 + usize::from(input == ids[position as usize]) };
                 counts[kind] += 1;
@@ -394,8 +394,8 @@ mod tests {
     #[test]
     fn ngrams_have_their_lengths() {
         let mut counts = [0u32; 5];
-        let mut draws = Rng::new(&[9]);
-        (0..10_000).for_each(|_| counts[ngram_words(draws.uniform())] += 1);
+        let mut rng = Rng::new(&[9]);
+        (0..10_000).for_each(|_| counts[ngram_words(rng.uniform())] += 1);
         assert_eq!(counts[0], 0);
         for (count, share) in counts[1..].iter().zip(NGRAM_SHARES) {
             assert!((f64::from(*count) / 10_000.0 - share).abs() < 0.02, "{counts:?}");

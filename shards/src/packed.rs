@@ -9,10 +9,10 @@ use std::sync::Arc;
 use parquet::data_type::{BoolType, Int32Type};
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
-use quanci_store::ParquetFile;
 
 use crate::error::Error;
-use crate::leaf::Leaf;
+use crate::file::LocalFile;
+use crate::leaf_reader::LeafReader;
 use crate::manifest::{Manifest, Objective, ShardEntry, Specials};
 use crate::mask::Masks;
 use crate::reader::open_checked;
@@ -28,18 +28,18 @@ const CACHE_LINE: usize = 64;
 /// its label as the objective has them, masked positions ascending and on no special.
 #[derive(Debug)]
 pub struct PackedRows {
-    rows: Vec<RowAt>,
-    /// For each piece, id × 2 + whether it begins a word.
-    pieces: Integers,
+    rows: Vec<RowOffsets>,
+    /// For each token, id × 2 + whether it begins a word.
+    tokens: Integers,
     positions: Vec<u16>,
     inputs: Integers,
 }
 
 /// Where a row's parts are, and what else there is of it: together, for rows are read in random order.
 #[derive(Debug, Clone, Copy)]
-struct RowAt {
-    /// Its pieces end here, and begin where those of the row before end.
-    pieces_end: u32,
+struct RowOffsets {
+    /// Its tokens end here, and begin where those of the row before end.
+    tokens_end: u32,
     masks_end: u32,
     /// 0 without B.
     segment_b: u16,
@@ -79,12 +79,12 @@ impl PackedRows {
         self.len() == 0
     }
 
-    /// Pieces of a row, specials included.
-    pub fn length(&self, row: usize) -> usize {
-        self.range(row, |row| row.pieces_end).len()
+    /// Tokens of a row, specials included.
+    pub fn row_len(&self, row: usize) -> usize {
+        self.range(row, |row| row.tokens_end).len()
     }
 
-    /// Position of B's first piece.
+    /// Position of B's first token.
     pub fn segment_b(&self, row: usize) -> Option<usize> {
         Some(usize::from(self.rows[row].segment_b)).filter(|&b| b > 0)
     }
@@ -97,32 +97,32 @@ impl PackedRows {
     /// Has the processor fetch a row, and does nothing with it. Rows are taken in random order, so that nearly each is a
     /// walk to the memory: walks that depend on nothing in between are made side by side. Give what this returns to
     /// [`std::hint::black_box`], or nothing will be done.
-    pub fn touch(&self, row: usize) -> u32 {
-        let range = self.range(row, |row| row.pieces_end);
+    pub fn prefetch(&self, row: usize) -> u32 {
+        let range = self.range(row, |row| row.tokens_end);
         let line = CACHE_LINE / size_of::<u16>();
-        match &self.pieces {
-            Integers::Narrow(pieces) => {
-                pieces[range].iter().step_by(line).fold(0, |sum, &piece| sum ^ u32::from(piece))
+        match &self.tokens {
+            Integers::Narrow(tokens) => {
+                tokens[range].iter().step_by(line).fold(0, |sum, &token| sum ^ u32::from(token))
             }
-            Integers::Wide(pieces) => {
-                pieces[range].iter().step_by(line / 2).fold(0, |sum, &piece| sum ^ piece)
+            Integers::Wide(tokens) => {
+                tokens[range].iter().step_by(line / 2).fold(0, |sum, &token| sum ^ token)
             }
         }
     }
 
     /// Puts the ids and word starts of a row in the place of what `ids` and `word_starts` held.
-    pub fn pieces(&self, row: usize, ids: &mut Vec<u32>, word_starts: &mut Vec<bool>) {
-        let range = self.range(row, |row| row.pieces_end);
+    pub fn tokens(&self, row: usize, ids: &mut Vec<u32>, word_starts: &mut Vec<bool>) {
+        let range = self.range(row, |row| row.tokens_end);
         ids.clear();
         word_starts.clear();
-        match &self.pieces {
-            Integers::Narrow(pieces) => {
-                ids.extend(pieces[range.clone()].iter().map(|piece| u32::from(piece >> 1)));
-                word_starts.extend(pieces[range].iter().map(|piece| piece & 1 == 1));
+        match &self.tokens {
+            Integers::Narrow(tokens) => {
+                ids.extend(tokens[range.clone()].iter().map(|token| u32::from(token >> 1)));
+                word_starts.extend(tokens[range].iter().map(|token| token & 1 == 1));
             }
-            Integers::Wide(pieces) => {
-                ids.extend(pieces[range.clone()].iter().map(|piece| piece >> 1));
-                word_starts.extend(pieces[range].iter().map(|piece| piece & 1 == 1));
+            Integers::Wide(tokens) => {
+                ids.extend(tokens[range.clone()].iter().map(|token| token >> 1));
+                word_starts.extend(tokens[range].iter().map(|token| token & 1 == 1));
             }
         }
     }
@@ -139,7 +139,7 @@ impl PackedRows {
         }
     }
 
-    fn range(&self, row: usize, end: impl Fn(&RowAt) -> u32) -> Range<usize> {
+    fn range(&self, row: usize, end: impl Fn(&RowOffsets) -> u32) -> Range<usize> {
         let start = if row == 0 { 0 } else { end(&self.rows[row - 1]) };
         start as usize..end(&self.rows[row]) as usize
     }
@@ -183,7 +183,7 @@ fn read(
         let message = format!("row group {group} does not hold {rows} rows: make the data set again");
         Error::format(path, message)
     })?;
-    let mut packing = Packing::new(Arc::new(file), &metadata, found, manifest, masks)
+    let mut packing = RowGroupPacker::new(Arc::new(file), &metadata, found, manifest, masks)
         .map_err(Error::parquet("read", path))?;
     for first in (0..rows).step_by(ROWS_AT_ONCE) {
         packing.read(ROWS_AT_ONCE.min(rows - first)).map_err(Error::parquet("read", path))?;
@@ -200,31 +200,31 @@ fn read(
 type Problem = (usize, &'static str);
 
 /// A row group on its way from columns to packed rows.
-struct Packing {
+struct RowGroupPacker {
     vocabulary: u32,
     specials: Specials,
     max_seq_len: usize,
     pairs: bool,
-    ids: Leaf<Int32Type>,
-    word_starts: Leaf<BoolType>,
-    segment_b: Leaf<Int32Type>,
-    labels: Leaf<Int32Type>,
+    ids: LeafReader<Int32Type>,
+    word_starts: LeafReader<BoolType>,
+    segment_b: LeafReader<Int32Type>,
+    labels: LeafReader<Int32Type>,
     /// Positions and inputs.
-    masks: Option<(Leaf<Int32Type>, Leaf<Int32Type>)>,
+    masks: Option<(LeafReader<Int32Type>, LeafReader<Int32Type>)>,
     /// Where the rows that were read last begin.
     starts: Vec<usize>,
     packed: PackedRows,
 }
 
-impl Packing {
+impl RowGroupPacker {
     fn new(
-        file: Arc<ParquetFile>,
+        file: Arc<LocalFile>,
         metadata: &ParquetMetaData,
         group: &RowGroupMetaData,
         manifest: &Manifest,
         masks: bool,
-    ) -> ParquetResult<Packing> {
-        let integers = |name| Leaf::open(&file, metadata, group, name);
+    ) -> ParquetResult<RowGroupPacker> {
+        let integers = |name| LeafReader::open(&file, metadata, group, name);
         let masks = match masks {
             true => Some((integers("masked_lm_positions")?, integers("masked_lm_inputs")?)),
             false => None,
@@ -235,18 +235,18 @@ impl Packing {
         let room = (group.column(0).num_values() as usize).min(rows * manifest.max_seq_len as usize);
         let packed = PackedRows {
             rows: Vec::with_capacity(rows),
-            pieces: Integers::new(size.saturating_mul(2), room),
+            tokens: Integers::new(size.saturating_mul(2), room),
             positions: Vec::new(),
             inputs: Integers::new(size, 0),
         };
-        Ok(Packing {
+        Ok(RowGroupPacker {
             // Ids are signed in the file: none is larger.
             vocabulary: size.min(i32::MAX as u32),
             specials: manifest.vocabulary.specials,
             max_seq_len: manifest.max_seq_len as usize,
             pairs: manifest.objective != Objective::Mlm,
             ids: integers("input_ids")?,
-            word_starts: Leaf::open(&file, metadata, group, "word_starts")?,
+            word_starts: LeafReader::open(&file, metadata, group, "word_starts")?,
             segment_b: integers("segment_b")?,
             labels: integers("next_sentence_label")?,
             masks,
@@ -272,18 +272,18 @@ impl Packing {
     }
 
     fn check_and_pack(&mut self) -> Result<(), Problem> {
-        self.check_pieces()?;
+        self.check_tokens()?;
         let (ids, starts) = (&self.ids.values, &self.word_starts.values);
-        let pieces = ids.iter().zip(starts).map(|(&id, &start)| (id as u32) << 1 | u32::from(start));
-        let first = self.packed.pieces.len();
-        self.packed.pieces.extend(pieces);
+        let tokens = ids.iter().zip(starts).map(|(&id, &start)| (id as u32) << 1 | u32::from(start));
+        let first = self.packed.tokens.len();
+        self.packed.tokens.extend(tokens);
         let pairs = self.segment_b.optional().zip(self.labels.optional());
         for (row, (bounds, (b, label))) in self.starts.windows(2).zip(pairs).enumerate() {
             let (b, label) = (b.copied(), label.copied());
             let ids = &self.ids.values[bounds[0]..bounds[1]];
             self.shape(ids, b).and_then(|()| self.pair(b, label)).map_err(|problem| (row, problem))?;
-            self.packed.rows.push(RowAt {
-                pieces_end: (first + bounds[1]) as u32,
+            self.packed.rows.push(RowOffsets {
+                tokens_end: (first + bounds[1]) as u32,
                 masks_end: 0,
                 segment_b: b.unwrap_or(0) as u16,
                 label: label.unwrap_or(0) as u8,
@@ -292,10 +292,10 @@ impl Packing {
         self.pack_masks()
     }
 
-    /// Every row has pieces, of the vocabulary, and as many word starts.
-    fn check_pieces(&self) -> Result<(), Problem> {
+    /// Every row has tokens, of the vocabulary, and as many word starts.
+    fn check_tokens(&self) -> Result<(), Problem> {
         if !self.ids.is_full() || self.ids.values.len() != self.ids.repetitions.len() {
-            return Err((self.ids.first_row_without_values(), "it has no pieces"));
+            return Err((self.ids.first_row_without_values(), "it has no tokens"));
         }
         if let Some(row) = self.ids.first_row_unlike(&self.word_starts) {
             return Err((row, "`word_starts` and `input_ids` differ in length"));
@@ -304,7 +304,7 @@ impl Packing {
         if self.ids.values.iter().fold(0, |most, &id| most.max(id as u32)) >= self.vocabulary {
             let bad = self.ids.values.iter().take_while(|&&id| (id as u32) < self.vocabulary).count();
             let row = self.starts.partition_point(|&start| start <= bad) - 1;
-            return Err((row, "a piece is not in the vocabulary"));
+            return Err((row, "a token id is not in the vocabulary"));
         }
         Ok(())
     }
@@ -312,11 +312,11 @@ impl Packing {
     /// `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`, neither A nor B empty.
     fn shape(&self, ids: &[i32], segment_b: Option<i32>) -> Result<(), &'static str> {
         if ids.len() > self.max_seq_len || ids.len() > usize::from(u16::MAX) {
-            return Err("it has more pieces than the data set's `max_seq_len`");
+            return Err("it has more tokens than the data set's `max_seq_len`");
         }
         let (cls, sep) = (self.specials.cls as i32, self.specials.sep as i32);
         if ids.len() < 3 || ids[0] != cls || ids[ids.len() - 1] != sep {
-            return Err("it is not [CLS], pieces, [SEP]");
+            return Err("it is not [CLS], tokens, [SEP]");
         }
         match segment_b.map(usize::try_from) {
             None => Ok(()),
@@ -367,7 +367,7 @@ impl Packing {
         if before.is_some_and(|before| before >= position) {
             return Err("`masked_lm_positions` are not ascending");
         }
-        // Position 0 is [CLS]; a [SEP] spelled out in a text is three pieces, so every one of its id is special.
+        // Position 0 is [CLS]; a [SEP] spelled out in a text is three tokens, so every one of its id is special.
         let id = usize::try_from(position).ok().filter(|&at| at > 0).and_then(|at| ids.get(at));
         if id.is_none_or(|&id| id == self.specials.sep as i32) {
             return Err("a masked position is out of range or on a special token");
@@ -382,9 +382,9 @@ impl Packing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::draws::{Draws, Rng};
     use crate::manifest::{FORMAT_VERSION, Split, VocabularyEntry};
-    use crate::mask::{MaskMode, MaskSettings, MaskUnit, Pieces, Replace};
+    use crate::mask::{MaskMode, MaskSettings, MaskUnit, Replace, RowView};
+    use crate::rng::{RandomSource, Rng};
     use crate::schema::FileKeys;
     use crate::writer::{RowRef, ShardWriter};
     use crate::{Row, ShardReader};
@@ -441,9 +441,9 @@ mod tests {
                 .map(|at| at as u32)
                 .collect();
             let masks = Masks { inputs: positions.iter().map(|_| 4).collect(), positions };
-            let pieces = Pieces { ids: &ids, word_starts: &word_starts, segment_b: Some(b) };
+            let view = RowView { ids: &ids, word_starts: &word_starts, segment_b: Some(b) };
             let label = Some(rng.below(2) as u8);
-            let row = RowRef { pieces, next_sentence_label: label, masks: Some(&masks), document, source: 0 };
+            let row = RowRef { view, next_sentence_label: label, masks: Some(&masks), document, source: 0 };
             writer.push(&row).unwrap();
         }
         let written = writer.finish().unwrap().1;
@@ -456,12 +456,12 @@ mod tests {
     /// A packed row in the form that the other reader gives.
     fn same(packed: &PackedRows, row: usize, other: &Row<'_>) -> bool {
         let (mut ids, mut starts, mut masks) = (Vec::new(), Vec::new(), Masks::default());
-        packed.pieces(row, &mut ids, &mut starts);
+        packed.tokens(row, &mut ids, &mut starts);
         packed.masks(row, &mut masks);
         let signed = |values: &[u32]| values.iter().map(|&value| value as i32).collect::<Vec<_>>();
         let (positions, inputs) = other.masks.unwrap();
         signed(&ids) == other.input_ids
-            && ids.len() == packed.length(row)
+            && ids.len() == packed.row_len(row)
             && starts == other.word_starts
             && packed.segment_b(row).map(|b| b as i32) == other.segment_b
             && packed.label(row).map(|label| label as i8) == other.next_sentence_label

@@ -4,15 +4,17 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, AsArray, BooleanArray, Int8Array, Int32Array, ListArray, RecordBatch, StringArray, UInt64Array,
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int8Type, Int32Type, UInt64Type};
+use arrow_array::{
+    Array, BooleanArray, Int8Array, Int32Array, ListArray, RecordBatch, StringArray, UInt64Array,
 };
-use arrow::datatypes::{Int8Type, Int32Type, UInt64Type};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::file::metadata::ParquetMetaData;
-use quanci_store::ParquetFile;
+use parquet::file::reader::ChunkReader;
 
 use crate::error::Error;
+use crate::file::LocalFile;
 use crate::manifest::{FORMAT_VERSION, Manifest, ShardEntry};
 use crate::schema::{FileKeys, KEY_DATA, KEY_VERSION, KEY_VOCABULARY, ROW_GROUP_ROWS, schema};
 
@@ -25,22 +27,30 @@ pub struct ShardReader {
 }
 
 impl ShardReader {
-    /// Opens a shard of the data set in `folder` and checks it against the manifest: version, data id, vocabulary,
-    /// columns, number of rows. Checksums are `quanci verify`'s business.
+    /// Opens a shard of the data set in `folder`, a folder of this machine; see [`ShardReader::new`].
+    ///
+    /// # Errors
+    /// If the file cannot be opened, is no Parquet file, or does not belong to the data set.
     pub fn open(folder: &Path, manifest: &Manifest, shard: &ShardEntry) -> Result<ShardReader, Error> {
-        ShardReader::open_groups(folder, manifest, shard, None)
+        let path = folder.join(&shard.path);
+        let file = LocalFile::open(&path).map_err(Error::io("open", &path))?;
+        ShardReader::new(file, &path, manifest, shard, None)
     }
 
-    /// The same for some of its row groups.
-    pub fn open_groups(
-        folder: &Path,
+    /// Reads a shard, or some of its row groups, from anything that gives ranges of bytes, and checks it against the
+    /// manifest: version, data id, vocabulary, columns, number of rows. Checksums are left to `quanci verify`. `path` is for
+    /// messages.
+    ///
+    /// # Errors
+    /// If the file is no Parquet file, or does not belong to the data set.
+    pub fn new<R: ChunkReader + 'static>(
+        file: R,
+        path: &Path,
         manifest: &Manifest,
         shard: &ShardEntry,
         groups: Option<Range<usize>>,
     ) -> Result<ShardReader, Error> {
-        let path = folder.join(&shard.path);
-        let file = ParquetFile::open(&path).map_err(Error::io("open", &path))?;
-        let builder = checked(file, &path, manifest, shard)?;
+        let builder = checked(file, path, manifest, shard)?;
         let metadata = builder.metadata().clone();
         let (rows, row_groups) = (metadata.file_metadata().num_rows() as u64, metadata.num_row_groups());
         let builder = match groups {
@@ -48,8 +58,8 @@ impl ShardReader {
             None => builder,
         };
         let batches =
-            builder.with_batch_size(ROW_GROUP_ROWS).build().map_err(Error::parquet("read", &path))?;
-        Ok(ShardReader { path, batches, rows, row_groups })
+            builder.with_batch_size(ROW_GROUP_ROWS).build().map_err(Error::parquet("read", path))?;
+        Ok(ShardReader { path: path.to_path_buf(), batches, rows, row_groups })
     }
 
     /// Rows in the whole file.
@@ -78,22 +88,22 @@ pub(crate) fn open_checked(
     path: &Path,
     manifest: &Manifest,
     shard: &ShardEntry,
-) -> Result<(ParquetFile, Arc<ParquetMetaData>), Error> {
-    let file = ParquetFile::open(path).map_err(Error::io("open", path))?;
+) -> Result<(LocalFile, Arc<ParquetMetaData>), Error> {
+    let file = LocalFile::open(path).map_err(Error::io("open", path))?;
     let metadata = checked(file.clone(), path, manifest, shard)?.metadata().clone();
     Ok((file, metadata))
 }
 
-fn checked(
-    file: ParquetFile,
+fn checked<R: ChunkReader + 'static>(
+    file: R,
     path: &Path,
     manifest: &Manifest,
     shard: &ShardEntry,
-) -> Result<ParquetRecordBatchReaderBuilder<ParquetFile>, Error> {
+) -> Result<ParquetRecordBatchReaderBuilder<R>, Error> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(Error::parquet("read", path))?;
     let keys =
         FileKeys { data_id: manifest.data_id.clone(), vocabulary_sha256: manifest.vocabulary.sha256.clone() };
-    check_keys(path, &builder, &keys)?;
+    check_keys(path, builder.metadata(), &keys)?;
     if builder.schema().fields() != schema().fields() {
         return Err(Error::format(path, "its columns are not those of this format version"));
     }
@@ -104,12 +114,8 @@ fn checked(
     Ok(builder)
 }
 
-fn check_keys(
-    path: &Path,
-    builder: &ParquetRecordBatchReaderBuilder<ParquetFile>,
-    keys: &FileKeys,
-) -> Result<(), Error> {
-    let metadata = builder.metadata().file_metadata().key_value_metadata();
+fn check_keys(path: &Path, metadata: &ParquetMetaData, keys: &FileKeys) -> Result<(), Error> {
+    let metadata = metadata.file_metadata().key_value_metadata();
     let value = |key: &str| {
         metadata.into_iter().flatten().find(|pair| pair.key == key).and_then(|pair| pair.value.as_deref())
     };

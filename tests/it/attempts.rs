@@ -53,7 +53,7 @@ fn tasks_killed_at_scattered_moments() {
         for task in 0..tasks {
             for _ in 0..2 {
                 // Scattered, and the same in every run.
-                let moment = |i: usize| Duration::from_millis(quanci_shards::draws::mix(i as u64) % 200);
+                let moment = |i: usize| Duration::from_millis(quanci_shards::rng::splitmix64(i as u64) % 200);
                 kills += killed(&place, &plan, name, task, [moment(kills), moment(kills + 1)]);
             }
             // Out of two at once, both succeed.

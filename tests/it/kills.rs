@@ -12,7 +12,7 @@ const SETTINGS: &str =
 
 /// Numbers that differ from run to run would make a failure hard to repeat: these do not.
 fn moments(count: u64, within_ms: u64) -> impl Iterator<Item = Duration> {
-    (0..count).map(move |i| Duration::from_micros(quanci_shards::draws::mix(i) % (within_ms * 1000)))
+    (0..count).map(move |i| Duration::from_micros(quanci_shards::rng::splitmix64(i) % (within_ms * 1000)))
 }
 
 #[test]

@@ -156,7 +156,7 @@ fn killed_at_scattered_moments() {
     let mut killed = 0;
     for i in 0..12 {
         let mut child = place.spawn(&mut command(&place, server.port(), &["prepare", "objects.toml"]));
-        thread::sleep(Duration::from_micros(quanci_shards::draws::mix(i) % whole));
+        thread::sleep(Duration::from_micros(quanci_shards::rng::splitmix64(i) % whole));
         child.kill().unwrap();
         if child.wait().unwrap().success() {
             assert_eq!(server.hashes("out/"), expected);

@@ -30,7 +30,7 @@ fn killed_and_resumed(ranks: &[&str], kills: u64) {
     let whole = begun.elapsed().as_millis() as u64;
     let mut killed = 0;
     for i in 0..kills {
-        let moment = Duration::from_millis(whole / 4 + quanci_shards::draws::mix(i) % (whole / 4 + 1));
+        let moment = Duration::from_millis(whole / 4 + quanci_shards::rng::splitmix64(i) % (whole / 4 + 1));
         let mut child =
             place.spawn(&mut place.command(&[&["pretrain", &often, "--threads", "1"], ranks].concat()));
         thread::sleep(moment);

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::output::Output;
 use crate::engine::Stage;
 use crate::progress::Progress;
+use quanci_cli::Output;
 
 /// Shows the stages of a job.
 pub(super) struct Display<'a> {

@@ -1,27 +1,25 @@
 //! `prepare`, `vocab` and `check`.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use quanci_shards::{Manifest, Split};
 
+use super::args::{Common, EngineName, RunArgs};
+use super::context::context;
 use super::display::Display;
-use super::engines::EngineName;
-use super::output::{Output, from_here};
-use super::{Common, Run, submit};
-use crate::engine::Context;
+use super::engines::engine;
+use super::submit;
+use crate::counters::Counters;
 use crate::error::Error;
+use crate::jobs::Job;
 use crate::jobs::prepare::PrepareJob;
 use crate::jobs::vocab::VocabJob;
-use crate::plan::{JobKind, Plan, Recipe};
-use crate::progress::Progress;
-use crate::stop::Stop;
-use crate::tally::Counters;
+use crate::plan::{JobKind, Recipe};
+use quanci_cli::{Output, from_here};
 
 /// `quanci prepare`.
-pub(super) fn prepare(run: &Run, common: &Common, output: &Output) -> Result<(), Error> {
+pub(super) fn prepare(run: &RunArgs, common: &Common, output: &Output) -> Result<(), Error> {
     match run.engine.engine {
         EngineName::Slurm => return submit::slurm(JobKind::Prepare, run, common, output),
         EngineName::Kubernetes => return submit::kubernetes(JobKind::Prepare, run, common, output),
@@ -34,7 +32,7 @@ pub(super) fn prepare(run: &Run, common: &Common, output: &Output) -> Result<(),
     settings.warnings().iter().chain(&plan.warnings).for_each(|warning| output.warning(warning));
     let input_bytes = plan.input_bytes;
     let job = PrepareJob::open(plan)?;
-    let engine = run.engine.engine(job.plan_data(), job.folder(), common)?;
+    let engine = engine(&run.engine, job.plan_data(), job.folder(), common)?;
     let context = context(common)?;
     let mut display = Display::new(output, context.progress.clone(), input_bytes);
     let manifest = job.run(&*engine, &context, &mut |stage| display.begin(stage))?;
@@ -54,7 +52,7 @@ pub(super) fn prepare(run: &Run, common: &Common, output: &Output) -> Result<(),
 }
 
 /// `quanci vocab`.
-pub(super) fn vocab(run: &Run, common: &Common, output: &Output) -> Result<(), Error> {
+pub(super) fn vocab(run: &RunArgs, common: &Common, output: &Output) -> Result<(), Error> {
     match run.engine.engine {
         EngineName::Slurm => return submit::slurm(JobKind::Vocab, run, common, output),
         EngineName::Kubernetes => return submit::kubernetes(JobKind::Vocab, run, common, output),
@@ -66,7 +64,7 @@ pub(super) fn vocab(run: &Run, common: &Common, output: &Output) -> Result<(), E
     plan.warnings.iter().for_each(|warning| output.warning(warning));
     let input_bytes = plan.input_bytes;
     let job = VocabJob::open(plan)?;
-    let engine = run.engine.engine(job.plan_data(), job.folder(), common)?;
+    let engine = engine(&run.engine, job.plan_data(), job.folder(), common)?;
     let context = context(common)?;
     let mut display = Display::new(output, context.progress.clone(), input_bytes);
     let report = job.run(&*engine, &context, &mut |stage| display.begin(stage))?;
@@ -80,15 +78,12 @@ pub(super) fn vocab(run: &Run, common: &Common, output: &Output) -> Result<(), E
 /// `quanci check`: for either kind of settings file.
 pub(super) fn check(config: &Path, common: &Common, output: &Output) -> Result<(), Error> {
     let recipe = Recipe::read(config, &common.overrides, None)?;
-    let mut problems = match recipe.job() {
-        JobKind::Vocab => VocabJob::check(&recipe),
-        JobKind::Prepare => PrepareJob::check(&recipe),
-    };
+    let mut problems = crate::jobs::check(&recipe);
     if let Some(last) = problems.pop() {
-        problems.iter().for_each(|problem| output.problem(problem));
+        problems.iter().for_each(|problem| output.error(problem));
         return Err(last);
     }
-    let (plan, warnings) = plan(recipe)?;
+    let (plan, warnings) = crate::jobs::plan(recipe)?;
     warnings.iter().chain(&plan.warnings).for_each(|warning| output.warning(warning));
     let files = plan.map.iter().map(|task| task.splits.len()).sum::<usize>();
     output.result(format_args!(
@@ -99,32 +94,6 @@ pub(super) fn check(config: &Path, common: &Common, output: &Output) -> Result<(
     ));
     output.json(&serde_json::json!({ "ok": true, "tasks": plan.map.len(), "input_bytes": plan.input_bytes }));
     Ok(())
-}
-
-/// Plans the job that the settings are for, with warnings.
-pub(super) fn plan(recipe: Recipe) -> Result<(Plan, Vec<String>), Error> {
-    match recipe.job() {
-        JobKind::Vocab => Ok((VocabJob::plan(recipe)?, Vec::new())),
-        JobKind::Prepare => {
-            let (plan, settings) = PrepareJob::plan(recipe)?;
-            Ok((plan, settings.warnings()))
-        }
-    }
-}
-
-/// Threads, signals and progress for a run.
-pub(super) fn context(common: &Common) -> Result<Context, Error> {
-    let stop = Stop::default();
-    let second = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        // The first signal asks tasks to stop; a second one does not wait for them.
-        let failed = Error::io("handle signals of", "this process");
-        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, second.clone())
-            .and_then(|_| signal_hook::flag::register(signal, second.clone()))
-            .and_then(|_| signal_hook::flag::register_usize(signal, stop.flag(), signal as usize))
-            .map_err(failed)?;
-    }
-    Context::new(common.threads, stop, Progress::default())
 }
 
 fn summary(manifest: &Manifest, folder: &Path, seconds: f64) -> Result<String, Error> {

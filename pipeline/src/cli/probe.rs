@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use super::output::Output;
 use crate::error::Error;
 use crate::failures::host;
-use crate::jobs::Job;
+use crate::jobs;
 use crate::plan::Plan;
 use crate::work;
+use quanci_cli::Output;
 
 /// `quanci probe`: reads all that tasks read, and leaves a file in the job's folder, which whoever asks looks for.
 pub(super) fn probe(path: &Path, token: &str, output: &Output) -> Result<(), Error> {
@@ -23,7 +23,7 @@ pub(super) fn probe(path: &Path, token: &str, output: &Output) -> Result<(), Err
         }
         split.input.check_unchanged()?;
     }
-    let job = Job::open(plan)?;
+    let job = jobs::open(plan)?;
     let host = host();
     let file = format!("probe-{token}-{host}-{}", uuid::Uuid::new_v4().simple());
     work::commit_json(&job.folder().join(&file), &host)?;

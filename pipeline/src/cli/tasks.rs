@@ -2,16 +2,16 @@
 
 use std::path::Path;
 
-use super::Common;
-use super::jobs::{context, plan as plan_job};
-use super::output::Output;
+use super::args::Common;
+use super::context::context;
 use super::parent;
 use crate::engine::{Context, Stage, run_once};
 use crate::error::Error;
-use crate::failures::{Failure, Failures};
-use crate::jobs::Job;
+use crate::failures::{Failures, TaskFailure};
+use crate::jobs;
 use crate::plan::{Plan, Recipe};
 use crate::work;
+use quanci_cli::Output;
 
 /// `quanci plan`.
 pub(super) fn plan(
@@ -22,7 +22,7 @@ pub(super) fn plan(
     output: &Output,
 ) -> Result<(), Error> {
     let recipe = Recipe::read(config, &common.overrides, out)?;
-    let (plan, warnings) = plan_job(recipe)?;
+    let (plan, warnings) = jobs::plan(recipe)?;
     warnings.iter().chain(&plan.warnings).for_each(|warning| output.warning(warning));
     work::commit_json(path, &plan)?;
     output.result(format_args!("{}: {} tasks in the first stage", path.display(), plan.map.len()));
@@ -30,19 +30,19 @@ pub(super) fn plan(
     Ok(())
 }
 
-/// Which tasks of a stage a `quanci run-task` does.
+/// TaskChoice tasks of a stage a `quanci run-task` does.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Which {
+pub(super) struct TaskChoice {
     /// The task; with `of`, the first of those it does.
     pub(super) index: u32,
     /// Every so many: one share of as many.
     pub(super) of: Option<u32>,
 }
 
-impl Which {
+impl TaskChoice {
     /// The tasks, of `count`.
     fn tasks(self, stage: &str, count: u32) -> Result<Vec<u32>, Error> {
-        let Which { index, of } = self;
+        let TaskChoice { index, of } = self;
         match of {
             Some(of) if index >= of => {
                 Err(Error::settings(format!("no share {index} of {of}: they count from 0")))
@@ -60,43 +60,43 @@ impl Which {
 pub(super) fn run_task(
     plan: &Path,
     stage: &str,
-    which: Which,
+    which: TaskChoice,
     common: &Common,
     output: &Output,
 ) -> Result<(), Error> {
     let context = context(common)?;
     parent::follow(&context.stop);
-    let job = Job::open(Plan::read(plan)?)?;
+    let job = jobs::open(Plan::read(plan)?)?;
     let failures = Failures::of(job.folder());
     // What ends a share before its first task is told by that task.
-    let first = |error: Error| told(&failures, stage, which.index, error);
+    let first = |error: Error| recorded(&failures, stage, which.index, error);
     let opened = job.stage(stage).map_err(first)?;
     let tasks = which.tasks(stage, opened.count())?;
     // What was made on the way to a finished output may be gone: nobody needs it again.
     if !job.is_finished()? {
-        tasks.iter().try_for_each(|&task| run_told(&*opened, task, &context, &failures))?;
+        tasks.iter().try_for_each(|&task| run_recorded(&*opened, task, &context, &failures))?;
     }
     output.json(&serde_json::json!({ "ok": true, "stage": stage, "tasks": tasks }));
     Ok(())
 }
 
 /// Runs a task, and keeps what it dies of.
-fn run_told(stage: &dyn Stage, task: u32, context: &Context, failures: &Failures) -> Result<(), Error> {
-    run_once(stage, task, context).map_err(|error| told(failures, stage.name(), task, error))?;
-    failures.forget(stage.name(), task)
+fn run_recorded(stage: &dyn Stage, task: u32, context: &Context, failures: &Failures) -> Result<(), Error> {
+    run_once(stage, task, context).map_err(|error| recorded(failures, stage.name(), task, error))?;
+    failures.clear(stage.name(), task)
 }
 
 /// Keeps an error, unless it is a signal's.
-fn told(failures: &Failures, stage: &str, task: u32, error: Error) -> Error {
+fn recorded(failures: &Failures, stage: &str, task: u32, error: Error) -> Error {
     if !matches!(error, Error::Interrupted(_)) {
-        failures.keep(&Failure::new(stage, task, &error));
+        failures.record(&TaskFailure::new(stage, task, &error));
     }
     error
 }
 
 /// `quanci status`.
 pub(super) fn status(plan: &Path, output: &Output) -> Result<(), Error> {
-    let job = Job::open(Plan::read(plan)?)?;
+    let job = jobs::open(Plan::read(plan)?)?;
     let failures = Failures::of(job.folder());
     let finished = job.is_finished()?;
     let mut stages = Vec::new();
@@ -111,7 +111,7 @@ pub(super) fn status(plan: &Path, output: &Output) -> Result<(), Error> {
                     stage.count(),
                     listed(&missing)
                 ));
-                tell_failed(&failed, output);
+                print_failures(&failed, output);
                 stages.push(serde_json::json!({
                     "stage": name, "tasks": stage.count(), "missing": missing, "failed": failed,
                 }));
@@ -127,23 +127,23 @@ pub(super) fn status(plan: &Path, output: &Output) -> Result<(), Error> {
     Ok(())
 }
 
-fn failed(failures: &Failures, stage: &str, missing: &[u32]) -> Result<Vec<Failure>, Error> {
+fn failed(failures: &Failures, stage: &str, missing: &[u32]) -> Result<Vec<TaskFailure>, Error> {
     let each = missing.iter().map(|&task| failures.of_task(stage, task));
     each.filter_map(Result::transpose).collect()
 }
 
 /// Failures in words, the first of many.
-fn tell_failed(failed: &[Failure], output: &Output) {
-    const TOLD: usize = 10;
-    for Failure { task, message, exit_code, host, .. } in failed.iter().take(TOLD) {
+fn print_failures(failed: &[TaskFailure], output: &Output) {
+    const SHOWN: usize = 10;
+    for TaskFailure { task, message, exit_code, host, .. } in failed.iter().take(SHOWN) {
         let kind = if *exit_code == 75 { "may be tried again" } else { "failed" };
         output.result(format_args!(
             "          task {task} {kind} (on {host}): {}",
             message.replace('\n', "; ")
         ));
     }
-    if failed.len() > TOLD {
-        output.result(format_args!("          and {} more", failed.len() - TOLD));
+    if failed.len() > SHOWN {
+        output.result(format_args!("          and {} more", failed.len() - SHOWN));
     }
 }
 

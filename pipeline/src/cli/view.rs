@@ -4,18 +4,18 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::Common;
-use super::output::Output;
+use super::args::Common;
 use crate::error::Error;
 use crate::init;
 use crate::view::inspect::{self, Choice};
 use crate::view::{DataSet, stats, verify};
+use quanci_cli::Output;
 
 /// `quanci init`.
 pub(super) fn init(folder: &Path, path: &Path, output: &Output) -> Result<(), Error> {
     let written = init::init(folder, path)?;
     for group in &written.survey.groups {
-        output.result(format_args!("found     {}", init::in_words(group)));
+        output.result(format_args!("found     {}", init::describe_group(group)));
     }
     for (reason, files) in &written.survey.left_out {
         output.result(format_args!("left out  {files} × {reason}"));

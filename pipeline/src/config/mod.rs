@@ -14,7 +14,7 @@ pub use words::{Han, Words};
 
 use crate::error::Error;
 use quanci_settings::Section;
-pub use quanci_settings::{Key, Source};
+pub use quanci_settings::{Key, SettingsFile};
 
 /// One `[[corpus]]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -142,7 +142,7 @@ fn read<T>(
     path: &Path,
     text: &str,
     overrides: &[String],
-    from: impl FnOnce(&Source, &Section<'_>) -> T,
+    from: impl FnOnce(&SettingsFile, &Section<'_>) -> T,
 ) -> Result<T, Error> {
     quanci_settings::read(path, text, overrides, from).map_err(Error::Settings)
 }

@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 use super::words::{Han, Words};
 use quanci_settings::Section;
 
-use super::{CleanSettings, CorpusSettings, Source, clean, corpora};
+use super::{CleanSettings, CorpusSettings, SettingsFile, clean, corpora};
 use crate::error::Error;
 
 /// A prepare run, checked.
 #[derive(Debug, Clone)]
 pub struct PrepareSettings {
     /// The settings file.
-    pub source: Source,
+    pub source: SettingsFile,
     /// Every draw of the run comes from it.
     pub seed: u64,
     /// The vocabulary, a piece a line.
@@ -110,7 +110,7 @@ impl PrepareSettings {
     }
 }
 
-pub(super) fn from_section(source: &Source, root: &Section<'_>, out: Option<&Path>) -> PrepareSettings {
+pub(super) fn from_section(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -> PrepareSettings {
     let vocab = source.join(root.required_string("vocab", "the vocabulary file, a token a line"));
     let masking = root.section("masking");
     let mode = "`static` stores masks in the shards; `dynamic` leaves them to the trainer";
@@ -139,7 +139,7 @@ pub(super) fn max_reject_percent(root: &Section<'_>) -> f64 {
 }
 
 /// `[segment]`, which vocab runs have too.
-pub(super) fn segment(source: &Source, root: &Section<'_>) -> SegmentSettings {
+pub(super) fn segment(source: &SettingsFile, root: &Section<'_>) -> SegmentSettings {
     let section = root.section("segment");
     let choices = [("jieba", Words::Jieba), ("spaces", Words::Spaces), ("none", Words::None)];
     let words = "where words come from: jieba, spaces in the text, or no words at all";
@@ -229,7 +229,7 @@ fn mask_settings(section: Section<'_>, mode: MaskMode, max_seq_len: u32) -> Mask
     settings
 }
 
-fn output(source: &Source, root: &Section<'_>, out: Option<&Path>) -> OutputSettings {
+fn output(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -> OutputSettings {
     let section = root.section("output");
     let written = section.string("path", "the data set's folder; required unless `--out` is given");
     let path = match (out, written) {

@@ -8,14 +8,14 @@ use super::prepare::{SegmentSettings, han, lowercase, max_reject_percent, segmen
 use super::words::Han;
 use quanci_settings::Section;
 
-use super::{CleanSettings, CorpusSettings, Source, clean, corpora};
+use super::{CleanSettings, CorpusSettings, SettingsFile, clean, corpora};
 use crate::error::Error;
 
 /// A vocab run, checked.
 #[derive(Debug, Clone)]
 pub struct VocabRun {
     /// The settings file.
-    pub source: Source,
+    pub source: SettingsFile,
     /// Share of unreadable records, in percent, above which the run fails.
     pub max_reject_percent: f64,
     /// The text.
@@ -99,7 +99,7 @@ impl VocabRun {
     }
 }
 
-pub(super) fn from_section(source: &Source, root: &Section<'_>, out: Option<&Path>) -> VocabRun {
+pub(super) fn from_section(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -> VocabRun {
     let section = root.section("vocabulary");
     let written = section.string("path", "the vocabulary file to write; required unless `--out` is given");
     let path = match (out, written) {

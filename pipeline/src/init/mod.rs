@@ -8,26 +8,27 @@
 //! ```
 
 mod fields;
-mod look;
+mod real_path;
 mod shape;
+mod sniff;
 mod survey;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
-pub use look::Kind;
-pub use survey::{Group, Survey};
-pub use write::in_words;
+pub use sniff::FileKind;
+pub use survey::{FileGroup, Survey};
+pub use write::describe_group;
 
 /// What was written.
 #[derive(Debug, Clone)]
-pub struct Written {
+pub struct InitOutcome {
     /// The settings of a prepare run.
     pub settings: PathBuf,
     /// Where no vocabulary was found: the settings of the run that trains one.
@@ -37,7 +38,7 @@ pub struct Written {
 }
 
 /// Looks at `folder` and writes settings to `path`; no file that exists is touched.
-pub fn init(folder: &Path, path: &Path) -> Result<Written, Error> {
+pub fn init(folder: &Path, path: &Path) -> Result<InitOutcome, Error> {
     let base = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -51,15 +52,15 @@ pub fn init(folder: &Path, path: &Path) -> Result<Written, Error> {
         return Err(refused(path, "exists already; name another file with -o, or remove it"));
     }
     let survey = survey::survey(folder)?;
-    let place = write::Place::new(base, folder, &stem)?;
+    let names = write::FolderNames::new(base, folder, &stem)?;
     let vocabulary = survey.vocabulary.is_none().then_some(training);
     if let Some(training) = &vocabulary {
-        create(training, &write::vocabulary_settings(&survey, &place))?;
+        create(training, &write::vocabulary_settings(&survey, &names))?;
     }
     let training_name = vocabulary.as_deref().and_then(Path::file_name);
     let training_name = training_name.map(|name| name.to_string_lossy().into_owned());
-    create(path, &write::settings(&survey, &place, training_name.as_deref()))?;
-    Ok(Written { settings: path.to_path_buf(), vocabulary, survey })
+    create(path, &write::settings(&survey, &names, training_name.as_deref()))?;
+    Ok(InitOutcome { settings: path.to_path_buf(), vocabulary, survey })
 }
 
 fn refused(path: &Path, message: &str) -> Error {
@@ -75,9 +76,4 @@ fn create(path: &Path, text: &str) -> Result<(), Error> {
         }
         Err(error) => Err(Error::io("create", path)(error)),
     }
-}
-
-/// The real path, for what is relative to what.
-fn real(path: &Path) -> Result<PathBuf, Error> {
-    fs::canonicalize(path).map_err(Error::io("find", path))
 }

@@ -8,23 +8,23 @@ const CLOSES: [char; 6] = ['”', '’', '」', '』', '）', '"'];
 
 /// What the lines of a sample are like.
 #[derive(Debug, Default)]
-struct Lines {
-    /// Lines with text.
+struct LineStats {
+    /// LineStats with text.
     full: usize,
     /// Runs of them between blank lines.
     blocks: usize,
     chars: usize,
     /// Ends of sentences within and at the end of lines.
     sentences: usize,
-    /// Lines that end with the end of a sentence.
+    /// LineStats that end with the end of a sentence.
     ended: usize,
-    /// Lines that begin with white space, as paragraphs of a printed text do.
+    /// LineStats that begin with white space, as paragraphs of a printed text do.
     indented: usize,
 }
 
 /// The format of a text of which this is the beginning; `alone` tells that the file is one of few.
 pub(super) fn of_text(sample: &str, alone: bool) -> Format {
-    let lines = Lines::of(sample);
+    let lines = LineStats::of(sample);
     if lines.full == 0 {
         return Format::Files;
     }
@@ -44,9 +44,9 @@ pub(super) fn of_text(sample: &str, alone: bool) -> Format {
     Format::Files
 }
 
-impl Lines {
-    fn of(sample: &str) -> Lines {
-        let mut lines = Lines::default();
+impl LineStats {
+    fn of(sample: &str) -> LineStats {
+        let mut lines = LineStats::default();
         let mut is_blank = true;
         for line in sample.lines() {
             let text = line.trim();

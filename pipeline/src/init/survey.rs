@@ -5,20 +5,20 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use super::look::{Kind, look};
+use super::sniff::{FileKind, sniff};
 use crate::error::Error;
 use crate::vocab::file::Vocabulary;
 
 /// Files looked at in one folder with one kind of name; the others are taken for the same.
-const LOOKED_AT: usize = 20;
+const MAX_SNIFFED: usize = 20;
 /// From so many files on, the kind that most of them are of stands for all.
-const MANY: usize = 5;
+const MAJORITY_FROM: usize = 5;
 
 /// What a folder holds.
 #[derive(Debug, Clone, Default)]
 pub struct Survey {
     /// Files of the same kind together: a `[[corpus]]` each.
-    pub groups: Vec<Group>,
+    pub groups: Vec<FileGroup>,
     /// A `vocab.txt` that was found.
     pub vocabulary: Option<PathBuf>,
     /// Files that were left out: reasons and how many.
@@ -27,11 +27,11 @@ pub struct Survey {
 
 /// Files of the same kind.
 #[derive(Debug, Clone)]
-pub struct Group {
+pub struct FileGroup {
     /// Its name as a corpus.
     pub name: String,
     /// How they are to be read.
-    pub kind: Kind,
+    pub kind: FileKind,
     /// Globs and files, relative to the folder.
     pub paths: Vec<String>,
     /// How many files.
@@ -41,12 +41,12 @@ pub struct Group {
 }
 
 /// A file of the folder.
-struct Found {
+struct ScannedFile {
     /// Relative to the folder.
     path: PathBuf,
     folder: PathBuf,
     suffix: String,
-    kind: Option<Kind>,
+    kind: Option<FileKind>,
     encoding: Option<&'static str>,
 }
 
@@ -62,7 +62,7 @@ pub(super) fn survey(folder: &Path) -> Result<Survey, Error> {
         units.entry((file.folder.clone(), file.suffix.clone())).or_default().push(i);
     }
     for files in units.values() {
-        look_at_unit(folder, files, &mut found, &mut survey);
+        sniff_unit(folder, files, &mut found, &mut survey);
     }
     survey.groups = group(&found, folder);
     if survey.groups.is_empty() {
@@ -75,7 +75,7 @@ pub(super) fn survey(folder: &Path) -> Result<Survey, Error> {
 }
 
 /// All files that are not hidden; those with an empty suffix are not to be looked at.
-fn list(folder: &Path, survey: &mut Survey) -> Result<Vec<Found>, Error> {
+fn list(folder: &Path, survey: &mut Survey) -> Result<Vec<ScannedFile>, Error> {
     let not_hidden = |name: &std::ffi::OsStr| !name.to_string_lossy().starts_with('.');
     let mut found = Vec::new();
     let entries = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
@@ -96,7 +96,7 @@ fn list(folder: &Path, survey: &mut Survey) -> Result<Vec<Found>, Error> {
             }
             None => suffix(&path),
         };
-        found.push(Found { path, folder: parent, suffix, kind: None, encoding: None });
+        found.push(ScannedFile { path, folder: parent, suffix, kind: None, encoding: None });
     }
     Ok(found)
 }
@@ -145,12 +145,12 @@ fn suffix(path: &Path) -> String {
     }
 }
 
-fn look_at_unit(folder: &Path, files: &[usize], found: &mut [Found], survey: &mut Survey) {
-    let alone = files.len() < MANY;
-    let step = files.len().div_ceil(LOOKED_AT).max(1);
-    let mut votes: BTreeMap<Kind, usize> = BTreeMap::new();
+fn sniff_unit(folder: &Path, files: &[usize], found: &mut [ScannedFile], survey: &mut Survey) {
+    let alone = files.len() < MAJORITY_FROM;
+    let step = files.len().div_ceil(MAX_SNIFFED).max(1);
+    let mut votes: BTreeMap<FileKind, usize> = BTreeMap::new();
     for &i in files.iter().step_by(step) {
-        match look(&folder.join(&found[i].path), &found[i].suffix, alone) {
+        match sniff(&folder.join(&found[i].path), &found[i].suffix, alone) {
             Ok((kind, encoding)) => {
                 *votes.entry(kind.clone()).or_default() += 1;
                 found[i].kind = Some(kind);
@@ -161,24 +161,24 @@ fn look_at_unit(folder: &Path, files: &[usize], found: &mut [Found], survey: &mu
     }
     let Some((majority, _)) = votes.into_iter().max_by_key(|(_, votes)| *votes) else { return };
     if !alone {
-        let looked_at: BTreeSet<usize> = files.iter().copied().step_by(step).collect();
+        let sniffed: BTreeSet<usize> = files.iter().copied().step_by(step).collect();
         for &i in
-            files.iter().filter(|i| found[**i].kind.is_some() || !looked_at.contains(i)).collect::<Vec<_>>()
+            files.iter().filter(|i| found[**i].kind.is_some() || !sniffed.contains(i)).collect::<Vec<_>>()
         {
             found[i].kind = Some(majority.clone());
         }
     }
 }
 
-fn group(found: &[Found], folder: &Path) -> Vec<Group> {
-    let mut kinds: BTreeMap<&Kind, Vec<&Found>> = BTreeMap::new();
+fn group(found: &[ScannedFile], folder: &Path) -> Vec<FileGroup> {
+    let mut kinds: BTreeMap<&FileKind, Vec<&ScannedFile>> = BTreeMap::new();
     for file in found {
         if let Some(kind) = &file.kind {
             kinds.entry(kind).or_default().push(file);
         }
     }
     let mut names = BTreeSet::new();
-    let groups = kinds.into_iter().map(|(kind, files)| Group {
+    let groups = kinds.into_iter().map(|(kind, files)| FileGroup {
         name: name(&files, kind, folder, &mut names),
         kind: kind.clone(),
         paths: patterns(&files, found),
@@ -189,7 +189,7 @@ fn group(found: &[Found], folder: &Path) -> Vec<Group> {
 }
 
 /// The folder that all files are in, or the format; made different from other names.
-fn name(files: &[&Found], kind: &Kind, folder: &Path, taken: &mut BTreeSet<String>) -> String {
+fn name(files: &[&ScannedFile], kind: &FileKind, folder: &Path, taken: &mut BTreeSet<String>) -> String {
     let together = files.iter().all(|file| file.folder == files[0].folder);
     let own = files[0].folder.file_name().or(folder.file_name()).filter(|_| together);
     let base = own.map_or(kind.format.name().to_owned(), |name| name.to_string_lossy().into_owned());
@@ -202,7 +202,7 @@ fn name(files: &[&Found], kind: &Kind, folder: &Path, taken: &mut BTreeSet<Strin
 }
 
 /// The fewest patterns that name these files and no other ones.
-fn patterns(files: &[&Found], all: &[Found]) -> Vec<String> {
+fn patterns(files: &[&ScannedFile], all: &[ScannedFile]) -> Vec<String> {
     let members: BTreeSet<&Path> = files.iter().map(|file| file.path.as_path()).collect();
     let only_members = |suffix: &str, folder: Option<&Path>| {
         let matches = all.iter().filter(|file| file.path.to_string_lossy().ends_with(suffix));

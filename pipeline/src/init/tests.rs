@@ -12,7 +12,7 @@ fn root() -> PathBuf {
 }
 
 /// The settings for a folder, as a run reads them.
-fn settings_for(folder: &Path) -> (Written, PrepareSettings) {
+fn settings_for(folder: &Path) -> (InitOutcome, PrepareSettings) {
     let place = tempfile::tempdir().expect("a temporary folder");
     let path = place.path().join("run.toml");
     let written = init(folder, &path).expect("settings");
@@ -29,7 +29,7 @@ fn settings_for(folder: &Path) -> (Written, PrepareSettings) {
         let files = readers::find(&corpus.paths, &settings.source.base).expect("files");
         assert_eq!(files.len(), group.files, "{:?} name other files", corpus.paths);
         for file in files {
-            readers::look(&file, &readers::ReadSettings::new(corpus, &settings.clean))
+            readers::sniff(&file, &readers::ReadSettings::new(corpus, &settings.clean))
                 .expect("a file to be read");
         }
     }

@@ -2,22 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
-use super::survey::{Group, Survey};
-use super::{Kind, real};
+use super::real_path::real_path;
+use super::sniff::FileKind;
+use super::survey::{FileGroup, Survey};
 use crate::error::Error;
 
 /// How the settings file names what is in the folder.
-pub(super) struct Place {
+pub(super) struct FolderNames {
     prefix: PathBuf,
     stem: String,
 }
 
-impl Place {
+impl FolderNames {
     /// Paths relative to the settings file where the folder is below it.
-    pub(super) fn new(base: &Path, folder: &Path, stem: &str) -> Result<Place, Error> {
-        let (base, folder) = (real(base)?, real(folder)?);
+    pub(super) fn new(base: &Path, folder: &Path, stem: &str) -> Result<FolderNames, Error> {
+        let (base, folder) = (real_path(base)?, real_path(folder)?);
         let prefix = folder.strip_prefix(&base).map_or_else(|_| folder.clone(), Path::to_path_buf);
-        Ok(Place { prefix, stem: stem.to_owned() })
+        Ok(FolderNames { prefix, stem: stem.to_owned() })
     }
 
     fn path(&self, path: &Path) -> String {
@@ -38,8 +39,8 @@ impl Place {
 }
 
 /// A group in a line: "12 files, jsonl (title, text)".
-pub fn in_words(group: &Group) -> String {
-    let Kind { format, fields } = &group.kind;
+pub fn describe_group(group: &FileGroup) -> String {
+    let FileKind { format, fields } = &group.kind;
     let fields = if fields.is_empty() { String::new() } else { format!(" ({})", fields.join(", ")) };
     let files = if group.files == 1 { "1 file".to_owned() } else { format!("{} files", group.files) };
     let encodings: Vec<&str> = group.encodings.iter().copied().collect();
@@ -56,28 +57,28 @@ fn quoted_list<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 /// The settings of a prepare run.
-pub(super) fn settings(survey: &Survey, place: &Place, training: Option<&str>) -> String {
+pub(super) fn settings(survey: &Survey, names: &FolderNames, training: Option<&str>) -> String {
     let mut text = format!(
         "# Written by `quanci init`: a guess, to be corrected. Paths are relative to this file.\n\
          # Look at it with `quanci check {0}.toml`, run it with `quanci prepare {0}.toml`.\n\n\
          # Every random draw comes from it.\nseed = 12345\n",
-        place.stem
+        names.stem
     );
-    text.push_str(&vocabulary_line(survey, place, training));
-    corpora(&mut text, survey, place);
-    let out = quoted(&format!("out/{}", place.stem));
+    text.push_str(&vocabulary_line(survey, names, training));
+    corpora(&mut text, survey, names);
+    let out = quoted(&format!("out/{}", names.stem));
     text.push_str(&format!("{REST}[output]\npath = {out}\n{OUTPUT}"));
     text
 }
 
-fn vocabulary_line(survey: &Survey, place: &Place, training: Option<&str>) -> String {
+fn vocabulary_line(survey: &Survey, names: &FolderNames, training: Option<&str>) -> String {
     match (&survey.vocabulary, training) {
-        (Some(found), _) => format!("vocab = {}\n", quoted(&place.path(found))),
+        (Some(found), _) => format!("vocab = {}\n", quoted(&names.path(found))),
         (None, training) => format!(
             "# No vocab.txt was found. Name one that you have (Google's Chinese one, say), or train one on this text:\n\
              #   quanci vocab {}\nvocab = {}\n",
             training.unwrap_or_default(),
-            quoted(&place.trained())
+            quoted(&names.trained())
         ),
     }
 }
@@ -104,10 +105,10 @@ const OUTPUT: &str = "# shards = 16             # files of each copy, at most
 ";
 
 /// The `[[corpus]]` tables.
-fn corpora(text: &mut String, survey: &Survey, place: &Place) {
+fn corpora(text: &mut String, survey: &Survey, names: &FolderNames) {
     for group in &survey.groups {
-        let paths: Vec<String> = group.paths.iter().map(|pattern| place.pattern(pattern)).collect();
-        text.push_str(&format!("\n# {}\n[[corpus]]\n", in_words(group).replace(['\n', '\r'], " ")));
+        let paths: Vec<String> = group.paths.iter().map(|pattern| names.pattern(pattern)).collect();
+        text.push_str(&format!("\n# {}\n[[corpus]]\n", describe_group(group).replace(['\n', '\r'], " ")));
         text.push_str(&format!("name = {}\npaths = {}\n", quoted(&group.name), path_list(&paths)));
         text.push_str(&format!(
             "format = {:?}{}\n",
@@ -150,15 +151,15 @@ fn meaning(format: &str) -> &'static str {
 }
 
 /// The settings of the run that trains a vocabulary on the same text.
-pub(super) fn vocabulary_settings(survey: &Survey, place: &Place) -> String {
+pub(super) fn vocabulary_settings(survey: &Survey, names: &FolderNames) -> String {
     let mut text = format!(
         "# Written by `quanci init`: trains a vocabulary for {0}.toml with `quanci vocab vocab-{0}.toml`.\n",
-        place.stem
+        names.stem
     );
-    corpora(&mut text, survey, place);
+    corpora(&mut text, survey, names);
     text.push_str(&format!(
         "\n[vocabulary]\nsize = 21128            # entries at most\npath = {}\n",
-        quoted(&place.trained())
+        quoted(&names.trained())
     ));
     text
 }

@@ -2,8 +2,8 @@
 
 use std::thread;
 
-use crate::counters::Reason;
 use crate::document::{Document, Place};
+use crate::drops::Reason;
 use crate::engine::Context;
 use crate::error::Error;
 use crate::plan::MapTask;
@@ -85,8 +85,8 @@ fn read(
     let mut batch = Batch::default();
     for split in &task.splits {
         let mut reader = readers::open(split, settings)?;
-        let mut told = readers::Progress::default();
-        let mut tell = |batch: &mut Batch, now: readers::Progress| {
+        let mut told = readers::ReadProgress::default();
+        let mut tell = |batch: &mut Batch, now: readers::ReadProgress| {
             batch.records += now.records - told.records;
             batch.file_bytes += now.file_bytes.saturating_sub(told.file_bytes);
             told = now;

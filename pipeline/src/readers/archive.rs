@@ -4,11 +4,12 @@ use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use quanci_store::{Seekable, Source};
+use quanci_store::{FileHandle, Seekable};
 use zip::{CompressionMethod, ZipArchive};
 
+use super::formats::open_stream;
 use super::stream::{Counted, Origin, Stream};
-use super::{Compression, Input, Part, Progress, ReadSettings, Reader, Record, open_stream};
+use super::{Compression, Input, Part, ReadProgress, ReadSettings, Reader, Record};
 use crate::config::Encoding;
 use crate::error::Error;
 
@@ -19,7 +20,7 @@ pub(super) fn open(input: &Input, settings: &ReadSettings) -> Result<Box<dyn Rea
         encoding: input.encoding,
         settings: settings.clone(),
         current: None,
-        before: Progress::default(),
+        before: ReadProgress::default(),
     }))
 }
 
@@ -48,7 +49,7 @@ struct ArchiveReader {
     settings: ReadSettings,
     current: Option<Box<dyn Reader>>,
     /// Of the entries before the current one.
-    before: Progress,
+    before: ReadProgress,
 }
 
 impl Reader for ArchiveReader {
@@ -66,9 +67,9 @@ impl Reader for ArchiveReader {
         }
     }
 
-    fn progress(&self) -> Progress {
+    fn progress(&self) -> ReadProgress {
         let current = self.current.as_ref().map(|reader| reader.progress()).unwrap_or_default();
-        Progress {
+        ReadProgress {
             records: self.before.records + current.records,
             text_bytes: self.before.text_bytes + current.text_bytes,
             file_bytes: self.entries.consumed.load(Ordering::Relaxed),
@@ -86,7 +87,7 @@ struct Entries {
 
 impl Entries {
     fn open(input: &Input) -> Result<Entries, Error> {
-        let file = Source::open(&input.path).map_err(Error::io("open", &input.path))?.seekable();
+        let file = FileHandle::open(&input.path).map_err(Error::io("open", &input.path))?.seekable();
         let origin = Origin { path: Arc::from(input.path.as_path()), compression: Compression::Zip };
         let archive = ZipArchive::new(BufReader::new(file)).map_err(|error| origin.error(as_io(error)))?;
         Ok(Entries { archive, origin, next: 0, consumed: Arc::new(AtomicU64::new(0)) })
@@ -115,7 +116,7 @@ impl Entries {
         }
         let (start, packed) = (entry.data_start().unwrap_or(0), entry.compressed_size());
         let (method, size, crc) = (entry.compression(), entry.size(), entry.crc32());
-        let file = Source::open(&self.origin.path).map_err(Error::io("open", &self.origin.path))?;
+        let file = FileHandle::open(&self.origin.path).map_err(Error::io("open", &self.origin.path))?;
         let file = file.stream(start).map_err(Error::io("read", &self.origin.path))?;
         let bytes = Counted { read: file.take(packed), count: self.consumed.clone() };
         let origin = Origin { path: Arc::from(path.as_path()), compression: Compression::Zip };

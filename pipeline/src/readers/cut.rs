@@ -5,16 +5,16 @@
 use std::collections::VecDeque;
 
 use super::stream::Origin;
-use super::{Progress, ReadSettings, Record};
+use super::{ReadProgress, ReadSettings, Record};
 use crate::config::Format;
-use crate::counters::Reason;
 use crate::document::{At, Document};
+use crate::drops::Reason;
 
 /// Characters of a rejected record that are kept for people to look at.
 const REJECTED_CHARS: usize = 1000;
 
 /// Gathers a document's lines and hands out documents.
-pub(super) struct Cutter {
+pub(super) struct DocumentCutter {
     origin: Origin,
     max_chars: usize,
     /// Cut a long file between its chapters.
@@ -26,12 +26,12 @@ pub(super) struct Cutter {
     /// Characters in `text[..counted.0]`, which are counted only when there may be too many.
     counted: (usize, usize),
     found: VecDeque<Record>,
-    progress: Progress,
+    progress: ReadProgress,
 }
 
-impl Cutter {
-    pub(super) fn new(origin: Origin, settings: &ReadSettings) -> Cutter {
-        Cutter {
+impl DocumentCutter {
+    pub(super) fn new(origin: Origin, settings: &ReadSettings) -> DocumentCutter {
+        DocumentCutter {
             origin,
             max_chars: usize::try_from(settings.max_document_chars.max(1)).unwrap_or(usize::MAX),
             at_headings: settings.format == Format::Files,
@@ -40,7 +40,7 @@ impl Cutter {
             in_line: false,
             counted: (0, 0),
             found: VecDeque::new(),
-            progress: Progress::default(),
+            progress: ReadProgress::default(),
         }
     }
 
@@ -100,8 +100,8 @@ impl Cutter {
     }
 
     /// What was counted; `file_bytes` comes from the reader.
-    pub(super) fn progress(&self, file_bytes: u64) -> Progress {
-        Progress { file_bytes, ..self.progress }
+    pub(super) fn progress(&self, file_bytes: u64) -> ReadProgress {
+        ReadProgress { file_bytes, ..self.progress }
     }
 
     /// The next document or reject, if one is ready.

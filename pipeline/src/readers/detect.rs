@@ -6,7 +6,7 @@ use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 
 use super::plausible::{self, Plausibility, plausibility};
 use super::stream::Stream;
-use super::{Compression, Input, Part, ReadSettings, Split, archive, transcode};
+use super::{Compression, Input, InputSplit, Part, ReadSettings, archive, transcode};
 use crate::config::Encoding;
 use crate::error::Error;
 
@@ -35,7 +35,7 @@ fn samples(input: &Input) -> Result<Vec<Vec<u8>>, Error> {
     if input.compression == Compression::Zip {
         return archive::samples(input, SAMPLE / 2);
     }
-    let mut stream = Stream::open(&Split { input: input.clone(), part: Part::Whole })?;
+    let mut stream = Stream::open(&InputSplit { input: input.clone(), part: Part::Whole })?;
     let mut head = Vec::new();
     let bytes = if input.compression == Compression::None { SAMPLE } else { 4 * SAMPLE };
     let read = (&mut stream.read).take(bytes).read_to_end(&mut head);

@@ -27,7 +27,7 @@ pub fn find(patterns: &[String], base: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 fn matches(pattern: &str, base: &Path) -> Result<Vec<PathBuf>, Error> {
-    let path = quanci_store::join(base, pattern);
+    let path = quanci_settings::join(base, Path::new(pattern));
     if quanci_store::is_object(&path) {
         return objects(&path);
     }

@@ -1,13 +1,12 @@
-//! A look at a file: its size, time, compression and encoding, once when a run is planned.
+//! A file of a corpus as it was when the run was planned: size, time, compression, encoding.
 
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
-use super::compression::HEAD_BYTES;
-use super::{Compression, Part, ReadSettings, Split, detect, parquet};
-use crate::config::{Encoding, Format};
+use super::Compression;
+use crate::config::Encoding;
 use crate::error::Error;
 
 /// A file of a corpus, looked at once when a run is planned.
@@ -42,39 +41,11 @@ pub struct Modified {
     pub nanoseconds: u32,
 }
 
-/// Looks at a file. An error if it cannot be read, is damaged where it begins, or is not what `settings` declare.
-pub fn look(path: &Path, settings: &ReadSettings) -> Result<Input, Error> {
-    let State { bytes, modified, tag } = state(path)?;
-    let head =
-        quanci_store::read_range(path, 0..bytes.min(HEAD_BYTES as u64)).map_err(Error::io("read", path))?;
-    let compression = Compression::of(&head);
-    let mut input = Input {
-        path: path.to_path_buf(),
-        bytes,
-        modified,
-        tag,
-        compression,
-        encoding: settings.encoding.unwrap_or(Encoding::Utf8),
-        warnings: Vec::new(),
-    };
-    match (settings.format, head.starts_with(b"PAR1")) {
-        (Format::Parquet, _) => parquet::check(&input, settings)?,
-        (_, true) => return Err(Error::input(path, "a Parquet file: it wants format = \"parquet\"")),
-        _ => detect::detect(&mut input, settings)?,
-    }
-    if matches!(settings.format, Format::Csv | Format::Tsv) {
-        // Opening a table reads its header: a missing column is told when the run is planned.
-        let whole = Split { input: input.clone(), part: Part::Whole };
-        super::open(&whole, settings)?;
-    }
-    Ok(input)
-}
-
 impl Input {
     /// An error unless size and time, and an object's tag, are as they were.
     pub fn check_unchanged(&self) -> Result<(), Error> {
         let now = state(&self.path)?;
-        if now == (State { bytes: self.bytes, modified: self.modified, tag: self.tag.clone() }) {
+        if now == (FileState { bytes: self.bytes, modified: self.modified, tag: self.tag.clone() }) {
             return Ok(());
         }
         Err(Error::input(&self.path, "has changed since the run was planned; run again"))
@@ -83,13 +54,14 @@ impl Input {
 
 /// What tells that a file is still the same.
 #[derive(PartialEq, Eq)]
-struct State {
-    bytes: u64,
-    modified: Modified,
-    tag: Option<String>,
+pub(super) struct FileState {
+    pub(super) bytes: u64,
+    pub(super) modified: Modified,
+    pub(super) tag: Option<String>,
 }
 
-fn state(path: &Path) -> Result<State, Error> {
+/// The state of a file now.
+pub(super) fn state(path: &Path) -> Result<FileState, Error> {
     if !quanci_store::is_object(path) && !path.metadata().map_err(Error::io("read", path))?.is_file() {
         return Err(Error::input(path, "is not a file"));
     }
@@ -101,5 +73,5 @@ fn state(path: &Path) -> Result<State, Error> {
             (-i64::try_from(before.as_secs()).unwrap_or(i64::MAX), before.subsec_nanos())
         }
     };
-    Ok(State { bytes: entry.bytes, modified: Modified { seconds, nanoseconds }, tag: entry.tag })
+    Ok(FileState { bytes: entry.bytes, modified: Modified { seconds, nanoseconds }, tag: entry.tag })
 }

@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use serde_json::{Map, Value};
 use struson::reader::{JsonReader as _, JsonStreamReader, ReaderError, ValueType};
 
-use super::cut::Cutter;
+use super::cut::DocumentCutter;
 use super::fields::Fields;
+use super::step::StepReader;
 use super::stream::{Origin, Stream};
 use super::transcode::{self, INVALID_CHAR};
-use super::{Progress, ReadSettings, Stepping};
+use super::{ReadProgress, ReadSettings};
 use crate::config::Encoding;
-use crate::counters::Reason;
 use crate::document::At;
+use crate::drops::Reason;
 use crate::error::Error;
 
 type Json = JsonStreamReader<Box<dyn Read + Send>>;
@@ -24,20 +25,20 @@ pub(super) struct JsonReader {
     /// `None` at the end.
     json: Option<Json>,
     /// The arrays and objects that we are in.
-    open: Vec<Open>,
+    open: Vec<Level>,
     origin: Origin,
     consumed: Arc<AtomicU64>,
     /// Set when reading failed below JSON.
     failed: Arc<AtomicBool>,
     fields: Fields,
-    cutter: Cutter,
+    cutter: DocumentCutter,
     max_bytes: usize,
     row: u64,
     started: bool,
 }
 
 /// An array or object on the way to the records.
-enum Open {
+enum Level {
     /// Each item is at this depth of the way.
     Array(usize),
     /// An object at this depth, and whether the next key was in it.
@@ -53,16 +54,16 @@ impl JsonReader {
         let stream = transcode::to_utf8(stream, encoding, INVALID_CHAR.as_bytes())?;
         let Stream { read, origin, consumed, .. } = stream;
         let failed = Arc::new(AtomicBool::new(false));
-        let mut watched = Watched { read, failed: failed.clone() };
-        let beginning = first_text(&mut watched).map_err(|source| origin.error(source))?;
+        let mut flagged = FailureFlag { read, failed: failed.clone() };
+        let beginning = first_text(&mut flagged).map_err(|source| origin.error(source))?;
         let json = (!beginning.is_empty()).then(|| {
-            let bytes: Box<dyn Read + Send> = Box::new(Cursor::new(beginning).chain(watched));
+            let bytes: Box<dyn Read + Send> = Box::new(Cursor::new(beginning).chain(flagged));
             JsonStreamReader::new(bytes)
         });
         Ok(JsonReader {
             json,
             open: Vec::new(),
-            cutter: Cutter::new(origin.clone(), settings),
+            cutter: DocumentCutter::new(origin.clone(), settings),
             origin,
             consumed,
             failed,
@@ -86,12 +87,12 @@ impl JsonReader {
                 self.started = true;
                 self.enter(0)?;
             }
-            Some(&mut Open::Array(depth)) if json.has_next()? => self.enter(depth)?,
-            Some(Open::Array(_)) => {
+            Some(&mut Level::Array(depth)) if json.has_next()? => self.enter(depth)?,
+            Some(Level::Array(_)) => {
                 json.end_array()?;
                 self.open.pop();
             }
-            Some(Open::Object(depth, met)) if json.has_next()? => {
+            Some(Level::Object(depth, met)) if json.has_next()? => {
                 let depth = *depth;
                 if json.next_name()? == self.fields.to_record[depth] {
                     *met = true;
@@ -100,7 +101,7 @@ impl JsonReader {
                     json.skip_value()?;
                 }
             }
-            Some(&mut Open::Object(_, met)) => {
+            Some(&mut Level::Object(_, met)) => {
                 json.end_object()?;
                 self.open.pop();
                 if !met {
@@ -116,16 +117,16 @@ impl JsonReader {
         match json.peek()? {
             ValueType::Array => {
                 json.begin_array()?;
-                self.open.push(Open::Array(depth));
+                self.open.push(Level::Array(depth));
             }
             ValueType::Object if depth < self.fields.to_record.len() => {
                 json.begin_object()?;
-                self.open.push(Open::Object(depth, false));
+                self.open.push(Level::Object(depth, false));
             }
             _ => {
-                let mut room = Room { left: self.max_bytes, exceeded: false };
-                let record = read_value(json, &mut room, &|key| self.fields.wants(key))?;
-                self.record(&record, room.exceeded);
+                let mut budget = ByteBudget { left: self.max_bytes, exceeded: false };
+                let record = read_value(json, &mut budget, &|key| self.fields.wants(key))?;
+                self.record(&record, budget.exceeded);
             }
         }
         Ok(())
@@ -166,8 +167,8 @@ impl JsonReader {
     }
 }
 
-impl Stepping for JsonReader {
-    fn cutter(&mut self) -> &mut Cutter {
+impl StepReader for JsonReader {
+    fn cutter(&mut self) -> &mut DocumentCutter {
         &mut self.cutter
     }
 
@@ -179,28 +180,32 @@ impl Stepping for JsonReader {
         self.read_on().map_err(|error| self.error(error))
     }
 
-    fn counted(&self) -> Progress {
+    fn counted(&self) -> ReadProgress {
         self.cutter.progress(self.consumed.load(Ordering::Relaxed))
     }
 }
 
 /// The bytes that a record may still hold.
-struct Room {
+struct ByteBudget {
     left: usize,
     exceeded: bool,
 }
 
 /// Reads a value. Of its members only those that `wanted` wants are kept, and of what is no text nothing.
-fn read_value(json: &mut Json, room: &mut Room, wanted: &dyn Fn(&str) -> bool) -> Result<Value, ReaderError> {
+fn read_value(
+    json: &mut Json,
+    budget: &mut ByteBudget,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<Value, ReaderError> {
     match json.peek()? {
-        ValueType::String => read_string(json, room).map(Value::String),
+        ValueType::String => read_string(json, budget).map(Value::String),
         ValueType::Array => {
             json.begin_array()?;
             let mut items = Vec::new();
             while json.has_next()? {
-                let item = read_value(json, room, wanted)?;
-                room.spend(size_of::<Value>());
-                if !room.exceeded {
+                let item = read_value(json, budget, wanted)?;
+                budget.spend(size_of::<Value>());
+                if !budget.exceeded {
                     items.push(item);
                 }
             }
@@ -216,9 +221,9 @@ fn read_value(json: &mut Json, room: &mut Room, wanted: &dyn Fn(&str) -> bool) -
                     json.skip_value()?;
                     continue;
                 }
-                let value = read_value(json, room, &|_| true)?;
-                room.spend(key.len());
-                if !room.exceeded {
+                let value = read_value(json, budget, &|_| true)?;
+                budget.spend(key.len());
+                if !budget.exceeded {
                     members.insert(key, value);
                 }
             }
@@ -229,18 +234,18 @@ fn read_value(json: &mut Json, room: &mut Room, wanted: &dyn Fn(&str) -> bool) -
     }
 }
 
-fn read_string(json: &mut Json, room: &mut Room) -> Result<String, ReaderError> {
+fn read_string(json: &mut Json, budget: &mut ByteBudget) -> Result<String, ReaderError> {
     let mut bytes = Vec::new();
     let mut rest = 0;
     {
         let mut string = json.next_string_reader()?;
-        let kept = (&mut string).take(room.left as u64).read_to_end(&mut bytes);
+        let kept = (&mut string).take(budget.left as u64).read_to_end(&mut bytes);
         // To its end, or the JSON reader cannot go on.
         if let Err(error) = kept.and_then(|_| io::copy(&mut string, &mut io::sink()).map(|n| rest = n)) {
             return Err(ReaderError::IoError { error, location: NOWHERE });
         }
     }
-    room.spend(bytes.len().saturating_add(usize::try_from(rest).unwrap_or(usize::MAX)));
+    budget.spend(bytes.len().saturating_add(usize::try_from(rest).unwrap_or(usize::MAX)));
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -248,7 +253,7 @@ fn read_string(json: &mut Json, room: &mut Room) -> Result<String, ReaderError> 
 const NOWHERE: struson::reader::JsonReaderPosition =
     struson::reader::JsonReaderPosition { path: None, line_pos: None, data_pos: None };
 
-impl Room {
+impl ByteBudget {
     fn spend(&mut self, bytes: usize) {
         self.exceeded |= bytes > self.left;
         self.left = self.left.saturating_sub(bytes);
@@ -256,12 +261,12 @@ impl Room {
 }
 
 /// Remembers that reading failed: the JSON reader wraps its own errors the same way.
-struct Watched<R> {
+struct FailureFlag<R> {
     read: R,
     failed: Arc<AtomicBool>,
 }
 
-impl<R: Read> Read for Watched<R> {
+impl<R: Read> Read for FailureFlag<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.read.read(buffer);
         let failed = read.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::Interrupted);

@@ -2,31 +2,32 @@
 
 use serde_json::Value;
 
-use super::cut::Cutter;
+use super::cut::DocumentCutter;
 use super::fields::Fields;
-use super::lines::{Line, Lines};
+use super::lines::{Line, LineReader};
+use super::step::StepReader;
 use super::stream::Stream;
-use super::{Part, Progress, ReadSettings, Stepping};
+use super::{Part, ReadProgress, ReadSettings};
 use crate::config::Encoding;
-use crate::counters::Reason;
 use crate::document::At;
+use crate::drops::Reason;
 use crate::error::Error;
 
 /// Reads jsonl.
 pub(super) struct JsonlReader {
-    lines: Lines,
-    cutter: Cutter,
+    lines: LineReader,
+    cutter: DocumentCutter,
     fields: Fields,
     max_bytes: usize,
     range_end: u64,
     /// A line that comes in pieces.
-    long: LongLine,
+    long: LongRecord,
     done: bool,
 }
 
 /// The pieces of a long line, or of the beginning of one that is too long.
 #[derive(Default)]
-struct LongLine {
+struct LongRecord {
     text: String,
     invalid: bool,
     too_long: bool,
@@ -40,12 +41,12 @@ impl JsonlReader {
         settings: &ReadSettings,
     ) -> Result<JsonlReader, Error> {
         Ok(JsonlReader {
-            cutter: Cutter::new(stream.origin.clone(), settings),
+            cutter: DocumentCutter::new(stream.origin.clone(), settings),
             fields: Fields::new(&settings.text_field),
             max_bytes: settings.max_record_bytes(),
             range_end: part.range_end(),
-            lines: Lines::new(stream, encoding, part)?,
-            long: LongLine::default(),
+            lines: LineReader::new(stream, encoding, part)?,
+            long: LongRecord::default(),
             done: false,
         })
     }
@@ -76,7 +77,7 @@ impl JsonlReader {
     }
 }
 
-impl LongLine {
+impl LongRecord {
     fn add(&mut self, piece: &Line<'_>, max_bytes: usize) {
         self.invalid |= !piece.valid;
         self.too_long |= self.text.len() + piece.text.len() > max_bytes;
@@ -89,7 +90,7 @@ impl LongLine {
 /// Makes documents of a line.
 struct Parser<'r> {
     fields: &'r Fields,
-    cutter: &'r mut Cutter,
+    cutter: &'r mut DocumentCutter,
 }
 
 impl Parser<'_> {
@@ -122,8 +123,8 @@ impl Parser<'_> {
     }
 }
 
-impl Stepping for JsonlReader {
-    fn cutter(&mut self) -> &mut Cutter {
+impl StepReader for JsonlReader {
+    fn cutter(&mut self) -> &mut DocumentCutter {
         &mut self.cutter
     }
 
@@ -135,7 +136,7 @@ impl Stepping for JsonlReader {
         self.read_on()
     }
 
-    fn counted(&self) -> Progress {
+    fn counted(&self) -> ReadProgress {
         self.cutter.progress(self.lines.consumed())
     }
 }

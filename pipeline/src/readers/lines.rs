@@ -51,7 +51,7 @@ impl Line<'_> {
 }
 
 /// Reads lines.
-pub(super) struct Lines {
+pub(super) struct LineReader {
     stream: Stream,
     encoding: &'static encoding_rs::Encoding,
     /// Bytes read and not yet made into lines.
@@ -87,14 +87,14 @@ struct LongLine {
     byte: u64,
 }
 
-impl Lines {
+impl LineReader {
     /// The lines of `stream`. Of a range of a file: those that begin in it or after it.
-    pub(super) fn new(stream: Stream, encoding: Encoding, part: Part) -> Result<Lines, Error> {
+    pub(super) fn new(stream: Stream, encoding: Encoding, part: Part) -> Result<LineReader, Error> {
         let (stream, encoding) = match encoding {
             Encoding::Utf16 => (transcode::to_utf8(stream, encoding, INVALID_BYTE)?, encoding_rs::UTF_8),
             _ => (stream, transcode::encoding(encoding)),
         };
-        let mut lines = Lines {
+        let mut lines = LineReader {
             offset: stream.start,
             stream,
             encoding,

@@ -3,8 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::DataType;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, RecordBatch, StructArray};
+use arrow_schema::DataType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -13,19 +14,20 @@ use parquet::basic::Type;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::schema::types::SchemaDescriptor;
-use quanci_store::ParquetFile;
+use quanci_shard_store::ParquetFile;
 
-use super::cut::Cutter;
+use super::cut::DocumentCutter;
+use super::step::StepReader;
 use super::stream::Origin;
-use super::{Compression, Input, Part, Progress, ReadSettings, Reader, Split, Stepping};
-use crate::counters::Reason;
+use super::{Compression, Input, InputSplit, Part, ReadProgress, ReadSettings, Reader};
 use crate::document::At;
+use crate::drops::Reason;
 use crate::error::Error;
 
 /// Rows decoded at once: documents may be long.
 const BATCH_ROWS: usize = 128;
 
-type Builder = ParquetRecordBatchReaderBuilder<ParquetFile>;
+type FileBuilder = ParquetRecordBatchReaderBuilder<ParquetFile>;
 
 /// Whether the file can be read and has the columns.
 pub(super) fn check(input: &Input, settings: &ReadSettings) -> Result<(), Error> {
@@ -52,7 +54,7 @@ pub(super) fn parts(input: &Input, target: u64) -> Result<Vec<Part>, Error> {
 }
 
 /// Opens the row groups of a part.
-pub(super) fn open(split: &Split, settings: &ReadSettings) -> Result<Box<dyn Reader>, Error> {
+pub(super) fn open(split: &InputSplit, settings: &ReadSettings) -> Result<Box<dyn Reader>, Error> {
     let input = &split.input;
     let builder = builder(input)?;
     let all = builder.metadata().num_row_groups();
@@ -76,7 +78,7 @@ pub(super) fn open(split: &Split, settings: &ReadSettings) -> Result<Box<dyn Rea
         input: input.clone(),
         batches,
         paths: settings.text_field.iter().map(|field| keys(field)).collect(),
-        cutter: Cutter::new(origin, settings),
+        cutter: DocumentCutter::new(origin, settings),
         row: rows_before,
         rows: rows_before..rows_before + rows,
         bytes,
@@ -84,7 +86,7 @@ pub(super) fn open(split: &Split, settings: &ReadSettings) -> Result<Box<dyn Rea
     }))
 }
 
-fn builder(input: &Input) -> Result<Builder, Error> {
+fn builder(input: &Input) -> Result<FileBuilder, Error> {
     if input.compression != Compression::None {
         let message = format!("a Parquet file must not be packed ({}): unpack it", input.compression.name());
         return Err(Error::input(&input.path, message));
@@ -92,13 +94,13 @@ fn builder(input: &Input) -> Result<Builder, Error> {
     let file = ParquetFile::open(&input.path).map_err(Error::io("open", &input.path))?;
     // Without the Arrow schema text is of one type, whatever wrote it.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let builder = guarded(input, || Builder::try_new_with_options(file, options))?;
+    let builder = guarded(input, || FileBuilder::try_new_with_options(file, options))?;
     check_chunks(input, &builder)?;
     Ok(builder)
 }
 
 /// Whether the parts of the file that its footer names can be in it.
-fn check_chunks(input: &Input, builder: &Builder) -> Result<(), Error> {
+fn check_chunks(input: &Input, builder: &FileBuilder) -> Result<(), Error> {
     let groups = builder.metadata().row_groups();
     let is_inside = |column: &ColumnChunkMetaData| {
         let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
@@ -169,7 +171,7 @@ struct ParquetReader {
     input: Input,
     batches: ParquetRecordBatchReader,
     paths: Vec<Vec<String>>,
-    cutter: Cutter,
+    cutter: DocumentCutter,
     /// Rows of the file gone through, with those before the part.
     row: u64,
     rows: Range<u64>,
@@ -191,7 +193,7 @@ impl ParquetReader {
     }
 
     fn batch(&mut self, batch: &RecordBatch) {
-        let batch = arrow::array::StructArray::from(batch.clone());
+        let batch = StructArray::from(batch.clone());
         let root: ArrayRef = Arc::new(batch);
         for row in 0..root.len() {
             self.row += 1;
@@ -243,8 +245,8 @@ impl Texts {
     }
 }
 
-impl Stepping for ParquetReader {
-    fn cutter(&mut self) -> &mut Cutter {
+impl StepReader for ParquetReader {
+    fn cutter(&mut self) -> &mut DocumentCutter {
         &mut self.cutter
     }
 
@@ -256,7 +258,7 @@ impl Stepping for ParquetReader {
         self.read_on()
     }
 
-    fn counted(&self) -> Progress {
+    fn counted(&self) -> ReadProgress {
         let rows = self.rows.end - self.rows.start;
         let done = u128::from(self.bytes) * u128::from(self.row - self.rows.start) / u128::from(rows.max(1));
         self.cutter.progress(u64::try_from(done).unwrap_or(u64::MAX))

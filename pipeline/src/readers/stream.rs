@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Compression, Part, Split};
+use super::{Compression, InputSplit, Part};
 use crate::document::{At, Place};
 use crate::error::Error;
 
@@ -32,9 +32,9 @@ pub(super) struct Origin {
 
 impl Stream {
     /// The bytes of a part of a file. A range begins one byte early, so that a reader can tell whether a line does.
-    pub(super) fn open(split: &Split) -> Result<Stream, Error> {
+    pub(super) fn open(split: &InputSplit) -> Result<Stream, Error> {
         let path = &split.input.path;
-        let source = quanci_store::Source::open(path).map_err(Error::io("open", path))?;
+        let source = quanci_store::FileHandle::open(path).map_err(Error::io("open", path))?;
         let start = match split.part {
             Part::Bytes { start, .. } => start.saturating_sub(1),
             _ => 0,

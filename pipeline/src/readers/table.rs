@@ -10,13 +10,14 @@ use std::sync::atomic::Ordering;
 
 use csv_core::ReadRecordResult;
 
-use super::cut::Cutter;
+use super::cut::DocumentCutter;
+use super::step::StepReader;
 use super::stream::Stream;
 use super::transcode::{self, INVALID_BYTE};
-use super::{Progress, ReadSettings, Stepping};
+use super::{ReadProgress, ReadSettings};
 use crate::config::Encoding;
-use crate::counters::Reason;
 use crate::document::At;
+use crate::drops::Reason;
 use crate::error::Error;
 
 const INPUT_BYTES: usize = 128 << 10;
@@ -27,8 +28,8 @@ const SCRATCH_BYTES: usize = 64 << 10;
 
 /// Reads csv and tsv.
 pub(super) struct TableReader {
-    rows: Rows,
-    cutter: Cutter,
+    rows: TableRows,
+    cutter: DocumentCutter,
     /// The text's columns, in the order of the settings.
     columns: Vec<usize>,
     done: bool,
@@ -41,9 +42,9 @@ impl TableReader {
         delimiter: u8,
         settings: &ReadSettings,
     ) -> Result<TableReader, Error> {
-        let cutter = Cutter::new(stream.origin.clone(), settings);
+        let cutter = DocumentCutter::new(stream.origin.clone(), settings);
         let is_tsv = delimiter == b'\t';
-        let mut rows = Rows {
+        let mut rows = TableRows {
             stream: transcode::to_utf8(stream, encoding, INVALID_BYTE)?,
             parser: csv_core::ReaderBuilder::new().delimiter(delimiter).quoting(!is_tsv).build(),
             input: vec![0; INPUT_BYTES],
@@ -51,7 +52,7 @@ impl TableReader {
             input_end: 0,
             is_tsv,
             max_bytes: settings.max_record_bytes(),
-            row: Row::default(),
+            row: TableRow::default(),
         };
         let done = !rows.next()?;
         let columns = if done { Vec::new() } else { columns(&rows, &settings.text_field)? };
@@ -92,8 +93,8 @@ impl TableReader {
     }
 }
 
-impl Stepping for TableReader {
-    fn cutter(&mut self) -> &mut Cutter {
+impl StepReader for TableReader {
+    fn cutter(&mut self) -> &mut DocumentCutter {
         &mut self.cutter
     }
 
@@ -105,7 +106,7 @@ impl Stepping for TableReader {
         self.read_on()
     }
 
-    fn counted(&self) -> Progress {
+    fn counted(&self) -> ReadProgress {
         self.cutter.progress(self.rows.stream.consumed.load(Ordering::Relaxed))
     }
 }
@@ -125,7 +126,7 @@ fn unquote(field: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// The places of the columns that hold text, from the header.
-fn columns(rows: &Rows, text_field: &[String]) -> Result<Vec<usize>, Error> {
+fn columns(rows: &TableRows, text_field: &[String]) -> Result<Vec<usize>, Error> {
     let names: Vec<String> = (0..rows.row.fields)
         .filter_map(|column| rows.row.field(column))
         .map(|name| String::from_utf8_lossy(name).trim().to_owned())
@@ -144,7 +145,7 @@ fn columns(rows: &Rows, text_field: &[String]) -> Result<Vec<usize>, Error> {
 }
 
 /// Reads rows, of which at most `max_bytes` are held.
-struct Rows {
+struct TableRows {
     stream: Stream,
     parser: csv_core::Reader,
     input: Vec<u8>,
@@ -152,11 +153,11 @@ struct Rows {
     input_end: usize,
     is_tsv: bool,
     max_bytes: usize,
-    row: Row,
+    row: TableRow,
 }
 
 #[derive(Default)]
-struct Row {
+struct TableRow {
     bytes: Vec<u8>,
     used: usize,
     ends: Vec<usize>,
@@ -166,7 +167,7 @@ struct Row {
     too_long: Option<usize>,
 }
 
-impl Rows {
+impl TableRows {
     /// Reads the next row into `row`; false at the end.
     fn next(&mut self) -> Result<bool, Error> {
         self.row.clear(self.parser.line());
@@ -217,7 +218,7 @@ impl Rows {
     }
 }
 
-impl Row {
+impl TableRow {
     fn clear(&mut self, line: u64) {
         self.bytes.resize(self.bytes.len().clamp(4096, 1 << 20), 0);
         self.ends.resize(self.ends.len().max(16), 0);

@@ -1,11 +1,12 @@
 //! Plain text: documents between blank lines, on a line each, or in a file each.
 
-use super::cut::Cutter;
-use super::lines::{LONG, Lines};
+use super::cut::DocumentCutter;
+use super::lines::{LONG, LineReader};
+use super::step::StepReader;
 use super::stream::Stream;
-use super::{Part, Progress, ReadSettings, Stepping, transcode};
+use super::{Part, ReadProgress, ReadSettings, transcode};
 use crate::config::{Encoding, Format};
-use crate::counters::Reason;
+use crate::drops::Reason;
 use crate::error::Error;
 
 /// What ends a document.
@@ -18,8 +19,8 @@ enum EndsAt {
 
 /// Reads sentences, paragraphs, documents or files.
 pub(super) struct TextReader {
-    lines: Lines,
-    cutter: Cutter,
+    lines: LineReader,
+    cutter: DocumentCutter,
     ends_at: EndsAt,
     /// Documents that begin here or later belong to another task.
     range_end: u64,
@@ -41,13 +42,13 @@ impl TextReader {
             Format::Files => EndsAt::FileEnd,
             _ => EndsAt::BlankLine,
         };
-        let cutter = Cutter::new(stream.origin.clone(), settings);
+        let cutter = DocumentCutter::new(stream.origin.clone(), settings);
         let mut skipping = false;
         if let (EndsAt::BlankLine, Part::Bytes { start: start @ 1.., .. }) = (ends_at, part) {
             let blank = line_before_is_blank(&stream.origin.path, start, encoding);
             skipping = !blank.map_err(Error::io("read", &stream.origin.path))?;
         }
-        let lines = Lines::new(stream, encoding, part)?;
+        let lines = LineReader::new(stream, encoding, part)?;
         let range_end = part.range_end();
         Ok(TextReader { lines, cutter, ends_at, range_end, in_document: false, skipping, done: false })
     }
@@ -94,8 +95,8 @@ impl TextReader {
     }
 }
 
-impl Stepping for TextReader {
-    fn cutter(&mut self) -> &mut Cutter {
+impl StepReader for TextReader {
+    fn cutter(&mut self) -> &mut DocumentCutter {
         &mut self.cutter
     }
 
@@ -107,7 +108,7 @@ impl Stepping for TextReader {
         self.read_on()
     }
 
-    fn counted(&self) -> Progress {
+    fn counted(&self) -> ReadProgress {
         self.cutter.progress(self.lines.consumed())
     }
 }

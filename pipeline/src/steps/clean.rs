@@ -5,8 +5,8 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::chars::{Class, Classes};
 use crate::config::CleanSettings;
-use crate::counters::Reason;
 use crate::document::Document;
+use crate::drops::Reason;
 
 /// A document after cleaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl Clean {
     /// The cleaned document, or why it is dropped.
     pub fn apply(&self, document: &Document) -> Result<Cleaned, Reason> {
         let mut text = String::with_capacity(document.text.len());
-        let mut counts = Counts::default();
+        let mut counts = CharCounts::default();
         for line in document.text.split('\n') {
             self.clean_line(line, &mut text, &mut counts);
         }
@@ -44,7 +44,7 @@ impl Clean {
         Ok(Cleaned { text, hash })
     }
 
-    fn judge(&self, counts: &Counts) -> Result<(), Reason> {
+    fn judge(&self, counts: &CharCounts) -> Result<(), Reason> {
         let visible = counts.han + counts.letters + counts.marks;
         if visible == 0 {
             return Err(Reason::Empty);
@@ -57,7 +57,7 @@ impl Clean {
     }
 
     /// Appends the cleaned line and a newline, or nothing for an empty line.
-    fn clean_line(&self, line: &str, out: &mut String, counts: &mut Counts) {
+    fn clean_line(&self, line: &str, out: &mut String, counts: &mut CharCounts) {
         let begin = out.len();
         let mut copied = 0; // everything of the line before this byte is in `out`
         for (at, c) in line.char_indices() {
@@ -87,7 +87,7 @@ impl Clean {
 
 /// Visible characters of a document by kind.
 #[derive(Default)]
-struct Counts {
+struct CharCounts {
     han: u64,
     letters: u64,
     marks: u64,

@@ -8,34 +8,34 @@ use crate::config::Han;
 use crate::vocab::counts::WordCounts;
 
 /// Finds the words of cleaned text.
-pub struct Counter {
+pub struct TokenCounter {
     tokens: PreTokens,
 }
 
 /// A thread's counts: of runs as they are written, which are normalized once each.
 #[derive(Default)]
-pub struct Counts {
+pub struct TokenCounts {
     lone: FxHashMap<u32, u64>,
     runs: FxHashMap<Box<str>, u64>,
     run_bytes: usize,
 }
 
-impl Counter {
+impl TokenCounter {
     /// A counter of Hanzi one by one, or of words.
-    pub fn new(han: Han, lowercase: bool) -> Counter {
+    pub fn new(han: Han, lowercase: bool) -> TokenCounter {
         let character = Box::new(|token: &str| token.chars().next().map_or(0, u32::from));
-        Counter { tokens: PreTokens::new(han, lowercase, character) }
+        TokenCounter { tokens: PreTokens::new(han, lowercase, character) }
     }
 
     /// Counts the words of a cleaned sentence.
-    pub fn apply(&self, sentence: &str, starts: &WordStarts, counts: &mut Counts) {
+    pub fn apply(&self, sentence: &str, starts: &WordStarts, counts: &mut TokenCounts) {
         self.tokens.walk(sentence, starts, counts);
     }
 
     /// Moves the counts into `words`.
-    pub fn drain(&self, counts: &mut Counts, words: &mut WordCounts) {
+    pub fn drain(&self, counts: &mut TokenCounts, words: &mut WordCounts) {
         let mut lower = String::new();
-        let Counts { lone, runs, run_bytes } = std::mem::take(counts);
+        let TokenCounts { lone, runs, run_bytes } = std::mem::take(counts);
         debug_assert!(run_bytes >= runs.len());
         let mut characters: Vec<(u32, u64)> = lone.into_iter().collect();
         characters.sort_unstable();
@@ -51,14 +51,14 @@ impl Counter {
     }
 }
 
-impl Counts {
+impl TokenCounts {
     /// Bytes held, about.
     pub fn memory(&self) -> usize {
         self.run_bytes + self.runs.len() * 40
     }
 }
 
-impl Visit for Counts {
+impl Visit for TokenCounts {
     #[inline]
     fn lone(&mut self, character: u32, _: usize) {
         *self.lone.entry(character).or_default() += 1;

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use quanci_shards::Objective;
-use quanci_shards::draws::Draws;
+use quanci_shards::rng::RandomSource;
 
 use super::bucket::Bucket;
 
@@ -67,17 +67,17 @@ impl PairSettings {
 const OTHER_DOCUMENT_DRAWS: usize = 10;
 
 /// Makes the instances of one document and hands each, with the draws, to `sink`.
-pub fn instances<D: Draws>(
+pub fn instances<D: RandomSource>(
     bucket: &Bucket,
     document: usize,
     settings: &PairSettings,
-    draws: &mut D,
+    rng: &mut D,
     sink: &mut impl FnMut(Instance, &mut D),
 ) {
     let room = settings.room();
-    let short = draws.uniform() < settings.short_seq_prob;
-    let target = if short && room > 2 { 2 + draws.below(room as usize - 1) as u32 } else { room };
-    let mut walk = Walk { bucket, document, settings, target, draws, sink };
+    let short = rng.uniform() < settings.short_seq_prob;
+    let target = if short && room > 2 { 2 + rng.below(room as usize - 1) as u32 } else { room };
+    let mut walk = Walk { bucket, document, settings, target, rng, sink };
     match settings.objective {
         Objective::Mlm => walk.pack(),
         Objective::Nsp | Objective::Sop => walk.pairs(),
@@ -89,14 +89,14 @@ struct Walk<'a, D, S> {
     document: usize,
     settings: &'a PairSettings,
     target: u32,
-    draws: &'a mut D,
+    rng: &'a mut D,
     sink: &'a mut S,
 }
 
-impl<D: Draws, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
+impl<D: RandomSource, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
     fn emit(&mut self, a: Range<u32>, b: Option<Range<u32>>, label: u8, forced: bool) {
         let instance = Instance { document: self.document as u32, a, b, label, forced };
-        (self.sink)(instance, self.draws);
+        (self.sink)(instance, self.rng);
     }
 
     /// `mlm`: whole sentences up to the target; the sentence that has no room opens the next instance.
@@ -147,7 +147,7 @@ impl<D: Draws, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
         match self.settings.objective {
             Objective::Sop => {
                 if let Some(boundary) = boundary {
-                    let swapped = self.draws.uniform() < 0.5;
+                    let swapped = self.rng.uniform() < 0.5;
                     self.truncate_and_emit(from..boundary, boundary..to, u8::from(swapped), false, swapped);
                 }
                 to
@@ -162,9 +162,9 @@ impl<D: Draws, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
     fn sentence_boundary(&mut self, from: u32, ends: &[u32]) -> u32 {
         let inner = &ends[..ends.len() - 1];
         if self.settings.objective != Objective::Sop {
-            return inner[self.draws.below(inner.len())];
+            return inner[self.rng.below(inner.len())];
         }
-        let point = from + 1 + self.draws.below((ends[inner.len()] - from - 1) as usize) as u32;
+        let point = from + 1 + self.rng.below((ends[inner.len()] - from - 1) as usize) as u32;
         let after = inner.partition_point(|&end| end < point).min(inner.len() - 1);
         let before = after.saturating_sub(1);
         if point.abs_diff(inner[before]) < inner[after].abs_diff(point) {
@@ -177,7 +177,7 @@ impl<D: Draws, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
     fn next_sentence_pair(&mut self, from: u32, boundary: Option<u32>, to: u32, divided: bool) -> u32 {
         let forced = boundary.is_none();
         let a = from..boundary.unwrap_or(to);
-        let random = forced || self.draws.uniform() < 0.5;
+        let random = forced || self.rng.uniform() < 0.5;
         if random && let Some(b) = self.random_b(&a, to, divided && !forced) {
             let used_to = a.end;
             self.truncate_and_emit(a, b, 1, forced, false);
@@ -205,13 +205,13 @@ impl<D: Draws, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
         let wanted = i64::from(self.target) - i64::from(a.end - a.start);
         let mut other = self.document;
         for _ in 0..OTHER_DOCUMENT_DRAWS {
-            other = self.draws.below(self.bucket.len());
+            other = self.rng.below(self.bucket.len());
             if other != self.document {
                 break;
             }
         }
         let ends = self.bucket.sentence_ends(other);
-        let first = self.draws.below(ends.len());
+        let first = self.rng.below(ends.len());
         let start = if first == 0 { self.bucket.positions(other).start } else { ends[first - 1] };
         let long_enough = |end: &&u32| i64::from(**end - start) >= wanted;
         let end = ends[first..].iter().find(long_enough).or(ends.last()).expect("documents have sentences");
@@ -225,7 +225,7 @@ impl<D: Draws, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
         let own = self.bucket.hash(self.document);
         let mut longest: Option<usize> = None;
         for _ in 0..OTHER_DOCUMENT_DRAWS {
-            let other = self.draws.below(self.bucket.len());
+            let other = self.rng.below(self.bucket.len());
             let length = |document: usize| self.bucket.positions(document).len() as u32;
             if self.bucket.hash(other) != own && longest.is_none_or(|best| length(other) > length(best)) {
                 longest = Some(other);
@@ -246,7 +246,7 @@ impl<D: Draws, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
         let ends = self.bucket.sentence_ends(other);
         // Sentences whose beginning (the end of the one before) leaves enough.
         let enough = ends.partition_point(|&end| end + wanted <= positions.end);
-        let sentence = self.draws.below(enough.min(ends.len() - 1) + 1);
+        let sentence = self.rng.below(enough.min(ends.len() - 1) + 1);
         let start = if sentence == 0 { positions.start } else { ends[sentence - 1] };
         let inside = if divided { self.divide(start..ends[sentence]) } else { None };
         inside.filter(|&cut| cut + wanted <= positions.end).unwrap_or(start)
@@ -259,7 +259,7 @@ impl<D: Draws, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
         if inner.is_empty() {
             return None;
         }
-        let point = inner.start + self.draws.below(inner.len()) as u32;
+        let point = inner.start + self.rng.below(inner.len()) as u32;
         let piece = |position: u32| self.bucket.pieces().get(position);
         // A mark at the sentence's very beginning leaves nothing to divide off.
         let after_mark =
@@ -289,7 +289,7 @@ impl<D: Draws, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
     ) {
         while a.len() + b.len() > self.settings.room() as usize {
             let longer = if a.len() > b.len() { &mut a } else { &mut b };
-            if self.draws.uniform() < 0.5 {
+            if self.rng.uniform() < 0.5 {
                 longer.start += 1;
             } else {
                 longer.end -= 1;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use quanci_shards::mask::Pieces;
+use quanci_shards::mask::RowView;
 
 use super::bucket::Bucket;
 use super::pair::Instance;
@@ -30,7 +30,7 @@ impl RowBuilder {
     }
 
     /// The row of an instance, until the next is built.
-    pub fn build(&mut self, bucket: &Bucket, instance: &Instance) -> Pieces<'_> {
+    pub fn build(&mut self, bucket: &Bucket, instance: &Instance) -> RowView<'_> {
         self.ids.clear();
         self.word_starts.clear();
         self.push_special(self.cls);
@@ -42,7 +42,7 @@ impl RowBuilder {
             self.push_special(self.sep);
             position
         });
-        Pieces { ids: &self.ids, word_starts: &self.word_starts, segment_b }
+        RowView { ids: &self.ids, word_starts: &self.word_starts, segment_b }
     }
 
     fn push_special(&mut self, id: u32) {

@@ -5,6 +5,10 @@ use jieba_rs::Jieba;
 use crate::config::{SegmentSettings, Words};
 use crate::error::Error;
 
+/// The segmenter whose dictionary and model the words come from. Another version may cut text differently, so this enters
+/// data ids and the names of work files.
+pub const SEGMENTER: &str = "jieba-rs 0.11.0";
+
 /// Finds words by the rules of `[segment]`.
 pub struct Segmenter {
     kind: Kind,
@@ -120,6 +124,15 @@ mod tests {
         assert_eq!(words(&plain, None, "我用全词掩码模型"), ["我", "用", "全", "词", "掩码", "模型"]);
         let dictionary = "全词掩码 100 n\n".as_bytes();
         assert_eq!(words(&plain, Some(dictionary), "我用全词掩码模型"), ["我", "用", "全词掩码", "模型"]);
+    }
+
+    #[test]
+    fn the_segmenter_is_the_one_that_is_linked() {
+        let lock = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
+        let lock = std::fs::read_to_string(lock).expect("Cargo.lock");
+        let (_, after) = lock.split_once("name = \"jieba-rs\"\nversion = \"").expect("jieba-rs is locked");
+        let version = after.split('"').next().expect("a version");
+        assert_eq!(SEGMENTER, format!("jieba-rs {version}"));
     }
 
     #[test]

@@ -53,7 +53,7 @@ impl Piece {
     }
 }
 
-/// Cuts cleaned sentences into pieces. Shared by all threads; each has a [`Scratch`].
+/// Cuts cleaned sentences into pieces. Shared by all threads; each has a [`TokenizeScratch`].
 pub struct Tokenizer {
     tokens: PreTokens,
     wordpiece: WordPiece,
@@ -61,7 +61,7 @@ pub struct Tokenizer {
 
 /// A thread's room to work in, with the runs it has met before.
 #[derive(Default)]
-pub struct Scratch {
+pub struct TokenizeScratch {
     runs: FxHashMap<Box<str>, Box<[RunPiece]>>,
     lower: String,
     ids: Vec<u32>,
@@ -75,7 +75,7 @@ struct RunPiece {
     token_start: Option<u32>,
 }
 
-/// Runs kept in a [`Scratch`] at most, and bytes of a run that is kept.
+/// Runs kept in a [`TokenizeScratch`] at most, and bytes of a run that is kept.
 const KEPT_RUNS: usize = 1 << 15;
 const KEPT_RUN_BYTES: usize = 48;
 
@@ -89,9 +89,15 @@ impl Tokenizer {
     }
 
     /// Cuts a cleaned sentence and appends its pieces.
-    pub fn apply(&self, sentence: &str, starts: &WordStarts, scratch: &mut Scratch, out: &mut Vec<Piece>) {
+    pub fn apply(
+        &self,
+        sentence: &str,
+        starts: &WordStarts,
+        scratch: &mut TokenizeScratch,
+        out: &mut Vec<Piece>,
+    ) {
         let words = starts.cursor();
-        self.tokens.walk(sentence, starts, &mut Cutter { tokenizer: self, words, scratch, out });
+        self.tokens.walk(sentence, starts, &mut PieceVisitor { tokenizer: self, words, scratch, out });
     }
 
     fn cut_run(&self, run: &str, lower: &mut String, ids: &mut Vec<u32>) -> Box<[RunPiece]> {
@@ -108,21 +114,21 @@ impl Tokenizer {
 }
 
 /// Turns the tokens of a sentence into pieces.
-struct Cutter<'a> {
+struct PieceVisitor<'a> {
     tokenizer: &'a Tokenizer,
     words: super::segment::Cursor<'a>,
-    scratch: &'a mut Scratch,
+    scratch: &'a mut TokenizeScratch,
     out: &'a mut Vec<Piece>,
 }
 
-impl Visit for Cutter<'_> {
+impl Visit for PieceVisitor<'_> {
     #[inline]
     fn lone(&mut self, id: u32, at: usize) {
         self.out.push(Piece::new(id, self.words.starts_at(at)));
     }
 
     fn run(&mut self, run: &str, at: usize) {
-        let Scratch { runs, lower, ids } = &mut *self.scratch;
+        let TokenizeScratch { runs, lower, ids } = &mut *self.scratch;
         let (words, out) = (&mut self.words, &mut *self.out);
         let mut push = |pieces: &[RunPiece]| {
             out.extend(pieces.iter().map(|piece| {

@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use quanci_shards::manifest::ShardEntry;
-use quanci_shards::{Manifest, Objective, Row, ShardReader};
+use quanci_shards::{Manifest, Objective, Row};
 
 use crate::error::Error;
 use crate::vocab::file::Vocabulary;
@@ -31,7 +31,7 @@ pub struct DataSet {
 impl DataSet {
     /// Opens the data set in `folder`.
     pub fn open(folder: &Path) -> Result<DataSet, Error> {
-        let manifest = Manifest::read(folder)?;
+        let manifest = quanci_shard_store::read_manifest(folder)?;
         let path = folder.join(&manifest.vocabulary.file);
         let vocabulary = Vocabulary::read(&path)?;
         if vocabulary.sha256() != manifest.vocabulary.sha256 {
@@ -59,7 +59,7 @@ fn read_rows(
 ) -> Result<(), Error> {
     guarded(&folder.join(&shard.path), || {
         let mut number = first;
-        for rows in ShardReader::open_groups(folder, manifest, shard, groups)? {
+        for rows in quanci_shard_store::open_shard(folder, manifest, shard, groups)? {
             let rows = rows?;
             for i in 0..rows.len() {
                 if !visit(number, rows.get(i))? {

@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use quanci_shards::mask::{Masker, Masks, Pieces, dynamic_draws, replacements};
+use quanci_shards::mask::{Masker, Masks, RowView, dynamic_mask_rng, replacements};
 use quanci_shards::{Manifest, Row};
 
 use crate::error::Error;
@@ -24,7 +24,7 @@ pub(super) struct SoundRow<'a> {
 impl<'a> SoundRow<'a> {
     /// The row, or what is wrong with it.
     pub(super) fn new(row: Row<'a>, vocabulary_size: u32) -> Result<SoundRow<'a>, &'static str> {
-        let ids = unsigned(row.input_ids, vocabulary_size).ok_or("a piece is not in the vocabulary")?;
+        let ids = unsigned(row.input_ids, vocabulary_size).ok_or("a token id is not in the vocabulary")?;
         if ids.len() < 2 {
             return Err("it has no [CLS] and [SEP]");
         }
@@ -56,8 +56,8 @@ impl<'a> SoundRow<'a> {
         })
     }
 
-    pub(super) fn pieces(&self) -> Pieces<'_> {
-        Pieces { ids: &self.ids, word_starts: &self.word_starts, segment_b: self.segment_b }
+    pub(super) fn view(&self) -> RowView<'_> {
+        RowView { ids: &self.ids, word_starts: &self.word_starts, segment_b: self.segment_b }
     }
 
     /// Positions of A's pieces.
@@ -127,8 +127,8 @@ impl MaskSource {
         if let Some(stored) = &row.masks {
             return stored;
         }
-        let mut draws = dynamic_draws(self.seed, FIRST_EPOCH, self.data_key, file as u64, number);
-        self.masker.draw(row.pieces(), &mut draws, &mut self.drawn);
+        let mut rng = dynamic_mask_rng(self.seed, FIRST_EPOCH, self.data_key, file as u64, number);
+        self.masker.draw(row.view(), &mut rng, &mut self.drawn);
         &self.drawn
     }
 }

@@ -7,6 +7,7 @@
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
+use quanci_shards::varint::push_varint;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::counts::WordCounts;
@@ -21,13 +22,15 @@ pub struct WordWriter<W: Write> {
     out: W,
     hash: Xxh3,
     last: Vec<u8>,
+    /// Scratch: the word that is being written, encoded.
+    entry: Vec<u8>,
     words: u64,
 }
 
 impl<W: Write> WordWriter<W> {
     /// Begins a file.
     pub fn new(out: W) -> io::Result<WordWriter<W>> {
-        let mut writer = WordWriter { out, hash: Xxh3::new(), last: Vec::new(), words: 0 };
+        let mut writer = WordWriter { out, hash: Xxh3::new(), last: Vec::new(), entry: Vec::new(), words: 0 };
         writer.put(MAGIC)?;
         Ok(writer)
     }
@@ -39,10 +42,13 @@ impl<W: Write> WordWriter<W> {
             return Err(io::Error::other(format!("words out of order at {word:?}")));
         }
         let shared = self.last.iter().zip(bytes).take_while(|(a, b)| a == b).count();
-        self.put_varint(shared as u64)?;
-        self.put_varint((bytes.len() - shared) as u64)?;
-        self.put(&bytes[shared..])?;
-        self.put_varint(count)?;
+        self.entry.clear();
+        push_varint(&mut self.entry, shared as u64);
+        push_varint(&mut self.entry, (bytes.len() - shared) as u64);
+        self.entry.extend_from_slice(&bytes[shared..]);
+        push_varint(&mut self.entry, count);
+        self.hash.update(&self.entry);
+        self.out.write_all(&self.entry)?;
         self.last.truncate(shared);
         self.last.extend_from_slice(&bytes[shared..]);
         self.words += 1;
@@ -62,18 +68,6 @@ impl<W: Write> WordWriter<W> {
         self.hash.update(bytes);
         self.out.write_all(bytes)
     }
-
-    fn put_varint(&mut self, mut value: u64) -> io::Result<()> {
-        let mut bytes = [0; 10];
-        let mut len = 0;
-        while value >= 0x80 {
-            bytes[len] = value as u8 | 0x80;
-            value >>= 7;
-            len += 1;
-        }
-        bytes[len] = value as u8;
-        self.put(&bytes[..=len])
-    }
 }
 
 /// Reads words in order of their bytes.
@@ -88,7 +82,7 @@ pub struct WordReader<R: Read> {
 impl WordReader<BufReader<Box<dyn Read + Send>>> {
     /// Opens a file.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let opened = quanci_store::Source::open(path).and_then(|source| source.stream(0));
+        let opened = quanci_store::FileHandle::open(path).and_then(|source| source.stream(0));
         let file = opened.map_err(Error::io("open", path))?;
         WordReader::new(BufReader::with_capacity(1 << 16, file), path)
     }

@@ -1,7 +1,7 @@
 //! CPython's `random.Random`: MT19937 (Matsumoto & Nishimura 1998), seeded and drawn as `Lib/random.py` and
 //! `Modules/_randommodule.c` do.
 
-use quanci_shards::draws::Draws;
+use quanci_shards::rng::RandomSource;
 
 const N: usize = 624;
 const M: usize = 397;
@@ -73,7 +73,7 @@ impl CPythonRandom {
     }
 }
 
-impl Draws for CPythonRandom {
+impl RandomSource for CPythonRandom {
     /// `random()`: 53 bits of two draws.
     fn uniform(&mut self) -> f64 {
         let (a, b) = (f64::from(self.next_u32() >> 5), f64::from(self.next_u32() >> 6));

@@ -3,36 +3,37 @@
 use parquet::basic::Encoding;
 use parquet::errors::Result;
 
-use super::pages::{PAGE_ELEMENTS, Packer, push_varint};
+use super::pages::{PAGE_ELEMENTS, PageCompressor};
+use crate::varint::push_varint;
 
 /// The values of a page, one after the other.
-pub(super) trait Values: Default {
+pub(super) trait PageValues: Default {
     /// One of them.
     type Item: 'static;
 
-    /// What [`Values::write`] does to them.
+    /// What [`PageValues::write`] does to them.
     const ENCODING: Encoding;
 
     /// Adds the values of a list.
     fn extend(&mut self, values: &[Self::Item]);
 
-    /// Gives all to the packer, encoded.
-    fn write(&self, packer: &mut Packer) -> Result<()>;
+    /// Gives all to the compressor, encoded.
+    fn write(&self, compressor: &mut PageCompressor) -> Result<()>;
 
     /// Removes all and keeps their room.
     fn clear(&mut self);
 }
 
 /// The first bytes of all values, then the second ones, … (BYTE_STREAM_SPLIT): the zeros of small numbers lie together.
-pub(super) struct SplitBytes(Vec<u32>);
+pub(super) struct ByteStreamSplit(Vec<u32>);
 
-impl Default for SplitBytes {
+impl Default for ByteStreamSplit {
     fn default() -> Self {
-        SplitBytes(Vec::with_capacity(PAGE_ELEMENTS))
+        ByteStreamSplit(Vec::with_capacity(PAGE_ELEMENTS))
     }
 }
 
-impl Values for SplitBytes {
+impl PageValues for ByteStreamSplit {
     type Item = u32;
 
     const ENCODING: Encoding = Encoding::BYTE_STREAM_SPLIT;
@@ -41,9 +42,9 @@ impl Values for SplitBytes {
         self.0.extend_from_slice(values);
     }
 
-    fn write(&self, packer: &mut Packer) -> Result<()> {
+    fn write(&self, compressor: &mut PageCompressor) -> Result<()> {
         let stream =
-            |shift| packer.add(|part| part.extend(self.0.iter().map(|value| (value >> shift) as u8)));
+            |shift| compressor.add(|part| part.extend(self.0.iter().map(|value| (value >> shift) as u8)));
         (0..u32::BITS).step_by(8).try_for_each(stream)
     }
 
@@ -54,14 +55,14 @@ impl Values for SplitBytes {
 
 /// Bits, eight to a byte, the lowest first.
 #[derive(Default)]
-pub(super) struct Bits {
+pub(super) struct PlainBits {
     bytes: Vec<u8>,
     /// Bits that do not fill a byte yet, and how many.
     open: u64,
     open_bits: u32,
 }
 
-impl Values for Bits {
+impl PageValues for PlainBits {
     type Item = bool;
 
     const ENCODING: Encoding = Encoding::PLAIN;
@@ -77,8 +78,8 @@ impl Values for Bits {
         self.push_packed(packed, rest.len() as u32);
     }
 
-    fn write(&self, packer: &mut Packer) -> Result<()> {
-        packer.add(|part| {
+    fn write(&self, compressor: &mut PageCompressor) -> Result<()> {
+        compressor.add(|part| {
             part.extend_from_slice(&self.bytes);
             part.extend((self.open_bits > 0).then_some(self.open as u8));
         })
@@ -90,7 +91,7 @@ impl Values for Bits {
     }
 }
 
-impl Bits {
+impl PlainBits {
     /// Adds the lowest `count` bits, eight at most.
     fn push_packed(&mut self, packed: u64, count: u32) {
         self.open |= packed << self.open_bits;
@@ -109,9 +110,9 @@ const MINIBLOCK: usize = 32;
 
 /// Differences of each value to the one before (DELTA_BINARY_PACKED).
 #[derive(Default)]
-pub(super) struct Deltas(Vec<u32>);
+pub(super) struct DeltaBinaryPacked(Vec<u32>);
 
-impl Values for Deltas {
+impl PageValues for DeltaBinaryPacked {
     type Item = u32;
 
     const ENCODING: Encoding = Encoding::DELTA_BINARY_PACKED;
@@ -120,8 +121,8 @@ impl Values for Deltas {
         self.0.extend_from_slice(values);
     }
 
-    fn write(&self, packer: &mut Packer) -> Result<()> {
-        packer.add(|part| push_deltas(part, &self.0))
+    fn write(&self, compressor: &mut PageCompressor) -> Result<()> {
+        compressor.add(|part| push_deltas(part, &self.0))
     }
 
     fn clear(&mut self) {

@@ -7,7 +7,7 @@ use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Typ
 use parquet::errors::{ParquetError, Result};
 use parquet::file::writer::SerializedRowGroupWriter;
 
-use super::RowRef;
+use super::row::RowRef;
 
 /// The flat columns of the row group that is being gathered.
 pub(super) struct FlatColumns {
@@ -31,7 +31,7 @@ impl FlatColumns {
     }
 
     pub(super) fn push(&mut self, row: &RowRef<'_>) {
-        self.segment_b.push(row.pieces.segment_b.map(|position| position as i32));
+        self.segment_b.push(row.view.segment_b.map(|position| position as i32));
         self.next_sentence_label.push(row.next_sentence_label.map(i32::from));
         // Parquet's unsigned integers are signed ones with another name.
         self.document.push(row.document as i64);

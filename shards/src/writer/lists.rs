@@ -6,25 +6,25 @@ use parquet::errors::Result;
 use parquet::file::writer::SerializedRowGroupWriter;
 use parquet::schema::types::ColumnDescPtr;
 
-use super::encodings::Values;
-use super::pages::{Levels, Pages};
+use super::encodings::PageValues;
+use super::pages::{ColumnPages, Levels};
 
 /// A column of lists of the row group that is being written.
 pub(super) struct ListColumn<V> {
     /// Of the page that has begun.
     values: V,
     levels: Levels,
-    pages: Pages,
+    pages: ColumnPages,
     /// How far an element is defined; an empty list is a step less, and null, where that is allowed, not at all.
     defined: u8,
 }
 
-impl<V: Values> ListColumn<V> {
+impl<V: PageValues> ListColumn<V> {
     /// No rows yet, of a column that is described so.
     pub(super) fn new(column: ColumnDescPtr) -> ListColumn<V> {
         let (values, levels) = (V::default(), Levels::default());
         let defined = column.max_def_level() as u8;
-        ListColumn { values, levels, pages: Pages::new(column, V::ENCODING), defined }
+        ListColumn { values, levels, pages: ColumnPages::new(column, V::ENCODING), defined }
     }
 
     /// Adds the list of a row, or null.
@@ -45,7 +45,7 @@ impl<V: Values> ListColumn<V> {
 
     fn end_page(&mut self) -> Result<()> {
         let ListColumn { values, levels, pages, .. } = self;
-        pages.add(levels, |packer| values.write(packer))?;
+        pages.add(levels, |compressor| values.write(compressor))?;
         levels.clear();
         values.clear();
         Ok(())

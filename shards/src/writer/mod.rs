@@ -4,6 +4,7 @@ mod encodings;
 mod flat;
 mod lists;
 mod pages;
+mod row;
 #[cfg(test)]
 mod tests;
 
@@ -16,32 +17,17 @@ use parquet::errors::Result as ParquetResult;
 use parquet::file::writer::SerializedFileWriter;
 use sha2::{Digest, Sha256};
 
-use self::encodings::{Bits, Deltas, SplitBytes};
+use self::encodings::{ByteStreamSplit, DeltaBinaryPacked, PlainBits};
 use self::flat::FlatColumns;
 use self::lists::ListColumn;
+pub use self::row::RowRef;
 use crate::error::Error;
 use crate::manifest::hexadecimal;
-use crate::mask::{Masks, Pieces};
 use crate::schema::{FileKeys, ROW_GROUP_ROWS, column_index, schema, writer_properties};
-
-/// A row to be written.
-#[derive(Debug, Clone, Copy)]
-pub struct RowRef<'a> {
-    /// Ids, word starts and B's position.
-    pub pieces: Pieces<'a>,
-    /// 0 = B follows A, 1 = random (swapped, for sentence order); none without B.
-    pub next_sentence_label: Option<u8>,
-    /// Static masks.
-    pub masks: Option<&'a Masks>,
-    /// The first 64 bits of the content hash of A's document.
-    pub document: u64,
-    /// Index into the writer's sources.
-    pub source: u32,
-}
 
 /// What a finished file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
+pub struct WrittenShard {
     /// Rows.
     pub rows: u64,
     /// Pieces, specials included.
@@ -55,11 +41,11 @@ pub struct Written {
 /// Writes one shard to `W`. Holds at most one row group, its lists compressed already but for the last page.
 pub struct ShardWriter<W: Write + Send> {
     path: PathBuf,
-    file: SerializedFileWriter<Hashed<W>>,
-    input_ids: ListColumn<SplitBytes>,
-    word_starts: ListColumn<Bits>,
-    masked_lm_positions: ListColumn<Deltas>,
-    masked_lm_inputs: ListColumn<SplitBytes>,
+    file: SerializedFileWriter<HashingWriter<W>>,
+    input_ids: ListColumn<ByteStreamSplit>,
+    word_starts: ListColumn<PlainBits>,
+    masked_lm_positions: ListColumn<DeltaBinaryPacked>,
+    masked_lm_inputs: ListColumn<ByteStreamSplit>,
     flat: FlatColumns,
     /// Of the row group that has begun.
     group_rows: usize,
@@ -70,7 +56,7 @@ pub struct ShardWriter<W: Write + Send> {
 impl<W: Write + Send> ShardWriter<W> {
     /// Begins a shard. `path` serves messages only; `sources` are the names that rows refer to by index.
     pub fn new(output: W, path: &Path, keys: &FileKeys, sources: &[String]) -> Result<Self, Error> {
-        let hashed = Hashed { output, sha256: Sha256::new(), bytes: 0 };
+        let hashed = HashingWriter { output, sha256: Sha256::new(), bytes: 0 };
         let file = begin(hashed, keys).map_err(Error::parquet("create", path))?;
         let column = |name: &str| file.schema_descr().column(column_index(name));
         Ok(ShardWriter {
@@ -95,14 +81,14 @@ impl<W: Write + Send> ShardWriter<W> {
         self.push_lists(row).map_err(Error::parquet("write", &self.path))?;
         self.flat.push(row);
         self.rows += 1;
-        self.tokens += row.pieces.ids.len() as u64;
+        self.tokens += row.view.ids.len() as u64;
         self.group_rows += 1;
         if self.group_rows == ROW_GROUP_ROWS { self.end_row_group() } else { Ok(()) }
     }
 
     fn push_lists(&mut self, row: &RowRef<'_>) -> ParquetResult<()> {
-        self.input_ids.push(Some(row.pieces.ids))?;
-        self.word_starts.push(Some(row.pieces.word_starts))?;
+        self.input_ids.push(Some(row.view.ids))?;
+        self.word_starts.push(Some(row.view.word_starts))?;
         self.masked_lm_positions.push(row.masks.map(|masks| &masks.positions[..]))?;
         self.masked_lm_inputs.push(row.masks.map(|masks| &masks.inputs[..]))
     }
@@ -127,14 +113,14 @@ impl<W: Write + Send> ShardWriter<W> {
     }
 
     /// Writes what is left and closes the file.
-    pub fn finish(mut self) -> Result<(W, Written), Error> {
+    pub fn finish(mut self) -> Result<(W, WrittenShard), Error> {
         if self.group_rows > 0 {
             self.end_row_group()?;
         }
         let mut hashed = self.file.into_inner().map_err(Error::parquet("write", &self.path))?;
         hashed.output.flush().map_err(Error::io("write", &self.path))?;
         let sha256 = hexadecimal(&hashed.sha256.finalize());
-        let written = Written { rows: self.rows, tokens: self.tokens, bytes: hashed.bytes, sha256 };
+        let written = WrittenShard { rows: self.rows, tokens: self.tokens, bytes: hashed.bytes, sha256 };
         Ok((hashed.output, written))
     }
 }
@@ -148,13 +134,13 @@ fn begin<W: Write + Send>(output: W, keys: &FileKeys) -> ParquetResult<Serialize
 }
 
 /// Passes bytes on and hashes them on their way.
-struct Hashed<W> {
+struct HashingWriter<W> {
     output: W,
     sha256: Sha256,
     bytes: u64,
 }
 
-impl<W: Write> Write for Hashed<W> {
+impl<W: Write> Write for HashingWriter<W> {
     fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
         let written = self.output.write(buffer)?;
         self.sha256.update(&buffer[..written]);

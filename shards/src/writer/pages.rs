@@ -21,6 +21,7 @@ use zstd::zstd_safe::{
 };
 
 use crate::schema::{ZSTD_LEVEL, compression};
+use crate::varint::push_varint;
 
 /// Elements of a page, but for a row that has more by itself: 512 KiB of ids.
 pub(super) const PAGE_ELEMENTS: usize = 1 << 17;
@@ -30,8 +31,8 @@ const WINDOW_LOG: u32 = 17;
 /// Levels of a page's lists.
 #[derive(Default)]
 pub(super) struct Levels {
-    repetitions: Runs,
-    definitions: Runs,
+    repetitions: RleRuns,
+    definitions: RleRuns,
     rows: u64,
     /// Elements, and lists that have none.
     count: usize,
@@ -70,14 +71,14 @@ impl Levels {
 
 /// Levels as runs of the same: Parquet's hybrid of runs and packed bits, without the latter.
 #[derive(Default)]
-struct Runs {
+struct RleRuns {
     bytes: Vec<u8>,
     /// Of the run that may go on.
     level: u8,
     count: usize,
 }
 
-impl Runs {
+impl RleRuns {
     fn push(&mut self, count: usize, level: u8) {
         if level != self.level {
             self.end_run();
@@ -101,18 +102,9 @@ impl Runs {
     }
 }
 
-/// Seven bits a byte, the lowest first (ULEB128).
-pub(super) fn push_varint(bytes: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        bytes.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    bytes.push(value as u8);
-}
-
 /// Compresses a page part by part. Each part ends its blocks: what is alike is coded alike, which is worth some percent of
 /// the file, and no more of a page than one part lies in memory uncompressed.
-pub(super) struct Packer {
+pub(super) struct PageCompressor {
     zstd: CCtx<'static>,
     part: Vec<u8>,
     packed: Vec<u8>,
@@ -121,16 +113,16 @@ pub(super) struct Packer {
 
 thread_local! {
     /// One for all the shards that a thread writes.
-    static PACKER: RefCell<Packer> = RefCell::new(Packer::new());
+    static COMPRESSOR: RefCell<PageCompressor> = RefCell::new(PageCompressor::new());
 }
 
-impl Packer {
-    fn new() -> Packer {
+impl PageCompressor {
+    fn new() -> PageCompressor {
         let mut zstd = CCtx::create();
         for parameter in [CParameter::CompressionLevel(ZSTD_LEVEL), CParameter::WindowLog(WINDOW_LOG)] {
             zstd.set_parameter(parameter).expect("zstd has these parameters");
         }
-        Packer { zstd, part: Vec::new(), packed: Vec::new(), uncompressed: 0 }
+        PageCompressor { zstd, part: Vec::new(), packed: Vec::new(), uncompressed: 0 }
     }
 
     fn begin_page(&mut self) -> Result<()> {
@@ -172,7 +164,7 @@ fn of_zstd(code: ErrorCode) -> ParquetError {
 }
 
 /// The pages of one column of one row group, as they will lie in the file.
-pub(super) struct Pages {
+pub(super) struct ColumnPages {
     column: ColumnDescPtr,
     encoding: Encoding,
     bytes: TrackedWrite<Vec<u8>>,
@@ -182,40 +174,40 @@ pub(super) struct Pages {
     count: i32,
 }
 
-impl Pages {
-    pub(super) fn new(column: ColumnDescPtr, encoding: Encoding) -> Pages {
+impl ColumnPages {
+    pub(super) fn new(column: ColumnDescPtr, encoding: Encoding) -> ColumnPages {
         let bytes = TrackedWrite::new(Vec::new());
-        Pages { column, encoding, bytes, rows: 0, levels: 0, uncompressed: 0, count: 0 }
+        ColumnPages { column, encoding, bytes, rows: 0, levels: 0, uncompressed: 0, count: 0 }
     }
 
-    /// Adds a page of lists with these levels, whose values `write` gives to the packer.
+    /// Adds a page of lists with these levels, whose values `write` gives to the compressor.
     pub(super) fn add(
         &mut self,
         levels: &mut Levels,
-        write: impl FnOnce(&mut Packer) -> Result<()>,
+        write: impl FnOnce(&mut PageCompressor) -> Result<()>,
     ) -> Result<()> {
-        PACKER.with_borrow_mut(|packer| self.add_packed(packer, levels, write))
+        COMPRESSOR.with_borrow_mut(|compressor| self.add_packed(compressor, levels, write))
     }
 
     fn add_packed(
         &mut self,
-        packer: &mut Packer,
+        compressor: &mut PageCompressor,
         levels: &mut Levels,
-        write: impl FnOnce(&mut Packer) -> Result<()>,
+        write: impl FnOnce(&mut PageCompressor) -> Result<()>,
     ) -> Result<()> {
-        packer.begin_page()?;
-        packer.add(|part| levels.write(part))?;
-        write(packer)?;
-        packer.end_page()?;
+        compressor.begin_page()?;
+        compressor.add(|part| levels.write(part))?;
+        write(compressor)?;
+        compressor.end_page()?;
         let page = Page::DataPage {
-            buf: Bytes::copy_from_slice(&packer.packed),
+            buf: Bytes::copy_from_slice(&compressor.packed),
             num_values: levels.count as u32,
             encoding: self.encoding,
             def_level_encoding: Encoding::RLE,
             rep_level_encoding: Encoding::RLE,
             statistics: None,
         };
-        let page = CompressedPage::new(page, packer.uncompressed);
+        let page = CompressedPage::new(page, compressor.uncompressed);
         let written = SerializedPageWriter::new(&mut self.bytes).write_page(page)?;
         self.rows += levels.rows;
         self.levels += levels.count;
@@ -229,8 +221,8 @@ impl Pages {
         &mut self,
         group: &mut SerializedRowGroupWriter<'_, W>,
     ) -> Result<()> {
-        let empty = Pages::new(self.column.clone(), self.encoding);
-        let Pages { column, encoding, bytes, rows, levels, uncompressed, count } =
+        let empty = ColumnPages::new(self.column.clone(), self.encoding);
+        let ColumnPages { column, encoding, bytes, rows, levels, uncompressed, count } =
             std::mem::replace(self, empty);
         let bytes = Bytes::from(bytes.into_inner()?);
         let metadata = ColumnChunkMetaData::builder(column)

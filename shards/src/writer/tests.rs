@@ -1,14 +1,16 @@
 //! What the writer writes is what Arrow's reader reads.
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{Int8Type, Int32Type, UInt64Type};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int8Type, Int32Type, UInt64Type};
+use arrow_array::{Array, RecordBatch};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use proptest::prelude::*;
 
 use super::*;
-use crate::draws::{Draws, Rng};
+use crate::mask::{Masks, RowView};
+use crate::rng::{RandomSource, Rng};
 
 /// A row with all that may or may not be there.
 #[derive(Debug, Clone)]
@@ -47,10 +49,10 @@ fn write(rows: &[TestRow]) -> Vec<u8> {
     let sources = ["news".to_owned(), "poems".to_owned()];
     let mut writer = ShardWriter::new(Vec::new(), Path::new("test"), &keys, &sources).unwrap();
     for row in rows {
-        let pieces = Pieces { ids: &row.ids, word_starts: &row.word_starts, segment_b: row.segment_b };
+        let view = RowView { ids: &row.ids, word_starts: &row.word_starts, segment_b: row.segment_b };
         let (next_sentence_label, masks) = (row.label, row.masks.as_ref());
         let (document, source) = (row.document, row.source);
-        writer.push(&RowRef { pieces, next_sentence_label, masks, document, source }).unwrap();
+        writer.push(&RowRef { view, next_sentence_label, masks, document, source }).unwrap();
     }
     let (bytes, written) = writer.finish().unwrap();
     assert_eq!((written.rows, written.bytes), (rows.len() as u64, bytes.len() as u64));

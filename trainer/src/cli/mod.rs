@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use quanci_reference::Topic;
+use quanci_cli::reference::{self, Topic};
 
 use crate::error::Error;
 use output::Output;
@@ -222,7 +222,7 @@ fn run(cli: Cli, output: &Output) -> Result<u8, Error> {
             output.result(format_args!("curves: {}", path.display()));
         }
         Command::Bench(args) => measure::bench(&args, common, output)?,
-        Command::Reference { topic } => output.result(reference(topic).trim_end()),
+        Command::Reference { topic } => output.result(reference_of(topic).trim_end()),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "quanci-train", &mut std::io::stdout());
         }
@@ -230,9 +230,9 @@ fn run(cli: Cli, output: &Output) -> Result<u8, Error> {
     Ok(0)
 }
 
-fn reference(topic: Topic) -> String {
+fn reference_of(topic: Topic) -> String {
     match topic {
-        Topic::Commands => quanci_reference::commands(Cli::command()),
-        Topic::Settings => quanci_reference::settings("quanci-train", &[("pretrain", crate::config::keys())]),
+        Topic::Commands => reference::commands(Cli::command()),
+        Topic::Settings => reference::settings("quanci-train", &[("pretrain", crate::config::keys())]),
     }
 }

@@ -6,7 +6,7 @@ mod phase;
 
 use std::path::{Path, PathBuf};
 
-use quanci_settings::{Key, Section, Source};
+use quanci_settings::{Key, Section, SettingsFile};
 use serde::{Deserialize, Serialize};
 
 pub use masking::MaskOverride;
@@ -22,7 +22,7 @@ const MANY: u64 = 1_000_000_000_000;
 pub struct PretrainSettings {
     /// Where it was read from.
     #[serde(skip)]
-    pub source: Source,
+    pub source: SettingsFile,
     /// What every random draw comes from.
     pub seed: u64,
     /// The model's shape: a `config.json` as Hugging Face writes it.
@@ -190,7 +190,7 @@ pub fn keys() -> Vec<Key> {
     quanci_settings::keys("[[phase]]\ndata = [{}]", from_section)
 }
 
-fn from_section(source: &Source, root: &Section<'_>) -> PretrainSettings {
+fn from_section(source: &SettingsFile, root: &Section<'_>) -> PretrainSettings {
     let init = "weights to begin with: a Hugging Face folder, `model.safetensors` or `pytorch_model.bin`";
     PretrainSettings {
         source: source.clone(),
@@ -252,7 +252,7 @@ fn precision(section: Section<'_>) -> PrecisionSettings {
     settings
 }
 
-fn cache(source: &Source, section: Section<'_>) -> CacheSettings {
+fn cache(source: &SettingsFile, section: Section<'_>) -> CacheSettings {
     let folder = "local copies of data sets in object stores; by default in the user's cache folder";
     let gb = "gigabytes that the copies may take; the oldest are removed first";
     let settings = CacheSettings {

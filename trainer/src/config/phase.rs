@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use quanci_settings::{Section, Source};
+use quanci_settings::{Section, SettingsFile};
 use serde::{Deserialize, Serialize};
 
 use super::MANY;
@@ -77,7 +77,7 @@ pub enum OptimizerState {
     Reset,
 }
 
-pub(super) fn phases(source: &Source, root: &Section<'_>) -> Vec<PhaseSettings> {
+pub(super) fn phases(source: &SettingsFile, root: &Section<'_>) -> Vec<PhaseSettings> {
     let phases: Vec<PhaseSettings> =
         root.sections("phase").into_iter().map(|section| phase(source, section)).collect();
     if phases.is_empty() {
@@ -86,7 +86,7 @@ pub(super) fn phases(source: &Source, root: &Section<'_>) -> Vec<PhaseSettings> 
     phases
 }
 
-fn phase(source: &Source, section: Section<'_>) -> PhaseSettings {
+fn phase(source: &SettingsFile, section: Section<'_>) -> PhaseSettings {
     let schedules = [
         ("linear", Schedule::Linear),
         ("linear_google", Schedule::LinearGoogle),
@@ -132,7 +132,7 @@ fn phase(source: &Source, section: Section<'_>) -> PhaseSettings {
     settings
 }
 
-fn data_source(source: &Source, section: Section<'_>) -> DataSource {
+fn data_source(source: &SettingsFile, section: Section<'_>) -> DataSource {
     let path = source.join(section.required_string("path", "the folder of a data set"));
     let help = "share of the rows, relative to the other data sets of the phase";
     let weight = section.number("weight", help, 1.0, 1e-6..=1e6);

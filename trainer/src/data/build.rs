@@ -1,6 +1,6 @@
 //! Micro-batches from rows: ids, masks, labels, padding.
 
-use quanci_shards::mask::{MaskSettings, Masker, Masks, Pieces, dynamic_draws, replacements};
+use quanci_shards::mask::{MaskSettings, Masker, Masks, RowView, dynamic_mask_rng, replacements};
 
 use super::MicroBatch;
 use super::groups::{Group, RowAt};
@@ -64,7 +64,7 @@ impl Builder {
         let mut batch = MicroBatch { index: planned.index, rows, width, ..MicroBatch::default() };
         batch.input_ids.reserve_exact(rows * width);
         for row in &planned.rows {
-            std::hint::black_box(row.group.rows.touch(row.row as usize));
+            std::hint::black_box(row.group.rows.prefetch(row.row as usize));
         }
         for row in &planned.rows {
             self.add(row, &mut batch);
@@ -75,7 +75,7 @@ impl Builder {
     fn add(&mut self, at: &RowAt, batch: &mut MicroBatch) {
         let Group { key, rows } = &*at.group;
         let row = at.row as usize;
-        rows.pieces(row, &mut self.ids, &mut self.word_starts);
+        rows.tokens(row, &mut self.ids, &mut self.word_starts);
         let segment_b = rows.segment_b(row);
         self.mask(at, segment_b, key.set as usize);
         let start = batch.input_ids.len();
@@ -103,10 +103,10 @@ impl Builder {
         match from {
             MaskFrom::Stored => rows.masks(row, &mut self.masks),
             MaskFrom::Drawn(masker) => {
-                let pieces = Pieces { ids: &self.ids, word_starts: &self.word_starts, segment_b };
+                let view = RowView { ids: &self.ids, word_starts: &self.word_starts, segment_b };
                 let key = at.key();
-                let mut draws = dynamic_draws(self.seed, at.epoch, *data_key, u64::from(key.file), key.row);
-                masker.draw(pieces, &mut draws, &mut self.masks);
+                let mut rng = dynamic_mask_rng(self.seed, at.epoch, *data_key, u64::from(key.file), key.row);
+                masker.draw(view, &mut rng, &mut self.masks);
             }
         }
     }

@@ -52,7 +52,7 @@ pub(super) struct RowAt {
 impl RowAt {
     /// Its pieces.
     pub(super) fn length(&self) -> usize {
-        self.group.rows.length(self.row as usize)
+        self.group.rows.row_len(self.row as usize)
     }
 
     pub(super) fn key(&self) -> RowKey {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use quanci_shards::draws::{Draws, Rng};
+use quanci_shards::rng::{RandomSource, Rng};
 use quanci_shards::{ROW_GROUP_ROWS, Split};
 
 use super::groups::{Awaited, Group, GroupKey, Groups, RowAt};

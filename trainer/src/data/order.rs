@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use quanci_shards::ROW_GROUP_ROWS;
-use quanci_shards::draws::{Draws, Rng};
+use quanci_shards::rng::{RandomSource, Rng};
 
 use super::sets::FileRows;
 

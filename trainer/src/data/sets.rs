@@ -148,7 +148,7 @@ impl DataSet {
         problems: &mut Vec<Error>,
     ) -> Result<DataSet, Error> {
         let folder = source.path.clone();
-        let manifest = Manifest::read(&folder)?;
+        let manifest = quanci_shard_store::read_manifest(&folder)?;
         let masks = masking
             .apply(manifest.masking, manifest.max_seq_len)
             .map_err(|problem| Error::settings(format!("{problem} ({})", folder.display())))?;

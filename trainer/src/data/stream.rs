@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use quanci_shards::draws::{Draws, Rng};
+use quanci_shards::rng::{RandomSource, Rng};
 
 use super::deal::{Deal, Padding};
 use super::groups::RowAt;

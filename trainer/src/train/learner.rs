@@ -1,6 +1,6 @@
 //! What learns: the model, its optimizer, and one step of both.
 
-use quanci_shards::draws::Rng;
+use quanci_shards::rng::Rng;
 use quanci_torch_ext::{Autocast, Reducer};
 use tch::{Device, Kind, Tensor};
 

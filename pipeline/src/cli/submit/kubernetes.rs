@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use super::paths::Paths;
 use super::{recipe, stem};
-use crate::cli::output::{Output, from_here};
-use crate::cli::{Common, Run};
+use crate::cli::args::{Common, RunArgs};
 use crate::engine::kubernetes::{ManifestFile, Options, SETTINGS_FILE, SETTINGS_FOLDER, files, name};
 use crate::engine::{kubernetes, shell};
 use crate::error::Error;
-use crate::jobs::{prepare, vocab};
+use crate::jobs;
 use crate::plan::{JobKind, Recipe};
 use crate::work;
+use quanci_cli::{Output, from_here};
 
 /// Pods of a Job, unless `--workers` says another number.
 const PODS: u32 = 16;
@@ -20,7 +20,7 @@ const PODS: u32 = 16;
 /// `quanci prepare` and `quanci vocab` with `--engine kubernetes`.
 pub(in crate::cli) fn kubernetes(
     kind: JobKind,
-    run: &Run,
+    run: &RunArgs,
     common: &Common,
     output: &Output,
 ) -> Result<(), Error> {
@@ -33,14 +33,14 @@ pub(in crate::cli) fn kubernetes(
     let recipe = Recipe { out: run.out.clone(), ..recipe(kind, run, common)? };
     let paths = Paths::of(&recipe, &Path::new(SETTINGS_FOLDER).join(SETTINGS_FILE))?;
     check(&paths, run.out.as_deref(), &options)?;
-    let files = files(&written_down(kind, run, recipe, &paths, options)?)?;
+    let files = files(&kubernetes_run(kind, run, recipe, &paths, options)?)?;
     if run.engine.dry_run {
         files
             .iter()
             .for_each(|ManifestFile { name, text }| output.result(format_args!("==> {name} <==\n{text}")));
     } else {
         write(&files, &run.engine.manifests)?;
-        tell(run, output);
+        print_next_steps(run, output);
     }
     let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
     output.json(&serde_json::json!({ "ok": true, "folder": run.engine.manifests, "files": names }));
@@ -48,22 +48,22 @@ pub(in crate::cli) fn kubernetes(
 }
 
 /// Where a path of the settings leads in a pod.
-enum Place {
+enum PathKind {
     Url(String),
     Absolute(PathBuf),
     Relative(PathBuf),
 }
 
-impl Place {
-    fn of(path: &Path) -> Place {
+impl PathKind {
+    fn of(path: &Path) -> PathKind {
         let inner = path.strip_prefix(SETTINGS_FOLDER).unwrap_or(path);
         let text = inner.to_string_lossy();
         match text.split_once(":/") {
             Some((scheme, rest)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
-                Place::Url(format!("{scheme}://{}", rest.trim_start_matches('/')))
+                PathKind::Url(format!("{scheme}://{}", rest.trim_start_matches('/')))
             }
-            _ if inner.is_relative() => Place::Relative(inner.to_path_buf()),
-            _ => Place::Absolute(inner.to_path_buf()),
+            _ if inner.is_relative() => PathKind::Relative(inner.to_path_buf()),
+            _ => PathKind::Absolute(inner.to_path_buf()),
         }
     }
 }
@@ -73,10 +73,10 @@ fn check(paths: &Paths, out: Option<&Path>, options: &Options) -> Result<(), Err
     let mut problems = Vec::new();
     for (key, path) in paths.all() {
         let key = if out.is_some() && *key == paths.output.0 { "--out" } else { key };
-        match Place::of(path) {
+        match PathKind::of(path) {
             // A work folder beside a relative output is no second problem.
-            Place::Relative(path) if *key == *paths.work.0 && path.ends_with(".work") => {}
-            Place::Relative(path) => problems.push(format!(
+            PathKind::Relative(path) if *key == *paths.work.0 && path.ends_with(".work") => {}
+            PathKind::Relative(path) => problems.push(format!(
                 "`{key}` is the relative path {}: pods know neither this folder nor that of the settings; write an absolute \
                  path in a volume, or a URL such as s3://BUCKET/…",
                 path.display()
@@ -85,7 +85,7 @@ fn check(paths: &Paths, out: Option<&Path>, options: &Options) -> Result<(), Err
         }
     }
     for (key, path) in [&paths.output, &paths.work] {
-        if let Place::Absolute(path) = Place::of(path)
+        if let PathKind::Absolute(path) = PathKind::of(path)
             && !options.is_in_volume(&path)
         {
             problems.push(format!(
@@ -98,13 +98,13 @@ fn check(paths: &Paths, out: Option<&Path>, options: &Options) -> Result<(), Err
     if problems.is_empty() { Ok(()) } else { Err(Error::Settings(problems)) }
 }
 
-fn written_down(
+fn kubernetes_run(
     kind: JobKind,
-    run: &Run,
+    run: &RunArgs,
     recipe: Recipe,
     paths: &Paths,
     options: Options,
-) -> Result<kubernetes::Run, Error> {
+) -> Result<kubernetes::KubernetesRun, Error> {
     let pods = run.engine.workers.unwrap_or(PODS);
     let contents = format!("{recipe:?}{options:?}{pods}{:?}", run.engine.program);
     let name = name(&stem(&run.config), &contents);
@@ -113,17 +113,21 @@ fn written_down(
     if let Some(out) = &recipe.out {
         plan_arguments.extend(["--out".to_owned(), out.display().to_string()]);
     }
-    let plan = match Place::of(&paths.work.1.join(format!("{name}.plan.json"))) {
-        Place::Url(url) => url,
-        Place::Absolute(path) | Place::Relative(path) => path.display().to_string(),
+    let plan = match PathKind::of(&paths.work.1.join(format!("{name}.plan.json"))) {
+        PathKind::Url(url) => url,
+        PathKind::Absolute(path) | PathKind::Relative(path) => path.display().to_string(),
     };
     let program = run.engine.program.as_ref().map_or("quanci".to_owned(), |path| path.display().to_string());
-    let stages: &[&'static str] = match kind {
-        JobKind::Prepare => &prepare::STAGES,
-        JobKind::Vocab => &vocab::STAGES,
-    };
-    let stages = stages.iter().map(|&stage| (stage, width(stage, pods))).collect();
-    Ok(kubernetes::Run { name, program, settings: recipe.text, plan_arguments, plan, stages, options })
+    let stages = jobs::stages(kind).iter().map(|&stage| (stage, width(stage, pods))).collect();
+    Ok(kubernetes::KubernetesRun {
+        name,
+        program,
+        settings: recipe.text,
+        plan_arguments,
+        plan,
+        stages,
+        options,
+    })
 }
 
 /// Pods of a stage: how many tasks it will have is not known here.
@@ -138,7 +142,7 @@ fn write(files: &[ManifestFile], folder: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-fn tell(run: &Run, output: &Output) {
+fn print_next_steps(run: &RunArgs, output: &Output) {
     let folder = from_here(&run.engine.manifests).to_string();
     let file = |name: &str| shell::quoted(&format!("{folder}/{name}")).into_owned();
     output.result(format_args!("manifests: {folder}"));

@@ -9,13 +9,12 @@ pub(super) use slurm::slurm;
 
 use std::path::Path;
 
-use super::Common;
-use super::Run;
+use super::args::{Common, RunArgs};
 use crate::error::Error;
 use crate::plan::{JobKind, Recipe};
 
 /// The settings file, which must be for the command that was called.
-fn recipe(kind: JobKind, run: &Run, common: &Common) -> Result<Recipe, Error> {
+fn recipe(kind: JobKind, run: &RunArgs, common: &Common) -> Result<Recipe, Error> {
     let recipe = Recipe::read(&run.config, &common.overrides, run.out.as_deref())?;
     if recipe.job() == kind {
         return Ok(recipe);

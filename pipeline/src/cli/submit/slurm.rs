@@ -4,57 +4,61 @@ use std::path::{Path, PathBuf, absolute};
 
 use super::paths::Paths;
 use super::{recipe, stem};
-use crate::cli::jobs::plan;
-use crate::cli::output::Output;
-use crate::cli::{Common, Run};
+use crate::cli::args::{Common, RunArgs};
 use crate::engine::slurm::{
-    Batch, Elements, Jobs, Options, commands, max_array_size, queued, script, submit,
+    Elements, SlurmOptions, StageJob, SubmittedJobs, commands, max_array_size, queued, script, submit,
 };
 use crate::engine::{shell, slurm};
 use crate::error::Error;
-use crate::jobs::Job;
+use crate::jobs::{self, Job};
 use crate::plan::{JobKind, Plan};
 use crate::work;
+use quanci_cli::Output;
 
 /// `quanci prepare` and `quanci vocab` with `--engine slurm`.
-pub(in crate::cli) fn slurm(kind: JobKind, run: &Run, common: &Common, output: &Output) -> Result<(), Error> {
-    let options = Options::parse(&run.engine.slurm)?;
-    let plan = planned(kind, run, common, output)?;
-    let job = Job::open(plan.clone())?;
-    let submission = submission(run, &job, options)?;
+pub(in crate::cli) fn slurm(
+    kind: JobKind,
+    run: &RunArgs,
+    common: &Common,
+    output: &Output,
+) -> Result<(), Error> {
+    let options = SlurmOptions::parse(&run.engine.slurm)?;
+    let plan = plan_on_login_node(kind, run, common, output)?;
+    let job = jobs::open(plan.clone())?;
+    let submission = submission(run, &*job, options)?;
     if !run.engine.dry_run {
-        still_queued(&earlier(&submission)?, &submission)?;
+        refuse_while_queued(&previous_jobs(&submission)?, &submission)?;
         job.begin()?;
     }
     let from_scratch = run.force && run.engine.dry_run;
-    let batches = batches(&job, from_scratch, run.engine.workers.unwrap_or(1000))?;
+    let batches = unfinished_stages(&*job, from_scratch, run.engine.workers.unwrap_or(1000))?;
     if run.engine.dry_run {
         show(&submission, &batches, output);
     } else if batches.is_empty() {
         output.result(format_args!("finished already: {}", finished(&submission)));
         output.json(&serde_json::json!({ "ok": true, "plan": submission.plan, "jobs": [] }));
     } else {
-        let jobs = hand_over(&plan, &submission, &batches)?;
-        tell(&submission, &jobs, run, output);
+        let jobs = submit_stages(&plan, &submission, &batches)?;
+        print_next_steps(&submission, &jobs, run, output);
     }
     Ok(())
 }
 
 /// The plan, made on this machine, which sees the same files as the nodes.
-fn planned(kind: JobKind, run: &Run, common: &Common, output: &Output) -> Result<Plan, Error> {
+fn plan_on_login_node(kind: JobKind, run: &RunArgs, common: &Common, output: &Output) -> Result<Plan, Error> {
     let recipe = recipe(kind, run, common)?;
     if run.engine.dry_run && Paths::of(&recipe, &recipe.path)?.has_stdin() {
         return Err(Error::settings(
-            "--dry-run writes nothing, and standard input must be kept to be planned: name a file",
+            "--dry-run writes nothing, and standard input must be kept to be plan_on_login_node: name a file",
         ));
     }
-    let (mut plan, warnings) = plan(recipe)?;
+    let (mut plan, warnings) = jobs::plan(recipe)?;
     plan.replace = run.force;
     warnings.iter().chain(&plan.warnings).for_each(|warning| output.warning(warning));
     Ok(plan)
 }
 
-fn submission(run: &Run, job: &Job, options: Options) -> Result<slurm::Run, Error> {
+fn submission(run: &RunArgs, job: &dyn Job, options: SlurmOptions) -> Result<slurm::SlurmRun, Error> {
     let program = match &run.engine.program {
         Some(program) => absolute(program).map_err(Error::io("find", program))?,
         None => std::env::current_exe().map_err(Error::io("find", "this program"))?,
@@ -65,7 +69,7 @@ fn submission(run: &Run, job: &Job, options: Options) -> Result<slurm::Run, Erro
         stem(&run.config).replace(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)), "-")
     );
     let (plan, folder) = (folder.join("plan.json"), scripts_folder(&folder)?);
-    Ok(slurm::Run { name, program, plan, folder, options })
+    Ok(slurm::SlurmRun { name, program, plan, folder, options })
 }
 
 /// Scripts and logs lie beside the work; where that is in an object store, in the folder that the run is submitted from.
@@ -78,7 +82,7 @@ fn scripts_folder(folder: &Path) -> Result<PathBuf, Error> {
 }
 
 /// A job for each stage that is not done.
-fn batches(job: &Job, from_scratch: bool, workers: u32) -> Result<Vec<Batch>, Error> {
+fn unfinished_stages(job: &dyn Job, from_scratch: bool, workers: u32) -> Result<Vec<StageJob>, Error> {
     let max_array_size = max_array_size();
     let mut batches = Vec::new();
     if !from_scratch && job.is_finished()? {
@@ -94,14 +98,18 @@ fn batches(job: &Job, from_scratch: bool, workers: u32) -> Result<Vec<Batch>, Er
         };
         if missing.as_ref().is_none_or(|missing: &Vec<u32>| !missing.is_empty()) {
             let elements = Elements::new(missing, width, workers, max_array_size);
-            batches.push(Batch { stage, elements });
+            batches.push(StageJob { stage, elements });
         }
     }
     Ok(batches)
 }
 
 /// Writes plan and scripts, and submits them.
-fn hand_over(plan: &Plan, submission: &slurm::Run, batches: &[Batch]) -> Result<Jobs, Error> {
+fn submit_stages(
+    plan: &Plan,
+    submission: &slurm::SlurmRun,
+    batches: &[StageJob],
+) -> Result<SubmittedJobs, Error> {
     work::commit_json(&submission.plan, plan)?;
     for batch in batches {
         let text = script(submission, batch);
@@ -113,19 +121,19 @@ fn hand_over(plan: &Plan, submission: &slurm::Run, batches: &[Batch]) -> Result<
     Ok(jobs)
 }
 
-fn jobs_path(submission: &slurm::Run) -> PathBuf {
+fn jobs_path(submission: &slurm::SlurmRun) -> PathBuf {
     submission.folder.join("jobs.json")
 }
 
 /// The jobs that the last submission of this run made.
-fn earlier(submission: &slurm::Run) -> Result<Jobs, Error> {
+fn previous_jobs(submission: &slurm::SlurmRun) -> Result<SubmittedJobs, Error> {
     let path = jobs_path(submission);
-    if work::exists(&path)? { work::read_json(&path) } else { Ok(Jobs::default()) }
+    if work::exists(&path)? { work::read_json(&path) } else { Ok(SubmittedJobs::default()) }
 }
 
 /// Twice the same work side by side would do no harm and no good.
-fn still_queued(earlier: &Jobs, submission: &slurm::Run) -> Result<(), Error> {
-    let queued = queued(earlier);
+fn refuse_while_queued(previous: &SubmittedJobs, submission: &slurm::SlurmRun) -> Result<(), Error> {
+    let queued = queued(previous);
     if queued.is_empty() {
         return Ok(());
     }
@@ -136,7 +144,7 @@ fn still_queued(earlier: &Jobs, submission: &slurm::Run) -> Result<(), Error> {
     )))
 }
 
-fn show(submission: &slurm::Run, batches: &[Batch], output: &Output) {
+fn show(submission: &slurm::SlurmRun, batches: &[StageJob], output: &Output) {
     if batches.is_empty() {
         output.result(format_args!("finished already: {}", finished(submission)));
     }
@@ -147,11 +155,11 @@ fn show(submission: &slurm::Run, batches: &[Batch], output: &Output) {
     output.result(commands(submission, batches).trim_end());
 }
 
-fn finished(submission: &slurm::Run) -> String {
+fn finished(submission: &slurm::SlurmRun) -> String {
     format!("all tasks of {} are done, and nothing was submitted", submission.plan.display())
 }
 
-fn tell(submission: &slurm::Run, jobs: &Jobs, run: &Run, output: &Output) {
+fn print_next_steps(submission: &slurm::SlurmRun, jobs: &SubmittedJobs, run: &RunArgs, output: &Output) {
     for (stage, id) in &jobs.0 {
         output.result(format_args!("{stage:>8}: job {id}"));
     }

@@ -1,7 +1,7 @@
 //! The files that a run is written down in.
 
-use super::Run;
 use super::manifests::{config_map, job_name, plan, stage};
+use super::run::KubernetesRun;
 use crate::engine::shell::line;
 use crate::error::Error;
 
@@ -18,7 +18,7 @@ pub struct ManifestFile {
 }
 
 /// All files, in the order in which they are used.
-pub fn files(run: &Run) -> Result<Vec<ManifestFile>, Error> {
+pub fn files(run: &KubernetesRun) -> Result<Vec<ManifestFile>, Error> {
     let mut jobs = vec![("plan", plan(run))];
     jobs.extend(run.stages.iter().map(|&(name, pods)| (name, stage(run, name, pods))));
     let mut files = vec![file("00-settings.yaml".to_owned(), yaml(&config_map(run))?)];
@@ -38,7 +38,7 @@ fn file(name: String, text: String) -> ManifestFile {
 }
 
 /// What is before the Jobs in `apply.sh`.
-fn opening(run: &Run, settings: &str) -> String {
+fn opening(run: &KubernetesRun, settings: &str) -> String {
     let namespace = run.options.namespace.iter().flat_map(|name| ["--namespace", name.as_str()]);
     let kubectl = line(std::iter::once("kubectl").chain(namespace));
     let title = format!("#!/usr/bin/env bash\n# Runs {}, a stage after the other.\n", run.name);

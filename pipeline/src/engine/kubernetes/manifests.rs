@@ -2,12 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::Run;
-
-/// The folder of the settings file in every pod.
-pub const SETTINGS_FOLDER: &str = "/etc/quanci";
-/// Its name, whatever it is called here: keys of a ConfigMap are ASCII.
-pub const SETTINGS_FILE: &str = "settings.toml";
+use super::options::{SETTINGS_FILE, SETTINGS_FOLDER};
+use super::run::KubernetesRun;
 
 /// How often an index is tried again.
 const RETRIES: u32 = 5;
@@ -33,18 +29,18 @@ pub fn name(stem: &str, contents: &str) -> String {
 }
 
 /// The name of a stage's Job.
-pub(super) fn job_name(run: &Run, stage: &str) -> String {
+pub(super) fn job_name(run: &KubernetesRun, stage: &str) -> String {
     format!("{}-{stage}", run.name)
 }
 
 /// The ConfigMap with the settings file.
-pub(super) fn config_map(run: &Run) -> Value {
+pub(super) fn config_map(run: &KubernetesRun) -> Value {
     let data = json!({ SETTINGS_FILE: run.settings });
     json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(run, &run.name), "data": data })
 }
 
 /// The Job that plans.
-pub(super) fn plan(run: &Run) -> Value {
+pub(super) fn plan(run: &KubernetesRun) -> Value {
     let settings = format!("{SETTINGS_FOLDER}/{SETTINGS_FILE}");
     let mut arguments = vec!["plan".to_owned(), settings, "--output".to_owned(), run.plan.clone()];
     arguments.extend_from_slice(&run.plan_arguments);
@@ -52,7 +48,7 @@ pub(super) fn plan(run: &Run) -> Value {
 }
 
 /// The Job of a stage: each of its pods does one of `pods` shares of the tasks.
-pub(super) fn stage(run: &Run, stage: &str, pods: u32) -> Value {
+pub(super) fn stage(run: &KubernetesRun, stage: &str, pods: u32) -> Value {
     let (plan, of) = (literal(&run.plan), pods.to_string());
     // The index is a variable of the container, which kubelet writes in.
     let index = "$(JOB_COMPLETION_INDEX)";
@@ -65,7 +61,7 @@ fn literal(argument: &str) -> String {
     argument.replace('$', "$$")
 }
 
-fn metadata(run: &Run, name: &str) -> Value {
+fn metadata(run: &KubernetesRun, name: &str) -> Value {
     let labels = json!({ "app.kubernetes.io/name": "quanci", "app.kubernetes.io/instance": run.name });
     let mut metadata = json!({ "name": name, "labels": labels });
     if let Some(namespace) = &run.options.namespace {
@@ -74,7 +70,7 @@ fn metadata(run: &Run, name: &str) -> Value {
     metadata
 }
 
-fn job(run: &Run, stage: &str, pods: u32, arguments: Vec<String>) -> Value {
+fn job(run: &KubernetesRun, stage: &str, pods: u32, arguments: Vec<String>) -> Value {
     let name = job_name(run, stage);
     let metadata = metadata(run, &name);
     let labels = &metadata["labels"];
@@ -106,7 +102,7 @@ fn failure_rules() -> Value {
     ])
 }
 
-fn pod(run: &Run, arguments: Vec<String>) -> Value {
+fn pod(run: &KubernetesRun, arguments: Vec<String>) -> Value {
     let options = &run.options;
     let user = options.user;
     let mut pod = json!({
@@ -128,7 +124,7 @@ fn pod(run: &Run, arguments: Vec<String>) -> Value {
     pod
 }
 
-fn container(run: &Run, mut arguments: Vec<String>) -> Value {
+fn container(run: &KubernetesRun, mut arguments: Vec<String>) -> Value {
     let options = &run.options;
     arguments.extend(["--threads".to_owned(), options.threads().to_string()]);
     let mounts = options.volumes.iter().enumerate();
@@ -154,7 +150,7 @@ fn container(run: &Run, mut arguments: Vec<String>) -> Value {
     container
 }
 
-fn volumes(run: &Run) -> Vec<Value> {
+fn volumes(run: &KubernetesRun) -> Vec<Value> {
     let claims = run.options.volumes.iter().enumerate();
     let mut volumes: Vec<Value> = claims
         .map(|(at, (claim, _))| json!({ "name": volume_name(at), "persistentVolumeClaim": { "claimName": claim } }))

@@ -2,9 +2,13 @@
 
 use std::path::{Component, Path};
 
-use super::manifests::SETTINGS_FOLDER;
 use crate::engine::options::pairs;
 use crate::error::Error;
+
+/// The folder of the settings file in every pod.
+pub const SETTINGS_FOLDER: &str = "/etc/quanci";
+/// Its name, whatever it is called here: keys of a ConfigMap are ASCII.
+pub const SETTINGS_FILE: &str = "settings.toml";
 
 /// What the user wants of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,22 +12,22 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use serde::{Deserialize, Serialize};
 
-use super::probe::Answer;
+use super::probe::NodeReport;
 use crate::error::Error;
 use crate::stop::Stop;
 
 const PROGRAM: &str = include_str!("driver.py");
 
 /// How often a request to stop is looked for.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// For the driver to cancel its tasks and to end.
-const PATIENCE: Duration = Duration::from_secs(10);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Lines kept of what Ray and Python say beside events.
-const KEPT_LINES: usize = 20;
+const MAX_LOG_LINES: usize = 20;
 
 /// What the driver is to know from the beginning.
 #[derive(Debug, Serialize)]
-pub(super) struct Job<'a> {
+pub(super) struct DriverConfig<'a> {
     pub(super) address: &'a str,
     pub(super) program: &'a Path,
     pub(super) plan: &'a Path,
@@ -37,7 +37,7 @@ pub(super) struct Job<'a> {
 
 /// Tasks of a stage to run.
 #[derive(Debug, Serialize)]
-pub(super) struct Order<'a> {
+pub(super) struct StageOrder<'a> {
     pub(super) stage: &'a str,
     pub(super) tasks: &'a [u32],
 }
@@ -45,9 +45,9 @@ pub(super) struct Order<'a> {
 /// What the driver tells.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub(super) enum Event {
+pub(super) enum DriverEvent {
     /// It has joined the cluster, and each node has answered.
-    Probed { nodes: Vec<Answer> },
+    Probed { nodes: Vec<NodeReport> },
     /// A task is done.
     Done,
     /// A task was lost, or may succeed at another time: it is tried again.
@@ -73,13 +73,13 @@ pub(super) struct Driver {
     child: Child,
     /// The driver takes its end for ours.
     orders: Option<ChildStdin>,
-    events: Receiver<Event>,
+    events: Receiver<DriverEvent>,
     said: Arc<Mutex<VecDeque<String>>>,
 }
 
 impl Driver {
     /// Starts a driver with a Python. In a process group of its own: Ctrl-C is for us, and we end it.
-    pub(super) fn start(python: &Path, job: &Job) -> Result<Driver, Error> {
+    pub(super) fn start(python: &Path, job: &DriverConfig) -> Result<Driver, Error> {
         let job = serde_json::to_string(job).expect("our own types have string keys only");
         let mut command = Command::new(python);
         command.args(["-c", PROGRAM, &job]).process_group(0);
@@ -100,7 +100,7 @@ impl Driver {
     }
 
     /// Gives an order.
-    pub(super) fn order(&mut self, order: &Order) -> Result<(), Error> {
+    pub(super) fn order(&mut self, order: &StageOrder) -> Result<(), Error> {
         let order = serde_json::to_string(order).expect("our own types have string keys only");
         match self.orders.as_mut().map(|orders| writeln!(orders, "{order}")) {
             Some(Ok(())) => Ok(()),
@@ -109,10 +109,10 @@ impl Driver {
     }
 
     /// Waits for the next event; an error if we are asked to stop, or if the driver is gone.
-    pub(super) fn next(&mut self, stop: &Stop) -> Result<Event, Error> {
+    pub(super) fn next(&mut self, stop: &Stop) -> Result<DriverEvent, Error> {
         loop {
             stop.check()?;
-            match self.events.recv_timeout(LOOK) {
+            match self.events.recv_timeout(POLL_INTERVAL) {
                 Ok(event) => return Ok(event),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Err(self.lost()),
@@ -129,15 +129,15 @@ impl Driver {
         ))
     }
 
-    /// Ends it, by force if it does not end within [`PATIENCE`].
+    /// Ends it, by force if it does not end within [`SHUTDOWN_TIMEOUT`].
     fn wait(&mut self) -> Option<std::process::ExitStatus> {
         drop(self.orders.take());
         let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
+        while begun.elapsed() < SHUTDOWN_TIMEOUT {
             if let Ok(Some(status)) = self.child.try_wait() {
                 return Some(status);
             }
-            thread::sleep(LOOK / 4);
+            thread::sleep(POLL_INTERVAL / 4);
         }
         self.child.kill().ok();
         self.child.wait().ok()
@@ -150,7 +150,7 @@ impl Drop for Driver {
     }
 }
 
-fn read_events(stdout: impl Read, events: &Sender<Event>) {
+fn read_events(stdout: impl Read, events: &Sender<DriverEvent>) {
     for line in BufReader::new(stdout).lines().map_while(Result::ok) {
         let Ok(event) = serde_json::from_str(&line) else { return };
         if events.send(event).is_err() {
@@ -163,7 +163,7 @@ fn keep_latest(stderr: impl Read, kept: &Mutex<VecDeque<String>>) {
     for line in BufReader::new(stderr).lines().map_while(Result::ok) {
         let Ok(mut kept) = kept.lock() else { return };
         kept.push_back(line);
-        if kept.len() > KEPT_LINES {
+        if kept.len() > MAX_LOG_LINES {
             kept.pop_front();
         }
     }

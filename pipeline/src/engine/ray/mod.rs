@@ -3,6 +3,7 @@
 //! output are files which all nodes see.
 
 mod driver;
+mod messages;
 mod probe;
 
 use std::cell::RefCell;
@@ -10,7 +11,9 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use driver::{Driver, Event, Failed, Job, Order};
+use driver::{Driver, DriverConfig, DriverEvent, Failed, StageOrder};
+
+use messages::{error_text, remote};
 
 use super::{Context, Engine, Stage};
 use crate::error::Error;
@@ -18,13 +21,13 @@ use crate::plan::Plan;
 use crate::work;
 
 /// For files that other machines wrote to be seen here: network file systems remember for a while what was not there.
-const PATIENCE: Duration = Duration::from_secs(60);
+const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Between two looks.
-const LOOK: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The cluster, as the user names it.
 #[derive(Debug, Clone)]
-pub struct Cluster {
+pub struct RayOptions {
     /// `auto`, `HOST:PORT` or `ray://HOST:PORT`.
     pub address: String,
     /// A Python that has Ray.
@@ -37,7 +40,7 @@ pub struct Cluster {
 
 /// A Ray cluster, for one plan. It is joined when there is a task to run, and left when this is dropped.
 pub struct Ray {
-    cluster: Cluster,
+    cluster: RayOptions,
     plan: Plan,
     folder: PathBuf,
     driver: RefCell<Option<Driver>>,
@@ -45,7 +48,7 @@ pub struct Ray {
 
 impl Ray {
     /// A cluster for the tasks of a plan, whose own work is kept in `folder`.
-    pub fn new(cluster: Cluster, plan: &Plan, folder: &Path) -> Ray {
+    pub fn new(cluster: RayOptions, plan: &Plan, folder: &Path) -> Ray {
         Ray { cluster, plan: plan.clone(), folder: folder.to_path_buf(), driver: RefCell::default() }
     }
 
@@ -53,12 +56,12 @@ impl Ray {
     fn join(&self, context: &Context) -> Result<Driver, Error> {
         let (plan, token) = (self.folder.join("plan.json"), uuid::Uuid::new_v4().simple().to_string());
         work::commit_json(&plan, &self.plan)?;
-        let Cluster { address, python, program, threads } = &self.cluster;
-        let job = Job { address, program, plan: &plan, token: &token, threads: *threads };
+        let RayOptions { address, python, program, threads } = &self.cluster;
+        let job = DriverConfig { address, program, plan: &plan, token: &token, threads: *threads };
         let mut driver = Driver::start(python, &job)?;
         match driver.next(&context.stop)? {
-            Event::Probed { nodes } => probe::check(&nodes, &self.folder)?,
-            Event::Failed(Failed { exit_code, message, .. }) => return Err(remote(message, exit_code)),
+            DriverEvent::Probed { nodes } => probe::check(&nodes, &self.folder)?,
+            DriverEvent::Failed(Failed { exit_code, message, .. }) => return Err(remote(message, exit_code)),
             event => return Err(unexpected(&event)),
         }
         Ok(driver)
@@ -77,30 +80,30 @@ impl Engine for Ray {
         let mut driver = joined.map_or_else(|| self.join(context), Ok)?;
         run_all(&mut driver, stage, &tasks, context)?;
         self.driver.replace(Some(driver));
-        wait_to_see(stage, context)
+        wait_until_visible(stage, context)
     }
 }
 
 fn run_all(driver: &mut Driver, stage: &dyn Stage, tasks: &[u32], context: &Context) -> Result<(), Error> {
-    driver.order(&Order { stage: stage.name(), tasks })?;
+    driver.order(&StageOrder { stage: stage.name(), tasks })?;
     loop {
         match driver.next(&context.stop)? {
-            Event::Done => context.progress.end_task(),
-            Event::Again => context.progress.add_retry(),
-            Event::Ended => return Ok(()),
-            Event::Failed(failed) => return Err(failed_task(stage, &failed)),
-            event @ Event::Probed { .. } => return Err(unexpected(&event)),
+            DriverEvent::Done => context.progress.end_task(),
+            DriverEvent::Again => context.progress.add_retry(),
+            DriverEvent::Ended => return Ok(()),
+            DriverEvent::Failed(failed) => return Err(failed_task(stage, &failed)),
+            event @ DriverEvent::Probed { .. } => return Err(unexpected(&event)),
         }
     }
 }
 
 /// What nodes have committed must be here too before the next stage begins.
-fn wait_to_see(stage: &dyn Stage, context: &Context) -> Result<(), Error> {
+fn wait_until_visible(stage: &dyn Stage, context: &Context) -> Result<(), Error> {
     let begun = Instant::now();
     loop {
         let missing = stage.missing()?;
         let Some(first) = missing.first() else { return Ok(()) };
-        if begun.elapsed() > PATIENCE {
+        if begun.elapsed() > VISIBILITY_TIMEOUT {
             let message = format!(
                 "task {first} of {} is done on the cluster, but its output is not to be seen here; put `output.work` \
                  and the output on storage that all nodes share, at the same path",
@@ -109,12 +112,12 @@ fn wait_to_see(stage: &dyn Stage, context: &Context) -> Result<(), Error> {
             return Err(remote(message, 3));
         }
         context.stop.check()?;
-        sleep(LOOK);
+        sleep(POLL_INTERVAL);
     }
 }
 
 fn failed_task(stage: &dyn Stage, failed: &Failed) -> Error {
-    let mut message = own_words(&failed.message, failed.exit_code);
+    let mut message = error_text(&failed.message, failed.exit_code);
     if let Some(task) = failed.task {
         let host = failed.host.as_ref().map(|host| format!(", on {host}")).unwrap_or_default();
         let attempts = failed.attempts.filter(|&attempts| attempts > 1);
@@ -124,25 +127,6 @@ fn failed_task(stage: &dyn Stage, failed: &Failed) -> Error {
     remote(message, failed.exit_code)
 }
 
-/// What a process of ours said last: its error, without what went before.
-fn own_words(said: &str, exit_code: i32) -> String {
-    let error = said.rsplit_once("error: ").map_or(said, |(_, error)| error).trim_end();
-    match (error.is_empty(), exit_code) {
-        (false, _) => error.to_owned(),
-        (true, ..0) => format!("killed by signal {}: is there memory enough?", -exit_code),
-        (true, _) => format!("ended with exit code {exit_code}, and said nothing"),
-    }
-}
-
-/// An error of another process. One that a signal ended may succeed when it is tried again.
-fn remote(message: String, exit_code: i32) -> Error {
-    let exit_code = match exit_code {
-        130 | 143 | ..0 => 75,
-        code => u8::try_from(code).unwrap_or(3),
-    };
-    Error::Remote { message, exit_code }
-}
-
-fn unexpected(event: &Event) -> Error {
+fn unexpected(event: &DriverEvent) -> Error {
     Error::Retry(format!("the driver of the Ray tasks is out of order: {event:?}"))
 }

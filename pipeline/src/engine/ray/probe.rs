@@ -7,15 +7,16 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
+use super::messages::error_text;
 use crate::error::Error;
 use crate::work;
 
 /// For a file that a node wrote to be seen here.
-const PATIENCE: Duration = Duration::from_secs(5);
+const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How `quanci probe` ended on a node.
 #[derive(Debug, Deserialize)]
-pub(super) struct Answer {
+pub(super) struct NodeReport {
     node: String,
     host: Option<String>,
     exit_code: i32,
@@ -25,12 +26,12 @@ pub(super) struct Answer {
 
 /// What `quanci probe` says where all is well.
 #[derive(Debug, Deserialize)]
-struct Well {
+struct ProbeResult {
     file: String,
 }
 
 /// An error that names every node that cannot do the work, and why. `folder` is the job's.
-pub(super) fn check(nodes: &[Answer], folder: &Path) -> Result<(), Error> {
+pub(super) fn check(nodes: &[NodeReport], folder: &Path) -> Result<(), Error> {
     let (mut problems, mut passing) = (Vec::new(), true);
     for node in nodes {
         if let Some(problem) = problem(node, folder)? {
@@ -47,15 +48,15 @@ pub(super) fn check(nodes: &[Answer], folder: &Path) -> Result<(), Error> {
     Err(Error::Remote { message, exit_code: if passing { 75 } else { 3 } })
 }
 
-fn problem(node: &Answer, folder: &Path) -> Result<Option<String>, Error> {
+fn problem(node: &NodeReport, folder: &Path) -> Result<Option<String>, Error> {
     if node.exit_code != 0 {
-        let said = super::own_words(&node.err, node.exit_code);
+        let said = error_text(&node.err, node.exit_code);
         let other = said.contains("unrecognized subcommand") || said.contains("unexpected argument");
         let hint = if other { "\n  its quanci is of another version: put this one there" } else { "" };
         return Ok(Some(format!("{said}{hint}")));
     }
     let last = node.out.lines().last().unwrap_or_default();
-    let Ok(Well { file }) = serde_json::from_str(last) else {
+    let Ok(ProbeResult { file }) = serde_json::from_str(last) else {
         return Ok(Some(format!("what answered there is not quanci: {last:?}; see --program")));
     };
     Ok((!found(&folder.join(file))?).then(|| {
@@ -71,21 +72,23 @@ fn problem(node: &Answer, folder: &Path) -> Result<Option<String>, Error> {
 fn found(file: &Path) -> Result<bool, Error> {
     let begun = Instant::now();
     while !work::exists(file)? {
-        if begun.elapsed() > PATIENCE {
+        if begun.elapsed() > VISIBILITY_TIMEOUT {
             return Ok(false);
         }
-        sleep(PATIENCE / 50);
+        sleep(VISIBILITY_TIMEOUT / 50);
     }
     work::remove_file(file).map(|()| true)
 }
 
 #[cfg(test)]
 mod tests {
+    use quanci_cli::ProgramError;
+
     use super::*;
 
     fn said(exit_code: i32, out: &str, err: &str) -> String {
         let (node, host) = ("10.0.0.7".to_owned(), Some("seven".to_owned()));
-        let answer = Answer { node, host, exit_code, out: out.to_owned(), err: err.to_owned() };
+        let answer = NodeReport { node, host, exit_code, out: out.to_owned(), err: err.to_owned() };
         let error = check(&[answer], Path::new("work")).unwrap_err();
         format!("{} {error}", error.exit_code())
     }

@@ -27,11 +27,11 @@ const OURS: [(&str, &str); 18] = [
 
 /// What the user wants of sbatch: `--KEY=VALUE`s.
 #[derive(Debug, Clone, Default)]
-pub struct Options(Vec<String>);
+pub struct SlurmOptions(Vec<String>);
 
-impl Options {
+impl SlurmOptions {
     /// Checks `--slurm KEY=VALUE` arguments.
-    pub fn parse(arguments: &[String]) -> Result<Options, Error> {
+    pub fn parse(arguments: &[String]) -> Result<SlurmOptions, Error> {
         let pairs = pairs("slurm", arguments)?;
         let reserved = |key: &str| OURS.iter().find(|(ours, _)| *ours == key);
         let problems: Vec<String> = pairs
@@ -42,7 +42,7 @@ impl Options {
         if !problems.is_empty() {
             return Err(Error::Settings(problems));
         }
-        Ok(Options(pairs.into_iter().map(|(key, value)| format!("--{key}={value}")).collect()))
+        Ok(SlurmOptions(pairs.into_iter().map(|(key, value)| format!("--{key}={value}")).collect()))
     }
 
     /// As sbatch takes them.

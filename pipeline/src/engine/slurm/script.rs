@@ -1,6 +1,6 @@
 //! The batch script of a stage.
 
-use super::{Batch, Elements, Run};
+use super::run::{Elements, SlurmRun, StageJob};
 use crate::engine::shell::{line, quoted};
 
 /// How often Slurm starts an element again before its failure is final.
@@ -8,7 +8,7 @@ const RESTARTS: u32 = 5;
 
 /// The batch script of a stage. `srun` gives the task a step of its own: it ends with the job, however that ends; and the
 /// warning before the time limit goes to steps alone, so that this script is there to ask for another turn.
-pub fn script(run: &Run, batch: &Batch) -> String {
+pub fn script(run: &SlurmRun, batch: &StageJob) -> String {
     let index = match &batch.elements {
         Elements::One => "0".to_owned(),
         Elements::Tasks(_) => "\"$SLURM_ARRAY_TASK_ID\"".to_owned(),

@@ -6,15 +6,15 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Batch, Elements, Run};
+use super::run::{Elements, SlurmRun, StageJob};
 use crate::engine::shell::line;
 use crate::error::Error;
 
 /// The jobs of a run: stage and job id, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Jobs(pub Vec<(String, String)>);
+pub struct SubmittedJobs(pub Vec<(String, String)>);
 
-impl Jobs {
+impl SubmittedJobs {
     /// The ids alone.
     pub fn ids(&self) -> Vec<&str> {
         self.0.iter().map(|(_, id)| id.as_str()).collect()
@@ -22,7 +22,7 @@ impl Jobs {
 }
 
 /// What sbatch is given for a stage; `after` is the job it waits for.
-fn arguments(run: &Run, batch: &Batch, after: Option<&str>) -> Vec<String> {
+fn arguments(run: &SlurmRun, batch: &StageJob, after: Option<&str>) -> Vec<String> {
     // Paths of logs are relative, for a `%` in a path would be taken for one of sbatch's own patterns.
     let log = if batch.elements == Elements::One { "%x-%j.log" } else { "%x-%A_%a.log" };
     let mut arguments: Vec<String> = [
@@ -49,12 +49,12 @@ fn arguments(run: &Run, batch: &Batch, after: Option<&str>) -> Vec<String> {
 }
 
 /// Where a stage's script lies.
-pub(super) fn script_path(run: &Run, batch: &Batch) -> PathBuf {
+pub(super) fn script_path(run: &SlurmRun, batch: &StageJob) -> PathBuf {
     run.folder.join(format!("{}.sh", batch.stage))
 }
 
 /// The commands that submit the stages, for people to read and for a shell to run.
-pub fn commands(run: &Run, batches: &[Batch]) -> String {
+pub fn commands(run: &SlurmRun, batches: &[StageJob]) -> String {
     let mut text = String::new();
     let mut before: Option<&str> = None;
     for batch in batches {
@@ -69,13 +69,13 @@ pub fn commands(run: &Run, batches: &[Batch]) -> String {
 }
 
 /// Submits the stages, whose scripts are written. If one is refused, those before it are cancelled: nothing of the run stays.
-pub fn submit(run: &Run, batches: &[Batch]) -> Result<Jobs, Error> {
-    let mut jobs = Jobs::default();
+pub fn submit(run: &SlurmRun, batches: &[StageJob]) -> Result<SubmittedJobs, Error> {
+    let mut jobs = SubmittedJobs::default();
     for batch in batches {
         let after = jobs.0.last().map(|(_, id)| id.as_str());
         match sbatch(&arguments(run, batch, after), batch.stage) {
             Ok(id) => jobs.0.push((batch.stage.to_owned(), id)),
-            Err(error) => return Err(take_back(&jobs, error)),
+            Err(error) => return Err(cancel_submitted(&jobs, error)),
         }
     }
     Ok(jobs)
@@ -99,7 +99,7 @@ fn sbatch(arguments: &[String], stage: &str) -> Result<String, Error> {
 }
 
 /// Cancels what was submitted, and adds to the error how that went.
-fn take_back(jobs: &Jobs, error: Error) -> Error {
+fn cancel_submitted(jobs: &SubmittedJobs, error: Error) -> Error {
     let ids = jobs.ids();
     if ids.is_empty() {
         return error;
@@ -114,7 +114,7 @@ fn take_back(jobs: &Jobs, error: Error) -> Error {
 }
 
 /// Those of the jobs that wait or run. Slurm forgets jobs some minutes after their end, and says so by an error.
-pub fn queued(jobs: &Jobs) -> Vec<String> {
+pub fn queued(jobs: &SubmittedJobs) -> Vec<String> {
     if jobs.0.is_empty() {
         return Vec::new();
     }

@@ -8,18 +8,18 @@ use quanci_shards::manifest::{FileEntry, ShardEntry, VocabularyEntry, sha256};
 use quanci_shards::{FORMAT_VERSION, MANIFEST_FILE, Manifest, Split};
 use quanci_store::is_object;
 
-use super::reduce::{REPORT, Reduce, ReduceReport, WrittenFile, file_name};
+use super::reduce::{REPORT, ReduceInputs, ReduceReport, WrittenFile, file_name};
 use super::{card, map, unfinished};
-use crate::counters::Reason;
+use crate::counters::{Counters, SplitCounters};
+use crate::drops::Reason;
 use crate::engine::{Context, Stage};
 use crate::error::Error;
-use crate::tally::{Counters, SplitCounters};
 use crate::vocab::write::TokenizerFiles;
 use crate::work::{self, Attempt};
 
 /// The commit stage: one task.
 pub(super) struct Commit<'a> {
-    pub(super) reduce: Reduce<'a>,
+    pub(super) reduce: ReduceInputs<'a>,
     pub(super) canonical: &'a serde_json::Value,
     /// Replace a data set that is there.
     pub(super) replace: bool,
@@ -37,7 +37,7 @@ impl Stage for Commit<'_> {
     }
 
     fn is_done(&self, _: u32) -> Result<bool, Error> {
-        let there = Manifest::read(&self.reduce.settings.output.path);
+        let there = quanci_shard_store::read_manifest(&self.reduce.settings.output.path);
         let is_ours = !self.replace || work::exists(&self.committed)?;
         Ok(is_ours && there.is_ok_and(|manifest| manifest.data_id == self.reduce.layout.data_id))
     }
@@ -46,24 +46,24 @@ impl Stage for Commit<'_> {
         let output = &self.reduce.settings.output.path;
         let reports = self.reports()?;
         if is_object(output) {
-            return self.finish_objects(output, &reports);
+            return self.commit_objects(output, &reports);
         }
         let attempt = Attempt::new(output)?;
         attempt.create_folder()?;
-        self.lay_out_shards(&reports, attempt.path())?;
+        self.link_shards(&reports, attempt.path())?;
         let manifest = self.write_files(&reports, attempt.path())?;
         let path = attempt.path().join(MANIFEST_FILE);
         work::commit_file(&path, |file| std::io::Write::write_all(file, manifest.to_json().as_bytes()))?;
-        make_way(output, self.replace)?;
+        remove_old_output(output, self.replace)?;
         attempt.commit()?;
         work::commit_json(&self.committed, &manifest.data_id)?;
-        self.tidy()
+        self.clean_up()
     }
 }
 
 impl Commit<'_> {
     /// Where the output is of objects, its shards are in their places already: the manifest makes them a data set.
-    fn finish_objects(&self, output: &Path, reports: &[ReduceReport]) -> Result<(), Error> {
+    fn commit_objects(&self, output: &Path, reports: &[ReduceReport]) -> Result<(), Error> {
         let listed = quanci_store::list(output).map_err(Error::io("list", output))?;
         for shard in self.shards(reports) {
             let path = output.join(&shard.path);
@@ -94,12 +94,12 @@ impl Commit<'_> {
         quanci_store::put(&path, manifest.to_json().as_bytes()).map_err(Error::io("write", &path))?;
         work::commit_json(&self.committed, &manifest.data_id)?;
         unfinished::end(output)?;
-        self.tidy()
+        self.clean_up()
     }
 
     /// Removes what no later run can use; the layout stays, to know the finished data set by.
-    fn tidy(&self) -> Result<(), Error> {
-        let Reduce { folder, plan, parts, settings, .. } = &self.reduce;
+    fn clean_up(&self) -> Result<(), Error> {
+        let ReduceInputs { folder, plan, parts, settings, .. } = &self.reduce;
         work::remove_folder(folder)?;
         sweep_output(&settings.output.path)?;
         if settings.output.keep_work { Ok(()) } else { map::remove_parts(plan, parts) }
@@ -111,7 +111,7 @@ impl Commit<'_> {
     }
 
     /// Links (or copies, where the file system has no links) every shard into the folder and checks its size.
-    fn lay_out_shards(&self, reports: &[ReduceReport], folder: &Path) -> Result<(), Error> {
+    fn link_shards(&self, reports: &[ReduceReport], folder: &Path) -> Result<(), Error> {
         for (task, report) in reports.iter().enumerate() {
             for file in &report.files {
                 let path = self.reduce.shard_path(report.split, report.shard, file.copy);
@@ -183,7 +183,7 @@ impl Commit<'_> {
 
     fn manifest(&self, reports: &[ReduceReport]) -> Manifest {
         let (shards, counters) = (self.shards(reports), self.counters(reports));
-        let Reduce { settings, vocabulary, layout, .. } = &self.reduce;
+        let ReduceInputs { settings, vocabulary, layout, .. } = &self.reduce;
         Manifest {
             format_version: FORMAT_VERSION,
             data_id: layout.data_id.clone(),
@@ -209,7 +209,7 @@ impl Commit<'_> {
     /// Writes the vocabulary, the tokenizer's files and the card, and gives the manifest, which is still to be written.
     fn write_files(&self, reports: &[ReduceReport], folder: &Path) -> Result<Manifest, Error> {
         let mut manifest = self.manifest(reports);
-        let Reduce { settings, vocabulary, .. } = &self.reduce;
+        let ReduceInputs { settings, vocabulary, .. } = &self.reduce;
         let tokenizer = TokenizerFiles::new(vocabulary, settings.tokenize.lowercase, settings.tokenize.han)?;
         let card = card::card(&manifest);
         let mut entries = Vec::new();
@@ -238,7 +238,7 @@ pub(super) fn sweep_output(output: &Path) -> Result<(), Error> {
 }
 
 /// Leaves the output's name free: an empty folder goes, and with `replace` a data set too.
-fn make_way(output: &Path, replace: bool) -> Result<(), Error> {
+fn remove_old_output(output: &Path, replace: bool) -> Result<(), Error> {
     if !output.exists() {
         return Ok(());
     }
@@ -271,7 +271,7 @@ pub(super) fn check_output(
             some.display()
         ));
     }
-    let manifest = match Manifest::read(output) {
+    let manifest = match quanci_shard_store::read_manifest(output) {
         Ok(manifest) => manifest,
         Err(error) if !replace => return Err(error.into()),
         Err(_) => return Ok(()),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::part::{Section, decode, read_section, read_tail};
+use super::part::{PartSection, decode, read_section, read_tail};
 use crate::error::Error;
 use crate::steps::bucket::TokenizedDocument;
 
@@ -21,7 +21,7 @@ pub fn part_file(path: &Path) -> Result<(), Error> {
 
 /// Reads bytes as the documents of a section whose checksum is right.
 pub fn section(bytes: &[u8]) -> Result<(), Error> {
-    let section = Section { fine: 0, bytes: bytes.len() as u64, hash: xxhash_rust::xxh3::xxh3_64(bytes) };
+    let section = PartSection { fine: 0, bytes: bytes.len() as u64, hash: xxhash_rust::xxh3::xxh3_64(bytes) };
     read_section(Path::new("section"), section, bytes, &mut |_, document| decode_both(document))
 }
 

@@ -14,7 +14,7 @@ use std::path::Path;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::part::{FINE_BUCKETS, Section};
+use super::part::{FINE_BUCKETS, PartSection};
 use crate::error::Error;
 use crate::work;
 
@@ -31,11 +31,11 @@ pub(super) struct Located {
     /// Where it begins in the part file.
     pub(super) offset: u64,
     /// What it is.
-    pub(super) section: Section,
+    pub(super) section: PartSection,
 }
 
 /// Writes the index of all part files and gives its hash. It holds all of it: 32 bytes for each section.
-pub(super) fn write(path: &Path, parts: &[Vec<Section>]) -> Result<u64, Error> {
+pub(super) fn write(path: &Path, parts: &[Vec<PartSection>]) -> Result<u64, Error> {
     let mut located: Vec<Located> = Vec::with_capacity(parts.iter().map(Vec::len).sum());
     for (part, sections) in (0u32..).zip(parts) {
         let mut offset = 0;
@@ -67,7 +67,7 @@ pub(super) fn write(path: &Path, parts: &[Vec<Section>]) -> Result<u64, Error> {
 }
 
 fn encode(located: &Located, entries: &mut Vec<u8>) {
-    let Located { part, offset, section: Section { fine, bytes, hash } } = *located;
+    let Located { part, offset, section: PartSection { fine, bytes, hash } } = *located;
     entries.extend(part.to_le_bytes());
     entries.extend(fine.to_le_bytes());
     entries.extend(offset.to_le_bytes());
@@ -78,7 +78,7 @@ fn encode(located: &Located, entries: &mut Vec<u8>) {
 fn decode(entry: &[u8]) -> Located {
     let small = |at: usize| u32::from_le_bytes(std::array::from_fn(|i| entry[at + i]));
     let large = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| entry[at + i]));
-    let section = Section { fine: small(4), bytes: large(16), hash: large(24) };
+    let section = PartSection { fine: small(4), bytes: large(16), hash: large(24) };
     Located { part: small(0), offset: large(8), section }
 }
 
@@ -89,7 +89,7 @@ pub(super) fn read(path: &Path, hash: u64, fine: Range<u32>) -> Result<Vec<Locat
         Error::Damaged { path: path.to_path_buf(), message }
     };
     let failed = |error| Error::io("read", path)(error);
-    let source = quanci_store::Source::open(path).map_err(failed)?;
+    let source = quanci_store::FileHandle::open(path).map_err(failed)?;
     let directory_bytes = ALL as u64 * DIRECTORY_ENTRY as u64;
     let all = source.bytes().map_err(failed)?;
     let directory_at = all.checked_sub(directory_bytes).ok_or_else(damaged)?;
@@ -118,16 +118,16 @@ pub(super) fn read(path: &Path, hash: u64, fine: Range<u32>) -> Result<Vec<Locat
 mod tests {
     use super::*;
 
-    fn sections(part: u64) -> Vec<Section> {
+    fn sections(part: u64) -> Vec<PartSection> {
         let some = (0..ALL).filter(|fine| (u64::from(*fine) + part).is_multiple_of(3));
-        some.map(|fine| Section { fine, bytes: part + u64::from(fine % 7), hash: part * 1000 }).collect()
+        some.map(|fine| PartSection { fine, bytes: part + u64::from(fine % 7), hash: part * 1000 }).collect()
     }
 
     #[test]
     fn every_section_comes_back_where_it_lies() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("index.bin");
-        let parts: Vec<Vec<Section>> = (0..5).map(sections).collect();
+        let parts: Vec<Vec<PartSection>> = (0..5).map(sections).collect();
         let hash = write(&path, &parts).expect("written");
         for range in [0..1, 0..ALL, 17..40, FINE_BUCKETS - 2..FINE_BUCKETS + 3, ALL..ALL] {
             let mut expected = Vec::new();

@@ -8,7 +8,7 @@ use quanci_shards::Split;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::part::{FINE_BUCKETS, Section, read_tail};
+use super::part::{FINE_BUCKETS, PartSection, read_tail};
 use super::report::MapReport;
 use super::{index, map, unfinished};
 use crate::config::{OutputSettings, PrepareSettings};
@@ -132,7 +132,7 @@ impl Stage for LayoutStage<'_> {
 
 impl LayoutStage<'_> {
     /// What all map tasks counted, and the sections of each part file.
-    fn read_parts(&self) -> Result<(MapReport, Vec<Vec<Section>>), Error> {
+    fn read_parts(&self) -> Result<(MapReport, Vec<Vec<PartSection>>), Error> {
         let tails: Result<Vec<_>, Error> =
             self.plan.map.par_iter().map(|task| read_tail(&map::part_path(self.parts, task))).collect();
         let mut all = MapReport::default();

@@ -2,25 +2,25 @@
 
 use std::path::{Path, PathBuf};
 
-use quanci_shards::draws::mix;
+use quanci_shards::rng::splitmix64;
 use rayon::prelude::*;
 
 use super::part::{Encoded, FINE_BUCKETS, PartWriter};
 use super::report::MapReport;
 use crate::config::{Format, PrepareSettings};
-use crate::counters::Reason;
 use crate::document::Document;
+use crate::drops::Reason;
 use crate::engine::{Context, Stage};
 use crate::error::Error;
 use crate::jobs::read::for_each_batch;
 use crate::plan::{MapTask, Plan};
 use crate::readers::ReadSettings;
-use crate::rooms::Rooms;
+use crate::scratch::Pool;
 use crate::steps::bucket::TokenizedDocument;
 use crate::steps::clean::Clean;
 use crate::steps::segment::{Segmenter, WordStarts};
 use crate::steps::sentences::sentences;
-use crate::steps::tokenize::{Piece, Scratch, Tokenizer};
+use crate::steps::tokenize::{Piece, TokenizeScratch, Tokenizer};
 use crate::vocab::file::Vocabulary;
 use crate::work;
 
@@ -96,14 +96,14 @@ pub(super) struct Steps {
     unk: u32,
     narrow: bool,
     validation: f64,
-    rooms: Rooms<Room>,
+    scratch_pool: Pool<MapScratch>,
 }
 
-/// A thread's room to work in.
+/// A thread's scratch to work in.
 #[derive(Default)]
-struct Room {
+struct MapScratch {
     starts: WordStarts,
-    scratch: Scratch,
+    tokenizing: TokenizeScratch,
     document: TokenizedDocument,
 }
 
@@ -133,7 +133,7 @@ impl Steps {
             unk: vocabulary.specials().unk,
             narrow: Piece::are_narrow(vocabulary.len()),
             validation: settings.output.validation,
-            rooms: Rooms::default(),
+            scratch_pool: Pool::default(),
         })
     }
 
@@ -142,27 +142,27 @@ impl Steps {
         let chunk = documents.len().div_ceil(32 * rayon::current_num_threads()).max(1);
         let apply = |documents: &[Document]| {
             let mut chunk = Chunk::default();
-            self.rooms.with(|room| {
-                documents.iter().for_each(|document| self.apply(document, format, room, &mut chunk));
+            self.scratch_pool.with(|scratch| {
+                documents.iter().for_each(|document| self.apply(document, format, scratch, &mut chunk));
             });
             chunk
         };
         documents.par_chunks(chunk).map(apply).collect()
     }
 
-    fn apply(&self, document: &Document, format: Format, room: &mut Room, chunk: &mut Chunk) {
+    fn apply(&self, document: &Document, format: Format, scratch: &mut MapScratch, chunk: &mut Chunk) {
         let cleaned = match self.clean.apply(document) {
             Ok(cleaned) => cleaned,
             Err(reason) => return chunk.report.dropped.add(reason, &document.text, &document.place),
         };
-        let Room { starts, scratch, document: tokenized } = room;
+        let MapScratch { starts, tokenizing, document: tokenized } = scratch;
         tokenized.hash = cleaned.hash;
         tokenized.pieces.clear();
         tokenized.sentence_ends.clear();
         let mut sentence = |sentence: &str| {
             self.segmenter.words(sentence, starts);
             let before = tokenized.pieces.len();
-            self.tokenizer.apply(sentence, starts, scratch, &mut tokenized.pieces);
+            self.tokenizer.apply(sentence, starts, tokenizing, &mut tokenized.pieces);
             if tokenized.pieces.len() > before {
                 tokenized.sentence_ends.push(tokenized.pieces.len() as u32);
             }
@@ -173,22 +173,22 @@ impl Steps {
         if tokenized.pieces.is_empty() {
             return chunk.report.dropped.add(Reason::Empty, &document.text, &document.place);
         }
-        let apart = is_validation(cleaned.hash, self.validation);
-        let tally = if apart { &mut chunk.report.validation } else { &mut chunk.report.train };
-        tally.documents += 1;
-        tally.text_bytes += cleaned.text.len() as u64;
-        tally.sentences += tokenized.sentence_ends.len() as u64;
-        tally.words += tokenized.pieces.iter().filter(|piece| piece.is_word_start()).count() as u64;
-        tally.pieces += tokenized.pieces.len() as u64;
-        tally.unknown += tokenized.pieces.iter().filter(|piece| piece.id() == self.unk).count() as u64;
-        tally.hash_sum = tally.hash_sum.wrapping_add(mix(salted(cleaned.hash, 0)));
-        chunk.encoded.push(fine_bucket(cleaned.hash, apart), tokenized, self.narrow);
+        let is_validation = belongs_to_validation(cleaned.hash, self.validation);
+        let counts = if is_validation { &mut chunk.report.validation } else { &mut chunk.report.train };
+        counts.documents += 1;
+        counts.text_bytes += cleaned.text.len() as u64;
+        counts.sentences += tokenized.sentence_ends.len() as u64;
+        counts.words += tokenized.pieces.iter().filter(|piece| piece.is_word_start()).count() as u64;
+        counts.pieces += tokenized.pieces.len() as u64;
+        counts.unknown += tokenized.pieces.iter().filter(|piece| piece.id() == self.unk).count() as u64;
+        counts.hash_sum = counts.hash_sum.wrapping_add(splitmix64(salted(cleaned.hash, 0)));
+        chunk.encoded.push(fine_bucket(cleaned.hash, is_validation), tokenized, self.narrow);
     }
 }
 
 /// Independent functions of a content hash, one for each salt.
 pub(super) fn salted(hash: u128, salt: u64) -> u64 {
-    mix((hash as u64) ^ mix((hash >> 64) as u64 ^ mix(salt)))
+    splitmix64((hash as u64) ^ splitmix64((hash >> 64) as u64 ^ splitmix64(salt)))
 }
 
 const SALT_BUCKET: u64 = 1;
@@ -196,12 +196,12 @@ const SALT_VALIDATION: u64 = 2;
 /// For [`super::reduce`]: how often a weighted document is passed over.
 pub(super) const SALT_WEIGHT: u64 = 3;
 
-fn is_validation(hash: u128, share: f64) -> bool {
+fn belongs_to_validation(hash: u128, share: f64) -> bool {
     (salted(hash, SALT_VALIDATION) >> 11) as f64 * (1.0 / (1u64 << 53) as f64) < share
 }
 
 /// Training documents have the fine buckets below [`FINE_BUCKETS`], those set apart the ones above.
-fn fine_bucket(hash: u128, apart: bool) -> u32 {
+fn fine_bucket(hash: u128, is_validation: bool) -> u32 {
     let fine = (salted(hash, SALT_BUCKET) >> 52) as u32;
-    if apart { FINE_BUCKETS + fine } else { fine }
+    if is_validation { FINE_BUCKETS + fine } else { fine }
 }

@@ -24,20 +24,18 @@ use std::path::{Path, PathBuf};
 use quanci_shards::mask::{Masker, replacements};
 use quanci_shards::{FORMAT_VERSION, FileKeys, Manifest};
 
-use crate::config::{OutputSettings, PrepareSettings, Words};
+use crate::config::{OutputSettings, PrepareSettings};
 use crate::engine::{Context, Engine, Stage};
 use crate::error::Error;
 use crate::failures::Failures;
-use crate::jobs::user_dict;
+use crate::jobs::dictionary::{user_dict, word_source};
+use crate::jobs::job::{self, Job, no_stage};
 use crate::plan::{JobKind, Plan, Recipe};
 use crate::steps::pair::{PairSettings, Rules};
 use crate::steps::segment::Segmenter;
 use crate::vocab::file::Vocabulary;
 use crate::work;
 use layout::{Layout, LayoutStage};
-
-/// The segmenter whose dictionary and model the words come from: another version may cut otherwise.
-const SEGMENTER: &str = "jieba-rs 0.11.0";
 
 /// The stages, in order.
 pub const STAGES: [&str; 4] = ["map", "layout", "reduce", "commit"];
@@ -72,13 +70,7 @@ impl Prepared {
             return Err(Error::input(&settings.vocab, "has special tokens alone: nothing in it is text"));
         }
         let user_dict = user_dict(&settings.segment)?;
-        let dictionary = match (settings.segment.words, &user_dict) {
-            (Words::Jieba, Some(bytes)) => {
-                format!("{SEGMENTER} + {}", quanci_shards::manifest::sha256(bytes))
-            }
-            (Words::Jieba, None) => SEGMENTER.to_owned(),
-            _ => String::new(),
-        };
+        let dictionary = word_source(&settings.segment, user_dict.as_deref());
         let canonical = canonical(&settings, &dictionary);
         Ok(Prepared { settings, vocabulary, canonical, dictionary, user_dict })
     }
@@ -174,35 +166,6 @@ impl PrepareJob {
         &self.plan
     }
 
-    /// Where this plan's own work is kept.
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// A stage by its name. `reduce` and `commit` can be had once `layout` is done.
-    pub fn stage(&self, name: &str) -> Result<Box<dyn Stage + '_>, Error> {
-        match name {
-            "map" => Ok(Box::new(self.map()?)),
-            "layout" => Ok(Box::new(LayoutStage {
-                plan: &self.plan,
-                settings: &self.settings,
-                parts: &self.parts,
-                path: self.layout_path(),
-                index: self.index_path(),
-                replace: self.plan.replace,
-                settings_id: &self.settings_id,
-            })),
-            "reduce" => Ok(Box::new(self.reduce()?)),
-            "commit" => Ok(Box::new(commit::Commit {
-                reduce: self.reduce()?,
-                canonical: &self.canonical,
-                replace: self.plan.replace,
-                committed: self.folder.join("committed"),
-            })),
-            _ => Err(Error::settings(format!("no stage {name:?}; the stages are {}", STAGES.join(", ")))),
-        }
-    }
-
     fn map(&self) -> Result<map::Map<'_>, Error> {
         let steps = map::Steps::new(&self.settings, &self.vocabulary, self.user_dict.as_deref())?;
         Ok(map::Map { plan: &self.plan, settings: &self.settings, folder: &self.parts, steps })
@@ -226,14 +189,14 @@ impl PrepareJob {
         if work::exists(&path)? { work::read_json(&path).map(Some) } else { Ok(None) }
     }
 
-    fn reduce(&self) -> Result<reduce::Reduce<'_>, Error> {
+    fn reduce_inputs(&self) -> Result<reduce::ReduceInputs<'_>, Error> {
         let Some(layout) = self.layout()? else {
             return Err(Error::Retry("the stages map and layout are not done yet".to_owned()));
         };
         let keys = FileKeys { data_id: layout.data_id.clone(), vocabulary_sha256: self.vocabulary.sha256() };
         let replacements = replacements(self.vocabulary.len() as u32, &self.vocabulary.reserved());
         let masker = Masker::new(self.settings.masking, self.vocabulary.specials().mask, replacements);
-        Ok(reduce::Reduce {
+        Ok(reduce::ReduceInputs {
             plan: &self.plan,
             settings: &self.settings,
             vocabulary: &self.vocabulary,
@@ -244,70 +207,71 @@ impl PrepareJob {
             pairs: pair_settings(&self.settings, &self.vocabulary),
             keys,
             masker,
-            rooms: Default::default(),
         })
     }
 
     /// Runs all stages and gives the finished data set's manifest. `begin` is told of each stage.
+    ///
+    /// # Errors
+    /// If another run is writing the output, if a stage fails, or if the run is asked to stop.
     pub fn run(
         &self,
         engine: &dyn Engine,
         context: &Context,
         begin: &mut dyn FnMut(&dyn Stage),
     ) -> Result<Manifest, Error> {
-        let output = &self.settings.output;
-        let _lock = work::lock(&output.work, &output.path)?;
-        self.begin()?;
-        self.sweep()?;
-        if let Some(finished) = self.finished()? {
-            return Ok(finished);
-        }
-        let ran = self.run_stages(engine, context, begin);
-        // Attempts that were killed elsewhere left their files after the first sweep.
-        let swept = self.sweep();
-        ran.and_then(|manifest| swept.map(|()| manifest))
+        job::run(self, engine, context, begin)?;
+        Ok(quanci_shard_store::read_manifest(&self.settings.output.path)?)
     }
 
-    fn run_stages(
-        &self,
-        engine: &dyn Engine,
-        context: &Context,
-        begin: &mut dyn FnMut(&dyn Stage),
-    ) -> Result<Manifest, Error> {
-        let output = &self.settings.output;
-        for name in STAGES {
-            let stage = self.stage(name)?;
-            begin(&*stage);
-            engine.execute(&*stage, context)?;
-            if let ("layout", Some(layout)) = (name, self.layout()?) {
-                let same = |manifest: &Manifest| manifest.data_id == layout.data_id;
-                commit::check_output(&output.path, self.plan.replace, &same)?;
-                if let Some(finished) = self.finished()? {
-                    return Ok(finished);
-                }
-            }
-        }
-        Ok(Manifest::read(&output.path)?)
+    /// The manifest of the output, if it is this job's.
+    fn finished(&self) -> Result<Option<Manifest>, Error> {
+        let Some(layout) = self.layout()?.filter(|_| !self.plan.replace) else { return Ok(None) };
+        let manifest = quanci_shard_store::read_manifest(&self.settings.output.path);
+        Ok(manifest.ok().filter(|manifest| manifest.data_id == layout.data_id))
     }
 
-    /// What comes before the first task: an error where the output is somebody else's, and with `--force` a clean start.
-    pub fn begin(&self) -> Result<(), Error> {
-        let same_settings = |manifest: &Manifest| manifest.settings == self.canonical;
-        commit::check_output(&self.settings.output.path, self.plan.replace, &same_settings)?;
-        if self.plan.replace {
-            return self.forget();
-        }
-        // Layout takes an output of objects; where it was done before, somebody else may have come since.
-        match self.layout()? {
-            Some(layout) if self.finished()?.is_none() => {
-                unfinished::begin(&self.settings.output.path, &layout.data_id, false)
-            }
-            _ => Ok(()),
+    /// Removes the work of this plan: `--force` starts over.
+    fn discard_work(&self) -> Result<(), Error> {
+        work::remove_folder(&self.folder)?;
+        map::remove_parts(&self.plan, &self.parts)
+    }
+}
+
+impl Job for PrepareJob {
+    fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn stages(&self) -> &'static [&'static str] {
+        &STAGES
+    }
+
+    /// `reduce` and `commit` can be had once `layout` is done.
+    fn stage(&self, name: &str) -> Result<Box<dyn Stage + '_>, Error> {
+        match name {
+            "map" => Ok(Box::new(self.map()?)),
+            "layout" => Ok(Box::new(LayoutStage {
+                plan: &self.plan,
+                settings: &self.settings,
+                parts: &self.parts,
+                path: self.layout_path(),
+                index: self.index_path(),
+                replace: self.plan.replace,
+                settings_id: &self.settings_id,
+            })),
+            "reduce" => Ok(Box::new(reduce::Reduce::new(self.reduce_inputs()?))),
+            "commit" => Ok(Box::new(commit::Commit {
+                reduce: self.reduce_inputs()?,
+                canonical: &self.canonical,
+                replace: self.plan.replace,
+                committed: self.folder.join("committed"),
+            })),
+            _ => Err(no_stage(name, &STAGES)),
         }
     }
 
-    /// How many tasks of a stage are worth running side by side, said before its tasks can be counted.
-    pub fn width(&self, stage: &str) -> u32 {
+    fn width(&self, stage: &str) -> u32 {
         let output = &self.settings.output;
         match stage {
             "map" => self.plan.map.len() as u32,
@@ -316,14 +280,25 @@ impl PrepareJob {
         }
     }
 
-    /// The manifest of the output, if it is this job's.
-    fn finished(&self) -> Result<Option<Manifest>, Error> {
-        let Some(layout) = self.layout()?.filter(|_| !self.plan.replace) else { return Ok(None) };
-        let manifest = Manifest::read(&self.settings.output.path);
-        Ok(manifest.ok().filter(|manifest| manifest.data_id == layout.data_id))
+    fn locked(&self) -> (&Path, &Path) {
+        (&self.settings.output.work, &self.settings.output.path)
     }
 
-    /// Removes what killed runs left half-written.
+    fn begin(&self) -> Result<(), Error> {
+        let same_settings = |manifest: &Manifest| manifest.settings == self.canonical;
+        commit::check_output(&self.settings.output.path, self.plan.replace, &same_settings)?;
+        if self.plan.replace {
+            return self.discard_work();
+        }
+        // Layout claims an output of objects. If it was done in an earlier run, somebody else may have come since.
+        match self.layout()? {
+            Some(layout) if self.finished()?.is_none() => {
+                unfinished::begin(&self.settings.output.path, &layout.data_id, false)
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn sweep(&self) -> Result<(), Error> {
         let output = &self.settings.output;
         commit::sweep_output(&output.path)?;
@@ -332,10 +307,17 @@ impl PrepareJob {
         folders.into_iter().try_for_each(|folder| work::sweep(folder, ""))
     }
 
-    /// Removes the work of this plan: `--force` starts over.
-    fn forget(&self) -> Result<(), Error> {
-        work::remove_folder(&self.folder)?;
-        map::remove_parts(&self.plan, &self.parts)
+    /// The output is known once `layout` is done: then the data set may turn out to be finished already.
+    fn is_complete_after(&self, stage: Option<&str>) -> Result<bool, Error> {
+        match (stage, self.layout()?) {
+            (None, _) => Ok(self.finished()?.is_some()),
+            (Some("layout"), Some(layout)) => {
+                let same = |manifest: &Manifest| manifest.data_id == layout.data_id;
+                commit::check_output(&self.settings.output.path, self.plan.replace, &same)?;
+                Ok(self.finished()?.is_some())
+            }
+            _ => Ok(false),
+        }
     }
 }
 

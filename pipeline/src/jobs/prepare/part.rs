@@ -15,7 +15,7 @@ use std::fs::File;
 use std::io::{BufReader, Read, Write};
 use std::path::Path;
 
-use quanci_store::Source;
+use quanci_store::FileHandle;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::report::MapReport;
@@ -36,12 +36,12 @@ const HASH_BYTES: usize = 16;
 #[derive(Default)]
 pub(super) struct Encoded {
     bytes: Vec<u8>,
-    documents: Vec<Document>,
+    documents: Vec<DocumentSpan>,
 }
 
 /// An encoded document: its fine bucket and where it lies.
 #[derive(Clone, Copy)]
-struct Document {
+struct DocumentSpan {
     fine: u32,
     start: u32,
     bytes: u32,
@@ -62,17 +62,17 @@ impl Encoded {
         }
         let bytes = (self.bytes.len() - start) as u32;
         self.bytes[start..start + 4].copy_from_slice(&(bytes - 4).to_le_bytes());
-        self.documents.push(Document { fine, start: start as u32, bytes });
+        self.documents.push(DocumentSpan { fine, start: start as u32, bytes });
     }
 
     fn append(&mut self, other: &Encoded) {
         let base = self.bytes.len() as u32;
         self.bytes.extend_from_slice(&other.bytes);
-        self.documents.extend(other.documents.iter().map(|d| Document { start: base + d.start, ..*d }));
+        self.documents.extend(other.documents.iter().map(|d| DocumentSpan { start: base + d.start, ..*d }));
     }
 
     /// Writes the sections in order and gives their index.
-    fn write_sections(&mut self, output: &mut impl Write) -> std::io::Result<Vec<Section>> {
+    fn write_sections(&mut self, output: &mut impl Write) -> std::io::Result<Vec<PartSection>> {
         self.documents.sort_by_key(|document| document.fine);
         let mut index = Vec::new();
         for documents in self.documents.chunk_by(|a, b| a.fine == b.fine) {
@@ -84,7 +84,7 @@ impl Encoded {
                 hash.update(encoded);
                 bytes += u64::from(document.bytes);
             }
-            index.push(Section { fine: documents[0].fine, bytes, hash: hash.digest() });
+            index.push(PartSection { fine: documents[0].fine, bytes, hash: hash.digest() });
         }
         self.bytes.clear();
         self.documents.clear();
@@ -94,7 +94,7 @@ impl Encoded {
 
 /// A fine bucket's documents in a part file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Section {
+pub(super) struct PartSection {
     pub(super) fine: u32,
     pub(super) bytes: u64,
     /// xxh3 of its bytes.
@@ -105,7 +105,7 @@ pub(super) struct Section {
 pub(super) struct PartWriter {
     attempt: Attempt,
     open: Encoded,
-    spills: Vec<(Attempt, Vec<Section>)>,
+    spills: Vec<(Attempt, Vec<PartSection>)>,
 }
 
 impl PartWriter {
@@ -145,7 +145,7 @@ impl PartWriter {
         self.attempt.commit()
     }
 
-    fn join(&self, output: &mut impl Write) -> Result<Vec<Section>, Error> {
+    fn join(&self, output: &mut impl Write) -> Result<Vec<PartSection>, Error> {
         let mut spills = Vec::new();
         for (spill, index) in &self.spills {
             let file = File::open(spill.path()).map_err(Error::io("read", spill.path()))?;
@@ -166,13 +166,13 @@ impl PartWriter {
                     bytes += section.bytes;
                 }
             }
-            joined.push(Section { fine, bytes, hash: hash.digest() });
+            joined.push(PartSection { fine, bytes, hash: hash.digest() });
         }
         Ok(joined)
     }
 }
 
-fn write_tail(output: &mut impl Write, index: &[Section], report: &MapReport) -> std::io::Result<()> {
+fn write_tail(output: &mut impl Write, index: &[PartSection], report: &MapReport) -> std::io::Result<()> {
     let mut tail = Vec::new();
     for section in index {
         tail.extend(section.fine.to_le_bytes());
@@ -191,11 +191,11 @@ fn write_tail(output: &mut impl Write, index: &[Section], report: &MapReport) ->
 }
 
 /// The end of a part file: its sections in order, and what the task counted.
-pub(super) fn read_tail(path: &Path) -> Result<(Vec<Section>, MapReport), Error> {
+pub(super) fn read_tail(path: &Path) -> Result<(Vec<PartSection>, MapReport), Error> {
     /// Most tails are no longer: one read, and often one request.
     const GUESS: u64 = 256 << 10;
     let read = |error| Error::io("read", path)(error);
-    let source = Source::open(path).map_err(read)?;
+    let source = FileHandle::open(path).map_err(read)?;
     let length = source.bytes().map_err(read)?;
     let mut end = source.read_at(length.saturating_sub(GUESS)..length).map_err(read)?;
     let footer = end.len().checked_sub(FOOTER_BYTES as usize).map(|at| end.slice(at..));
@@ -221,7 +221,7 @@ pub(super) fn read_tail(path: &Path) -> Result<(Vec<Section>, MapReport), Error>
 /// messages.
 pub(super) fn read_section(
     path: &Path,
-    section: Section,
+    section: PartSection,
     bytes: &[u8],
     take: &mut dyn FnMut(u128, &[u8]),
 ) -> Result<(), Error> {
@@ -248,10 +248,10 @@ fn damaged(path: &Path) -> Error {
     Error::Damaged { path: path.to_path_buf(), message }
 }
 
-fn section(bytes: &[u8]) -> Section {
+fn section(bytes: &[u8]) -> PartSection {
     let number = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
     let fine = u32::from_le_bytes(std::array::from_fn(|i| bytes[i]));
-    Section { fine, bytes: number(4), hash: number(12) }
+    PartSection { fine, bytes: number(4), hash: number(12) }
 }
 
 /// Reads what [`Encoded::push`] wrote behind the hash into `document`; none if it is damaged.

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::counters::Dropped;
-use crate::tally::Tally;
+use crate::counters::TextCounts;
+use crate::drops::Dropped;
 
 /// What a map task counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,9 +12,9 @@ pub(super) struct MapReport {
     /// Records met, readable or not.
     pub(super) records: u64,
     /// Documents for training.
-    pub(super) train: Tally,
+    pub(super) train: TextCounts,
     /// Documents set apart.
-    pub(super) validation: Tally,
+    pub(super) validation: TextCounts,
     /// What was dropped.
     pub(super) dropped: Dropped,
 }

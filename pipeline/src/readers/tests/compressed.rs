@@ -130,8 +130,8 @@ fn archives() {
     let folder = Folder::new();
     let path = folder.file("a.zip", archive(&entries, Method::Deflated));
     let settings = settings(Format::Sentences);
-    let input = look(&path, &settings).expect("readable");
-    let mut reader = open(&Split { input, part: Part::Whole }, &settings).expect("opens");
+    let input = sniff(&path, &settings).expect("readable");
+    let mut reader = open(&InputSplit { input, part: Part::Whole }, &settings).expect("opens");
     let Some(Record::Document(document)) = reader.next().expect("reads") else { panic!("no document") };
     assert!(document.place.to_string().ends_with("a.zip/b.txt:1"), "{}", document.place);
 }

@@ -35,12 +35,12 @@ fn every_encoding_is_found() {
     let files = find(&["small".into(), "seg".into(), "medium".into(), "downstream".into()], &folder);
     let settings = settings(Format::Files);
     for path in files.expect("files") {
-        let input = look(&path, &settings).expect("readable");
+        let input = sniff(&path, &settings).expect("readable");
         let expected = encoding_of(&path.to_string_lossy());
         assert_eq!(input.encoding, expected, "{}", path.display());
         for (_, declared) in Encoding::NAMES {
             let settings = ReadSettings { encoding: Some(declared), ..settings.clone() };
-            let refused = look(&path, &settings).is_err();
+            let refused = sniff(&path, &settings).is_err();
             let ascii = input.bytes < 100; // names of classes
             assert!(ascii || refused == (declared != expected), "{} as {}", path.display(), declared.name());
         }
@@ -92,9 +92,9 @@ fn ranges_of_a_real_file() {
     let path = folder.join("small/cluecorpussmall_bert_sampled.txt");
     let settings = settings(Format::Sentences);
     let whole = read(&path, &settings).expect("readable");
-    let input = look(&path, &settings).expect("readable");
+    let input = sniff(&path, &settings).expect("readable");
     for size in [1 << 20, 100_000, 7_919] {
-        let parts = split(&input, &settings, size).expect("splits");
+        let parts = split_input(&input, &settings, size).expect("splits");
         let found: Vec<String> =
             parts.iter().flat_map(|part| drain(part, &settings).expect("reads")).collect();
         assert!(found == whole, "ranges of {size} bytes");

@@ -16,7 +16,7 @@ fn encode(encoding: Encoding, text: &str) -> Vec<u8> {
 
 fn detected(bytes: &[u8]) -> Encoding {
     let folder = Folder::new();
-    look(&folder.file("input", bytes), &settings(Format::Documents)).expect("readable").encoding
+    sniff(&folder.file("input", bytes), &settings(Format::Documents)).expect("readable").encoding
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn a_wrong_declaration_is_refused() {
         let path = folder.file("input", encode(written, text));
         for declared in [Encoding::Utf8, Encoding::Gb18030, Encoding::Big5] {
             let settings = ReadSettings { encoding: Some(declared), ..settings(Format::Documents) };
-            match look(&path, &settings) {
+            match sniff(&path, &settings) {
                 Ok(input) => assert_eq!((declared, input.encoding), (written, written)),
                 Err(error) => {
                     let expected = format!("declared {}, but reads as {}", declared.name(), written.name());
@@ -109,7 +109,7 @@ fn a_wrong_declaration_is_refused() {
     let ascii = folder.file("ascii", "plain\n");
     for (_, declared) in Encoding::NAMES.into_iter().filter(|(_, e)| *e != Encoding::Utf16) {
         let settings = ReadSettings { encoding: Some(declared), ..settings(Format::Documents) };
-        assert_eq!(look(&ascii, &settings).expect("plain").encoding, declared);
+        assert_eq!(sniff(&ascii, &settings).expect("plain").encoding, declared);
     }
 }
 

@@ -46,8 +46,8 @@ fn a_changed_file_is_refused() {
     let folder = Folder::new();
     let path = folder.file("a.txt", "甲");
     let settings = settings(Format::Documents);
-    let input = look(&path, &settings).expect("readable");
-    let whole = Split { input, part: Part::Whole };
+    let input = sniff(&path, &settings).expect("readable");
+    let whole = InputSplit { input, part: Part::Whole };
     assert!(open(&whole, &settings).is_ok());
     folder.file("a.txt", "甲乙");
     let error = open(&whole, &settings).err().expect("changed").to_string();
@@ -58,10 +58,10 @@ fn a_changed_file_is_refused() {
 fn what_is_no_file_says_so() {
     let folder = Folder::new();
     let settings = settings(Format::Documents);
-    assert!(look(folder.path(), &settings).expect_err("a folder").to_string().contains("is not a file"));
+    assert!(sniff(folder.path(), &settings).expect_err("a folder").to_string().contains("is not a file"));
     let mut tar = vec![b'a'; 600];
     tar[257..262].copy_from_slice(b"ustar");
     assert!(
-        look(&folder.file("a.tar", tar), &settings).expect_err("tar").to_string().contains("tar archive")
+        sniff(&folder.file("a.tar", tar), &settings).expect_err("tar").to_string().contains("tar archive")
     );
 }

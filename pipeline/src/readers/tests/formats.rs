@@ -59,9 +59,9 @@ fn places() {
     let folder = Folder::new();
     let path = folder.file("a.txt", "\n甲\n乙\n\n丙\n");
     let settings = settings(Format::Sentences);
-    let input = look(&path, &settings).expect("readable");
+    let input = sniff(&path, &settings).expect("readable");
     let places = |part: Part| -> Vec<At> {
-        let mut reader = open(&Split { input: input.clone(), part }, &settings).expect("opens");
+        let mut reader = open(&InputSplit { input: input.clone(), part }, &settings).expect("opens");
         let records = std::iter::from_fn(|| reader.next().expect("reads"));
         records
             .map(|record| match record {

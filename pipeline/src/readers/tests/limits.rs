@@ -48,8 +48,8 @@ fn the_place_of_a_part_is_its_line() {
     let folder = Folder::new();
     let path = folder.file("a.txt", "一二三\n四五六\n\u{3000}七八九\n十");
     let settings = cut_at(Format::Files, 4);
-    let input = look(&path, &settings).expect("readable");
-    let mut reader = open(&Split { input, part: Part::Whole }, &settings).expect("opens");
+    let input = sniff(&path, &settings).expect("readable");
+    let mut reader = open(&InputSplit { input, part: Part::Whole }, &settings).expect("opens");
     let mut places = Vec::new();
     while let Some(Record::Document(document)) = reader.next().expect("reads") {
         places.push((document.text, document.place.at));

@@ -13,6 +13,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::config::{Encoding, Format};
+use crate::error::Error;
 
 /// A folder for one test.
 struct Folder(tempfile::TempDir);
@@ -39,7 +41,7 @@ fn settings(format: Format) -> ReadSettings {
 }
 
 /// Everything in a part of a file: documents as they are, rejects as `!Reason text`.
-fn drain(split: &Split, settings: &ReadSettings) -> Result<Vec<String>, Error> {
+fn drain(split: &InputSplit, settings: &ReadSettings) -> Result<Vec<String>, Error> {
     let mut reader = open(split, settings)?;
     let mut found = Vec::new();
     while let Some(record) = reader.next()? {
@@ -55,9 +57,9 @@ fn drain(split: &Split, settings: &ReadSettings) -> Result<Vec<String>, Error> {
 
 /// Everything in a file that is looked at, split and read.
 fn read(path: &Path, settings: &ReadSettings) -> Result<Vec<String>, Error> {
-    let input = look(path, settings)?;
+    let input = sniff(path, settings)?;
     let mut found = Vec::new();
-    for part in split(&input, settings, u64::MAX)? {
+    for part in split_input(&input, settings, u64::MAX)? {
         found.extend(drain(&part, settings)?);
     }
     Ok(found)

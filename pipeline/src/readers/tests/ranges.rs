@@ -8,13 +8,13 @@ fn check_split(bytes: &[u8], settings: &ReadSettings, sizes: &[u64]) {
     let folder = Folder::new();
     let path = folder.file("input", bytes);
     // Random bytes are no text: what they look like does not matter here.
-    let mut input = look(&path, &ReadSettings { encoding: None, ..settings.clone() }).expect("readable");
+    let mut input = sniff(&path, &ReadSettings { encoding: None, ..settings.clone() }).expect("readable");
     input.encoding = settings.encoding.unwrap_or(Encoding::Utf8);
-    let whole = Split { input: input.clone(), part: Part::Whole };
+    let whole = InputSplit { input: input.clone(), part: Part::Whole };
     let expected = drain(&whole, settings).expect("reads");
     let records = records(&whole, settings);
     for &size in sizes {
-        let parts = split(&input, settings, size).expect("splits");
+        let parts = split_input(&input, settings, size).expect("splits");
         let found: Vec<String> =
             parts.iter().flat_map(|part| drain(part, settings).expect("reads")).collect();
         assert_eq!(found, expected, "ranges of {size} bytes");
@@ -23,7 +23,7 @@ fn check_split(bytes: &[u8], settings: &ReadSettings, sizes: &[u64]) {
     }
 }
 
-fn records(split: &Split, settings: &ReadSettings) -> u64 {
+fn records(split: &InputSplit, settings: &ReadSettings) -> u64 {
     let mut reader = open(split, settings).expect("opens");
     while reader.next().expect("reads").is_some() {}
     reader.progress().records
@@ -100,7 +100,7 @@ fn only_what_can_be_is_split() {
         [(Format::Sentences, 50), (Format::Jsonl, 50), (Format::Files, 1), (Format::Csv, 1)]
     {
         let settings = settings(format);
-        let input = look(&path, &settings).expect("readable");
-        assert_eq!(split(&input, &settings, 10).expect("splits").len(), parts, "{format:?}");
+        let input = sniff(&path, &settings).expect("readable");
+        assert_eq!(split_input(&input, &settings, 10).expect("splits").len(), parts, "{format:?}");
     }
 }

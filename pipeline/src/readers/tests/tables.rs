@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::file::properties::WriterProperties;
-use arrow::array::{
-    ArrayRef, Int32Array, LargeStringArray, ListBuilder, StringArray, StringBuilder, StringViewArray,
-    StructArray,
+use arrow_array::builder::{ListBuilder, StringBuilder};
+use arrow_array::{
+    ArrayRef, Int32Array, LargeStringArray, RecordBatch, StringArray, StringViewArray, StructArray,
 };
-use arrow::datatypes::{DataType, Field};
-use arrow::record_batch::RecordBatch;
+use arrow_schema::{DataType, Field};
 
 use super::*;
 
@@ -98,8 +97,8 @@ fn parquet_row_groups_are_parts() {
     let folder = Folder::new();
     let path = folder.file("a.parquet", sample());
     let settings = settings(Format::Parquet);
-    let input = look(&path, &settings).expect("readable");
-    let parts = split(&input, &settings, 1).expect("splits");
+    let input = sniff(&path, &settings).expect("readable");
+    let parts = split_input(&input, &settings, 1).expect("splits");
     assert_eq!(parts.len(), 3);
     let found: Vec<String> = parts.iter().flat_map(|part| drain(part, &settings).expect("reads")).collect();
     assert_eq!(found, ["甲\n乙", "!NoText ", "丙", "", "丁"]);
@@ -123,6 +122,6 @@ fn damaged_parquet_is_an_error_and_no_panic() {
         }
     }
     let text = self::settings(Format::Documents);
-    let error = look(&folder.file("parquet", &whole), &text).expect_err("not text").to_string();
+    let error = sniff(&folder.file("parquet", &whole), &text).expect_err("not text").to_string();
     assert!(error.contains("format = \"parquet\""), "{error}");
 }

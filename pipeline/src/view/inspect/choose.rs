@@ -2,12 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use quanci_shards::draws::{Draws, Rng};
 use quanci_shards::manifest::ShardEntry;
+use quanci_shards::rng::{RandomSource, Rng};
 use quanci_shards::{Manifest, Split};
 
-use super::Choice;
 use crate::error::Error;
+
+/// Which rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Choice {
+    /// How many.
+    pub rows: u64,
+    /// Chooses them, and draws masks where none are stored; the first rows without.
+    pub seed: Option<u64>,
+    /// Of which split.
+    pub split: Split,
+}
 
 /// The chosen rows by shard: its number in the manifest, and rows in ascending order.
 pub(super) fn choose(manifest: &Manifest, choice: &Choice) -> Result<Vec<(usize, Vec<u64>)>, Error> {

@@ -9,21 +9,12 @@ use quanci_shards::mask::{MaskMode, Masks};
 use quanci_shards::{ROW_GROUP_ROWS, Split};
 use serde::Serialize;
 
+pub use choose::Choice;
+
 use super::row::{MaskSource, SoundRow};
 use super::{DataSet, label_words, read_rows};
 use crate::error::Error;
 use crate::vocab::CONTINUATION;
-
-/// Which rows.
-#[derive(Debug, Clone, Copy)]
-pub struct Choice {
-    /// How many.
-    pub rows: u64,
-    /// Chooses them, and draws masks where none are stored; the first rows without.
-    pub seed: Option<u64>,
-    /// Of which split.
-    pub split: Split,
-}
 
 /// The seed of masks where the user gave none.
 const DEFAULT_SEED: u64 = 0;
@@ -57,21 +48,21 @@ pub struct ShownRow {
     /// The same in words.
     pub label_words: Option<&'static str>,
     /// The first segment.
-    pub a: Vec<Word>,
+    pub a: Vec<ShownWord>,
     /// The second one.
-    pub b: Option<Vec<Word>>,
+    pub b: Option<Vec<ShownWord>>,
 }
 
 /// A word of one piece or several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Word {
+pub struct ShownWord {
     /// Its pieces, without the `##` of those that continue a word.
-    pub pieces: Vec<Piece>,
+    pub pieces: Vec<ShownPiece>,
 }
 
 /// A piece, and what the model sees in its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Piece {
+pub struct ShownPiece {
     /// The original, which the model has to guess where it is masked.
     pub piece: String,
     /// What the model sees, where it is masked: `[MASK]`, another piece, or the same.
@@ -142,16 +133,21 @@ fn shown(data: &DataSet, file: usize, number: u64, row: &SoundRow<'_>, masks: &M
     }
 }
 
-fn words(data: &DataSet, row: &SoundRow<'_>, segment: std::ops::Range<usize>, masks: &Masks) -> Vec<Word> {
+fn words(
+    data: &DataSet,
+    row: &SoundRow<'_>,
+    segment: std::ops::Range<usize>,
+    masks: &Masks,
+) -> Vec<ShownWord> {
     let input = |position: usize| {
         let position = u32::try_from(position).ok()?;
         masks.positions.binary_search(&position).ok().map(|at| masks.inputs[at])
     };
-    let piece = |position: usize| Piece {
+    let piece = |position: usize| ShownPiece {
         piece: spelled(data, row.ids[position]),
         input: input(position).map(|id| spelled(data, id)),
     };
-    row.words(segment).map(|word| Word { pieces: word.map(piece).collect() }).collect()
+    row.words(segment).map(|word| ShownWord { pieces: word.map(piece).collect() }).collect()
 }
 
 /// A piece without its `##`.

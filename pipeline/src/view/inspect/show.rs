@@ -5,7 +5,7 @@ use std::fmt;
 use owo_colors::OwoColorize;
 use unicode_width::UnicodeWidthStr;
 
-use super::{Inspection, Piece, ShownRow, Word};
+use super::{Inspection, ShownPiece, ShownRow, ShownWord};
 
 /// Columns of a line.
 const WIDTH: usize = 100;
@@ -49,7 +49,7 @@ impl fmt::Display for Shown<'_> {
 }
 
 /// A segment: its words, broken into lines.
-fn segment(f: &mut fmt::Formatter<'_>, name: &str, words: &[Word]) -> fmt::Result {
+fn segment(f: &mut fmt::Formatter<'_>, name: &str, words: &[ShownWord]) -> fmt::Result {
     write!(f, "  {}", name.bold())?;
     let (mut column, mut is_first) = (INDENT.len(), true);
     for word in words {
@@ -70,7 +70,7 @@ fn segment(f: &mut fmt::Formatter<'_>, name: &str, words: &[Word]) -> fmt::Resul
 }
 
 /// A word with its marks, and its width without colours.
-fn spelled(word: &Word) -> (String, usize) {
+fn spelled(word: &ShownWord) -> (String, usize) {
     let (mut text, mut width) = (String::new(), 0);
     for run in word.pieces.chunk_by(|a, b| a.input.is_some() == b.input.is_some()) {
         let original: String = run.iter().map(|piece| piece.piece.as_str()).collect();
@@ -90,7 +90,7 @@ fn spelled(word: &Word) -> (String, usize) {
     (text, width)
 }
 
-fn seen(piece: &Piece) -> (String, usize) {
+fn seen(piece: &ShownPiece) -> (String, usize) {
     let input = piece.input.as_deref().unwrap_or_default();
     if input == piece.piece {
         (format!("{}", format_args!("{KEPT}{input}").yellow()), KEPT.width() + input.width())

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use quanci_shards::draws::mix;
+use quanci_shards::rng::splitmix64;
 use serde::Serialize;
 
 const FOLDS: usize = 5;
@@ -44,7 +44,7 @@ impl Cells {
     pub(super) fn add(&mut self, (a, b): (usize, usize), label: usize, document: u64, most: usize) {
         let bin = |length: usize| (length / most.div_ceil(BINS).max(1)).min(usize::from(u16::MAX)) as u16;
         // By document, so that no text is in both parts.
-        let fold = (mix(document) % FOLDS as u64) as usize;
+        let fold = (splitmix64(document) % FOLDS as u64) as usize;
         self.0.entry((bin(a), bin(b))).or_default()[fold][label] += 1;
     }
 
@@ -214,7 +214,7 @@ fn judge(points: &[&Point], weights: &Vector) -> Judged {
 
 #[cfg(test)]
 mod tests {
-    use quanci_shards::draws::{Draws, Rng};
+    use quanci_shards::rng::{RandomSource, Rng};
 
     use super::*;
 

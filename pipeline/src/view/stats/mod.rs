@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use super::row::{MaskSource, SoundRow};
 use super::{DataSet, read_rows};
+use crate::counters::Counters;
 use crate::error::Error;
-use crate::tally::Counters;
 pub use count::{Count, MaskCount, PairLengths, SourceCount, WordCount};
 pub use leak::Leak;
 

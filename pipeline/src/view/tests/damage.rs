@@ -1,5 +1,7 @@
 //! Files that are damaged, missing or foreign.
 
+use quanci_cli::ProgramError;
+
 use super::*;
 use crate::view::verify::{Verdict, verify};
 

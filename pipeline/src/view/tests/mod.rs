@@ -8,12 +8,12 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use quanci_shards::manifest::{FileEntry, ShardEntry, VocabularyEntry, sha256};
-use quanci_shards::mask::{MaskMode, MaskSettings, MaskUnit, Masks, Pieces, Replace};
+use quanci_shards::mask::{MaskMode, MaskSettings, MaskUnit, Masks, Replace, RowView};
 use quanci_shards::{
     FORMAT_VERSION, FileKeys, MANIFEST_FILE, Manifest, Objective, RowRef, ShardWriter, Split,
 };
 
-use crate::tally::Counters;
+use crate::counters::Counters;
 use crate::vocab::file::Vocabulary;
 
 const PIECES: [&str; 13] =
@@ -109,9 +109,9 @@ fn write_shard(folder: &Path, manifest: &Manifest, rows: &[TestRow]) -> ShardEnt
     let sources = ["news".to_owned(), "unknown".to_owned()];
     let mut writer = ShardWriter::new(output, &file, &keys, &sources).expect("a writer");
     for row in rows {
-        let pieces = Pieces { ids: &row.ids, word_starts: &row.starts, segment_b: row.b };
+        let view = RowView { ids: &row.ids, word_starts: &row.starts, segment_b: row.b };
         let (next_sentence_label, masks) = (row.label, row.masks.as_ref());
-        let row = RowRef { pieces, next_sentence_label, masks, document: 7, source: row.source };
+        let row = RowRef { view, next_sentence_label, masks, document: 7, source: row.source };
         writer.push(&row).expect("a row");
     }
     let (_, written) = writer.finish().expect("a shard");

@@ -9,7 +9,7 @@ use quanci_store::is_object;
 use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
 
-use super::{Problems, Verdict};
+use super::verdict::{Problems, Verdict};
 
 /// Checks the size and the SHA-256 of a file.
 pub(super) fn check(folder: &Path, name: &str, bytes: u64, sha256: &str) -> Verdict {
@@ -42,7 +42,7 @@ fn is_inside(name: &str) -> bool {
 
 fn digest(path: &Path) -> std::io::Result<(u64, String)> {
     const BUFFER: usize = 1 << 20;
-    let mut file = quanci_store::Source::open(path)?.stream(0)?;
+    let mut file = quanci_store::FileHandle::open(path)?.stream(0)?;
     let (mut sha256, mut buffer, mut bytes) = (Sha256::new(), vec![0; BUFFER], 0);
     loop {
         match file.read(&mut buffer) {

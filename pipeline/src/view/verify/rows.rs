@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use quanci_cli::causes;
 use quanci_shards::Manifest;
 use quanci_shards::manifest::ShardEntry;
 
-use super::rules::Rules;
-use super::{Problems, causes};
+use super::rules::RowRules;
+use super::verdict::Problems;
 use crate::view::read_rows;
 
 /// Checks every row of a shard, and their numbers. Gives how many there are.
@@ -14,7 +15,7 @@ pub(super) fn check(
     folder: &Path,
     manifest: &Manifest,
     shard: &ShardEntry,
-    rules: &Rules<'_>,
+    rules: &RowRules<'_>,
     problems: &mut Problems,
 ) -> u64 {
     let (mut rows, mut tokens) = (0, 0);
@@ -27,7 +28,7 @@ pub(super) fn check(
         Ok(true)
     });
     if let Err(error) = read {
-        problems.add(|| format!("{}: its rows cannot be read: {}", shard.path, causes(&error)));
+        problems.add(|| format!("{}: its rows cannot be read: {}", shard.path, causes(&error, ": ")));
     } else if (rows, tokens) != (shard.rows, shard.tokens) {
         problems.add(|| {
             let said = format!("the manifest says {} and {}", shard.rows, shard.tokens);

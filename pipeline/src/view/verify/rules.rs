@@ -10,10 +10,10 @@ use crate::vocab::CONTINUATION;
 use crate::vocab::file::Vocabulary;
 
 /// Told of each problem of a row.
-pub(super) type Found<'a> = &'a mut dyn FnMut(String);
+pub(super) type ProblemSink<'a> = &'a mut dyn FnMut(String);
 
 /// The rules, and what they need to know.
-pub(super) struct Rules<'a> {
+pub(super) struct RowRules<'a> {
     manifest: &'a Manifest,
     sources: BTreeSet<&'a str>,
     /// By id: a `##` piece; empty where the vocabulary is not at hand.
@@ -27,8 +27,8 @@ struct Segments {
     b: Option<Range<usize>>,
 }
 
-impl<'a> Rules<'a> {
-    pub(super) fn new(manifest: &'a Manifest, vocabulary: Option<&Vocabulary>) -> Rules<'a> {
+impl<'a> RowRules<'a> {
+    pub(super) fn new(manifest: &'a Manifest, vocabulary: Option<&Vocabulary>) -> RowRules<'a> {
         let mut reserved = vec![false; manifest.vocabulary.size as usize];
         for &id in &manifest.vocabulary.reserved {
             reserved.get_mut(id as usize).into_iter().for_each(|reserved| *reserved = true);
@@ -36,7 +36,7 @@ impl<'a> Rules<'a> {
         let corpora = manifest.settings.get("corpus").and_then(|corpora| corpora.as_array());
         let names = corpora.into_iter().flatten().filter_map(|corpus| corpus.get("name")?.as_str());
         let pieces = vocabulary.into_iter().flat_map(Vocabulary::pieces);
-        Rules {
+        RowRules {
             manifest,
             sources: names.collect(),
             continues: pieces.map(|piece| piece.starts_with(CONTINUATION)).collect(),
@@ -45,7 +45,7 @@ impl<'a> Rules<'a> {
     }
 
     /// Tells `found` of all that is wrong with a row.
-    pub(super) fn judge(&self, split: Split, row: &Row<'_>, found: Found<'_>) {
+    pub(super) fn judge(&self, split: Split, row: &Row<'_>, found: ProblemSink<'_>) {
         self.ids(row, found);
         self.label(row, found);
         if !self.sources.contains(row.source) {
@@ -61,7 +61,7 @@ impl<'a> Rules<'a> {
         }
     }
 
-    fn ids(&self, row: &Row<'_>, found: Found<'_>) {
+    fn ids(&self, row: &Row<'_>, found: ProblemSink<'_>) {
         let (length, most) = (row.input_ids.len(), self.manifest.max_seq_len as usize);
         if length > most {
             found(format!("has {length} pieces; the settings allow {most}"));
@@ -106,7 +106,7 @@ impl<'a> Rules<'a> {
         }
     }
 
-    fn label(&self, row: &Row<'_>, found: Found<'_>) {
+    fn label(&self, row: &Row<'_>, found: ProblemSink<'_>) {
         let wants_b = self.manifest.objective != Objective::Mlm;
         match (row.segment_b.is_some(), row.next_sentence_label) {
             (true, None) => found("has B and no `next_sentence_label`".to_owned()),
@@ -123,7 +123,7 @@ impl<'a> Rules<'a> {
         }
     }
 
-    fn inside(&self, row: &Row<'_>, segments: &Segments, found: Found<'_>) {
+    fn inside(&self, row: &Row<'_>, segments: &Segments, found: ProblemSink<'_>) {
         let specials = &self.manifest.vocabulary.specials;
         let names = [
             (specials.cls, "[CLS]"),
@@ -140,7 +140,7 @@ impl<'a> Rules<'a> {
     }
 
     /// Gives whether words can be told at all.
-    fn word_starts(&self, row: &Row<'_>, segments: &Segments, found: Found<'_>) -> bool {
+    fn word_starts(&self, row: &Row<'_>, segments: &Segments, found: ProblemSink<'_>) -> bool {
         let (starts, length) = (&row.word_starts, row.input_ids.len());
         if starts.len() != length {
             found(format!("`word_starts` has {} items, `input_ids` has {length}", starts.len()));
@@ -163,7 +163,14 @@ impl<'a> Rules<'a> {
         true
     }
 
-    fn masks(&self, split: Split, row: &Row<'_>, segments: &Segments, starts_fit: bool, found: Found<'_>) {
+    fn masks(
+        &self,
+        split: Split,
+        row: &Row<'_>,
+        segments: &Segments,
+        starts_fit: bool,
+        found: ProblemSink<'_>,
+    ) {
         let wanted = split == Split::Validation || self.manifest.masking.mode == MaskMode::Static;
         let (positions, inputs) = match (row.masks, wanted) {
             (Some(masks), true) => masks,
@@ -193,7 +200,7 @@ impl<'a> Rules<'a> {
     }
 
     /// `[MASK]`, the original, or a piece that a random draw may give. All positions are within the row.
-    fn inputs(&self, row: &Row<'_>, positions: &[i32], inputs: &[i32], found: Found<'_>) {
+    fn inputs(&self, row: &Row<'_>, positions: &[i32], inputs: &[i32], found: ProblemSink<'_>) {
         let mask = self.manifest.vocabulary.specials.mask;
         for (&position, &input) in positions.iter().zip(inputs) {
             let is_original = row.input_ids.get(position as usize) == Some(&input);
@@ -220,7 +227,7 @@ impl Segments {
 }
 
 /// A word is masked whole or not at all.
-fn whole_words(row: &Row<'_>, segments: &Segments, positions: &[i32], found: Found<'_>) {
+fn whole_words(row: &Row<'_>, segments: &Segments, positions: &[i32], found: ProblemSink<'_>) {
     let mut masked = vec![false; row.input_ids.len()];
     positions.iter().for_each(|&position| masked[position as usize] = true);
     let within_word = |position: &usize| !row.word_starts[*position] && segments.holds(*position - 1);

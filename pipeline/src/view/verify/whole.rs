@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use quanci_cli::causes;
 use quanci_shards::{MANIFEST_FILE, Manifest, Split};
 
-use super::{Problems, causes};
-use crate::tally::{Counters, SplitCounters};
+use super::verdict::Problems;
+use crate::counters::{Counters, SplitCounters};
 use crate::vocab::file::Vocabulary;
 
 /// Checks the manifest against the vocabulary and against itself. Gives the vocabulary if it is the right one.
@@ -24,7 +25,7 @@ fn vocabulary(folder: &Path, manifest: &Manifest, problems: &mut Problems) -> Op
     let vocabulary = match Vocabulary::read(&folder.join(&said.file)) {
         Ok(vocabulary) => vocabulary,
         Err(error) => {
-            problems.add(|| causes(&error));
+            problems.add(|| causes(&error, ": "));
             return None;
         }
     };

@@ -3,9 +3,9 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use quanci_shards::draws::{Draws, Rng};
 use quanci_shards::manifest::{ShardEntry, Specials, VocabularyEntry};
-use quanci_shards::mask::{MaskMode, MaskSettings, MaskUnit, Masker, Masks, Pieces, Replace, replacements};
+use quanci_shards::mask::{MaskMode, MaskSettings, MaskUnit, Masker, Masks, Replace, RowView, replacements};
+use quanci_shards::rng::{RandomSource, Rng};
 use quanci_shards::{
     FORMAT_VERSION, FileKeys, MANIFEST_FILE, Manifest, Objective, RowRef, ShardWriter, Split,
 };
@@ -94,7 +94,7 @@ impl Spec {
         written.label = b.map(|_| rng.below(2) as u8);
         if self.mode == MaskMode::Static || self.files()[file as usize].0 == Split::Validation {
             let mut masks = Masks::default();
-            masker.draw(written.pieces(), &mut rng, &mut masks);
+            masker.draw(written.view(), &mut rng, &mut masks);
             written.masks = Some(masks);
         }
         written
@@ -180,13 +180,13 @@ fn reserved() -> Vec<u32> {
 }
 
 impl Written {
-    pub(crate) fn pieces(&self) -> Pieces<'_> {
-        Pieces { ids: &self.ids, word_starts: &self.word_starts, segment_b: self.segment_b }
+    pub(crate) fn view(&self) -> RowView<'_> {
+        RowView { ids: &self.ids, word_starts: &self.word_starts, segment_b: self.segment_b }
     }
 
     fn as_ref(&self, document: u64) -> RowRef<'_> {
         RowRef {
-            pieces: self.pieces(),
+            view: self.view(),
             next_sentence_label: self.label,
             masks: self.masks.as_ref(),
             document,

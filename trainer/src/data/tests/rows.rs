@@ -1,8 +1,8 @@
 //! What a micro-batch holds of its rows.
 
 use quanci_shards::Objective;
-use quanci_shards::draws::Rng;
-use quanci_shards::mask::{MaskMode, Masks, dynamic_draws};
+use quanci_shards::mask::{MaskMode, Masks, dynamic_mask_rng};
+use quanci_shards::rng::Rng;
 
 use super::data_set::{MASK, PAD};
 use super::*;
@@ -54,9 +54,9 @@ fn drawn_masks_are_those_of_epoch_and_row() {
         for micro in &batch.micro {
             let mut masker = spec.masker();
             check(&spec, micro, |row, key| {
-                let mut draws: Rng = dynamic_draws(7, number / 2, spec.id, u64::from(key.file), key.row);
+                let mut rng: Rng = dynamic_mask_rng(7, number / 2, spec.id, u64::from(key.file), key.row);
                 let mut masks = Masks::default();
-                masker.draw(row.pieces(), &mut draws, &mut masks);
+                masker.draw(row.view(), &mut rng, &mut masks);
                 masks
             });
         }

@@ -3,25 +3,25 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use quanci_store::{Request, read_ranges};
+use quanci_store::{RangeRequest, read_ranges};
 
 use super::super::index::Located;
 use super::super::map::part_path;
 use super::super::part::{self, read_section};
-use super::Reduce;
+use super::inputs::ReduceInputs;
+use crate::counters::SplitCounters;
 use crate::engine::Context;
 use crate::error::Error;
 use crate::steps::bucket::{Bucket, TokenizedDocument};
 use crate::steps::tokenize::Piece;
-use crate::tally::SplitCounters;
 
 /// The run of a part file's bytes that holds its documents of a bucket.
-struct Run<'a> {
+struct SectionRun<'a> {
     part: u32,
     sections: Vec<&'a Located>,
 }
 
-impl Run<'_> {
+impl SectionRun<'_> {
     fn range(&self) -> Range<u64> {
         let end = self.sections.last().map_or(0, |last| last.offset + last.section.bytes);
         self.sections.first().map_or(0, |first| first.offset)..end
@@ -29,14 +29,14 @@ impl Run<'_> {
 }
 
 /// The runs of a bucket, in order of their parts.
-fn runs<'a>(located: &'a [Located], fine: &Range<u32>) -> Vec<Run<'a>> {
+fn runs<'a>(located: &'a [Located], fine: &Range<u32>) -> Vec<SectionRun<'a>> {
     let wanted: Vec<&Located> =
         located.iter().filter(|located| fine.contains(&located.section.fine)).collect();
     let by_part = wanted.chunk_by(|a, b| a.part == b.part);
-    by_part.map(|sections| Run { part: sections[0].part, sections: sections.to_vec() }).collect()
+    by_part.map(|sections| SectionRun { part: sections[0].part, sections: sections.to_vec() }).collect()
 }
 
-impl Reduce<'_> {
+impl ReduceInputs<'_> {
     /// Fills `bucket` with the documents of these fine buckets, in order of their hashes, each once.
     pub(super) fn gather(
         &self,
@@ -49,10 +49,10 @@ impl Reduce<'_> {
         let runs = runs(located, fine);
         let bytes = runs.iter().map(|run| run.range()).map(|range| range.end - range.start).sum::<u64>();
         let mut gathered = Gathered { bytes: Vec::with_capacity(bytes as usize), ..Gathered::default() };
-        let path = |run: &Run<'_>| part_path(self.parts, &self.plan.map[run.part as usize]);
-        let requests = runs.iter().map(|run| Request { path: path(run), range: run.range() });
+        let path = |run: &SectionRun<'_>| part_path(self.parts, &self.plan.map[run.part as usize]);
+        let requests = runs.iter().map(|run| RangeRequest { path: path(run), range: run.range() });
         let mut runs = runs.iter();
-        let failed = |request: &Request, error| Error::io("read", &request.path)(error);
+        let failed = |request: &RangeRequest, error| Error::io("read", &request.path)(error);
         read_ranges(requests, failed, |request, bytes| {
             context.stop.check()?;
             let run = runs.next().expect("as many answers as requests");

@@ -29,13 +29,13 @@ fn peer(words: &Words, size: usize, min_pair_count: u64) -> BTreeSet<String> {
 }
 
 fn corpus(seed: u64) -> Words {
-    let mut draws = Lcg(seed);
+    let mut rng = Lcg(seed);
     let letters: Vec<char> = "abcdefghijklmnop中文分词".chars().take(8 + (seed % 12) as usize).collect();
     (0..300)
         .map(|_| {
-            let len = 1 + draws.below(7);
-            let word = (0..len).map(|_| letters[draws.below(letters.len() as u64) as usize]).collect();
-            (word, 1 + draws.below(5000))
+            let len = 1 + rng.below(7);
+            let word = (0..len).map(|_| letters[rng.below(letters.len() as u64) as usize]).collect();
+            (word, 1 + rng.below(5000))
         })
         .collect()
 }

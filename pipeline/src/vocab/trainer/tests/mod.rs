@@ -166,8 +166,8 @@ impl Lcg {
 #[test]
 fn equals_counting_anew_on_long_words_of_few_letters() {
     for seed in 0..50 {
-        let mut draws = Lcg(seed);
-        let mut word = || (0..2 + draws.below(24)).map(|_| ['a', '中'][draws.below(2) as usize]).collect();
+        let mut rng = Lcg(seed);
+        let mut word = || (0..2 + rng.below(24)).map(|_| ['a', '中'][rng.below(2) as usize]).collect();
         let words: Words = (0..60).map(|_| word()).zip(1..).collect();
         for merge in [Merge::Frequency, Merge::Likelihood] {
             let settings = settings(400, merge, 1);
@@ -179,9 +179,8 @@ fn equals_counting_anew_on_long_words_of_few_letters() {
 #[test]
 fn number_signs_are_never_taken_for_the_prefix() {
     for seed in 0..200 {
-        let mut draws = Lcg(seed);
-        let mut word =
-            || (0..1 + draws.below(12)).map(|_| ['#', '#', 'a'][draws.below(3) as usize]).collect();
+        let mut rng = Lcg(seed);
+        let mut word = || (0..1 + rng.below(12)).map(|_| ['#', '#', 'a'][rng.below(3) as usize]).collect();
         let words: Words = (0..20).map(|_| word()).zip(1..).collect();
         let pieces = trained(&words, &settings(300, Merge::Frequency, 1)).pieces;
         assert_eq!(pieces.iter().collect::<BTreeSet<_>>().len(), pieces.len());

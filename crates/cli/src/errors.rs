@@ -1,0 +1,97 @@
+//! The skeleton of the programs' errors: what went wrong, where, why, and the exit code.
+
+use std::error::Error;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The exit codes of both programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExitCode;
+
+impl ExitCode {
+    /// libtorch failed, or training diverged.
+    pub const FAILURE: u8 = 1;
+    /// The arguments or settings are wrong.
+    pub const USAGE: u8 = 2;
+    /// An input or output failed.
+    pub const INPUT_OUTPUT: u8 = 3;
+    /// Too many records could not be read.
+    pub const REJECTS: u8 = 4;
+    /// Worth another attempt (`EX_TEMPFAIL` of sysexits.h).
+    pub const RETRY: u8 = 75;
+
+    /// A signal ended the run: 128 + its number, as shells have it.
+    pub fn of_signal(signal: i32) -> u8 {
+        128 + u8::try_from(signal).unwrap_or(2)
+    }
+}
+
+/// An error that ends a program. `Display` gives the message; `source` the causes, which are printed below it.
+pub trait ProgramError: Error {
+    /// The exit code of the program.
+    fn exit_code(&self) -> u8;
+}
+
+/// A file operation failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}", path.display())]
+pub struct IoError {
+    /// A verb: "read", "create", "rename".
+    pub action: &'static str,
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What the operating system said.
+    pub source: io::Error,
+}
+
+impl IoError {
+    /// For `map_err`: `IoError::at("read", path)`.
+    pub fn at(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> IoError {
+        let path = path.as_ref().to_path_buf();
+        move |source| IoError { action, path, source }
+    }
+
+    /// The exit code: an object store that did not answer in time may answer later.
+    pub fn exit_code(&self) -> u8 {
+        if self.source.kind() == io::ErrorKind::TimedOut { ExitCode::RETRY } else { ExitCode::INPUT_OUTPUT }
+    }
+}
+
+/// Problems as a message: the only one, or a line each below their number.
+pub fn list_problems(problems: &[String]) -> String {
+    match problems {
+        [one] => one.clone(),
+        many => format!("{} problems:\n  {}", many.len(), many.join("\n  ")),
+    }
+}
+
+/// An error and its causes, each after `separator`.
+pub fn causes(error: &dyn Error, separator: &str) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += separator;
+        text += &error.to_string();
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_follow_the_error() {
+        let source = io::Error::new(io::ErrorKind::TimedOut, "no answer");
+        let error = IoError::at("read", "s3://b/k")(source);
+        assert_eq!(causes(&error, ": "), "cannot read s3://b/k: no answer");
+        assert_eq!(error.exit_code(), 75);
+    }
+
+    #[test]
+    fn one_problem_needs_no_number() {
+        assert_eq!(list_problems(&["a".to_owned()]), "a");
+        assert_eq!(list_problems(&["a".to_owned(), "b".to_owned()]), "2 problems:\n  a\n  b");
+    }
+}

@@ -1,0 +1,118 @@
+//! The one place that writes to the terminal.
+
+use std::cell::RefCell;
+use std::fmt::{Arguments, Display};
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+
+use clap_complete::Shell;
+use owo_colors::OwoColorize;
+
+use crate::errors::{ExitCode, ProgramError};
+
+/// Results, messages and errors, as the user wants them.
+///
+/// A reader that goes away (`quanci stats … | head`) is no error: the rest is not printed. Any other failure to write results
+/// is remembered, and [`Output::finish`] gives it.
+pub struct Output {
+    quiet: bool,
+    json: bool,
+    failure: RefCell<Option<io::Error>>,
+}
+
+impl Output {
+    /// `quiet`: nothing but errors and results; `json`: the result for programs, as the last line of standard output.
+    pub fn new(quiet: bool, json: bool) -> Output {
+        Output { quiet, json, failure: RefCell::new(None) }
+    }
+
+    /// True if nothing but errors and results is wanted.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// A result for people; with `--json` it goes to standard error, where people look.
+    pub fn result(&self, text: impl Display) {
+        if !self.json {
+            self.print(format_args!("{text}\n"));
+        } else if !self.quiet {
+            print_message(format_args!("{text}\n"));
+        }
+    }
+
+    /// The result for programs: with `--json`, the last line of standard output.
+    pub fn json(&self, value: &serde_json::Value) {
+        if self.json {
+            self.print(format_args!("{value}\n"));
+        }
+    }
+
+    /// A message.
+    pub fn message(&self, text: impl Display) {
+        if !self.quiet {
+            print_message(format_args!("{text}\n"));
+        }
+    }
+
+    /// Something that may not be meant.
+    pub fn warning(&self, text: impl Display) {
+        print_message(format_args!("{} {text}\n", "warning:".yellow().bold()));
+    }
+
+    /// An error with its causes, and what programs are told of it.
+    pub fn error(&self, error: &dyn ProgramError) {
+        print_message(format_args!("{} {error}\n", "error:".red().bold()));
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            print_message(format_args!("  because: {error}\n"));
+            cause = error.source();
+        }
+        self.json(
+            &serde_json::json!({ "ok": false, "exit_code": error.exit_code(), "error": error.to_string() }),
+        );
+    }
+
+    /// Ends the output, and gives the exit code: `done`, or that of a failure to write the results.
+    pub fn finish(&self, done: u8) -> u8 {
+        match self.failure.take() {
+            None => done,
+            Some(failure) => {
+                print_message(format_args!(
+                    "{} cannot write to standard output: {failure}\n",
+                    "error:".red().bold()
+                ));
+                ExitCode::INPUT_OUTPUT
+            }
+        }
+    }
+
+    fn print(&self, text: Arguments<'_>) {
+        let mut stdout = anstream::stdout().lock();
+        match stdout.write_fmt(text).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                self.failure.borrow_mut().get_or_insert(error);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Messages that cannot be written are lost: there is no other place to say so.
+fn print_message(text: Arguments<'_>) {
+    anstream::stderr().lock().write_fmt(text).ok();
+}
+
+/// Prints the completions of `command` for a shell, to whoever still reads.
+pub fn print_completions(shell: Shell, command: &mut clap::Command, name: &str, output: &Output) {
+    // Into memory first: the generator panics if it cannot write.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, command, name, &mut script);
+    output.print(format_args!("{}", String::from_utf8_lossy(&script)));
+}
+
+/// A path as short as it can be said from here.
+pub fn from_here(path: &Path) -> std::path::Display<'_> {
+    let here = std::env::current_dir().ok();
+    let relative = here.and_then(|here| path.strip_prefix(here).ok());
+    relative.unwrap_or(path).display()
+}

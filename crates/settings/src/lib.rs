@@ -1,0 +1,117 @@
+//! Settings files, as both programs read them: TOML with `--set` laid over it becomes what the code may trust, or every
+//! problem at once, each with its line, its key and the nearest valid key. Knows no key of either program.
+
+mod key;
+mod node;
+mod section;
+
+use std::path::{Component, Path, PathBuf};
+
+pub use key::Key;
+pub use section::Section;
+
+/// A settings file as it was read, for messages and for the paths in it.
+#[derive(Debug, Clone)]
+pub struct SettingsFile {
+    /// The file.
+    pub path: PathBuf,
+    /// The folder that the paths in it are relative to.
+    pub base: PathBuf,
+}
+
+impl SettingsFile {
+    /// A path of the settings file, with every `..` resolved; see [`join`].
+    pub fn join(&self, path: impl AsRef<Path>) -> PathBuf {
+        let path = join(&self.base, path.as_ref());
+        if has_scheme(&path) {
+            return path;
+        }
+        let mut resolved = PathBuf::new();
+        for component in path.components() {
+            match component {
+                Component::ParentDir if resolved.pop() => {}
+                component => resolved.push(component),
+            }
+        }
+        resolved
+    }
+}
+
+/// Joins a path as it stands in a settings file to the folder of that file. An absolute path stays as it is, and so does
+/// one with a scheme, such as `s3://bucket/key`, which is no path of this machine; but `file:///data` is `/data`.
+pub fn join(base: &Path, path: &Path) -> PathBuf {
+    let text = path.to_str().unwrap_or_default();
+    match text.strip_prefix("file://") {
+        Some(local) => base.join(local),
+        None if has_scheme(path) => PathBuf::from(text.trim_end_matches('/')),
+        None => base.join(path),
+    }
+}
+
+/// True for `scheme://…`.
+fn has_scheme(path: &Path) -> bool {
+    path.to_str().is_some_and(|text| text.contains("://"))
+}
+
+/// Parses `text`, the content of the file `path`, lays `overrides` (`dotted.key=value`) over it and gives the tree to
+/// `read`, which asks for every key it knows. Every problem comes back at once, one a line, in the file's order.
+pub fn read<T>(
+    path: &Path,
+    text: &str,
+    overrides: &[String],
+    read: impl FnOnce(&SettingsFile, &Section<'_>) -> T,
+) -> Result<T, Vec<String>> {
+    let root = node::parse(path, text, overrides).map_err(|problem| vec![problem])?;
+    let base = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Links in the base are followed here, so that what `..` means below does not depend on them.
+    let base = base.canonicalize().unwrap_or_else(|_| base.to_path_buf());
+    let source = SettingsFile { path: path.to_path_buf(), base };
+    let reading = section::Reading::new(path);
+    let section = Section::new("", &root, &reading);
+    let settings = read(&source, &section);
+    section.finish();
+    match reading.into_lines() {
+        lines if lines.is_empty() => Ok(settings),
+        lines => Err(lines),
+    }
+}
+
+/// Every key that `read` asks for, in its order. `example` names the arrays of tables, one empty table each, such as
+/// `[[corpus]]`: what is within them is asked only where there are some.
+///
+/// ```
+/// let keys = quanci_settings::keys("[[run]]", |_, root| {
+///     root.integer("seed", "the seed", 1, 0..=9);
+///     root.sections("run").iter().for_each(|run| drop(run.required_string("name", "its name")));
+/// });
+/// assert_eq!((keys[0].path.as_str(), keys[0].default.as_str()), ("seed", "`1`"));
+/// assert_eq!((keys[1].path.as_str(), keys[1].default.as_str()), ("run[].name", "required"));
+/// ```
+///
+/// # Panics
+/// If `example` is not TOML.
+pub fn keys<T>(example: &str, read: impl FnOnce(&SettingsFile, &Section<'_>) -> T) -> Vec<Key> {
+    let path = Path::new("example.toml");
+    let root = node::parse(path, example, &[]).expect("the example is TOML");
+    let reading = section::Reading::new(path);
+    read(&SettingsFile { path: path.to_path_buf(), base: PathBuf::new() }, &Section::new("", &root, &reading));
+    let keys = reading.into_keys().into_iter();
+    keys.map(|key| Key { path: key.path.replace("[0]", "[]"), ..key }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_relative_to_the_settings_file() {
+        let file = SettingsFile { path: "/x/run.toml".into(), base: "/x".into() };
+        let join = |path: &str| file.join(path).to_str().map(str::to_owned);
+        assert_eq!(join("y/z").as_deref(), Some("/x/y/z"));
+        assert_eq!(join("../y/./z").as_deref(), Some("/y/z"));
+        assert_eq!(join("/y").as_deref(), Some("/y"));
+        assert_eq!(join("file:///y/../z").as_deref(), Some("/z"));
+        assert_eq!(join("s3://b/k/").as_deref(), Some("s3://b/k"));
+        assert_eq!(super::join(Path::new("/x"), Path::new("../y")), Path::new("/x/../y"));
+    }
+}

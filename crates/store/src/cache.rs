@@ -1,0 +1,157 @@
+//! Copies of objects on this machine, named by their content: what was used longest ago goes when room is needed.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use sha2::{Digest, Sha256};
+
+use crate::{FileHandle, is_object};
+
+/// A folder of copies, which the processes of a machine may share.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    folder: PathBuf,
+    limit: u64,
+}
+
+impl Default for Cache {
+    /// 100 GB in the user's folder for caches.
+    fn default() -> Cache {
+        Cache::new(None, 100_000_000_000)
+    }
+}
+
+impl Cache {
+    /// Copies in `folder`, by default `quanci` in the user's folder for caches, of `limit` bytes in all.
+    pub fn new(folder: Option<PathBuf>, limit: u64) -> Cache {
+        Cache { folder: folder.unwrap_or_else(user_folder), limit }
+    }
+
+    /// A file of this machine with the content of `path`, of which size and SHA-256 are known: `path` itself unless it is
+    /// an object. The copy stays at least until the next call, of this process or another, needs its room: open it at once,
+    /// and fetch it again where it is gone.
+    pub fn fetch(&self, path: &Path, bytes: u64, sha256: &str) -> io::Result<PathBuf> {
+        if !is_object(path) {
+            return Ok(path.to_path_buf());
+        }
+        fs::create_dir_all(&self.folder)?;
+        let copy = self.folder.join(sha256);
+        if self.touch(&copy, bytes) {
+            return Ok(copy);
+        }
+        // Of the processes that want it one fetches it, and the others wait.
+        let lock = File::create(self.folder.join(format!("{sha256}.lock")))?;
+        lock.lock()?;
+        if !self.touch(&copy, bytes) {
+            self.make_room(bytes)?;
+            self.download(path, bytes, sha256, &copy)?;
+        }
+        fs::remove_file(self.folder.join(format!("{sha256}.lock"))).ok();
+        Ok(copy)
+    }
+
+    /// True if the copy is there; it was used now.
+    fn touch(&self, copy: &Path, bytes: u64) -> bool {
+        let Ok(file) = File::options().append(true).open(copy) else { return false };
+        file.set_modified(SystemTime::now()).ok();
+        file.metadata().is_ok_and(|metadata| metadata.len() == bytes)
+    }
+
+    fn download(&self, path: &Path, bytes: u64, sha256: &str, copy: &Path) -> io::Result<()> {
+        let temporary = self.folder.join(format!(".{sha256}.{}.tmp", uuid::Uuid::new_v4().simple()));
+        let downloaded =
+            self.write(path, bytes, sha256, &temporary).and_then(|()| fs::rename(&temporary, copy));
+        if downloaded.is_err() {
+            fs::remove_file(&temporary).ok();
+        }
+        downloaded
+    }
+
+    fn write(&self, path: &Path, bytes: u64, sha256: &str, to: &Path) -> io::Result<()> {
+        let mut from = FileHandle::open(path)?.stream(0)?;
+        let mut file = File::create_new(to)?;
+        let (mut hash, mut written, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 20]);
+        loop {
+            let n = from.read(&mut buffer)?;
+            if n == 0 {
+                break;
+            }
+            hash.update(&buffer[..n]);
+            file.write_all(&buffer[..n])?;
+            written += n as u64;
+        }
+        let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        if (written, found.as_str()) == (bytes, sha256) {
+            return Ok(());
+        }
+        let message = "its content is not what the manifest says: it is damaged, or of another data set";
+        Err(io::Error::new(io::ErrorKind::InvalidData, message))
+    }
+
+    /// Removes what was used longest ago, until `bytes` more fit.
+    fn make_room(&self, bytes: u64) -> io::Result<()> {
+        if bytes > self.limit {
+            let message = format!(
+                "the cache of {:.1} GB in {} has no room for a file of {:.1} GB: give it more (`cache.gb`)",
+                self.limit as f64 / 1e9,
+                self.folder.display(),
+                bytes as f64 / 1e9
+            );
+            return Err(io::Error::new(io::ErrorKind::StorageFull, message));
+        }
+        let mut copies = Vec::new();
+        for entry in fs::read_dir(&self.folder)?.flatten() {
+            // Another process may have removed it by now.
+            if let Ok(metadata) = entry.metadata()
+                && !entry.file_name().to_string_lossy().ends_with(".lock")
+            {
+                copies.push((
+                    metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+                    metadata.len(),
+                    entry.path(),
+                ));
+            }
+        }
+        copies.sort();
+        let mut all: u64 = copies.iter().map(|(_, bytes, _)| bytes).sum();
+        for (_, freed, path) in copies {
+            if all + bytes <= self.limit {
+                break;
+            }
+            fs::remove_file(path).ok();
+            all -= freed;
+        }
+        Ok(())
+    }
+}
+
+fn user_folder() -> PathBuf {
+    let caches = std::env::var_os("XDG_CACHE_HOME").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
+    caches.or_else(home).unwrap_or_else(std::env::temp_dir).join("quanci")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_oldest_copies_make_room() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cache = Cache::new(Some(folder.path().to_path_buf()), 100);
+        for (name, age) in [("a", 30), ("b", 10), ("c", 20)] {
+            fs::write(folder.path().join(name), [0; 30]).expect("written");
+            let file = File::options().append(true).open(folder.path().join(name)).expect("opened");
+            file.set_modified(SystemTime::now() - Duration::from_secs(age)).expect("set");
+        }
+        assert!(cache.touch(&folder.path().join("a"), 30) && !cache.touch(&folder.path().join("b"), 31));
+        cache.make_room(60).expect("made");
+        let left = crate::names(folder.path()).expect("listed");
+        assert_eq!(left, ["b"], "a was used now, but b later still, and c is oldest");
+        assert!(cache.make_room(101).is_err());
+    }
+}

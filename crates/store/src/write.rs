@@ -1,0 +1,104 @@
+//! Writing: whole objects only. What has its name is whole, and nobody sees it before.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek};
+use std::path::Path;
+
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+
+use crate::client::{Object, as_io, backoff, object, retry, wait};
+use crate::is_object;
+
+/// Larger files are sent in parts of so much: 10,000 parts, the most there may be, make 160 GB.
+const PART_BYTES: u64 = 16 << 20;
+/// Parts sent at once, each held in memory.
+const CONCURRENT_REQUESTS: usize = 4;
+
+/// Writes a small file or object, over what is there.
+pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if !is_object(path) {
+        return fs::write(path, bytes);
+    }
+    let object = object(path)?;
+    let payload = PutPayload::from(bytes.to_vec());
+    retry(async || object.store.put(&object.key, payload.clone()).await).map(drop)
+}
+
+/// Writes a small object unless there is one of this name; tells whether it did. Of several at once, one does.
+pub fn put_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let object = object(path)?;
+    let payload = PutPayload::from(bytes.to_vec());
+    let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+    match retry(async || object.store.put_opts(&object.key, payload.clone(), options.clone()).await) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Sends a file of this machine to be the object `to`, over what is there.
+pub fn upload(from: &Path, to: &Path) -> io::Result<()> {
+    let mut file = File::open(from)?;
+    let bytes = file.metadata()?.len();
+    if bytes <= PART_BYTES {
+        let mut whole = Vec::with_capacity(bytes as usize);
+        file.read_to_end(&mut whole)?;
+        return put(to, &whole);
+    }
+    let object = object(to)?;
+    let mut attempts = 0;
+    // An upload whose end was not confirmed cannot be asked about: it is sent again.
+    while let Err(error) = send(&mut file, &object) {
+        attempts += 1;
+        wait(backoff(attempts, error))??;
+        file.rewind()?;
+    }
+    Ok(())
+}
+
+/// Sends a file in parts.
+fn send(file: &mut File, object: &Object) -> io::Result<()> {
+    let mut parts = retry(async || object.store.put_multipart(&object.key).await)?;
+    match send_parts(file, &mut *parts) {
+        Ok(()) => wait(parts.complete())?.map(drop).map_err(as_io),
+        Err(error) => {
+            // What cannot be taken back, the bucket's rule for incomplete uploads removes.
+            wait(parts.abort())?.ok();
+            Err(error)
+        }
+    }
+}
+
+/// Sends all parts, a few at a time.
+fn send_parts(file: &mut File, parts: &mut dyn MultipartUpload) -> io::Result<()> {
+    loop {
+        let mut open = Vec::new();
+        while open.len() < CONCURRENT_REQUESTS {
+            let mut part = Vec::new();
+            Read::by_ref(file).take(PART_BYTES).read_to_end(&mut part)?;
+            if part.is_empty() {
+                break;
+            }
+            open.push(parts.put_part(part.into()));
+        }
+        if open.is_empty() {
+            return Ok(());
+        }
+        wait(futures::future::try_join_all(open))?.map_err(as_io)?;
+    }
+}
+
+/// Removes a file or an object, if it is there.
+pub fn remove(path: &Path) -> io::Result<()> {
+    let removed = match is_object(path) {
+        true => {
+            let Object { store, key, .. } = object(path)?;
+            retry(async || store.delete(&key).await)
+        }
+        false => fs::remove_file(path),
+    };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

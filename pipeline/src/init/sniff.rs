@@ -1,0 +1,175 @@
+//! A look at one file: its kind, by its name and by what is in it. Reads through the readers, so that what is found
+//! here is what a run will find.
+
+use std::fs::File;
+use std::path::Path;
+
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::{ConvertedType, Type};
+
+use super::fields::{Letters, closed};
+use super::shape;
+use crate::config::Format;
+use crate::error::Error;
+use crate::readers::{self, InputSplit, Part, ReadSettings, Record};
+
+/// How files are to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileKind {
+    /// The format.
+    pub format: Format,
+    /// The fields of the text, for formats that have them.
+    pub fields: Vec<String>,
+}
+
+impl Ord for FileKind {
+    fn cmp(&self, other: &FileKind) -> std::cmp::Ordering {
+        (self.format.name(), &self.fields).cmp(&(other.format.name(), &other.fields))
+    }
+}
+
+impl PartialOrd for FileKind {
+    fn partial_cmp(&self, other: &FileKind) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Characters of a file that are read.
+const SAMPLE: usize = 256 << 10;
+/// Records of a table that are read.
+const RECORDS: usize = 50;
+
+/// What the file is and its encoding, or why it is left out.
+pub(super) fn sniff(path: &Path, suffix: &str, alone: bool) -> Result<(FileKind, &'static str), String> {
+    let outer = suffix.split('.').nth(1).unwrap_or_default().to_lowercase();
+    if outer == "parquet" {
+        let columns = parquet_columns(path).ok_or("not Parquet, or damaged")?;
+        return table(path, Format::Parquet, &columns).map(|kind| (kind, "utf-8"));
+    }
+    let (sample, encoding) = sample(path).map_err(|error| reason(&error))?;
+    let begin = sample.trim_start();
+    let kind = match outer.as_str() {
+        _ if begin.is_empty() => return Err("empty files".to_owned()),
+        "csv" => table(path, Format::Csv, &columns(&sample, ','))?,
+        "tsv" => table(path, Format::Tsv, &columns(&sample, '\t'))?,
+        _ if begin.starts_with(['{', '[']) && closed(begin.lines().next().unwrap_or_default()).is_some() => {
+            json(begin)?
+        }
+        "jsonl" | "ndjson" | "json" => json(begin)?,
+        _ if begin.starts_with('<') => {
+            return Err("markup (HTML, XML): take the text out of it first".to_owned());
+        }
+        _ if !shape::is_chinese(&sample) => return Err(NO_CHINESE.to_owned()),
+        _ => FileKind { format: shape::of_text(&sample, alone), fields: Vec::new() },
+    };
+    Ok((kind, encoding))
+}
+
+const NO_CHINESE: &str = "no Chinese text";
+const NO_FIELD: &str = "no field with text";
+
+/// The reason of an error without the file's name, so that equal ones are counted together.
+fn reason(error: &Error) -> String {
+    match error {
+        Error::Input { message, .. } => message.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn open(
+    path: &Path,
+    format: Format,
+    fields: &[String],
+) -> Result<(Box<dyn readers::Reader>, &'static str), Error> {
+    let text_field = fields.to_vec();
+    let settings = ReadSettings { format, text_field, encoding: None, max_document_chars: SAMPLE as u64 };
+    let input = readers::sniff(path, &settings)?;
+    let encoding = input.encoding.name();
+    Ok((readers::open(&InputSplit { input, part: Part::Whole }, &settings)?, encoding))
+}
+
+/// The beginning of a file as text, blank lines and all.
+fn sample(path: &Path) -> Result<(String, &'static str), Error> {
+    let (mut reader, encoding) = open(path, Format::Files, &[])?;
+    let mut sample = String::new();
+    while sample.len() < SAMPLE {
+        match reader.next()? {
+            Some(Record::Document(document)) => {
+                sample.push_str(&document.text);
+                sample.push('\n');
+            }
+            Some(Record::Rejected { .. }) => {}
+            None => break,
+        }
+    }
+    Ok((sample, encoding))
+}
+
+/// JSON lines, or one JSON value.
+fn json(sample: &str) -> Result<FileKind, String> {
+    let whole = |line: &str| {
+        serde_json::from_str::<serde_json::Value>(line).ok().filter(serde_json::Value::is_object)
+    };
+    let mut lines = sample.lines().filter(|line| !line.trim().is_empty());
+    let is_lines = lines.next().and_then(whole).is_some();
+    let mut letters = Letters::default();
+    let records = if is_lines {
+        // The last line of a sample may be cut.
+        let values: Vec<_> = sample.lines().filter_map(whole).take(RECORDS).collect();
+        values.iter().for_each(|value| letters.add_value(value));
+        values.len()
+    } else {
+        let value = closed(sample).ok_or("neither JSON nor JSON lines")?;
+        letters.add_value(&value);
+        1
+    };
+    let format = if is_lines { Format::Jsonl } else { Format::Json };
+    file_kind(format, &letters, records)
+}
+
+fn file_kind(format: Format, letters: &Letters, records: usize) -> Result<FileKind, String> {
+    let fields = letters.text_fields(records);
+    match (fields.is_empty(), letters.is_chinese()) {
+        (true, _) => Err(NO_FIELD.to_owned()),
+        (_, false) => Err(NO_CHINESE.to_owned()),
+        _ => Ok(FileKind { format, fields }),
+    }
+}
+
+/// The names in a header.
+fn columns(sample: &str, separator: char) -> Vec<String> {
+    let header = sample.lines().next().unwrap_or_default();
+    header.split(separator).map(|name| name.trim().trim_matches('"').to_owned()).collect()
+}
+
+/// Reads the beginning of each column.
+fn table(path: &Path, format: Format, columns: &[String]) -> Result<FileKind, String> {
+    let mut letters = Letters::default();
+    let mut records = 1;
+    for column in columns.iter().filter(|column| !column.is_empty()) {
+        let Ok((mut reader, _)) = open(path, format, std::slice::from_ref(column)) else { continue };
+        let mut read = 0;
+        while read < RECORDS {
+            match reader.next() {
+                Ok(Some(Record::Document(document))) => letters.add(column, &document.text),
+                Ok(Some(Record::Rejected { .. })) => {}
+                Ok(None) | Err(_) => break,
+            }
+            read += 1;
+        }
+        records = records.max(read);
+    }
+    file_kind(format, &letters, records)
+}
+
+/// The columns of text, as paths.
+fn parquet_columns(path: &Path) -> Option<Vec<String>> {
+    let file = File::open(path).ok()?;
+    let open = || ParquetRecordBatchReaderBuilder::try_new(file).ok();
+    let builder = std::panic::catch_unwind(std::panic::AssertUnwindSafe(open)).ok()??;
+    let columns = builder.parquet_schema().columns().iter();
+    let is_text = |column: &&std::sync::Arc<parquet::schema::types::ColumnDescriptor>| {
+        column.physical_type() == Type::BYTE_ARRAY && column.converted_type() == ConvertedType::UTF8
+    };
+    Some(columns.filter(is_text).map(|column| column.path().string()).collect())
+}

@@ -1,0 +1,25 @@
+//! The user's dictionary for the segmenter, and what words come from.
+
+use std::path::PathBuf;
+
+use quanci_shards::manifest::sha256;
+
+use crate::config::{SegmentSettings, Words};
+use crate::error::Error;
+use crate::steps::segment::SEGMENTER;
+
+/// The bytes of the user's dictionary, if there is one.
+pub(super) fn user_dict(settings: &SegmentSettings) -> Result<Option<Vec<u8>>, Error> {
+    let read = |path: &PathBuf| quanci_store::read(path).map_err(Error::io("read", path));
+    settings.user_dict.as_ref().map(read).transpose()
+}
+
+/// What the words come from, for data ids and the names of work files: the segmenter's version and a hash of the user's
+/// dictionary. Empty where no segmenter is used.
+pub(super) fn word_source(settings: &SegmentSettings, user_dict: Option<&[u8]>) -> String {
+    match (settings.words, user_dict) {
+        (Words::Jieba, Some(bytes)) => format!("{SEGMENTER} + {}", sha256(bytes)),
+        (Words::Jieba, None) => SEGMENTER.to_owned(),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,65 @@
+//! The kinds of jobs, and what each can do with its settings: the one place that knows them all.
+
+use super::job::Job;
+use super::prepare::{self, PrepareJob};
+use super::vocab::{self, VocabJob};
+use crate::error::Error;
+use crate::plan::{JobKind, Plan, Recipe};
+
+/// A plan, and warnings about its settings.
+type Planned = (Plan, Vec<String>);
+
+/// What a kind of job does with its settings and plans.
+struct Kind {
+    stages: &'static [&'static str],
+    plan: fn(Recipe) -> Result<Planned, Error>,
+    check: fn(&Recipe) -> Vec<Error>,
+    open: fn(Plan) -> Result<Box<dyn Job>, Error>,
+}
+
+const PREPARE: Kind = Kind {
+    stages: &prepare::STAGES,
+    plan: |recipe| PrepareJob::plan(recipe).map(|(plan, settings)| (plan, settings.warnings())),
+    check: PrepareJob::check,
+    open: |plan| Ok(Box::new(PrepareJob::open(plan)?)),
+};
+
+const VOCAB: Kind = Kind {
+    stages: &vocab::STAGES,
+    plan: |recipe| VocabJob::plan(recipe).map(|plan| (plan, Vec::new())),
+    check: VocabJob::check,
+    open: |plan| Ok(Box::new(VocabJob::open(plan)?)),
+};
+
+fn kind(job: JobKind) -> &'static Kind {
+    match job {
+        JobKind::Prepare => &PREPARE,
+        JobKind::Vocab => &VOCAB,
+    }
+}
+
+/// The names of the stages of a job, in order.
+pub fn stages(job: JobKind) -> &'static [&'static str] {
+    kind(job).stages
+}
+
+/// Plans the job that the settings are for. Gives the plan, and warnings about the settings.
+///
+/// # Errors
+/// All problems of the settings, or the first input that cannot be read.
+pub fn plan(recipe: Recipe) -> Result<Planned, Error> {
+    (kind(recipe.job()).plan)(recipe)
+}
+
+/// Every problem of the settings and the inputs of the job that the settings are for.
+pub fn check(recipe: &Recipe) -> Vec<Error> {
+    (kind(recipe.job()).check)(recipe)
+}
+
+/// Opens a planned job.
+///
+/// # Errors
+/// If the settings, the vocabulary or the dictionary are no longer those of the plan.
+pub fn open(plan: Plan) -> Result<Box<dyn Job>, Error> {
+    (kind(plan.job).open)(plan)
+}

@@ -1,0 +1,163 @@
+//! One copy of a shard: pairs with their masks, bucket by bucket, shuffled and written as rows.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use quanci_shards::mask::{MaskMode, Masker, Masks};
+use quanci_shards::rng::{RandomSource, Rng};
+use quanci_shards::{RowRef, ShardWriter, Split, WrittenShard};
+
+use super::super::map::{SALT_WEIGHT, salted};
+use super::inputs::ReduceInputs;
+use super::report::{WrittenFile, file_name};
+use crate::config::PrepareSettings;
+use crate::counters::SplitCounters;
+use crate::engine::Context;
+use crate::error::Error;
+use crate::steps::bucket::Bucket;
+use crate::steps::pair::{Instance, instances};
+use crate::steps::row::RowBuilder;
+
+/// One copy of a shard, being written.
+pub(super) struct CopyWriter<'a> {
+    reduce: &'a ReduceInputs<'a>,
+    split: Split,
+    copy: u32,
+    path: PathBuf,
+    writer: ShardWriter<BufWriter<File>>,
+    masker: Option<Masker>,
+    rows: RowBuilder,
+    pub(super) counters: SplitCounters,
+    /// For each document of the last bucket, whether an instance was made of it.
+    pub(super) made: Vec<bool>,
+}
+
+/// Room for the instances of a bucket, to be used again for the next. Masks are drawn with the instances, before all are
+/// shuffled, and lie one after the other.
+#[derive(Default)]
+pub(super) struct CopyScratch {
+    all: Vec<Masked>,
+    positions: Vec<u32>,
+    inputs: Vec<u32>,
+    masks: Masks,
+}
+
+/// An instance and where its masks are.
+struct Masked {
+    instance: Instance,
+    masks: Range<u32>,
+}
+
+impl<'a> CopyWriter<'a> {
+    pub(super) fn new(
+        reduce: &'a ReduceInputs<'a>,
+        split: Split,
+        copy: u32,
+        folder: &Path,
+    ) -> Result<Self, Error> {
+        let path = folder.join(file_name(copy));
+        let file = File::create_new(&path).map_err(Error::io("create", &path))?;
+        let sources: Vec<String> = reduce.settings.corpora.iter().map(|corpus| corpus.name.clone()).collect();
+        let writer =
+            ShardWriter::new(BufWriter::with_capacity(1 << 18, file), &path, &reduce.keys, &sources)?;
+        let specials = reduce.vocabulary.specials();
+        // What is measured on must not change from epoch to epoch: validation rows always carry their masks.
+        let masked = reduce.settings.masking.mode == MaskMode::Static || split == Split::Validation;
+        let masker = masked.then(|| reduce.masker.clone());
+        let rows = RowBuilder::new(specials.cls, specials.sep);
+        let (counters, made) = Default::default();
+        Ok(CopyWriter { reduce, split, copy, path, writer, masker, rows, counters, made })
+    }
+
+    pub(super) fn write_bucket(
+        &mut self,
+        bucket: &Bucket,
+        bucket_index: u32,
+        context: &Context,
+        scratch: &mut CopyScratch,
+    ) -> Result<(), Error> {
+        let seed = self.reduce.settings.seed;
+        let split = self.split as u64;
+        let mut rng = Rng::new(&[seed, split, u64::from(bucket_index), u64::from(self.copy)]);
+        self.make_instances(bucket, &mut rng, scratch);
+        rng.shuffle(&mut scratch.all);
+        for written in 0..scratch.all.len() {
+            if written % 10_000 == 0 {
+                context.stop.check()?;
+            }
+            self.write_row(bucket, scratch, written)?;
+        }
+        context.progress.add_rows(scratch.all.len() as u64);
+        Ok(())
+    }
+
+    fn make_instances(&mut self, bucket: &Bucket, rng: &mut Rng, scratch: &mut CopyScratch) {
+        let CopyScratch { all, positions, inputs, masks } = scratch;
+        all.clear();
+        positions.clear();
+        inputs.clear();
+        let CopyWriter { rows, masker, counters, reduce, .. } = self;
+        let mut keep = |instance: Instance, rng: &mut Rng| {
+            let first = positions.len() as u32;
+            if let Some(masker) = masker.as_mut() {
+                masker.draw(rows.build(bucket, &instance), rng, masks);
+                positions.extend_from_slice(&masks.positions);
+                inputs.extend_from_slice(&masks.inputs);
+            }
+            counters.label_one += u64::from(instance.label);
+            counters.forced += u64::from(instance.forced);
+            all.push(Masked { instance, masks: first..positions.len() as u32 });
+        };
+        for document in 0..bucket.len() {
+            for _ in 0..passes(reduce.settings, self.split, self.copy, bucket, document) {
+                instances(bucket, document, &reduce.pairs, rng, &mut keep);
+            }
+        }
+        self.made.clear();
+        self.made.resize(bucket.len(), false);
+        all.iter().for_each(|masked| self.made[masked.instance.document as usize] = true);
+    }
+
+    fn write_row(&mut self, bucket: &Bucket, scratch: &mut CopyScratch, row: usize) -> Result<(), Error> {
+        let CopyScratch { all, positions, inputs, masks } = scratch;
+        let Masked { instance, masks: at } = &all[row];
+        let view = self.rows.build(bucket, instance);
+        let at = at.start as usize..at.end as usize;
+        masks.positions.clear();
+        masks.inputs.clear();
+        masks.positions.extend_from_slice(&positions[at.clone()]);
+        masks.inputs.extend_from_slice(&inputs[at]);
+        self.counters.instances += 1;
+        self.counters.tokens += view.ids.len() as u64;
+        self.counters.masked += masks.positions.len() as u64;
+        let document = instance.document as usize;
+        self.writer.push(&RowRef {
+            view,
+            next_sentence_label: instance.b.is_some().then_some(instance.label),
+            masks: self.masker.is_some().then_some(&*masks),
+            document: (bucket.hash(document) >> 64) as u64,
+            source: u32::from(bucket.source(document)),
+        })?;
+        Ok(())
+    }
+
+    pub(super) fn finish(self) -> Result<WrittenFile, Error> {
+        let (file, written) = self.writer.finish()?;
+        let file = file.into_inner().map_err(|e| Error::io("write", &self.path)(e.into_error()))?;
+        file.sync_all().map_err(Error::io("write", &self.path))?;
+        let WrittenShard { rows, tokens, bytes, sha256 } = written;
+        Ok(WrittenFile { copy: self.copy, rows, tokens, bytes, sha256 })
+    }
+}
+
+/// How many times a copy passes over a document: its corpus's weight, the fraction drawn by hash and copy.
+fn passes(settings: &PrepareSettings, split: Split, copy: u32, bucket: &Bucket, document: usize) -> u32 {
+    if split == Split::Validation {
+        return 1;
+    }
+    let weight = settings.corpora[bucket.source(document) as usize].weight;
+    let drawn = Rng::new(&[salted(bucket.hash(document), SALT_WEIGHT), u64::from(copy)]).uniform();
+    weight.floor() as u32 + u32::from(drawn < weight.fract())
+}

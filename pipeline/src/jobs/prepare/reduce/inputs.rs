@@ -1,0 +1,75 @@
+//! What reduce tasks depend on, and where their files are.
+
+use std::path::{Path, PathBuf};
+
+use quanci_shards::mask::Masker;
+use quanci_shards::{FileKeys, Split};
+use quanci_store::is_object;
+
+use crate::config::PrepareSettings;
+use crate::jobs::prepare::layout::{Layout, SplitLayout};
+use crate::plan::Plan;
+use crate::steps::pair::PairSettings;
+use crate::vocab::file::Vocabulary;
+
+/// What reduce tasks depend on. There is one task a shard, those of the training split first.
+pub(in crate::jobs::prepare) struct ReduceInputs<'a> {
+    pub(in crate::jobs::prepare) plan: &'a Plan,
+    pub(in crate::jobs::prepare) settings: &'a PrepareSettings,
+    pub(in crate::jobs::prepare) vocabulary: &'a Vocabulary,
+    pub(in crate::jobs::prepare) layout: Layout,
+    pub(in crate::jobs::prepare) parts: &'a Path,
+    /// The index of all part files.
+    pub(in crate::jobs::prepare) index: PathBuf,
+    pub(in crate::jobs::prepare) folder: PathBuf,
+    pub(in crate::jobs::prepare) pairs: PairSettings,
+    /// What ties every file to this data set.
+    pub(in crate::jobs::prepare) keys: FileKeys,
+    /// For each copy to clone.
+    pub(in crate::jobs::prepare) masker: Masker,
+}
+
+pub(in crate::jobs::prepare) fn task_name(task: u32) -> String {
+    format!("{task:05}")
+}
+
+impl ReduceInputs<'_> {
+    /// How many tasks there are.
+    pub(in crate::jobs::prepare) fn count(&self) -> u32 {
+        self.layout.train.shards + self.layout.validation.shards
+    }
+
+    /// The folder of a task.
+    pub(in crate::jobs::prepare) fn task_folder(&self, task: u32) -> PathBuf {
+        self.folder.join(task_name(task))
+    }
+
+    /// The path of a shard in the data set.
+    pub(in crate::jobs::prepare) fn shard_path(&self, split: Split, shard: u32, copy: u32) -> String {
+        let (folder, shards) = match split {
+            Split::Train => (format!("copy-{copy:02}"), self.layout.train.shards),
+            Split::Validation => ("validation".to_owned(), self.layout.validation.shards),
+        };
+        format!("{folder}/part-{shard:05}-of-{shards:05}.parquet")
+    }
+
+    /// Where a copy's file goes at once, if the output is of objects: they cannot be linked into it later.
+    pub(in crate::jobs::prepare) fn object_path(
+        &self,
+        split: Split,
+        shard: u32,
+        copy: u32,
+    ) -> Option<PathBuf> {
+        let output = &self.settings.output.path;
+        is_object(output).then(|| output.join(self.shard_path(split, shard, copy)))
+    }
+
+    pub(in crate::jobs::prepare) fn shard_of(&self, task: u32) -> (Split, u32, SplitLayout) {
+        let train = self.layout.train;
+        if task < train.shards {
+            (Split::Train, task, train)
+        } else {
+            (Split::Validation, task - train.shards, self.layout.validation)
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! What a reduce task writes beside its shard files.
+
+use quanci_shards::Split;
+use serde::{Deserialize, Serialize};
+
+use crate::counters::SplitCounters;
+
+/// What a reduce task wrote.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::jobs::prepare) struct ReduceReport {
+    pub(in crate::jobs::prepare) split: Split,
+    pub(in crate::jobs::prepare) shard: u32,
+    /// A file a copy.
+    pub(in crate::jobs::prepare) files: Vec<WrittenFile>,
+    pub(in crate::jobs::prepare) counters: SplitCounters,
+}
+
+/// One file of a reduce task's folder.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::jobs::prepare) struct WrittenFile {
+    pub(in crate::jobs::prepare) copy: u32,
+    pub(in crate::jobs::prepare) rows: u64,
+    pub(in crate::jobs::prepare) tokens: u64,
+    pub(in crate::jobs::prepare) bytes: u64,
+    pub(in crate::jobs::prepare) sha256: String,
+}
+
+/// The report's name in a task's folder.
+pub(in crate::jobs::prepare) const REPORT: &str = "report.json";
+
+/// The name of a copy's file in a task's folder.
+pub(in crate::jobs::prepare) fn file_name(copy: u32) -> String {
+    format!("copy-{copy:02}.parquet")
+}

@@ -1,0 +1,114 @@
+//! The reduce stage.
+
+use rayon::prelude::*;
+
+use super::copy_writer::{CopyScratch, CopyWriter};
+use super::inputs::{ReduceInputs, task_name};
+use super::report::{REPORT, ReduceReport, file_name};
+use crate::counters::SplitCounters;
+use crate::engine::{Context, Stage};
+use crate::error::Error;
+use crate::jobs::prepare::index;
+use crate::scratch::Pool;
+use crate::steps::bucket::Bucket;
+use crate::work::{self, Attempt};
+use quanci_shards::Split;
+
+/// The reduce stage: one task a shard.
+pub(in crate::jobs::prepare) struct Reduce<'a> {
+    inputs: ReduceInputs<'a>,
+    pools: ReducePools,
+}
+
+/// Scratch buffers that reduce tasks use one after the other.
+#[derive(Default)]
+struct ReducePools {
+    buckets: Pool<Bucket>,
+    copies: Pool<CopyScratch>,
+}
+
+impl<'a> Reduce<'a> {
+    /// The stage for these inputs.
+    pub(in crate::jobs::prepare) fn new(inputs: ReduceInputs<'a>) -> Reduce<'a> {
+        Reduce { inputs, pools: ReducePools::default() }
+    }
+}
+
+impl Stage for Reduce<'_> {
+    fn name(&self) -> &'static str {
+        "reduce"
+    }
+
+    fn count(&self) -> u32 {
+        self.inputs.count()
+    }
+
+    fn is_done(&self, task: u32) -> Result<bool, Error> {
+        work::exists(&self.inputs.task_folder(task).join(REPORT))
+    }
+
+    /// One look at the folder instead of one for each task: of objects too, a task's folder is there when its report is,
+    /// for its shards lie in the output.
+    fn missing(&self) -> Result<Vec<u32>, Error> {
+        let there = work::names(&self.inputs.folder)?;
+        Ok((0..self.count()).filter(|&task| !there.contains(&task_name(task))).collect())
+    }
+
+    fn run(&self, task: u32, context: &Context) -> Result<(), Error> {
+        let (split, shard, layout) = self.inputs.shard_of(task);
+        let attempt = Attempt::new(&self.inputs.task_folder(task))?;
+        attempt.create_folder()?;
+        let copies = if split == Split::Train { self.inputs.settings.instances.copies } else { 1 };
+        let mut writers: Vec<CopyWriter<'_>> = (0..copies)
+            .map(|copy| CopyWriter::new(&self.inputs, split, copy, attempt.path()))
+            .collect::<Result<_, _>>()?;
+        let mut counters = SplitCounters::default();
+        let buckets = layout.buckets_of(shard);
+        let fine = layout.fine_of(buckets.start, split).start..layout.fine_of(buckets.end - 1, split).end;
+        let located = index::read(&self.inputs.index, self.inputs.layout.index, fine)?;
+        for bucket_index in buckets {
+            context.stop.check()?;
+            let fine = layout.fine_of(bucket_index, split);
+            self.pools.buckets.with(|bucket| {
+                self.inputs.gather(&located, &fine, &mut counters, context, bucket)?;
+                self.write_bucket(bucket, bucket_index, &mut writers, context)?;
+                counters.without_instance += without_instance(bucket.len(), &writers);
+                Ok::<_, Error>(())
+            })?;
+        }
+        writers.iter().for_each(|copy| counters.merge(&copy.counters));
+        let files = context
+            .pool
+            .install(|| writers.into_par_iter().map(CopyWriter::finish).collect::<Result<_, _>>())?;
+        work::commit_json(&attempt.path().join(REPORT), &ReduceReport { split, shard, files, counters })?;
+        let send = |name: &str| {
+            let copy = (0..copies).find(|&copy| file_name(copy) == name)?;
+            self.inputs.object_path(split, shard, copy)
+        };
+        attempt.commit_folder(REPORT, send)
+    }
+}
+
+impl Reduce<'_> {
+    /// Writes the rows of a bucket in each copy: as many copies at once as there are threads for this task, for each holds
+    /// its instances.
+    fn write_bucket(
+        &self,
+        bucket: &Bucket,
+        bucket_index: u32,
+        copies: &mut [CopyWriter<'_>],
+        context: &Context,
+    ) -> Result<(), Error> {
+        let write = |copy: &mut CopyWriter<'_>| {
+            self.pools.copies.with(|scratch| copy.write_bucket(bucket, bucket_index, context, scratch))
+        };
+        let mut side_by_side = copies.chunks_mut(context.width().max(1));
+        side_by_side.try_for_each(|now| context.pool.install(|| now.par_iter_mut().try_for_each(write)))
+    }
+}
+
+/// Documents of the last bucket that no copy made an instance of.
+fn without_instance(documents: usize, copies: &[CopyWriter<'_>]) -> u64 {
+    let made_none = |document: &usize| copies.iter().all(|copy| !copy.made[*document]);
+    (0..documents).filter(made_none).count() as u64
+}

@@ -1,0 +1,150 @@
+//! The vocab job: corpus bytes to a WordPiece vocabulary, in two stages.
+//!
+//! ```text
+//! count   read -> clean -> words (segmented only where Hanzi are merged within words) -> counts      one task a few files
+//! train   merge the counts -> WordPiece -> vocab.txt, tokenizer.json, tokenizer_config.json, report  one task
+//! ```
+
+mod count;
+mod report;
+mod train;
+
+use std::path::{Path, PathBuf};
+
+use self::count::{CountStage, task_folder};
+pub use self::report::VocabReport;
+use self::train::TrainStage;
+use super::dictionary::{user_dict, word_source};
+use super::job::{self, Job, no_stage};
+use crate::config::VocabRun;
+use crate::engine::{Context, Engine, Stage};
+use crate::error::Error;
+use crate::failures::Failures;
+use crate::plan::{JobKind, Plan, Recipe};
+use crate::steps::segment::Segmenter;
+use crate::vocab::write::TokenizerFiles;
+use crate::work;
+
+/// The stages, in order.
+pub const STAGES: [&str; 2] = ["count", "train"];
+
+/// A vocab job with its plan.
+pub struct VocabJob {
+    plan: Plan,
+    run: VocabRun,
+    folder: PathBuf,
+    all_counts: PathBuf,
+}
+
+impl VocabJob {
+    /// Reads the settings, looks at the inputs and plans the tasks. Writes nothing, but for standard input.
+    pub fn plan(recipe: Recipe) -> Result<Plan, Error> {
+        let run = parse(&recipe)?;
+        let (base, setup) = (&run.source.base, setup(&run)?);
+        let (corpora, clean) = (&run.corpora, &run.clean);
+        Plan::make(JobKind::Vocab, recipe, base, corpora, clean, &setup, run.task_mb, &run.work)
+    }
+
+    /// Every problem of settings and inputs.
+    pub fn check(recipe: &Recipe) -> Vec<Error> {
+        let VocabRun { segment, corpora, clean, source, .. } = &match parse(recipe) {
+            Ok(run) => run,
+            Err(error) => return vec![error],
+        };
+        let dictionary = user_dict(segment).and_then(|bytes| Segmenter::new(segment, bytes.as_deref())).err();
+        dictionary.into_iter().chain(Plan::problems(&source.base, corpora, clean)).collect()
+    }
+
+    /// Opens a planned job.
+    pub fn open(plan: Plan) -> Result<VocabJob, Error> {
+        let run = parse(&plan.recipe)?;
+        plan.check_setup(&setup(&run)?)?;
+        let (folder, all_counts) = (run.work.join(&plan.work_id), run.work.join("counts"));
+        Ok(VocabJob { folder, all_counts, plan, run })
+    }
+
+    /// The settings.
+    pub fn run_settings(&self) -> &VocabRun {
+        &self.run
+    }
+
+    /// The plan.
+    pub fn plan_data(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Runs both stages and gives the coverage of the new vocabulary on its text. `begin` is told of each stage.
+    ///
+    /// # Errors
+    /// If another run is writing the output, if a stage fails, or if the run is asked to stop.
+    pub fn run(
+        &self,
+        engine: &dyn Engine,
+        context: &Context,
+        begin: &mut dyn FnMut(&dyn Stage),
+    ) -> Result<VocabReport, Error> {
+        job::run(self, engine, context, begin)?;
+        work::read_json(&self.report_path())
+    }
+
+    fn report_path(&self) -> PathBuf {
+        self.folder.join("report.json")
+    }
+}
+
+impl Job for VocabJob {
+    fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn stages(&self) -> &'static [&'static str] {
+        &STAGES
+    }
+
+    fn stage(&self, name: &str) -> Result<Box<dyn Stage + '_>, Error> {
+        let VocabJob { plan, run, all_counts: counts, .. } = self;
+        match name {
+            "count" => {
+                let user_dict = user_dict(&run.segment)?;
+                Ok(Box::new(CountStage::new(plan, run, counts, user_dict.as_deref())?))
+            }
+            "train" => Ok(Box::new(TrainStage { plan, run, counts, report: self.report_path() })),
+            _ => Err(no_stage(name, &STAGES)),
+        }
+    }
+
+    fn width(&self, stage: &str) -> u32 {
+        if stage == "count" { self.plan.map.len() as u32 } else { 1 }
+    }
+
+    fn locked(&self) -> (&Path, &Path) {
+        (&self.run.work, &self.run.path)
+    }
+
+    /// With `--force`, a clean start.
+    fn begin(&self) -> Result<(), Error> {
+        if !self.plan.replace {
+            return Ok(());
+        }
+        work::remove_folder(&self.folder)?;
+        self.plan.map.iter().try_for_each(|task| work::remove_folder(&task_folder(&self.all_counts, task)))
+    }
+
+    fn sweep(&self) -> Result<(), Error> {
+        TokenizerFiles::sweep(&self.run.path)?;
+        let folders = [&self.run.work, &self.all_counts, &self.folder, &Failures::folder(&self.folder)];
+        folders.into_iter().try_for_each(|folder| work::sweep(folder, ""))
+    }
+}
+
+/// All that counting depends on, besides the files and how they are read.
+fn setup(run: &VocabRun) -> Result<String, Error> {
+    let words = word_source(&run.segment, user_dict(&run.segment)?.as_deref());
+    let VocabRun { clean, segment, vocabulary, .. } = run;
+    let all = serde_json::json!(["count", clean, segment, words, vocabulary.han, vocabulary.lowercase]);
+    Ok(all.to_string())
+}
+
+fn parse(recipe: &Recipe) -> Result<VocabRun, Error> {
+    VocabRun::parse(&recipe.path, &recipe.text, &recipe.overrides, recipe.out.as_deref())
+}

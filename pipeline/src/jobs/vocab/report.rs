@@ -1,0 +1,46 @@
+//! What a vocab run tells about its vocabulary.
+
+use serde::{Deserialize, Serialize};
+
+use crate::drops::Dropped;
+use crate::vocab::trainer::Trained;
+
+/// What a vocab run made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VocabReport {
+    /// Documents counted.
+    pub documents: u64,
+    /// What was dropped.
+    pub dropped: Dropped,
+    /// How the training went and how the vocabulary covers its text, in words.
+    pub text: String,
+    /// The same for programs.
+    pub coverage: serde_json::Value,
+    /// How the training went, for programs.
+    pub training: serde_json::Value,
+}
+
+impl std::fmt::Display for VocabReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.text)
+    }
+}
+
+/// What deserves a word about the training.
+pub(super) fn training_notes(trained: &Trained) -> String {
+    let mut lines = String::new();
+    if !trained.left_out.is_empty() {
+        let shown: String = trained.left_out.iter().take(20).collect();
+        lines += &format!(
+            "{} characters found no room in `size` ({shown}…): raise it, or `min_char_count`\n",
+            trained.left_out.len()
+        );
+    }
+    if trained.ran_out {
+        lines += &format!(
+            "{} entries: no more pair of pieces was met `min_pair_count` times\n",
+            trained.pieces.len()
+        );
+    }
+    lines
+}

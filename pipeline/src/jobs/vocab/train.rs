@@ -1,0 +1,98 @@
+//! The train stage: the counts of all tasks -> WordPiece -> the tokenizer's files and a report.
+
+use std::path::{Path, PathBuf};
+
+use super::count::{CountReport, REPORT, WORDS, task_folder};
+use super::report::{VocabReport, training_notes};
+use crate::config::VocabRun;
+use crate::engine::{Context, Stage};
+use crate::error::Error;
+use crate::plan::Plan;
+use crate::vocab::counts::WordCounts;
+use crate::vocab::file::Vocabulary;
+use crate::vocab::report::Coverage;
+use crate::vocab::trainer::train;
+use crate::vocab::write::TokenizerFiles;
+use crate::work;
+
+/// The train stage: one task.
+pub(super) struct TrainStage<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) run: &'a VocabRun,
+    /// Where the folders of the count tasks are.
+    pub(super) counts: &'a Path,
+    /// Where the report goes.
+    pub(super) report: PathBuf,
+}
+
+impl Stage for TrainStage<'_> {
+    fn name(&self) -> &'static str {
+        "train"
+    }
+
+    fn count(&self) -> u32 {
+        1
+    }
+
+    fn is_done(&self, _: u32) -> Result<bool, Error> {
+        Ok(work::exists(&self.report)? && work::exists(&self.run.path)?)
+    }
+
+    fn run(&self, _: u32, _: &Context) -> Result<(), Error> {
+        let VocabRun { vocabulary: settings, path, .. } = self.run;
+        let report = self.merged_report()?;
+        let files: Vec<PathBuf> =
+            self.plan.map.iter().map(|task| task_folder(self.counts, task).join(WORDS)).collect();
+        let words = WordCounts::read_all(&files)?;
+        let trained = train(words.clone(), settings);
+        let vocabulary = Vocabulary::from_pieces(trained.pieces.clone(), path)?;
+        let coverage = Coverage::measure(&words, &vocabulary);
+        let files = TokenizerFiles::new(&vocabulary, settings.lowercase, settings.han)?;
+        if !self.plan.replace {
+            refuse_to_replace(&files, path)?;
+        }
+        files.write(path)?;
+        let report = VocabReport {
+            documents: report.documents,
+            dropped: report.dropped,
+            text: format!("{}{coverage}", training_notes(&trained)),
+            coverage: serde_json::to_value(&coverage).expect("a report has string keys only"),
+            training: serde_json::to_value(&trained).expect("a report has string keys only"),
+        };
+        work::commit_json(&self.report, &report)
+    }
+}
+
+impl TrainStage<'_> {
+    fn merged_report(&self) -> Result<CountReport, Error> {
+        let mut all = CountReport::default();
+        for task in &self.plan.map {
+            let report: CountReport = work::read_json(&task_folder(self.counts, task).join(REPORT))?;
+            all.records += report.records;
+            all.documents += report.documents;
+            all.dropped.merge(&report.dropped);
+        }
+        let run = self.run;
+        all.dropped.judge(all.records, run.max_reject_percent)?;
+        if all.documents == 0 {
+            let message = format!("no document came out of the corpus: {}", all.dropped.in_words());
+            return Err(Error::input(&run.source.path, message));
+        }
+        Ok(all)
+    }
+}
+
+/// Another attempt at this task wrote the same bytes; anything else that is there is somebody's.
+fn refuse_to_replace(files: &TokenizerFiles, path: &Path) -> Result<(), Error> {
+    let [_, tokenizer, config] = files.named();
+    let beside = [tokenizer, config].map(|(name, bytes)| (path.with_file_name(name), bytes));
+    for (path, bytes) in beside.into_iter().chain([(path.to_path_buf(), &files.vocab[..])]) {
+        let there = if work::exists(&path)? { quanci_store::read(&path).ok() } else { continue };
+        if there.as_deref() != Some(bytes) {
+            let message = "is there already, and is of another vocabulary; name another `vocabulary.path`, or replace it \
+                           with --force";
+            return Err(Error::Output { path, message: message.to_owned() });
+        }
+    }
+    Ok(())
+}

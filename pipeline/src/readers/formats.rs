@@ -1,0 +1,27 @@
+//! The readers of formats that are streams of bytes.
+
+use super::json::JsonReader;
+use super::jsonl::JsonlReader;
+use super::record::{ReadSettings, Reader};
+use super::split::Part;
+use super::stream::Stream;
+use super::table::TableReader;
+use super::text::TextReader;
+use crate::config::{Encoding, Format};
+use crate::error::Error;
+
+/// Opens the reader of a format on a stream of bytes: a file, a range of one, or an entry of an archive.
+pub(super) fn open_stream(
+    stream: Stream,
+    encoding: Encoding,
+    part: Part,
+    settings: &ReadSettings,
+) -> Result<Box<dyn Reader>, Error> {
+    Ok(match settings.format {
+        Format::Json => Box::new(JsonReader::new(stream, encoding, settings)?),
+        Format::Csv => Box::new(TableReader::new(stream, encoding, b',', settings)?),
+        Format::Tsv => Box::new(TableReader::new(stream, encoding, b'\t', settings)?),
+        Format::Jsonl => Box::new(JsonlReader::new(stream, encoding, part, settings)?),
+        _ => Box::new(TextReader::new(stream, encoding, part, settings)?),
+    })
+}

@@ -1,0 +1,22 @@
+//! Opens a split with the reader of its format.
+
+use super::formats::open_stream;
+use super::record::{ReadSettings, Reader};
+use super::split::InputSplit;
+use super::stream::Stream;
+use super::{Compression, archive, parquet};
+use crate::config::Format;
+use crate::error::Error;
+
+/// Opens a part of a file, which must still be as it was when the run was planned.
+pub fn open(split: &InputSplit, settings: &ReadSettings) -> Result<Box<dyn Reader>, Error> {
+    split.input.check_unchanged()?;
+    match (settings.format, split.input.compression) {
+        (Format::Parquet, _) => parquet::open(split, settings),
+        (_, Compression::Zip) => archive::open(&split.input, settings),
+        _ => {
+            let stream = Stream::open(split)?;
+            open_stream(stream, split.input.encoding, split.part, settings)
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What every reader gives: documents and rejects, and how far it has come.
+
+use crate::config::{CleanSettings, CorpusSettings, Encoding, Format};
+use crate::document::{Document, Place};
+use crate::drops::Reason;
+use crate::error::Error;
+
+/// How the files of one corpus are read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadSettings {
+    /// How documents lie in the files.
+    pub format: Format,
+    /// The fields that hold the text.
+    pub text_field: Vec<String>,
+    /// `None` finds it out, file by file.
+    pub encoding: Option<Encoding>,
+    /// Longer documents are cut into several.
+    pub max_document_chars: u64,
+}
+
+impl ReadSettings {
+    /// Of a `[[corpus]]` and `[clean]`.
+    pub fn new(corpus: &CorpusSettings, clean: &CleanSettings) -> ReadSettings {
+        ReadSettings {
+            format: corpus.format,
+            text_field: corpus.text_field.clone(),
+            encoding: corpus.encoding,
+            max_document_chars: clean.max_document_chars,
+        }
+    }
+
+    /// The bytes of a record (a line of JSON, a row of a table) that we are ready to hold.
+    pub(super) fn max_record_bytes(&self) -> usize {
+        const LEAST: u64 = 16 << 20;
+        usize::try_from(self.max_document_chars.saturating_mul(8).max(LEAST)).unwrap_or(usize::MAX)
+    }
+}
+
+/// What a reader found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Record {
+    /// A document, or a part of a long one.
+    Document(Document),
+    /// Something that could not be read.
+    Rejected {
+        /// Why.
+        reason: Reason,
+        /// The beginning of it, with U+FFFD for invalid bytes.
+        text: String,
+        /// Where it is.
+        place: Place,
+    },
+}
+
+/// How far a reader has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReadProgress {
+    /// Records met: lines that are not blank for text formats and jsonl, else objects or rows. However a file is
+    /// split, the sum over its parts is the same, and no more records are rejected than were met.
+    pub records: u64,
+    /// Bytes of text in UTF-8 that came from them.
+    pub text_bytes: u64,
+    /// Bytes of the file gone through, compressed as they are.
+    pub file_bytes: u64,
+}
+
+/// A stream of documents.
+pub trait Reader: Send {
+    /// The next document or reject; `None` at the end, and an error where the rest of the file is of no use.
+    fn next(&mut self) -> Result<Option<Record>, Error>;
+
+    /// How far it has come.
+    fn progress(&self) -> ReadProgress;
+}
