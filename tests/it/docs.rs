@@ -84,6 +84,31 @@ fn resolved(path: &Path) -> PathBuf {
     resolved
 }
 
+/// Folders of the repository that documents name files in.
+const FOLDERS: [&str; 10] =
+    ["configs/", "corpora/", "crates/", "docs/", "fuzz/", "kubernetes/", "pipeline/", "shards/", "tests/", "trainer/"];
+
+/// Files that the programs write, under such a name.
+const WRITTEN: [&str; 4] = ["kubernetes/Containerfile", "kubernetes/apply.sh", "fuzz/artifacts", "kubernetes/"];
+
+#[test]
+#[ignore = "trainer/src/train has other names until its branch is merged"]
+fn files_that_documents_name_exist() {
+    let mut wrong = Vec::new();
+    for page in pages().iter().filter(|page| *page != Path::new("CHANGELOG.md")) {
+        for code in read(page).split('`').skip(1).step_by(2) {
+            let name = code.split("::").next().unwrap();
+            let is_path = FOLDERS.iter().any(|folder| name.starts_with(folder));
+            let is_pattern = name.contains(['*', ' ', '…', '\n']) || name.chars().any(char::is_uppercase);
+            let is_written = WRITTEN.iter().any(|written| name.starts_with(written));
+            if is_path && !is_pattern && !is_written && !root().join(name).exists() {
+                wrong.push(format!("{}: `{name}`", page.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn every_command_is_run_or_marked() {
     for page in pages() {
