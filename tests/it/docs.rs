@@ -85,11 +85,22 @@ fn resolved(path: &Path) -> PathBuf {
 }
 
 /// Folders of the repository that documents name files in.
-const FOLDERS: [&str; 10] =
-    ["configs/", "corpora/", "crates/", "docs/", "fuzz/", "kubernetes/", "pipeline/", "shards/", "tests/", "trainer/"];
+const FOLDERS: [&str; 10] = [
+    "configs/",
+    "corpora/",
+    "crates/",
+    "docs/",
+    "fuzz/",
+    "kubernetes/",
+    "pipeline/",
+    "shards/",
+    "tests/",
+    "trainer/",
+];
 
 /// Files that the programs write, under such a name.
-const WRITTEN: [&str; 4] = ["kubernetes/Containerfile", "kubernetes/apply.sh", "fuzz/artifacts", "kubernetes/"];
+const WRITTEN: [&str; 4] =
+    ["kubernetes/Containerfile", "kubernetes/apply.sh", "fuzz/artifacts", "kubernetes/"];
 
 #[test]
 #[ignore = "trainer/src/train has other names until its branch is merged"]

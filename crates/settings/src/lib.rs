@@ -94,7 +94,10 @@ pub fn keys<T>(example: &str, read: impl FnOnce(&SettingsFile, &Section<'_>) -> 
     let path = Path::new("example.toml");
     let root = node::parse(path, example, &[]).expect("the example is TOML");
     let reading = section::Reading::new(path);
-    read(&SettingsFile { path: path.to_path_buf(), base: PathBuf::new() }, &Section::new("", &root, &reading));
+    read(
+        &SettingsFile { path: path.to_path_buf(), base: PathBuf::new() },
+        &Section::new("", &root, &reading),
+    );
     let keys = reading.into_keys().into_iter();
     keys.map(|key| Key { path: key.path.replace("[0]", "[]"), ..key }).collect()
 }
