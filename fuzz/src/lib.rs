@@ -331,7 +331,7 @@ mod trainer {
 #[cfg(feature = "trainer")]
 mod trainer {
     use quanci_trainer::config::PretrainSettings;
-    use quanci_trainer::model::shape::Shape;
+    use quanci_trainer::model::config::ModelConfig;
     use quanci_trainer::model::weights;
 
     use super::{Target, file, with_file};
@@ -409,7 +409,7 @@ mod trainer {
 
     fn model_config(bytes: &[u8]) {
         with_file("config.json", bytes, |path| {
-            if let Ok(shape) = Shape::read(path) {
+            if let Ok(shape) = ModelConfig::read(path) {
                 shape.encoder_parameters();
                 shape.head_parameters();
                 shape.to_json();

@@ -103,7 +103,6 @@ const WRITTEN: [&str; 4] =
     ["kubernetes/Containerfile", "kubernetes/apply.sh", "fuzz/artifacts", "kubernetes/"];
 
 #[test]
-#[ignore = "trainer/src/train has other names until its branch is merged"]
 fn files_that_documents_name_exist() {
     let mut wrong = Vec::new();
     for page in pages().iter().filter(|page| *page != Path::new("CHANGELOG.md")) {

@@ -42,7 +42,7 @@ fn model_and_data_that_do_not_fit() {
         .replace("21128", "20000")
         .replace("\"max_position_embeddings\": 64", "\"max_position_embeddings\": 32");
     let ran = check(&other, PHASE, MORE, &[]).exits(2);
-    ran.says(&["vocabulary of 21128 entries", "20000", "rows of 64 pieces", "positions for 32"]);
+    ran.says(&["vocabulary of 21128 entries", "20000", "rows of 64 tokens", "positions for 32"]);
     check(&MODEL.replace("\"num_attention_heads\": 2", "\"num_attention_heads\": 3"), PHASE, MORE, &[])
         .exits(3)
         .says(&["`hidden_size` = 64 is no multiple of `num_attention_heads` = 3"]);

@@ -41,7 +41,7 @@ pub struct State {
     pub skipped: u64,
     /// Rows learnt from.
     pub rows: u64,
-    /// Pieces learnt from, without padding.
+    /// Tokens learnt from.
     pub tokens: u64,
     /// The optimizer's own numbers: its count of steps.
     pub optimizer: Value,
@@ -60,6 +60,14 @@ pub struct State {
     /// SHA-256 of the other files.
     #[serde(default)]
     pub files: BTreeMap<String, String>,
+}
+
+impl State {
+    /// Keeps the last values of curves. JSON has no infinities: a value that is not finite is not kept, since a checkpoint
+    /// that holds one could not be read again.
+    pub fn keep_curves(&mut self, values: Vec<(String, f64)>) {
+        self.curves.extend(values.into_iter().filter(|(_, value)| value.is_finite()));
+    }
 }
 
 /// The folder of the checkpoint of a step.

@@ -4,7 +4,7 @@ pub mod checkpoint;
 pub mod cli;
 pub mod config;
 pub mod data;
-pub mod dist;
+pub mod distributed;
 pub mod error;
 pub mod metrics;
 pub mod model;

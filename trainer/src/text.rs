@@ -1,4 +1,4 @@
-//! Sentences to pieces, for what is asked of a trained model: the tokenizer of a Hugging Face folder.
+//! Sentences to tokens, for what is asked of a trained model: the tokenizer of a Hugging Face folder.
 
 use std::path::Path;
 
@@ -41,13 +41,13 @@ impl Tokenizer {
         Ok(Tokenizer { inner, cls, sep, mask, pad })
     }
 
-    /// `[CLS] pieces [SEP]`; `[MASK]` in the text is the mask.
+    /// `[CLS] tokens [SEP]`; `[MASK]` in the text is the mask.
     pub fn encode(&self, text: &str) -> Result<Vec<i64>, Error> {
         let encoded = self.inner.encode_fast(text, false);
         let encoded =
             encoded.map_err(|error| Error::settings(format!("cannot tokenize {text:?}: {error}")))?;
-        let pieces = encoded.get_ids().iter().map(|&id| i64::from(id));
-        Ok(std::iter::once(self.cls).chain(pieces).chain(std::iter::once(self.sep)).collect())
+        let tokens = encoded.get_ids().iter().map(|&id| i64::from(id));
+        Ok(std::iter::once(self.cls).chain(tokens).chain(std::iter::once(self.sep)).collect())
     }
 
     /// The piece of an id.

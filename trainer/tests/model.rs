@@ -4,20 +4,20 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use quanci_trainer::model::shape::Shape;
-use quanci_trainer::model::{Bert, Host, Inputs, weights};
-use tch::{Device, Tensor};
+use quanci_trainer::model::config::ModelConfig;
+use quanci_trainer::model::{Bert, HostBatch, DeviceBatch, weights};
+use tch::{Device, Kind, Tensor};
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/model").join(name)
 }
 
 fn filled(name: &str, file: &str) -> Bert {
-    let shape = Shape::read(&golden(name).join("config.json")).unwrap();
+    let shape = ModelConfig::read(&golden(name).join("config.json")).unwrap();
     let bert = Bert::new(shape, 7, Device::Cpu).unwrap();
     let path = golden(name).join(file);
     let filled = weights::fill(bert.parameters(), weights::read(&path).unwrap(), &path).unwrap();
-    assert_eq!(filled, weights::Filled::default(), "{file}");
+    assert_eq!(filled, weights::LoadReport::default(), "{file}");
     bert
 }
 
@@ -35,21 +35,24 @@ impl Expected {
         Vec::try_from(self.tensors[name].flatten(0, -1)).unwrap()
     }
 
-    /// The rows with these pieces masked: their labels do not matter here.
-    fn inputs(&self, masked: &[i64]) -> Inputs {
-        let (ids, lengths) = (self.integers("input_ids"), self.integers("lengths"));
+    /// The rows without their padding, with these tokens masked, given as positions in the padded ones: their labels do
+    /// not matter here.
+    fn inputs(&self, masked: &[i64]) -> DeviceBatch {
+        let (padded, lengths) = (self.integers("input_ids"), self.integers("lengths"));
         let segment_b = self.integers("segment_b");
-        let host = Host {
-            rows: lengths.len(),
-            width: ids.len() / lengths.len(),
+        let real = real_positions(self);
+        let ids: Vec<i64> = real.iter().map(|&at| padded[at as usize]).collect();
+        let masked: Vec<i64> =
+            masked.iter().map(|at| real.binary_search(at).expect("no padding is masked") as i64).collect();
+        let host = HostBatch {
             input_ids: &ids,
             lengths: &lengths,
             segment_b: &segment_b,
-            masked,
+            masked: &masked,
             labels: &vec![0; masked.len()],
             pair_labels: &vec![0; lengths.len()],
         };
-        Inputs::new(&host, Device::Cpu).unwrap()
+        DeviceBatch::new(&host, 24, Device::Cpu).unwrap()
     }
 }
 
@@ -74,7 +77,7 @@ fn logits_equal_transformers() {
         for file in ["model.safetensors", "pytorch_model.bin", "legacy.bin"] {
             let bert = filled(name, file);
             let real = real_positions(&expected);
-            let logits = tch::no_grad(|| bert.logits(&expected.inputs(&real), true, false)).unwrap();
+            let logits = tch::no_grad(|| bert.network(Kind::Float)?.logits(&expected.inputs(&real), true, false)).unwrap();
             let theirs = expected.tensors["prediction_logits"].flatten(0, 1);
             assert_close(&logits.masked, &theirs.index_select(0, &Tensor::from_slice(&real)), 1e-5);
             assert_close(&logits.pairs.unwrap(), &expected.tensors["seq_relationship_logits"], 1e-5);
@@ -83,11 +86,11 @@ fn logits_equal_transformers() {
 }
 
 #[test]
-fn a_last_layer_at_few_pieces_gives_what_the_whole_layer_gives() {
+fn a_last_layer_at_few_tokens_gives_what_the_whole_layer_gives() {
     let expected = Expected::read("erf");
     let bert = filled("erf", "model.safetensors");
     let masked = [3, 14, 18, 36, 37, 38, 70];
-    let logits = tch::no_grad(|| bert.logits(&expected.inputs(&masked), true, false)).unwrap();
+    let logits = tch::no_grad(|| bert.network(Kind::Float)?.logits(&expected.inputs(&masked), true, false)).unwrap();
     let theirs = expected.tensors["prediction_logits"].flatten(0, 1);
     assert_close(&logits.masked, &theirs.index_select(0, &Tensor::from_slice(&masked)), 1e-5);
     assert_close(&logits.pairs.unwrap(), &expected.tensors["seq_relationship_logits"], 1e-5);
@@ -97,10 +100,10 @@ fn a_last_layer_at_few_pieces_gives_what_the_whole_layer_gives() {
 fn features_equal_transformers() {
     let expected = Expected::read("tanh");
     let bert = filled("tanh", "model.safetensors");
-    let (hidden, pooled) = tch::no_grad(|| bert.features(&expected.inputs(&[]))).unwrap();
+    let (hidden, pooled) = tch::no_grad(|| bert.network(Kind::Float)?.features(&expected.inputs(&[]))).unwrap();
     let real = Tensor::from_slice(&real_positions(&expected));
     let at = |hidden: &Tensor| hidden.flatten(0, 1).index_select(0, &real);
-    assert_close(&at(&hidden), &at(&expected.tensors["last_hidden_state"]), 1e-5);
+    assert_close(&hidden, &at(&expected.tensors["last_hidden_state"]), 1e-5);
     assert_close(&pooled, &expected.tensors["pooler_output"], 1e-5);
 }
 
@@ -120,19 +123,19 @@ fn what_is_written_reads_back_bit_for_bit() {
 /// The same seed draws the same model; another one does not.
 #[test]
 fn new_models_come_from_their_seed() {
-    let shape = Shape::read(&golden("erf").join("config.json")).unwrap();
+    let shape = ModelConfig::read(&golden("erf").join("config.json")).unwrap();
     let new = |seed| Bert::new(shape.clone(), seed, Device::Cpu).unwrap();
     let (a, b, c) = (new(5), new(5), new(6));
     let words = "bert.embeddings.word_embeddings.weight";
     assert!(a.parameters().get(words).unwrap().equal(b.parameters().get(words).unwrap()));
     assert!(!a.parameters().get(words).unwrap().equal(c.parameters().get(words).unwrap()));
-    let counted = a.shape().encoder_parameters() + a.shape().head_parameters();
+    let counted = a.config().encoder_parameters() + a.config().head_parameters();
     assert_eq!(a.parameters().count() as i64, counted);
 }
 
 #[test]
 fn more_positions_keep_the_old_ones_and_fewer_layers_the_first() {
-    let mut shape = Shape::read(&golden("erf").join("config.json")).unwrap();
+    let mut shape = ModelConfig::read(&golden("erf").join("config.json")).unwrap();
     (shape.max_position_embeddings, shape.num_hidden_layers) = (32, 2);
     let bert = Bert::new(shape, 7, Device::Cpu).unwrap();
     let path = golden("erf").join("model.safetensors");
@@ -174,7 +177,7 @@ fn losses_are_shares_of_the_global_batch() {
     let bert = filled("erf", "model.safetensors");
     let loss = |masked: &[i64], all: f64| {
         let inputs = expected.inputs(masked);
-        let logits = bert.logits(&inputs, false, false).unwrap();
+        let logits = bert.network(Kind::Float).unwrap().logits(&inputs, false, false).unwrap();
         let losses = quanci_trainer::model::Losses::new(&logits, &inputs).unwrap();
         losses.share(all, 0.0).unwrap().double_value(&[])
     };

@@ -1,24 +1,26 @@
-//! `bench`: steps of a run, or its loader alone.
+//! `bench`: steps of a run, or its loader alone; `check-device`: what a device computes beside what a CPU computes.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::args::{Bench, Common};
 use super::output::Output;
-use super::pretrain::{device, set_threads};
-use super::{Bench, Common};
+use super::peak_flops::peak_flops;
+use super::pretrain::{choose_kernel, device, prepare_device, set_threads};
 use crate::config::PretrainSettings;
 use crate::data;
-use crate::dist::{Alone, Place};
+use crate::distributed::{SingleRank, RankEnv};
 use crate::error::Error;
 use crate::train::{self, Run};
 
 /// `quanci-train bench`.
 pub(super) fn bench(args: &Bench, common: &Common, output: &Output) -> Result<(), Error> {
     let settings = PretrainSettings::read(&args.config, &common.overrides)?;
-    let place = Place::alone();
-    let device = device(common.device, &place)?;
-    set_threads(common.threads, &place);
-    let run = Run::open(&settings, &Alone, 1, device, Arc::default())?;
+    let rank_env = RankEnv::alone();
+    let device = device(common.device, &rank_env)?;
+    prepare_device(&settings, common.threads, &rank_env)?;
+    let mut run = Run::open(&settings, &SingleRank, 1, device, Arc::default())?;
+    choose_kernel(&mut run, output)?;
     if args.loader { loader(&run, args, output) } else { steps(&run, args, output) }
 }
 
@@ -26,16 +28,15 @@ fn loader(run: &Run<'_>, args: &Bench, output: &Output) -> Result<(), Error> {
     let report =
         data::bench(run.data[0].clone(), run.loader_settings(0, 0), Duration::from_secs(args.seconds))?;
     output.result(format_args!(
-        "{:.0} rows/s, {:.0} pieces/s, {:.0} with padding; waited {:.0} % of {:.1} s",
+        "{:.0} rows/s, {:.0} tokens/s; waited {:.0} % of {:.1} s",
         report.rows_per_s,
         report.tokens_per_s,
-        report.padded_tokens_per_s,
         100.0 * report.wait_share,
         report.seconds,
     ));
     output.json(&serde_json::json!({
         "ok": true, "rows_per_second": report.rows_per_s, "tokens_per_second": report.tokens_per_s,
-        "padded_per_second": report.padded_tokens_per_s, "waiting_share": report.wait_share,
+        "waiting_share": report.wait_share,
     }));
     Ok(())
 }
@@ -44,11 +45,12 @@ fn steps(run: &Run<'_>, args: &Bench, output: &Output) -> Result<(), Error> {
     let (mut learner, _) = train::start(run)?;
     let mut loader = run.loader(0, 0)?;
     let phase = &run.settings.phases[0];
-    let (mut rows, mut tokens, mut padded, mut masked, mut waited) = (0u64, 0u64, 0u64, 0u64, 0.0);
+    let (mut rows, mut tokens, mut computed, mut masked, mut waited) = (0u64, 0u64, 0u64, 0u64, 0.0);
     let mut begun = Instant::now();
     for step in 0..args.warmup + args.steps {
         if step == args.warmup {
-            (rows, tokens, padded, masked, waited) = (0, 0, 0, 0, 0.0);
+            learner.totals(run)?; // waits for the device
+            (rows, tokens, computed, masked, waited) = (0, 0, 0, 0, 0.0);
             begun = Instant::now();
         }
         let asked = Instant::now();
@@ -58,24 +60,57 @@ fn steps(run: &Run<'_>, args: &Bench, output: &Output) -> Result<(), Error> {
         learner.step(run, phase, &batch, &global)?;
         rows += global.rows;
         tokens += global.tokens;
-        padded += global.padded;
+        computed += global.computed;
         masked += global.masked;
     }
+    let totals = learner.totals(run)?;
     let seconds = begun.elapsed().as_secs_f64();
     let (n, real) = (rows as f64, tokens as f64);
-    let flops = run.shape.flops_per_piece(real / n, masked as f64 / n) * real / seconds;
+    let flops = run.model.flops_per_token(real / n, masked as f64 / n) * real / seconds;
+    let padding = 1.0 - real / computed.max(1) as f64;
+    let utilisation = peak_flops(run).map(|peak| flops / peak);
+    let memory = match run.device {
+        tch::Device::Cuda(index) => quanci_torch_ext::cuda::memory_peak(index),
+        _ => None,
+    };
     output.result(format_args!(
-        "{:.1} ms a step, {:.1} rows/s, {:.0} pieces/s ({:.0} with padding), {:.3} TFLOP/s, waiting {:.1} %",
+        "{:.1} ms a step, {:.1} rows/s, {:.0} tokens/s, padding {:.0} %, {:.3} TFLOP/s{}, waiting {:.1} %, loss {:.4}",
         1e3 * seconds / args.steps as f64,
         n / seconds,
         real / seconds,
-        padded as f64 / seconds,
+        100.0 * padding,
         flops / 1e12,
+        utilisation.map_or(String::new(), |share| format!(" ({:.1} % of peak)", 100.0 * share)),
         100.0 * waited / seconds,
+        totals.masked_loss / totals.masked.max(1.0),
     ));
     output.json(&serde_json::json!({
         "ok": true, "seconds_per_step": seconds / args.steps as f64, "rows_per_second": n / seconds,
-        "tokens_per_second": real / seconds, "teraflops": flops / 1e12, "waiting_share": waited / seconds,
+        "tokens_per_second": real / seconds, "padding_share": padding, "teraflops": flops / 1e12,
+        "model_flop_utilisation": utilisation, "waiting_share": waited / seconds, "memory_peak_bytes": memory,
     }));
     Ok(())
+}
+
+/// `quanci-train check-device`.
+pub(super) fn check_device(common: &Common, output: &Output) -> Result<u8, Error> {
+    let rank_env = RankEnv::alone();
+    let device = device(common.device, &rank_env)?;
+    set_threads(common.threads, &rank_env);
+    let name = match device {
+        tch::Device::Cuda(index) => quanci_torch_ext::cuda::device_name(index).unwrap_or_default(),
+        _ => "CPU".to_owned(),
+    };
+    let found = crate::model::check_device(device)?;
+    output.result(format_args!("{name}"));
+    for comparison in &found {
+        let verdict = if comparison.passes() { "ok  " } else { "FAIL" };
+        output.result(format_args!(
+            "{verdict} {:.1e} (at most {:.1e})  {}",
+            comparison.difference, comparison.tolerance, comparison.what
+        ));
+    }
+    let failed = found.iter().filter(|comparison| !comparison.passes()).count();
+    output.json(&serde_json::json!({ "ok": failed == 0, "device": name, "comparisons": found }));
+    Ok(u8::from(failed > 0))
 }

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use quanci_shards::mask::MaskUnit;
 use tch::Device;
 
+use super::args::{Common, Eval, UnitName};
 use super::output::{Output, from_here};
 use super::pretrain::{device, set_threads};
-use super::{Common, Eval, UnitName};
 use crate::checkpoint;
-use crate::dist::Place;
+use crate::distributed::RankEnv;
 use crate::error::Error;
-use crate::model::shape::Shape;
+use crate::model::config::ModelConfig;
 use crate::model::{Bert, weights};
 use crate::text::Tokenizer;
 use crate::train;
@@ -38,13 +38,13 @@ pub(super) fn export(from: &Path, folder: &Path, output: &Output) -> Result<(), 
 fn load(path: &Path, device: Device, output: &Output) -> Result<Bert, Error> {
     let folder = checkpoint_of(path)?;
     let config = folder.join("config.json");
-    let shape = if config.exists() {
-        Shape::read(&config)?
+    let config = if config.exists() {
+        ModelConfig::read(&config)?
     } else {
         let model = checkpoint::load(&folder)?.model;
         serde_json::from_value(model).map_err(|error| Error::input(&folder, format!("damaged: {error}")))?
     };
-    let bert = Bert::new(shape, 0, device).map_err(Error::torch("making the model"))?;
+    let bert = Bert::new(config, 0, device).map_err(Error::torch("making the model"))?;
     let filled = weights::fill(bert.parameters(), weights::read(&folder)?, &folder)?;
     if !filled.missing.is_empty() {
         output.warning(format_args!(
@@ -64,9 +64,9 @@ fn tokenizer_of(model: &Path) -> PathBuf {
 
 /// `quanci-train eval`.
 pub(super) fn eval(args: &Eval, common: &Common, output: &Output) -> Result<(), Error> {
-    let place = Place::alone();
-    set_threads(common.threads, &place);
-    let bert = load(&args.model, device(common.device, &place)?, output)?;
+    let rank_env = RankEnv::alone();
+    set_threads(common.threads, &rank_env);
+    let bert = load(&args.model, device(common.device, &rank_env)?, output)?;
     let unit = args.masks.map(|unit| match unit {
         UnitName::Word => MaskUnit::Word,
         UnitName::Piece => MaskUnit::Piece,
@@ -101,19 +101,19 @@ pub(super) fn fill_mask(
     common: &Common,
     output: &Output,
 ) -> Result<(), Error> {
-    let place = Place::alone();
-    set_threads(common.threads, &place);
-    let bert = load(model, device(common.device, &place)?, output)?;
+    let rank_env = RankEnv::alone();
+    set_threads(common.threads, &rank_env);
+    let bert = load(model, device(common.device, &rank_env)?, output)?;
     let tokenizer = Tokenizer::open(&tokenizer_of(model))?;
     for sentence in sentences {
         let filled = train::fill_mask(&bert, &tokenizer, sentence, top)?;
         output.result(&filled.best);
-        for (number, guesses) in filled.guesses.iter().enumerate() {
+        for (number, predictions) in filled.predictions.iter().enumerate() {
             let shown: Vec<String> =
-                guesses.iter().map(|(piece, share)| format!("{piece} {:.1} %", 100.0 * share)).collect();
+                predictions.iter().map(|(piece, share)| format!("{piece} {:.1} %", 100.0 * share)).collect();
             output.result(format_args!("  {}: {}", number + 1, shown.join(", ")));
         }
-        output.json(&serde_json::json!({ "ok": true, "text": filled.best, "guesses": filled.guesses }));
+        output.json(&serde_json::json!({ "ok": true, "text": filled.best, "guesses": filled.predictions }));
     }
     Ok(())
 }
@@ -126,9 +126,9 @@ pub(super) fn features(
     common: &Common,
     output: &Output,
 ) -> Result<(), Error> {
-    let place = Place::alone();
-    set_threads(common.threads, &place);
-    let bert = load(model, device(common.device, &place)?, output)?;
+    let rank_env = RankEnv::alone();
+    set_threads(common.threads, &rank_env);
+    let bert = load(model, device(common.device, &rank_env)?, output)?;
     let tokenizer = Tokenizer::open(&tokenizer_of(model))?;
     let text = read_text(input)?;
     let sentences: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();

@@ -7,33 +7,35 @@ use std::time::Duration;
 
 use tch::Device;
 
+use super::args::{Common, DeviceName, Pretrain};
 use super::output::Output;
-use super::{Common, DeviceName, Pretrain};
+use super::peak_flops::peak_flops;
 use crate::config::{Compute, PretrainSettings};
-use crate::dist::{self, Place};
+use crate::distributed::{self, RankEnv};
 use crate::error::Error;
-use crate::metrics::{Plan, Watch};
+use crate::metrics::{MetricsLogger, RunOutline};
 use crate::train::{self, Learner, Resume, Run};
 
 /// `quanci-train pretrain`.
 pub(super) fn pretrain(args: &Pretrain, common: &Common, output: &Output) -> Result<u8, Error> {
     if let Some(ranks) = args.nproc {
-        return dist::launch(ranks);
+        return distributed::launch(ranks);
     }
     let settings = PretrainSettings::read(&args.config, &common.overrides)?;
-    let place = Place::from_env()?;
-    let device = device(common.device, &place)?;
-    prepare_device(&settings, common.threads, &place)?;
-    let comm = dist::connect(&place, device, Duration::from_secs(args.timeout))?;
+    let rank_env = RankEnv::from_env()?;
+    let device = device(common.device, &rank_env)?;
+    prepare_device(&settings, common.threads, &rank_env)?;
+    let comm = distributed::connect(&rank_env, device, Duration::from_secs(args.timeout))?;
     let signal = handle_signals()?;
-    let run = Run::open(&settings, &*comm, comm.ranks(), device, signal)?;
+    let mut run = Run::open(&settings, &*comm, comm.world_size(), device, signal)?;
+    choose_kernel(&mut run, output)?;
     if comm.rank() == 0 {
         data_warnings(&run).iter().for_each(|warning| output.warning(warning));
     }
     let mut learner = learner(&run, args, output)?;
-    let mut watch = watch(&run, &learner, output)?;
-    train::train(&run, &mut learner, &mut watch)?;
-    drop(watch);
+    let mut metrics = metrics_logger(&run, &learner, output)?;
+    train::train(&run, &mut learner, &mut metrics)?;
+    drop(metrics);
     if comm.rank() == 0 {
         finish(&run, &learner, output)?;
     }
@@ -87,38 +89,15 @@ fn learner(run: &Run<'_>, args: &Pretrain, output: &Output) -> Result<Learner, E
     }
 }
 
-fn watch(run: &Run<'_>, learner: &Learner, output: &Output) -> Result<Watch, Error> {
-    let shape = run.shape.clone();
-    let plan = Plan {
+fn metrics_logger(run: &Run<'_>, learner: &Learner, output: &Output) -> Result<MetricsLogger, Error> {
+    let model = run.model.clone();
+    let outline = RunOutline {
         steps: run.settings.total_steps(),
         done: learner.state.step,
-        flops_per_piece: Box::new(move |length, masked| shape.flops_per_piece(length, masked)),
+        flops_per_token: Box::new(move |length, masked| model.flops_per_token(length, masked)),
         peak_flops: peak_flops(run),
     };
-    Watch::new(&run.settings.output, &run.settings.log, plan, run.comm.rank() == 0, output.is_quiet())
-}
-
-/// Operations a second of all devices together, where the device is known: dense, in the precision of the run
-/// (NVIDIA's data sheets).
-fn peak_flops(run: &Run<'_>) -> Option<f64> {
-    const KNOWN: [(&str, f64, f64); 7] = [
-        ("H200", 989e12, 494e12),
-        ("H100", 989e12, 494e12),
-        ("H800", 989e12, 494e12),
-        ("A100", 312e12, 156e12),
-        ("A800", 312e12, 156e12),
-        ("4090", 165e12, 83e12),
-        ("V100", 125e12, 15.7e12),
-    ];
-    let Device::Cuda(index) = run.device else { return None };
-    let name = quanci_torch_ext::cuda::device_name(index)?;
-    let (_, half, tf32) = KNOWN.iter().find(|(known, ..)| name.contains(known))?;
-    let one = match run.settings.precision.compute {
-        Compute::Bf16 | Compute::Fp16 => *half,
-        Compute::Tf32 => *tf32,
-        Compute::Fp32 => return None,
-    };
-    Some(one * run.comm.ranks() as f64)
+    MetricsLogger::new(&run.settings.output, &run.settings.log, outline, run.comm.rank() == 0, output.is_quiet())
 }
 
 /// Exports the model and says where everything is.
@@ -129,7 +108,7 @@ fn finish(run: &Run<'_>, learner: &Learner, output: &Output) -> Result<(), Error
     let value = |name: &str| learner.state.curves.get(name).copied();
     output.result(format_args!("model     {}", super::output::from_here(&model)));
     output.result(format_args!(
-        "trained   {} steps, {} rows, {} pieces; {} steps skipped",
+        "trained   {} steps, {} rows, {} tokens; {} steps skipped",
         learner.state.step, learner.state.rows, learner.state.tokens, learner.state.skipped
     ));
     if let (Some(loss), Some(accuracy)) = (value("eval/mlm_loss"), value("eval/mlm_accuracy/all")) {
@@ -142,14 +121,14 @@ fn finish(run: &Run<'_>, learner: &Learner, output: &Output) -> Result<(), Error
 }
 
 /// `quanci-train check`.
-pub(super) fn check(config: &Path, ranks: usize, common: &Common, output: &Output) -> Result<(), Error> {
+pub(super) fn check(config: &Path, world_size: usize, common: &Common, output: &Output) -> Result<(), Error> {
     let settings = PretrainSettings::read(config, &common.overrides)?;
-    let run = Run::open(&settings, &dist::Alone, ranks, Device::Cpu, Arc::default())?;
+    let run = Run::open(&settings, &distributed::SingleRank, world_size, Device::Cpu, Arc::default())?;
     data_warnings(&run).iter().for_each(|warning| output.warning(warning));
     if let Some(path) = &settings.init_from {
         crate::model::weights::find(path)?;
     }
-    let parameters = (run.shape.encoder_parameters() + run.shape.head_parameters()) as f64 / 1e6;
+    let parameters = (run.model.encoder_parameters() + run.model.head_parameters()) as f64 / 1e6;
     output.result(format_args!("model   {parameters:.1} M parameters"));
     for (i, (phase, sets)) in settings.phases.iter().zip(&run.data).enumerate() {
         let rows = phase.steps as f64 * f64::from(phase.global_batch);
@@ -180,8 +159,23 @@ fn data_warnings(run: &Run<'_>) -> Vec<String> {
     warnings
 }
 
+/// On a GPU: attention by the fastest kernel if it gives right gradients on a small batch, or else by the one that every
+/// device has, with a warning.
+pub(super) fn choose_kernel(run: &mut Run<'_>, output: &Output) -> Result<(), Error> {
+    let (kernel, comparison) = crate::model::choose_kernel(run.device, run.kind())?;
+    if let Some(comparison) = comparison.filter(|comparison| !comparison.passes()) {
+        output.warning(format_args!(
+            "{}: they differ by {:.1e}, more than the {:.1e} that rounding explains; Grouped attention is used, which is \
+             slower. `quanci-train check-device` says more",
+            comparison.what, comparison.difference, comparison.tolerance
+        ));
+    }
+    run.kernel = kernel;
+    Ok(())
+}
+
 /// The device of this rank.
-pub(super) fn device(name: DeviceName, place: &Place) -> Result<Device, Error> {
+pub(super) fn device(name: DeviceName, rank_env: &RankEnv) -> Result<Device, Error> {
     if name == DeviceName::Cpu {
         return Ok(Device::Cpu);
     }
@@ -200,22 +194,22 @@ pub(super) fn device(name: DeviceName, place: &Place) -> Result<Device, Error> {
             Err(Error::settings("--device cuda: there is no GPU on this machine"))
         }
         0 => Ok(Device::Cpu),
-        count => Ok(Device::Cuda(place.gpu(count)?)),
+        count => Ok(Device::Cuda(rank_env.gpu(count)?)),
     }
 }
 
 /// Threads and precision of products, for the whole process.
-fn prepare_device(settings: &PretrainSettings, threads: usize, place: &Place) -> Result<(), Error> {
-    set_threads(threads, place);
+pub(super) fn prepare_device(settings: &PretrainSettings, threads: usize, rank_env: &RankEnv) -> Result<(), Error> {
+    set_threads(threads, rank_env);
     quanci_torch_ext::set_tf32(settings.precision.compute == Compute::Tf32)
         .map_err(Error::torch_ext("choosing TF32"))?;
     Ok(())
 }
 
 /// Shares the machine's cores among its ranks.
-pub(super) fn set_threads(threads: usize, place: &Place) {
+pub(super) fn set_threads(threads: usize, rank_env: &RankEnv) {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let own = if threads > 0 { threads } else { (cores / place.local_ranks.max(1)).max(1) };
+    let own = if threads > 0 { threads } else { (cores / rank_env.local_world_size.max(1)).max(1) };
     tch::set_num_threads(own as i32);
 }
 

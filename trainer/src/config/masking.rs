@@ -11,16 +11,16 @@ pub struct MaskOverride {
     pub mode: Option<MaskMode>,
     /// What is masked together.
     pub unit: Option<MaskUnit>,
-    /// Share of a row's pieces.
+    /// Share of a row's tokens.
     pub prob: Option<f64>,
-    /// Masked pieces of a row at most.
+    /// Masked tokens of a row at most.
     pub max_predictions: Option<u32>,
-    /// What masked pieces are replaced by.
+    /// What masked tokens are replaced by.
     pub replace: Option<Replace>,
 }
 
 impl MaskOverride {
-    /// The masks of a data set made with `own`, whose rows have `max_seq_len` pieces at most; an error says what does
+    /// The masks of a data set made with `own`, whose rows have `max_seq_len` tokens at most; an error says what does
     /// not go together.
     pub fn apply(&self, own: MaskSettings, max_seq_len: u32) -> Result<MaskSettings, String> {
         let mode = self.mode.unwrap_or(own.mode);

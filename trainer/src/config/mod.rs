@@ -13,9 +13,7 @@ pub use masking::MaskOverride;
 pub use phase::{DataSource, MicroBatch, OptimizerState, PhaseSettings, Schedule};
 
 use crate::error::Error;
-
-/// No count is larger.
-const MANY: u64 = 1_000_000_000_000;
+use phase::MANY;
 
 /// A pretrain run.
 #[derive(Debug, Clone, Serialize)]
@@ -92,7 +90,8 @@ pub struct PrecisionSettings {
     pub max_skipped_steps: u32,
 }
 
-/// What matrix products are computed in. Weights and optimizer state are fp32 throughout.
+/// What is computed in. Parameters, gradients and the optimizer's state are fp32 throughout; bf16 and fp16 copies of the
+/// weights are made once a step, and sums inside LayerNorm, softmax and the losses are fp32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Compute {
@@ -100,9 +99,9 @@ pub enum Compute {
     Fp32,
     /// Single precision with 10 bits of mantissa in products (NVIDIA Ampere and later).
     Tf32,
-    /// bfloat16 by autocast.
+    /// bfloat16.
     Bf16,
-    /// Half precision by autocast, with a dynamic loss scale.
+    /// Half precision, with a dynamic loss scale.
     Fp16,
 }
 
@@ -115,8 +114,6 @@ pub struct DataSettings {
     pub window: u32,
     /// Global batches among which rows of about equal length are put together; 0 does not group.
     pub group_batches: u32,
-    /// Rows are padded to a multiple of this many pieces.
-    pub pad_multiple: u32,
     /// Threads that read and mask.
     pub workers: u32,
 }
@@ -267,12 +264,10 @@ fn data(section: Section<'_>) -> DataSettings {
     let lanes = "streams that the rows are divided into; a multiple of the number of ranks";
     let window = "row groups (of 8,192 rows) that are shuffled together, over all lanes";
     let group = "global batches within which rows are sorted by length; 0 does not sort";
-    let pad = "rows are padded to a multiple of this many tokens";
     let settings = DataSettings {
         lanes: section.integer("lanes", lanes, 64, 1..=65536) as u32,
         window: section.integer("window", window, 64, 1..=1_000_000) as u32,
         group_batches: section.integer("group_batches", group, 0, 0..=4096) as u32,
-        pad_multiple: section.integer("pad_multiple", pad, 8, 1..=512) as u32,
         workers: section.integer("workers", "threads of a rank that read rows and draw masks", 2, 1..=256)
             as u32,
     };

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use quanci_settings::{Section, SettingsFile};
 use serde::{Deserialize, Serialize};
 
-use super::MANY;
+/// No count is larger.
+pub(super) const MANY: u64 = 1_000_000_000_000;
 
 /// One `[[phase]]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,7 +48,7 @@ pub struct DataSource {
 pub enum MicroBatch {
     /// So many rows.
     Rows(u32),
-    /// As many rows of about equal length as make so many pieces, padding included.
+    /// As many rows as make so many tokens at most.
     Tokens(u32),
 }
 
@@ -145,7 +146,7 @@ fn micro_batch(section: &Section<'_>, global_batch: u32) -> MicroBatch {
         "rows that go through the model at once on a rank; by default 32, or `global_batch` if that is less";
     let default = u64::from(global_batch.min(32));
     let rows = section.integer("micro_batch", help, default, 1..=1_000_000) as u32;
-    let help = "instead of `micro_batch`: as many rows as make this many tokens, padding included";
+    let help = "instead of `micro_batch`: as many rows as make this many tokens at most";
     if let Some(tokens) = section.optional_integer("tokens_per_micro_batch", help, 8..=1_000_000_000) {
         if section.has("micro_batch") {
             section.problem("micro_batch", "and `tokens_per_micro_batch` exclude one another");

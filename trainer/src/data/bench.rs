@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::loader::{Loader, LoaderSettings};
+use super::loader::Loader;
 use super::sets::DataSets;
+use super::settings::LoaderSettings;
 use crate::error::Error;
 
 /// What a loader reached.
@@ -16,10 +17,8 @@ pub struct LoaderReport {
     pub seconds: f64,
     /// Rows a second.
     pub rows_per_s: f64,
-    /// Pieces a second, without padding.
+    /// Tokens a second.
     pub tokens_per_s: f64,
-    /// Pieces a second, with padding.
-    pub padded_tokens_per_s: f64,
     /// Share of the time in which the one who takes batches, and does nothing else, waited for them.
     pub wait_share: f64,
 }
@@ -28,7 +27,7 @@ pub struct LoaderReport {
 pub fn bench(sets: Arc<DataSets>, settings: LoaderSettings, time: Duration) -> Result<LoaderReport, Error> {
     let mut loader = Loader::open(sets, settings)?;
     loader.next()?;
-    let (mut rows, mut tokens, mut padded, mut waited) = (0, 0, 0, Duration::ZERO);
+    let (mut rows, mut tokens, mut waited) = (0, 0, Duration::ZERO);
     let begin = Instant::now();
     while begin.elapsed() < time {
         let asked = Instant::now();
@@ -36,7 +35,6 @@ pub fn bench(sets: Arc<DataSets>, settings: LoaderSettings, time: Duration) -> R
         waited += asked.elapsed();
         rows += batch.micro.iter().map(|micro| micro.rows as u64).sum::<u64>();
         tokens += batch.tokens;
-        padded += batch.padded;
     }
     let seconds = begin.elapsed().as_secs_f64();
     Ok(LoaderReport {
@@ -44,7 +42,6 @@ pub fn bench(sets: Arc<DataSets>, settings: LoaderSettings, time: Duration) -> R
         seconds,
         rows_per_s: rows as f64 / seconds,
         tokens_per_s: tokens as f64 / seconds,
-        padded_tokens_per_s: padded as f64 / seconds,
         wait_share: waited.as_secs_f64() / seconds,
     })
 }

@@ -1,11 +1,11 @@
-//! Micro-batches from rows: ids, masks, labels, padding.
+//! Micro-batches from rows: ids, masks, labels, end to end.
 
 use quanci_shards::mask::{MaskSettings, Masker, Masks, RowView, dynamic_mask_rng, replacements};
 
-use super::MicroBatch;
-use super::groups::{Group, RowAt};
+use super::batch::MicroBatch;
+use super::row_groups::{RowGroup, RowAt};
 use super::sets::{DataSet, DataSets};
-use super::stream::Planned;
+use super::stream::PlannedBatch;
 
 /// Where the masks of a data set come from.
 #[derive(Debug)]
@@ -22,7 +22,6 @@ pub(super) struct Builder {
     seed: u64,
     /// For each data set, with its key.
     sources: Vec<(MaskFrom, u64)>,
-    pad: i64,
     /// Whether to tell the lengths of masked words.
     words: bool,
     ids: Vec<u32>,
@@ -53,16 +52,15 @@ impl Builder {
             }
         };
         let sources = sets.sets().iter().map(|set| (mask_from(set), set.key)).collect();
-        let pad = i64::from(vocabulary.specials.pad);
         let (ids, word_starts, masks) = Default::default();
-        Builder { seed, sources, pad, words, ids, word_starts, masks }
+        Builder { seed, sources, words, ids, word_starts, masks }
     }
 
     /// Builds one.
-    pub(super) fn build(&mut self, planned: &Planned) -> MicroBatch {
-        let (rows, width) = (planned.rows.len(), planned.width);
-        let mut batch = MicroBatch { index: planned.index, rows, width, ..MicroBatch::default() };
-        batch.input_ids.reserve_exact(rows * width);
+    pub(super) fn build(&mut self, planned: &PlannedBatch) -> MicroBatch {
+        let rows = planned.rows.len();
+        let mut batch = MicroBatch { index: planned.index, rows, ..MicroBatch::default() };
+        batch.input_ids.reserve_exact(planned.rows.iter().map(RowAt::length).sum());
         for row in &planned.rows {
             std::hint::black_box(row.group.rows.prefetch(row.row as usize));
         }
@@ -73,14 +71,13 @@ impl Builder {
     }
 
     fn add(&mut self, at: &RowAt, batch: &mut MicroBatch) {
-        let Group { key, rows } = &*at.group;
+        let RowGroup { key, rows } = &*at.group;
         let row = at.row as usize;
         rows.tokens(row, &mut self.ids, &mut self.word_starts);
         let segment_b = rows.segment_b(row);
         self.mask(at, segment_b, key.set as usize);
         let start = batch.input_ids.len();
         batch.input_ids.extend(self.ids.iter().map(|&id| i64::from(id)));
-        batch.input_ids.resize(start + batch.width, self.pad);
         for (&position, &input) in self.masks.positions.iter().zip(&self.masks.inputs) {
             let place = start + position as usize;
             batch.labels.push(i64::from(self.ids[position as usize]));
@@ -92,8 +89,8 @@ impl Builder {
         batch.pair_labels.extend(rows.label(row).map(i64::from));
         batch.keys.push(at.key());
         if self.words {
-            let words = self.masks.positions.iter().map(|&at| word_pieces(&self.word_starts, at as usize));
-            batch.word_pieces.extend(words);
+            let words = self.masks.positions.iter().map(|&at| word_lengths(&self.word_starts, at as usize));
+            batch.word_lengths.extend(words);
         }
     }
 
@@ -113,7 +110,7 @@ impl Builder {
 }
 
 /// Pieces of the word that a position is in, 255 at most. Special tokens begin words: none goes beyond its segment.
-fn word_pieces(word_starts: &[bool], position: usize) -> u8 {
+fn word_lengths(word_starts: &[bool], position: usize) -> u8 {
     let before = word_starts[..=position].iter().rev().take_while(|&&start| !start).count();
     let after = word_starts[position + 1..].iter().take_while(|&&start| !start).count();
     u8::try_from(before + 1 + after).unwrap_or(u8::MAX)
@@ -126,8 +123,8 @@ mod tests {
     #[test]
     fn words_are_as_long_as_they_are() {
         let starts = [true, true, false, false, true, true];
-        assert_eq!([1, 2, 3, 4].map(|position| word_pieces(&starts, position)), [3, 3, 3, 1]);
+        assert_eq!([1, 2, 3, 4].map(|position| word_lengths(&starts, position)), [3, 3, 3, 1]);
         // Damaged: nothing begins a word.
-        assert_eq!(word_pieces(&[false; 300], 7), 255);
+        assert_eq!(word_lengths(&[false; 300], 7), 255);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use quanci_shards::rng::{RandomSource, Rng};
 use quanci_shards::{ROW_GROUP_ROWS, Split};
 
-use super::groups::{Awaited, Group, GroupKey, Groups, RowAt};
+use super::row_groups::{PendingRowGroup, RowGroup, RowGroupKey, RowGroupCache, RowAt};
 use super::mixture::{Mixture, Turns};
 use super::order::{EpochOrder, Segment};
 use super::sets::DataSets;
@@ -22,19 +22,19 @@ const WINDOW_ORDER: u64 = 2;
 const KEPT_ORDERS: usize = 3;
 
 /// What lanes share.
-pub(super) struct Source {
+pub(super) struct LaneSource {
     pub(super) sets: Arc<DataSets>,
     pub(super) seed: u64,
     pub(super) lanes: u32,
     /// Row groups of a window.
     pub(super) window: usize,
     pub(super) mixture: Mixture,
-    pub(super) groups: Groups,
+    pub(super) groups: RowGroupCache,
     /// Orders of the latest epochs of each data set.
     pub(super) orders: Vec<BTreeMap<u64, Rc<EpochOrder>>>,
 }
 
-impl Source {
+impl LaneSource {
     fn order(&mut self, set: usize, epoch: u64) -> Rc<EpochOrder> {
         if let Some(order) = self.orders[set].get(&epoch) {
             return order.clone();
@@ -74,47 +74,47 @@ pub(super) fn lane_rows(sets: &DataSets, set: usize, lanes: u32) -> Vec<u64> {
 /// A lane.
 pub(super) struct Lane {
     turns: Turns,
-    strands: Vec<Strand>,
+    datasets: Vec<LaneDataset>,
 }
 
 impl Lane {
     /// Lane number `lane`, after it has given `row` rows.
-    pub(super) fn new(source: &mut Source, lane: u32, row: u64) -> Lane {
+    pub(super) fn new(source: &mut LaneSource, lane: u32, row: u64) -> Lane {
         let (turns, had) = source.mixture.lane(lane, source.lanes, row);
-        let strands = had.into_iter().enumerate();
-        Lane { turns, strands: strands.map(|(set, row)| Strand::new(source, set, lane, row)).collect() }
+        let datasets = had.into_iter().enumerate();
+        Lane { turns, datasets: datasets.map(|(set, row)| LaneDataset::new(source, set, lane, row)).collect() }
     }
 
     /// The next row.
-    pub(super) fn next(&mut self, source: &mut Source) -> Result<RowAt, Error> {
+    pub(super) fn next(&mut self, source: &mut LaneSource) -> Result<RowAt, Error> {
         let set = self.turns.next(&source.mixture);
-        self.strands[set].next(source)
+        self.datasets[set].next(source)
     }
 }
 
 /// A lane's rows of one data set.
-struct Strand {
-    plans: Plans,
+struct LaneDataset {
+    plans: WindowPlans,
     open: Window,
     /// The window after it, once it was asked for.
-    ahead: Option<Asked>,
+    ahead: Option<PendingWindow>,
 }
 
-impl Strand {
-    fn new(source: &mut Source, set: usize, lane: u32, row: u64) -> Strand {
+impl LaneDataset {
+    fn new(source: &mut LaneSource, set: usize, lane: u32, row: u64) -> LaneDataset {
         let (epoch, mut left) = source.epoch_at(set, row);
-        let mut plans = Plans::new(source, set, lane, epoch);
+        let mut plans = WindowPlans::new(source, set, lane, epoch);
         let mut plan = plans.next(source);
         while left >= plan.rows() {
             left -= plan.rows();
             plan = plans.next(source);
         }
-        // Asked for and not waited for, so that all lanes' first windows are read side by side.
+        // PendingWindow for and not waited for, so that all lanes' first windows are read side by side.
         let ahead = Some(plan.ask(source));
-        Strand { plans, open: Window { next: left as usize, ..Window::default() }, ahead }
+        LaneDataset { plans, open: Window { next: left as usize, ..Window::default() }, ahead }
     }
 
-    fn next(&mut self, source: &mut Source) -> Result<RowAt, Error> {
+    fn next(&mut self, source: &mut LaneSource) -> Result<RowAt, Error> {
         if self.open.next >= self.open.rows.len() {
             self.turn_to_next(source)?;
         }
@@ -127,7 +127,7 @@ impl Strand {
     }
 
     #[cold]
-    fn turn_to_next(&mut self, source: &mut Source) -> Result<(), Error> {
+    fn turn_to_next(&mut self, source: &mut LaneSource) -> Result<(), Error> {
         // A strand that was made in the middle of a window has none open, but rows to be left out.
         let skip = if self.open.rows.is_empty() { self.open.next } else { 0 };
         let asked = self.ahead.take().unwrap_or_else(|| self.plans.next(source).ask(source));
@@ -138,7 +138,7 @@ impl Strand {
 }
 
 /// The windows of a lane and data set that are to come.
-struct Plans {
+struct WindowPlans {
     set: usize,
     lane: u32,
     epoch: u64,
@@ -148,25 +148,25 @@ struct Plans {
     number: u64,
 }
 
-impl Plans {
-    fn new(source: &mut Source, set: usize, lane: u32, epoch: u64) -> Plans {
+impl WindowPlans {
+    fn new(source: &mut LaneSource, set: usize, lane: u32, epoch: u64) -> WindowPlans {
         let segments = source.order(set, epoch).span(lane).into_iter();
-        Plans { set, lane, epoch, segments, number: 0 }
+        WindowPlans { set, lane, epoch, segments, number: 0 }
     }
 
-    fn next(&mut self, source: &mut Source) -> Plan {
+    fn next(&mut self, source: &mut LaneSource) -> WindowPlan {
         if self.segments.len() == 0 {
-            *self = Plans::new(source, self.set, self.lane, self.epoch + 1);
+            *self = WindowPlans::new(source, self.set, self.lane, self.epoch + 1);
         }
         let segments = self.segments.by_ref().take(source.window).collect();
         self.number += 1;
         let (set, lane, epoch) = (self.set, self.lane, self.epoch);
-        Plan { set, lane, epoch, number: self.number - 1, segments }
+        WindowPlan { set, lane, epoch, number: self.number - 1, segments }
     }
 }
 
 /// A window to be read.
-struct Plan {
+struct WindowPlan {
     set: usize,
     lane: u32,
     epoch: u64,
@@ -174,33 +174,33 @@ struct Plan {
     segments: Vec<Segment>,
 }
 
-impl Plan {
+impl WindowPlan {
     fn rows(&self) -> u64 {
         self.segments.iter().map(|segment| segment.rows.len() as u64).sum()
     }
 
-    fn ask(self, source: &mut Source) -> Asked {
+    fn ask(self, source: &mut LaneSource) -> PendingWindow {
         let key =
-            |segment: &Segment| GroupKey { set: self.set as u32, file: segment.file, group: segment.group };
+            |segment: &Segment| RowGroupKey { set: self.set as u32, file: segment.file, group: segment.group };
         let groups = self.segments.iter().map(|segment| source.groups.request(key(segment))).collect();
-        Asked { plan: self, groups }
+        PendingWindow { plan: self, groups }
     }
 }
 
 /// A window that is being read.
-struct Asked {
-    plan: Plan,
-    groups: Vec<Rc<Awaited>>,
+struct PendingWindow {
+    plan: WindowPlan,
+    groups: Vec<Rc<PendingRowGroup>>,
 }
 
-impl Asked {
-    fn open(self, source: &Source) -> Result<Window, Error> {
+impl PendingWindow {
+    fn open(self, source: &LaneSource) -> Result<Window, Error> {
         let mut rows = Vec::with_capacity(self.plan.rows() as usize);
         for (index, segment) in (0..).zip(&self.plan.segments) {
             rows.extend(segment.rows.clone().map(|row| index * ROW_GROUP_ROWS as u32 + row));
         }
         let key = source.sets.sets()[self.plan.set].key;
-        let Plan { epoch, lane, number, .. } = self.plan;
+        let WindowPlan { epoch, lane, number, .. } = self.plan;
         Rng::new(&[source.seed, WINDOW_ORDER, key, epoch, u64::from(lane), number]).shuffle(&mut rows);
         let groups = self.groups.iter().map(|group| group.wait()).collect::<Result<_, Error>>()?;
         Ok(Window { epoch, rows, next: 0, groups, _held: self.groups })
@@ -214,9 +214,9 @@ struct Window {
     /// In random order: index into `groups` × [`ROW_GROUP_ROWS`] + row in the group.
     rows: Vec<u32>,
     next: usize,
-    groups: Vec<Arc<Group>>,
+    groups: Vec<Arc<RowGroup>>,
     /// So that other lanes find the groups as long as this one has them.
-    _held: Vec<Rc<Awaited>>,
+    _held: Vec<Rc<PendingRowGroup>>,
 }
 
 impl Window {

@@ -12,15 +12,15 @@ use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
+use super::batch::{GlobalBatch, MicroBatch};
 use super::build::Builder;
-use super::deal::Deal;
-use super::groups::{Group, GroupKey, Groups};
-use super::lane::{Source, lane_rows};
+use super::lane::{LaneSource, lane_rows};
 use super::mixture::Mixture;
+use super::partition::Partition;
+use super::row_groups::{ReadRequest, RowGroup, RowGroupCache};
 use super::sets::DataSets;
-use super::stream::{ClassStream, Planned};
-use super::{GlobalBatch, MicroBatch};
-use crate::config::{DataSettings, MicroBatch as MicroBatchSize};
+use super::settings::LoaderSettings;
+use super::stream::{PlannedBatch, VirtualRankStream};
 use crate::error::Error;
 
 /// Rows that are built ahead, if they are within these numbers of global batches.
@@ -28,48 +28,22 @@ const ROWS_AHEAD: u32 = 4096;
 const FEWEST_AHEAD: u32 = 2;
 const MOST_AHEAD: u32 = 64;
 
-/// What a loader needs to know beside its data sets.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LoaderSettings {
-    /// What every draw comes from.
-    pub seed: u64,
-    /// This rank, from 0.
-    pub rank: u32,
-    /// How many there are.
-    pub ranks: u32,
-    /// Rows of a step, over all ranks.
-    pub global_batch: u32,
-    /// How the global batch is cut.
-    pub micro_batch: MicroBatchSize,
-    /// `[data]`.
-    pub data: DataSettings,
-    /// Global batches of the phase that were taken before: where a run resumes.
-    pub first_batch: u64,
-}
-
-impl LoaderSettings {
-    /// An error that says which numbers do not go together.
-    pub fn check(&self, sets: &DataSets) -> Result<(), Error> {
-        Deal::new(self, sets).map(drop)
-    }
-}
-
 /// Gives one rank's part of each global batch of a phase, for ever.
 pub struct Loader {
-    batches: Option<Receiver<Result<Pending, Error>>>,
+    batches: Option<Receiver<Result<PendingBatch, Error>>>,
     threads: Vec<JoinHandle<()>>,
 }
 
 /// Work for a worker.
-pub(super) enum Job {
+enum Job {
     /// Read and check a row group.
-    Read { key: GroupKey, reply: Sender<Result<Arc<Group>, Error>> },
+    Read(ReadRequest),
     /// Build a micro-batch.
-    Build { planned: Planned, reply: Sender<MicroBatch> },
+    Build { planned: PlannedBatch, reply: Sender<MicroBatch> },
 }
 
 /// A global batch that is being built.
-struct Pending {
+struct PendingBatch {
     micro: Vec<Receiver<MicroBatch>>,
     epoch: f64,
 }
@@ -77,8 +51,8 @@ struct Pending {
 impl Loader {
     /// Checks that the numbers go together, and begins to read.
     pub fn open(sets: Arc<DataSets>, settings: LoaderSettings) -> Result<Loader, Error> {
-        let deal = Deal::new(&settings, &sets)?;
-        let own_rows = (settings.global_batch / settings.ranks).max(1);
+        let partition = Partition::new(&settings, &sets)?;
+        let own_rows = (settings.global_batch / settings.world_size).max(1);
         let ahead = (ROWS_AHEAD / own_rows).clamp(FEWEST_AHEAD, MOST_AHEAD);
         let (send, batches) = bounded(ahead as usize);
         let (jobs, work) = unbounded();
@@ -89,7 +63,7 @@ impl Loader {
             loader.start(&sets.clone(), format!("reader-{number}"), move || run_jobs(&sets, seed, &work))?;
         }
         loader.start(&sets.clone(), "row-order".to_owned(), move || {
-            let orders = Order::new(sets, &deal, &settings, jobs).and_then(|mut order| order.run(&send));
+            let orders = BatchPlanner::new(sets, &partition, &settings, jobs).and_then(|mut order| order.run(&send));
             if let Err(error) = orders {
                 // Nobody listens to a loader that was dropped.
                 send.send(Err(error)).ok();
@@ -141,9 +115,9 @@ fn run_jobs(sets: &DataSets, seed: u64, jobs: &Receiver<Job>) {
     for job in jobs {
         // Whoever asked may be gone: the loader was dropped.
         match job {
-            Job::Read { key, reply } => {
+            Job::Read(ReadRequest { key, reply }) => {
                 let masks = sets.sets()[key.set as usize].stored_masks();
-                reply.send(Group::read(sets, key, masks)).ok();
+                reply.send(RowGroup::read(sets, key, masks)).ok();
             }
             Job::Build { planned, reply } => {
                 reply.send(builder.build(&planned)).ok();
@@ -153,40 +127,43 @@ fn run_jobs(sets: &DataSets, seed: u64, jobs: &Receiver<Job>) {
 }
 
 /// Puts rows in order and has micro-batches built of them.
-struct Order {
-    source: Source,
-    streams: Vec<ClassStream>,
+struct BatchPlanner {
+    source: LaneSource,
+    streams: Vec<VirtualRankStream>,
     jobs: Sender<Job>,
-    deal: Deal,
+    partition: Partition,
     /// Number of the next global batch.
     batch: u64,
 }
 
-impl Order {
+impl BatchPlanner {
     fn new(
         sets: Arc<DataSets>,
-        deal: &Deal,
+        partition: &Partition,
         settings: &LoaderSettings,
         jobs: Sender<Job>,
-    ) -> Result<Order, Error> {
+    ) -> Result<BatchPlanner, Error> {
         let weights: Vec<f64> = sets.sets().iter().map(|set| set.weight).collect();
-        let mut source = Source {
+        let mut source = LaneSource {
             seed: settings.seed,
-            lanes: deal.lanes,
-            window: (settings.data.window / deal.lanes).max(1) as usize,
+            lanes: partition.lanes,
+            window: (settings.data.window / partition.lanes).max(1) as usize,
             mixture: Mixture::new(&weights),
-            groups: Groups::new(jobs.clone()),
+            groups: RowGroupCache::new({
+                let jobs = jobs.clone();
+                move |request| jobs.send(Job::Read(request)).expect("workers listen as long as this is here")
+            }),
             orders: vec![BTreeMap::new(); weights.len()],
             sets,
         };
         let batch = settings.first_batch;
-        let streams = deal.own_classes().map(|class| ClassStream::new(&mut source, deal, class, batch));
+        let streams = partition.own_virtual_ranks().map(|virtual_rank| VirtualRankStream::new(&mut source, partition, virtual_rank, batch));
         let streams = streams.collect::<Result<_, Error>>()?;
-        Ok(Order { source, streams, jobs, deal: deal.clone(), batch })
+        Ok(BatchPlanner { source, streams, jobs, partition: partition.clone(), batch })
     }
 
     /// Goes on until an error, or until nobody listens.
-    fn run(&mut self, batches: &Sender<Result<Pending, Error>>) -> Result<(), Error> {
+    fn run(&mut self, batches: &Sender<Result<PendingBatch, Error>>) -> Result<(), Error> {
         loop {
             let pending = self.next()?;
             if batches.send(Ok(pending)).is_err() {
@@ -195,7 +172,7 @@ impl Order {
         }
     }
 
-    fn next(&mut self) -> Result<Pending, Error> {
+    fn next(&mut self) -> Result<PendingBatch, Error> {
         let mut planned = Vec::new();
         for stream in &mut self.streams {
             planned.extend(stream.next(&mut self.source)?);
@@ -207,14 +184,14 @@ impl Order {
             self.jobs.send(Job::Build { planned, reply }).expect("workers listen as long as this is here");
             built
         });
-        Ok(Pending { micro: micro.collect(), epoch: self.epoch() })
+        Ok(PendingBatch { micro: micro.collect(), epoch: self.epoch() })
     }
 
     /// Passes over the first data set after the batches so far, as if all lanes were equally far.
     fn epoch(&self) -> f64 {
-        let rows = self.batch as f64 * f64::from(self.deal.global_batch) / f64::from(self.deal.lanes)
+        let rows = self.batch as f64 * f64::from(self.partition.global_batch) / f64::from(self.partition.lanes)
             * self.source.mixture.share(0);
-        let lane_rows = lane_rows(&self.source.sets, 0, self.deal.lanes);
+        let lane_rows = lane_rows(&self.source.sets, 0, self.partition.lanes);
         let cycle: u64 = lane_rows.iter().sum();
         let cycles = (rows / cycle as f64).floor();
         let (mut epoch, mut left) = (cycles * lane_rows.len() as f64, rows - cycles * cycle as f64);

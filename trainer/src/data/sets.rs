@@ -10,7 +10,7 @@ use quanci_shards::mask::{MaskMode, MaskSettings, replacements};
 use quanci_shards::{Manifest, Objective, PackedRows, Split};
 use quanci_store::{Cache, is_object};
 
-use super::RowKey;
+use super::batch::RowKey;
 use crate::config::{DataSource, MaskOverride};
 use crate::error::Error;
 
@@ -166,7 +166,7 @@ impl DataSet {
             problem("no copies: damaged; make the data set again".to_owned());
         }
         if !(3..=1 << 16).contains(&self.manifest.max_seq_len) {
-            problem(format!("rows of {} pieces cannot be trained on", self.manifest.max_seq_len));
+            problem(format!("rows of {} tokens cannot be trained on", self.manifest.max_seq_len));
         }
         for copy in 0..self.manifest.copies {
             if self.manifest.rows(Split::Train, copy) == 0 {

@@ -8,13 +8,12 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use quanci_shards::Split;
 use quanci_shards::mask::{MaskMode, MaskSettings, MaskUnit};
 
-use super::MicroBatch;
+use super::batch::MicroBatch;
 use super::build::Builder;
-use super::deal::Padding;
-use super::groups::{Group, GroupKey, RowAt};
 use super::order::groups_of;
+use super::row_groups::{RowAt, RowGroup, RowGroupKey};
 use super::sets::DataSets;
-use super::stream::Planned;
+use super::stream::PlannedBatch;
 use crate::error::Error;
 
 /// The seed of masks that are drawn anew: no run's, so that all runs are measured on the same ones.
@@ -28,13 +27,11 @@ pub struct ValidationSettings {
     /// This rank, from 0: it has the micro-batches whose index is its own modulo `ranks`.
     pub rank: u32,
     /// How many there are.
-    pub ranks: u32,
+    pub world_size: u32,
     /// Rows of a micro-batch; the last has what is left.
     pub micro_batch: u32,
     /// The first so many rows of all; 0 takes all.
     pub max_rows: u64,
-    /// Rows are padded to a multiple of this many pieces.
-    pub pad_multiple: u32,
     /// Draw the masks anew, by this unit and else as the data set was made for, from a fixed seed: models trained on
     /// masked words and on masked pieces can be measured on both. None takes the masks that are stored.
     pub unit: Option<MaskUnit>,
@@ -56,7 +53,7 @@ impl Validation {
                 "no rows are set apart to be measured on: prepare it with `output.validation` above 0";
             return Err(Error::input(sets.vocabulary_folder(), message));
         }
-        if settings.rank >= settings.ranks || settings.micro_batch == 0 {
+        if settings.rank >= settings.world_size || settings.micro_batch == 0 {
             return Err(Error::settings("`evaluation.micro_batch` and the number of ranks must be positive"));
         }
         let rows = if settings.max_rows == 0 { all } else { settings.max_rows.min(all) };
@@ -132,11 +129,11 @@ impl Walk {
         Ok(())
     }
 
-    fn groups(&self) -> Vec<GroupKey> {
+    fn groups(&self) -> Vec<RowGroupKey> {
         let mut keys = Vec::new();
         for (set, data) in (0..).zip(self.sets.sets()) {
             let segments = data.files(Split::Validation, 0).into_iter().flat_map(groups_of);
-            keys.extend(segments.map(|at| GroupKey { set, file: at.file, group: at.group }));
+            keys.extend(segments.map(|at| RowGroupKey { set, file: at.file, group: at.group }));
         }
         keys
     }
@@ -144,12 +141,12 @@ impl Walk {
     /// Gives whether somebody still listens.
     fn walk_group(
         &mut self,
-        key: GroupKey,
+        key: RowGroupKey,
         batches: &Sender<Result<MicroBatch, Error>>,
     ) -> Result<bool, Error> {
-        let group = Group::read(&self.sets, key, self.settings.unit.is_none())?;
+        let group = RowGroup::read(&self.sets, key, self.settings.unit.is_none())?;
         for row in 0..group.rows.len().min(self.left as usize) as u32 {
-            if self.index % self.settings.ranks == self.settings.rank {
+            if self.index % self.settings.world_size == self.settings.rank {
                 self.rows.push(RowAt { group: group.clone(), row, epoch: 0 });
             }
             self.filled += 1;
@@ -168,9 +165,7 @@ impl Walk {
         if self.rows.is_empty() {
             return true;
         }
-        let padding =
-            Padding { multiple: self.settings.pad_multiple.max(1) as usize, most: self.sets.max_seq_len() };
-        let planned = Planned::new(index, std::mem::take(&mut self.rows), padding);
+        let planned = PlannedBatch::new(index, std::mem::take(&mut self.rows));
         batches.send(Ok(self.builder.build(&planned))).is_ok()
     }
 }

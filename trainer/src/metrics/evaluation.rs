@@ -1,23 +1,23 @@
-//! How well a model guesses the pieces and pairs it was not trained on.
+//! How well a model predicts the tokens and pairs it was not trained on.
 
 use serde::Serialize;
 
-use super::pieces::{PieceClass, Pieces};
+use super::token_class::{TokenClass, TokenClasses};
 
-/// What the model guessed in a micro-batch.
+/// What the model predicted for a micro-batch.
 #[derive(Debug, Clone, Default)]
-pub struct Guesses {
-    /// Cross entropy summed over the masked pieces.
+pub struct Predictions {
+    /// Cross entropy summed over the masked tokens.
     pub masked_loss: f64,
     /// Cross entropy summed over the pairs.
     pub pair_loss: f64,
-    /// For each masked piece, whether it was guessed.
-    pub masked_right: Vec<bool>,
-    /// For each pair, whether it was guessed.
-    pub pairs_right: Vec<bool>,
+    /// For each masked token, whether it was predicted correctly.
+    pub masked_correct: Vec<bool>,
+    /// For each pair, whether it was predicted correctly.
+    pub pairs_correct: Vec<bool>,
 }
 
-/// Names of the classes that masked pieces are counted in: a piece may be in several.
+/// Names of the classes that masked tokens are counted in: a token may be in several.
 const CLASSES: [&str; 8] = [
     "all",
     "hanzi",
@@ -28,125 +28,148 @@ const CLASSES: [&str; 8] = [
     "latin",
     "digits",
 ];
-const FIXED: usize = 4;
 
-/// Sums over validation rows; sums of ranks may be added up.
+/// Sums over validation rows. All are fp64, so that the sums of ranks can be added up at once.
 #[derive(Debug, Clone, Default)]
 pub struct Evaluation {
-    /// Loss of the masked pieces, of the pairs; pairs guessed, pairs labelled 1; then count and guessed of each class; then
-    /// how often each id was to be guessed; the pairs come last.
-    numbers: Vec<f64>,
+    /// Cross entropy of the masked tokens.
+    masked_loss: f64,
+    /// Cross entropy of the pairs.
+    pair_loss: f64,
+    pairs: f64,
+    pairs_correct: f64,
+    /// Pairs whose label is 1.
+    pairs_of_label_1: f64,
+    /// By the order of [`CLASSES`].
+    classes: [ClassSums; CLASSES.len()],
+    /// How often each id of the vocabulary was to be predicted.
+    labels: Vec<f64>,
+}
+
+/// The masked tokens of a class.
+#[derive(Debug, Clone, Copy, Default)]
+struct ClassSums {
+    count: f64,
+    correct: f64,
 }
 
 /// What an evaluation says.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Report {
-    /// Mean cross entropy of a masked piece.
+pub struct EvaluationReport {
+    /// Mean cross entropy of a masked token.
     pub mlm_loss: f64,
     /// Mean cross entropy of a pair.
     pub pair_loss: Option<f64>,
-    /// Share of pairs guessed.
+    /// Share of pairs predicted correctly.
     pub pair_accuracy: Option<f64>,
-    /// Share of the more frequent label: what guessing it always would get.
+    /// Share of the more frequent label: what predicting it always would get.
     pub pair_majority: Option<f64>,
-    /// What guessing the most frequent piece always would get.
+    /// What predicting the most frequent token always would get.
     pub unigram_guess: f64,
     /// Pairs.
     pub pairs: u64,
-    /// Masked pieces and the share guessed, by class.
+    /// Masked tokens and the share predicted correctly, by class.
     pub classes: Vec<ClassReport>,
 }
 
-/// One class of masked pieces.
+/// One class of masked tokens.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClassReport {
     /// Its name.
     pub class: &'static str,
-    /// Masked pieces in it.
+    /// Masked tokens in it.
     pub count: u64,
-    /// Share of them guessed; none of none.
+    /// Share of them predicted correctly; none of none.
     pub accuracy: Option<f64>,
 }
 
 impl Evaluation {
     /// Nothing measured yet, with a vocabulary of so many entries.
     pub fn new(vocabulary: usize) -> Evaluation {
-        Evaluation { numbers: vec![0.0; FIXED + 2 * CLASSES.len() + vocabulary + 1] }
+        Evaluation { labels: vec![0.0; vocabulary], ..Evaluation::default() }
     }
 
-    /// Adds a micro-batch: what was masked, in words of how many pieces, the pairs' labels, and what was guessed.
+    /// Adds a micro-batch: the ids that were masked, the lengths of their words in tokens, the pairs' labels, and what was
+    /// predicted.
     pub fn add(
         &mut self,
-        pieces: &Pieces,
+        classes: &TokenClasses,
         labels: &[i64],
-        word_pieces: &[u8],
+        word_lengths: &[u8],
         pair_labels: &[i64],
-        guesses: &Guesses,
+        predictions: &Predictions,
     ) {
-        self.numbers[0] += guesses.masked_loss;
-        self.numbers[1] += guesses.pair_loss;
-        self.numbers[2] += guesses.pairs_right.iter().filter(|&&right| right).count() as f64;
-        self.numbers[3] += pair_labels.iter().filter(|&&label| label == 1).count() as f64;
-        if let Some(pairs) = self.numbers.last_mut() {
-            *pairs += pair_labels.len() as f64;
-        }
-        for ((&label, &word), &right) in labels.iter().zip(word_pieces).zip(&guesses.masked_right) {
-            self.count(pieces.class(label), word, right);
-            let histogram = FIXED + 2 * CLASSES.len();
-            let ids = self.numbers.len() - 1 - histogram;
-            if let Some(id) = usize::try_from(label).ok().filter(|&id| id < ids) {
-                self.numbers[histogram + id] += 1.0;
+        self.masked_loss += predictions.masked_loss;
+        self.pair_loss += predictions.pair_loss;
+        self.pairs += pair_labels.len() as f64;
+        self.pairs_correct += predictions.pairs_correct.iter().filter(|&&correct| correct).count() as f64;
+        self.pairs_of_label_1 += pair_labels.iter().filter(|&&label| label == 1).count() as f64;
+        let masked = labels.iter().zip(word_lengths).zip(&predictions.masked_correct);
+        for ((&label, &word), &correct) in masked {
+            self.count(classes.class(label), word, correct);
+            if let Some(count) = usize::try_from(label).ok().and_then(|id| self.labels.get_mut(id)) {
+                *count += 1.0;
             }
         }
     }
 
-    fn count(&mut self, class: PieceClass, word: u8, right: bool) {
+    fn count(&mut self, class: TokenClass, word: u8, correct: bool) {
         let classes: &[usize] = match class {
-            PieceClass::Hanzi => &[0, 1, 1 + usize::from(word.clamp(1, 4))],
-            PieceClass::Latin => &[0, 6],
-            PieceClass::Digits => &[0, 7],
-            PieceClass::Other => &[0],
+            TokenClass::Hanzi => &[0, 1, 1 + usize::from(word.clamp(1, 4))],
+            TokenClass::Latin => &[0, 6],
+            TokenClass::Digits => &[0, 7],
+            TokenClass::Other => &[0],
         };
-        for class in classes {
-            self.numbers[FIXED + 2 * class] += 1.0;
-            self.numbers[FIXED + 2 * class + 1] += f64::from(u8::from(right));
+        for &class in classes {
+            self.classes[class].count += 1.0;
+            self.classes[class].correct += f64::from(u8::from(correct));
         }
     }
 
-    /// The sums, to be added up over the ranks.
-    pub fn numbers_mut(&mut self) -> &mut [f64] {
-        &mut self.numbers
+    /// Replaces every sum by what `sum` makes of it: the sum over the ranks.
+    ///
+    /// # Errors
+    /// Those of `sum`.
+    pub fn reduce<E>(&mut self, sum: impl FnOnce(&mut [f64]) -> Result<(), E>) -> Result<(), E> {
+        let mut numbers: Vec<f64> = self.numbers().map(|number| *number).collect();
+        sum(&mut numbers)?;
+        self.numbers().zip(numbers).for_each(|(own, summed)| *own = summed);
+        Ok(())
+    }
+
+    /// Every sum, in one order.
+    fn numbers(&mut self) -> impl Iterator<Item = &mut f64> {
+        let Evaluation { masked_loss, pair_loss, pairs, pairs_correct, pairs_of_label_1, classes, labels } =
+            self;
+        [masked_loss, pair_loss, pairs, pairs_correct, pairs_of_label_1]
+            .into_iter()
+            .chain(classes.iter_mut().flat_map(|class| [&mut class.count, &mut class.correct]))
+            .chain(labels)
     }
 
     /// What the sums say.
-    pub fn report(&self) -> Report {
-        let classes: Vec<ClassReport> = CLASSES
-            .iter()
-            .zip(self.numbers[FIXED..].chunks_exact(2))
-            .map(|(&class, sums)| ClassReport {
-                class,
-                count: sums[0] as u64,
-                accuracy: share(sums[1], sums[0]),
-            })
-            .collect();
-        let masked = self.numbers[FIXED];
-        let pairs = self.numbers.last().copied().unwrap_or_default();
-        let histogram = &self.numbers[FIXED + 2 * CLASSES.len()..self.numbers.len() - 1];
-        let most = histogram.iter().copied().fold(0.0, f64::max);
-        let ones = self.numbers[3];
-        Report {
-            mlm_loss: share(self.numbers[0], masked).unwrap_or(f64::NAN),
-            pair_loss: share(self.numbers[1], pairs),
-            pair_accuracy: share(self.numbers[2], pairs),
-            pair_majority: share(ones.max(pairs - ones), pairs),
-            unigram_guess: share(most, masked).unwrap_or_default(),
+    pub fn report(&self) -> EvaluationReport {
+        let classes = CLASSES.into_iter().zip(self.classes).map(|(class, sums)| ClassReport {
+            class,
+            count: sums.count as u64,
+            accuracy: share(sums.correct, sums.count),
+        });
+        let (masked, pairs) = (self.classes[0].count, self.pairs);
+        let most_frequent = self.labels.iter().copied().fold(0.0, f64::max);
+        let majority = self.pairs_of_label_1.max(pairs - self.pairs_of_label_1);
+        EvaluationReport {
+            mlm_loss: share(self.masked_loss, masked).unwrap_or(f64::NAN),
+            pair_loss: share(self.pair_loss, pairs),
+            pair_accuracy: share(self.pairs_correct, pairs),
+            pair_majority: share(majority, pairs),
+            unigram_guess: share(most_frequent, masked).unwrap_or_default(),
             pairs: pairs as u64,
-            classes,
+            classes: classes.collect(),
         }
     }
 }
 
-impl Report {
+impl EvaluationReport {
     /// The values by the names they have in the log.
     pub fn curves(&self) -> Vec<(String, f64)> {
         let pair = [
@@ -164,7 +187,7 @@ impl Report {
         fixed.chain(classes).collect()
     }
 
-    /// Share of all masked pieces guessed.
+    /// Share of all masked tokens predicted correctly.
     pub fn mlm_accuracy(&self) -> f64 {
         self.classes.first().and_then(|class| class.accuracy).unwrap_or_default()
     }
@@ -184,15 +207,23 @@ mod tests {
     fn classes_and_guesses_are_counted() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         writeln!(file, "[PAD]\n中\n国\nabc\n12\n，").unwrap();
-        let pieces = Pieces::read(file.path()).unwrap();
-        let mut evaluation = Evaluation::new(pieces.len());
-        let guesses = Guesses {
+        let classes = TokenClasses::read(file.path()).unwrap();
+        let mut evaluation = Evaluation::new(classes.len());
+        let predictions = Predictions {
             masked_loss: 12.0,
             pair_loss: 1.5,
-            masked_right: vec![true, false, true, true, false, true],
-            pairs_right: vec![true, true, false],
+            masked_correct: vec![true, false, true, true, false, true],
+            pairs_correct: vec![true, true, false],
         };
-        evaluation.add(&pieces, &[1, 2, 1, 3, 4, 5], &[2, 2, 5, 1, 1, 1], &[1, 1, 0], &guesses);
+        evaluation.add(&classes, &[1, 2, 1, 3, 4, 5], &[2, 2, 5, 1, 1, 1], &[1, 1, 0], &predictions);
+        // Two ranks that measured the same: every mean stays as it is.
+        let doubled = |numbers: &mut [f64]| -> Result<(), ()> {
+            numbers.iter_mut().for_each(|number| *number *= 2.0);
+            Ok(())
+        };
+        let mut both = evaluation.clone();
+        both.reduce(doubled).unwrap();
+        assert_eq!((both.report().mlm_loss, both.report().pairs), (2.0, 6));
         let report = evaluation.report();
         assert_eq!((report.mlm_loss, report.pair_loss), (2.0, Some(0.5)));
         assert_eq!(report.pair_accuracy, Some(2.0 / 3.0));

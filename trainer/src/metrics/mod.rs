@@ -1,16 +1,18 @@
-//! What a run tells while it trains: lines, a bar, JSON lines, TensorBoard's event files; and plots of what was told.
+//! What a run shows while it trains: a progress bar, lines, `log.jsonl`, TensorBoard's event files; and plots of them.
 
-mod bar;
 mod evaluation;
 mod events;
-mod lines;
-mod pieces;
+mod jsonl;
+mod logger;
 mod plot;
-mod watch;
+mod progress;
+mod step;
+mod token_class;
 
-pub use evaluation::{ClassReport, Evaluation, Guesses, Report};
+pub use evaluation::{ClassReport, Evaluation, EvaluationReport, Predictions};
 pub use events::EventFile;
-pub use lines::{LOG_FILE, read_lines};
-pub use pieces::{PieceClass, Pieces};
+pub use jsonl::{LOG_FILE, read_lines};
+pub use logger::MetricsLogger;
 pub use plot::plot;
-pub use watch::{Plan, Step, Watch};
+pub use step::{RunOutline, StepMetrics, StepTotals};
+pub use token_class::{TokenClass, TokenClasses};

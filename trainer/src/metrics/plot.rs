@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use plotters::prelude::*;
 
-use super::lines::{LOG_FILE, read_lines};
+use super::jsonl::{LOG_FILE, read_lines};
 use crate::error::Error;
 
 /// The panels of a plot: a title and the values shown in it, the first held out and the second in training.

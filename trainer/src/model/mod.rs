@@ -1,14 +1,25 @@
-//! BERT as Google built it: its shape, its computation, its losses, its weights in Hugging Face's files.
+//! BERT as Google built it: its config, its computation, its losses, its weights in Hugging Face's files.
+//!
+//! ```text
+//!  ModelConfig -> Parameters (fp32, by name) -> Bert -- once a step --> Network (in the kind that is computed in)
+//!  HostBatch -> DeviceBatch ------------------------- each micro-batch --> Logits -> Losses
+//! ```
 
+pub mod attention;
+mod batch;
 mod bert;
-mod input;
+pub mod config;
+mod device_check;
+mod layers;
 mod loss;
+mod network;
 mod parameters;
 mod pickle;
-pub mod shape;
 pub mod weights;
 
-pub use bert::{Bert, Logits};
-pub use input::{Host, Inputs};
+pub use batch::{DeviceBatch, HostBatch, Rows};
+pub use bert::Bert;
+pub use device_check::{Comparison, check_device, choose_kernel};
 pub use loss::Losses;
+pub use network::{Logits, Network};
 pub use parameters::Parameters;

@@ -4,6 +4,8 @@ use std::f64::consts::SQRT_2;
 
 use tch::{Device, Kind, TchError, Tensor};
 
+use super::config::ModelConfig;
+
 /// The parameters of a model.
 #[derive(Debug, Default)]
 pub struct Parameters {
@@ -12,7 +14,7 @@ pub struct Parameters {
 
 /// How a new parameter is filled.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Fill {
+enum Fill {
     /// A normal distribution around 0 with this deviation, cut off at two deviations
     /// (google-research/bert, modeling.py, create_initializer).
     Normal(f64),
@@ -23,8 +25,59 @@ pub(super) enum Fill {
 }
 
 impl Parameters {
-    /// Makes a parameter; new ones draw from libtorch's CPU generator, whatever the device they end on.
-    pub(super) fn add(&mut self, name: String, shape: &[i64], fill: Fill) -> Result<Tensor, TchError> {
+    /// The parameters of a new model, drawn from `seed` on the CPU: the same ones whatever the device they end on.
+    ///
+    /// # Errors
+    /// If there is no memory for them.
+    pub(super) fn new(config: &ModelConfig, seed: u64) -> Result<Parameters, TchError> {
+        tch::manual_seed(seed as i64);
+        let mut parameters = Parameters::default();
+        let h = config.hidden_size;
+        let normal = Fill::Normal(config.initializer_range);
+        let embeddings = [
+            ("word_embeddings", config.vocab_size),
+            ("position_embeddings", config.max_position_embeddings),
+            ("token_type_embeddings", config.type_vocab_size),
+        ];
+        for (name, entries) in embeddings {
+            parameters.add(format!("bert.embeddings.{name}.weight"), &[entries, h], normal)?;
+        }
+        parameters.norm("bert.embeddings.LayerNorm", h)?;
+        for index in 0..config.num_hidden_layers {
+            parameters.layer(&format!("bert.encoder.layer.{index}"), config)?;
+        }
+        parameters.linear("bert.pooler.dense", h, h, normal)?;
+        parameters.add("cls.predictions.bias".to_owned(), &[config.vocab_size], Fill::Zeros)?;
+        parameters.linear("cls.predictions.transform.dense", h, h, normal)?;
+        parameters.norm("cls.predictions.transform.LayerNorm", h)?;
+        parameters.linear("cls.seq_relationship", h, 2, normal)?;
+        Ok(parameters)
+    }
+
+    fn layer(&mut self, name: &str, config: &ModelConfig) -> Result<(), TchError> {
+        let (h, ff) = (config.hidden_size, config.intermediate_size);
+        let normal = Fill::Normal(config.initializer_range);
+        for part in ["query", "key", "value"] {
+            self.linear(&format!("{name}.attention.self.{part}"), h, h, normal)?;
+        }
+        self.linear(&format!("{name}.attention.output.dense"), h, h, normal)?;
+        self.norm(&format!("{name}.attention.output.LayerNorm"), h)?;
+        self.linear(&format!("{name}.intermediate.dense"), h, ff, normal)?;
+        self.linear(&format!("{name}.output.dense"), ff, h, normal)?;
+        self.norm(&format!("{name}.output.LayerNorm"), h)
+    }
+
+    fn linear(&mut self, name: &str, from: i64, to: i64, fill: Fill) -> Result<(), TchError> {
+        self.add(format!("{name}.weight"), &[to, from], fill)?;
+        self.add(format!("{name}.bias"), &[to], Fill::Zeros)
+    }
+
+    fn norm(&mut self, name: &str, size: i64) -> Result<(), TchError> {
+        self.add(format!("{name}.weight"), &[size], Fill::Ones)?;
+        self.add(format!("{name}.bias"), &[size], Fill::Zeros)
+    }
+
+    fn add(&mut self, name: String, shape: &[i64], fill: Fill) -> Result<(), TchError> {
         let options = (Kind::Float, Device::Cpu);
         let tensor = match fill {
             Fill::Normal(deviation) => truncated_normal(shape, deviation)?,
@@ -32,8 +85,20 @@ impl Parameters {
             Fill::Ones => Tensor::f_ones(shape, options)?,
         };
         let tensor = tensor.f_set_requires_grad(true)?;
-        self.list.push((name, tensor.shallow_clone()));
-        Ok(tensor)
+        self.list.push((name, tensor));
+        Ok(())
+    }
+
+    /// Moves every parameter; the tensors stay the same objects, so that all who hold one see it move.
+    pub(super) fn move_to(&self, device: Device) {
+        if device == Device::Cpu {
+            return;
+        }
+        tch::no_grad(|| {
+            for (_, tensor) in &self.list {
+                tensor.shallow_clone().set_data(&tensor.to_device(device));
+            }
+        });
     }
 
     /// Name and parameter, in order.

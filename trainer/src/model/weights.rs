@@ -14,7 +14,7 @@ use crate::error::Error;
 
 /// What filling a model found.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Filled {
+pub struct LoadReport {
     /// Parameters that the file has not: they stay as they were drawn.
     pub missing: Vec<String>,
     /// Tensors of the file that the model has no place for.
@@ -125,8 +125,8 @@ fn bytes(tensor: &Tensor) -> Result<Bytes, Error> {
 }
 
 /// Copies the tensors of `from` into the parameters of the same names; `path` is named in errors.
-pub fn fill(parameters: &Parameters, from: Vec<(String, Tensor)>, path: &Path) -> Result<Filled, Error> {
-    let mut filled = Filled::default();
+pub fn fill(parameters: &Parameters, from: Vec<(String, Tensor)>, path: &Path) -> Result<LoadReport, Error> {
+    let mut filled = LoadReport::default();
     let mut given = BTreeMap::new();
     for (name, tensor) in from {
         match our_name(&name) {

@@ -4,5 +4,5 @@ mod optimizer;
 mod scaler;
 pub mod schedule;
 
-pub use optimizer::Optimizer;
+pub use optimizer::{Optimizer, Update};
 pub use scaler::Scaler;

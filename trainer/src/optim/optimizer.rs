@@ -10,7 +10,7 @@
 
 use quanci_torch_ext::ops::{self, AdamW, AdamWTensors};
 use serde_json::{Value, json};
-use tch::{Kind, TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use crate::config::{OptimizerName, OptimizerSettings};
 use crate::error::Error;
@@ -19,8 +19,51 @@ use crate::error::Error;
 pub struct Optimizer {
     settings: OptimizerSettings,
     groups: [Group; 2],
-    /// Steps taken; those that were skipped do not count.
-    steps: u64,
+    /// Steps taken; those that were skipped do not count: one fp32 number on the device.
+    steps: Tensor,
+}
+
+/// What a step did, on the device: reading it waits for the step.
+#[derive(Debug)]
+pub struct Update {
+    /// Global norm of the gradients before clipping; scalar, fp64.
+    pub norm: Tensor,
+    /// 1 if the norm was not finite, so that nothing changed, or else 0; scalar, fp32.
+    pub skipped: Tensor,
+    /// What the gradients are divided by, for the loss scale and the clipping; scalar, fp32.
+    divisor: Tensor,
+}
+
+impl Update {
+    fn of(gradients: &[Tensor], clip_norm: f64, loss_scale: f64) -> Result<Update, Error> {
+        let norm = ops::global_norm(gradients).map_err(failed())?;
+        let of_norm = || {
+            let norm = norm.f_div_scalar(loss_scale)?;
+            let skipped = norm.f_isfinite()?.f_logical_not()?.f_to_kind(Kind::Float)?;
+            let too_large = if clip_norm > 0.0 {
+                norm.f_div_scalar(clip_norm)?.f_clamp_min(1.0)?
+            } else {
+                norm.f_ones_like()?
+            };
+            let divisor = too_large.f_mul_scalar(loss_scale)?.f_to_kind(Kind::Float)?;
+            Ok(Update { norm, skipped, divisor })
+        };
+        of_norm().map_err(Error::torch("the gradients' norm"))
+    }
+
+    fn nothing(device: Device) -> Result<Update, TchError> {
+        let zero = |kind| Tensor::f_zeros([0i64; 0], (kind, device));
+        Ok(Update { norm: zero(Kind::Double)?, skipped: zero(Kind::Float)?, divisor: zero(Kind::Float)? })
+    }
+
+    /// Whether nothing changed. Waits for the device.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn is_skipped(&self) -> Result<bool, Error> {
+        let skipped = self.skipped.f_double_value(&[]).map_err(Error::torch("the optimizer's step"))?;
+        Ok(skipped > 0.0)
+    }
 }
 
 /// Parameters with the same decay, and their moments.
@@ -49,12 +92,19 @@ impl Optimizer {
         let [decaying, others] = groups;
         let groups = [decaying, others].map(|group| group.map_err(Error::torch("making the optimizer")));
         let [decaying, others] = groups;
-        Ok(Optimizer { settings: settings.clone(), groups: [decaying?, others?], steps: 0 })
+        let device = parameters.first().map_or(Device::Cpu, |(_, tensor)| tensor.device());
+        let steps = Tensor::f_zeros([0i64; 0], (Kind::Float, device));
+        let steps = steps.map_err(Error::torch("making the optimizer"))?;
+        Ok(Optimizer { settings: settings.clone(), groups: [decaying?, others?], steps })
     }
 
-    /// Steps taken.
-    pub fn steps(&self) -> u64 {
-        self.steps
+    /// Steps taken; those that were skipped do not count. Waits for the device.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn steps(&self) -> Result<u64, Error> {
+        let steps = self.steps.f_double_value(&[]).map_err(Error::torch("the optimizer's step"))?;
+        Ok(steps as u64)
     }
 
     /// Sets all gradients to 0, in place: the Reducer's buckets are views of them.
@@ -63,38 +113,47 @@ impl Optimizer {
         tch::no_grad(|| ops::foreach_zero(&gradients)).map_err(failed())
     }
 
-    /// Multiplies all gradients.
-    pub fn scale_gradients(&mut self, factor: f64) -> Result<(), Error> {
-        let gradients = self.gradients();
-        tch::no_grad(|| ops::foreach_mul(&gradients, factor)).map_err(failed())
-    }
-
-    /// Cuts the gradients' global norm to `most`, if that is above 0; gives the norm before. (tf.clip_by_global_norm)
-    pub fn clip(&mut self, most: f64) -> Result<f64, Error> {
+    /// One step at `rate`, of gradients that are `loss_scale` times too large: their global norm is cut to `clip_norm`
+    /// (tf.clip_by_global_norm), and nothing changes if it is not finite. With AdamW the host waits for nothing: norm and
+    /// decision stay on the device. The gradients are of no use afterwards.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn step(&mut self, rate: f64, loss_scale: f64) -> Result<Update, Error> {
         let gradients = self.gradients();
         if gradients.is_empty() {
-            return Ok(0.0);
+            return Update::nothing(self.steps.device()).map_err(Error::torch("the optimizer's step"));
         }
-        let norm = ops::global_norm(&gradients)
-            .map_err(failed())?
-            .f_double_value(&[])
-            .map_err(Error::torch("the gradients' norm"))?;
-        if most > 0.0 && norm.is_finite() && norm > most {
-            self.scale_gradients(most / norm)?;
+        let update = tch::no_grad(|| Update::of(&gradients, self.settings.clip_norm, loss_scale))?;
+        match self.settings.name {
+            OptimizerName::Adamw => self.adamw(rate, &update)?,
+            OptimizerName::Lamb | OptimizerName::LambNvidia => self.lamb(rate, &gradients, &update)?,
         }
-        Ok(norm)
+        let counted = || self.steps.f_add_(&update.skipped.f_neg()?.f_add_scalar(1.0)?).map(drop);
+        tch::no_grad(counted).map_err(Error::torch("the optimizer's step"))?;
+        Ok(update)
     }
 
-    /// Steps all parameters that have gradients.
-    pub fn step(&mut self, rate: f64) -> Result<(), Error> {
-        self.steps += 1;
-        let steps = self.steps;
-        let settings = &self.settings;
-        self.groups.iter_mut().try_for_each(|group| {
-            tch::no_grad(|| match settings.name {
-                OptimizerName::Adamw => group.adamw(settings, rate, steps),
-                _ => group.lamb(settings, rate, steps),
-            })
+    fn adamw(&mut self, rate: f64, update: &Update) -> Result<(), Error> {
+        let step = if self.settings.bias_correction {
+            self.steps.f_add_scalar(1.0)
+        } else {
+            self.steps.f_full_like(LONG_AGO)
+        };
+        let step = step.map_err(Error::torch("the optimizer's step"))?;
+        tch::no_grad(|| self.groups.iter().try_for_each(|group| group.adamw(&self.settings, rate, &step, update)))
+    }
+
+    /// LAMB's trust ratios are read by the host, so it also reads whether the step counts.
+    fn lamb(&mut self, rate: f64, gradients: &[Tensor], update: &Update) -> Result<(), Error> {
+        if update.is_skipped()? {
+            return Ok(());
+        }
+        let steps = self.steps()? + 1;
+        tch::no_grad(|| {
+            let factor = update.divisor.f_reciprocal().map_err(Error::torch("the optimizer's step"))?;
+            ops::foreach_mul_tensor(gradients, &factor).map_err(failed())?;
+            self.groups.iter_mut().try_for_each(|group| group.lamb(&self.settings, rate, steps))
         })
     }
 
@@ -104,7 +163,10 @@ impl Optimizer {
     }
 
     /// For a checkpoint: the moments by their parameters' names, and the count of steps.
-    pub fn state(&self) -> (Vec<(String, Tensor)>, Value) {
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn state(&self) -> Result<(Vec<(String, Tensor)>, Value), Error> {
         let mut tensors = Vec::new();
         for group in &self.groups {
             for (name, (first, second)) in group.names.iter().zip(group.first.iter().zip(&group.second)) {
@@ -112,7 +174,7 @@ impl Optimizer {
                 tensors.push((format!("{SECOND}{name}"), second.shallow_clone()));
             }
         }
-        (tensors, json!({ "steps": self.steps }))
+        Ok((tensors, json!({ "steps": self.steps()? })))
     }
 
     /// From a checkpoint.
@@ -133,8 +195,10 @@ impl Optimizer {
                 }
             }
         }
-        self.steps = numbers.get("steps").and_then(Value::as_u64).ok_or_else(|| lacking("count of steps"))?;
-        Ok(())
+        let steps =
+            numbers.get("steps").and_then(Value::as_u64).ok_or_else(|| lacking("count of steps"))?;
+        let filled = tch::no_grad(|| self.steps.f_fill_(steps as f64));
+        filled.map(drop).map_err(Error::torch("restoring the optimizer"))
     }
 }
 
@@ -182,12 +246,14 @@ impl Group {
 
     /// AdamW, one kernel for all tensors. Google's `w -= rate (m / (√v + ε) + decay w)` is AdamW where the corrections
     /// 1 − β^t are 1, as they are for a t that is large enough.
-    fn adamw(&mut self, settings: &OptimizerSettings, rate: f64, steps: u64) -> Result<(), Error> {
+    fn adamw(
+        &self,
+        settings: &OptimizerSettings,
+        rate: f64,
+        step: &Tensor,
+        update: &Update,
+    ) -> Result<(), Error> {
         let live = self.live();
-        let Some(first) = live.parameters.first() else { return Ok(()) };
-        let steps = if settings.bias_correction { steps as f64 } else { LONG_AGO };
-        let step = Tensor::f_full([0i64; 0], steps, (Kind::Float, first.device()));
-        let step = step.map_err(Error::torch("the optimizer's step"))?;
         let numbers =
             AdamW { lr: rate, betas: settings.betas, weight_decay: self.decay, epsilon: settings.epsilon };
         let tensors = AdamWTensors {
@@ -195,9 +261,9 @@ impl Group {
             gradients: &live.gradients,
             first_moments: &live.first,
             second_moments: &live.second,
-            step: &step,
+            step,
         };
-        ops::fused_adamw(tensors, numbers, None, None).map_err(failed())
+        ops::fused_adamw(tensors, numbers, Some(&update.divisor), Some(&update.skipped)).map_err(failed())
     }
 
     /// Both LAMBs, a few kernels for all tensors.

@@ -1,41 +1,45 @@
 //! The training loop. Read this file first: what happens in a step, in which order, and where a run stands.
 
-mod ask;
-mod card;
-mod learner;
+mod batch;
+mod evaluate;
+mod inference;
+mod model_card;
+mod resume;
 mod run;
-mod saved;
+mod step;
 
-pub use ask::{Filled, features, fill_mask, measure};
-pub use learner::Learner;
+pub use evaluate::measure;
+pub use inference::{FilledMasks, features, fill_mask};
+pub use resume::{Resume, TOKENIZER, export, find, resume, start};
 pub use run::Run;
-pub use saved::{Resume, TOKENIZER, export, find, resume, start};
+pub use step::Learner;
 
 use crate::error::Error;
-use crate::metrics::Watch;
+use crate::metrics::MetricsLogger;
 
 /// Trains from where `learner` stands to the end of the last phase, or until a signal asks to stop: then everything is
 /// saved, and the error says so.
-pub fn train(run: &Run<'_>, learner: &mut Learner, watch: &mut Watch) -> Result<(), Error> {
+///
+/// # Errors
+/// [`Error::Interrupted`] after a signal; an error of the device, the data, a file, or another rank.
+pub fn train(run: &Run<'_>, learner: &mut Learner, metrics: &mut MetricsLogger) -> Result<(), Error> {
     while let Some(phase) = run.settings.phases.get(learner.state.phase) {
         learner.begin_phase(run)?;
         let mut loader = run.loader(learner.state.phase, learner.state.phase_step)?;
         while learner.state.phase_step < phase.steps {
-            let batch = watch.waiting(|| loader.next())?;
+            let batch = metrics.waiting(|| loader.next())?;
             let global = run.global(&batch)?; // what all ranks hold, before the first forward pass
-            let step = learner.step(run, phase, &batch, &global)?;
-            watch.count(&step);
+            metrics.count(&learner.step(run, phase, &batch, &global)?);
 
-            let state = &learner.state;
-            let (now, last) = (state.step, state.phase_step == phase.steps);
+            let (now, last) = (learner.state.step, learner.state.phase_step == phase.steps);
             if is_due(run.settings.log.every_steps, now, last) {
-                learner.state.curves.extend(watch.log(&|sums| run.comm.sum(sums))?);
+                log(run, learner, metrics)?;
             }
             if is_due(run.settings.evaluation.every_steps, now, last) && global.signal.is_none() {
-                learner.evaluate(run, watch)?;
+                evaluate(run, learner, metrics)?;
             }
             if is_due(run.settings.checkpoint.every_steps, now, last) || global.signal.is_some() {
-                saved::save(run, learner)?; // after the evaluation, whose values it holds
+                resume::save(run, learner)?; // after the evaluation, whose values it holds
             }
             if let Some(signal) = global.signal {
                 return Err(Error::Interrupted(signal));
@@ -43,6 +47,22 @@ pub fn train(run: &Run<'_>, learner: &mut Learner, watch: &mut Watch) -> Result<
         }
         learner.state.phase += 1;
         learner.state.phase_step = 0;
+    }
+    Ok(())
+}
+
+fn log(run: &Run<'_>, learner: &mut Learner, metrics: &mut MetricsLogger) -> Result<(), Error> {
+    let totals = run.sum_over_ranks(learner.totals(run)?)?;
+    learner.reset_totals()?;
+    let values = metrics.log(&totals)?;
+    learner.state.keep_curves(values);
+    Ok(())
+}
+
+fn evaluate(run: &Run<'_>, learner: &mut Learner, metrics: &mut MetricsLogger) -> Result<(), Error> {
+    if let Some(report) = evaluate::evaluate_run(run, &learner.bert, learner.state.phase)? {
+        let values = metrics.evaluation(learner.state.step, &report)?;
+        learner.state.keep_curves(values);
     }
     Ok(())
 }

@@ -5,23 +5,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use quanci_shards::Objective;
 use quanci_store::Cache;
-use tch::Device;
+use tch::{Device, Kind};
 
-use super::learner::{Learner, host};
-use crate::config::PretrainSettings;
-use crate::data::{DataSets, GlobalBatch, Loader, LoaderSettings, Validation, ValidationSettings};
-use crate::dist::Comm;
+use crate::config::{Compute, PretrainSettings};
+use crate::data::{DataSets, GlobalBatch, Loader, LoaderSettings};
+use crate::distributed::Comm;
 use crate::error::Error;
-use crate::metrics::{Evaluation, Pieces, Report};
-use crate::model::Inputs;
-use crate::model::shape::Shape;
+use crate::metrics::{StepTotals, TokenClasses};
+use crate::model::attention::Kernel;
+use crate::model::config::ModelConfig;
 
 /// A run.
 pub struct Run<'a> {
     /// Its settings.
     pub settings: &'a PretrainSettings,
-    /// The model's shape.
-    pub shape: Shape,
+    /// The model's config.
+    pub model: ModelConfig,
     /// The data sets of each phase.
     pub data: Vec<Arc<DataSets>>,
     /// The other ranks.
@@ -30,23 +29,25 @@ pub struct Run<'a> {
     pub device: Device,
     /// Where a signal handler stores a signal's number.
     pub signal: Arc<AtomicUsize>,
-    /// The vocabulary's pieces by class, for the evaluation.
-    pieces: Pieces,
+    /// How attention is computed.
+    pub kernel: Kernel,
+    /// The vocabulary's tokens by class, for the evaluation.
+    pub(super) classes: TokenClasses,
 }
 
 /// What the ranks hold together in a step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Global {
-    /// Masked pieces.
+    /// Masked tokens.
     pub masked: u64,
     /// Pairs.
     pub pairs: u64,
     /// Rows.
     pub rows: u64,
-    /// Pieces without padding.
+    /// Tokens.
     pub tokens: u64,
-    /// Pieces with padding.
-    pub padded: u64,
+    /// Tokens that go through the layers, padding included if there were any.
+    pub computed: u64,
     /// A signal that some rank was sent: all stop at the same step.
     pub signal: Option<i32>,
 }
@@ -57,11 +58,11 @@ impl<'a> Run<'a> {
     pub fn open(
         settings: &'a PretrainSettings,
         comm: &'a dyn Comm,
-        ranks: usize,
+        world_size: usize,
         device: Device,
         signal: Arc<AtomicUsize>,
     ) -> Result<Run<'a>, Error> {
-        let shape = Shape::read(&settings.model);
+        let model = ModelConfig::read(&settings.model);
         let cache = Cache::new(settings.cache.folder.clone(), settings.cache.gb * 1_000_000_000);
         let data: Vec<Result<DataSets, Error>> = settings
             .phases
@@ -69,22 +70,28 @@ impl<'a> Run<'a> {
             .map(|phase| DataSets::open(&phase.data, &settings.masking, &cache))
             .collect();
         let mut problems = Vec::new();
-        let shape = shape.map_err(|error| problems.push(error)).ok();
+        let model = model.map_err(|error| problems.push(error)).ok();
         let data: Vec<Arc<DataSets>> = data
             .into_iter()
             .filter_map(|data| data.map_err(|error| problems.push(error)).ok().map(Arc::new))
             .collect();
-        if let Some(shape) = &shape {
-            problems.extend(mismatches(settings, shape, &data, ranks));
+        if let Some(model) = &model {
+            problems.extend(mismatches(settings, model, &data, world_size));
         }
-        match (shape, problems.len()) {
-            (Some(shape), 0) => {
-                let pieces = Pieces::read(&data[0].vocabulary_folder().join(&data[0].vocabulary().file))?;
-                Ok(Run { settings, shape, data, comm, device, signal, pieces })
+        match (model, problems.len()) {
+            (Some(model), 0) => {
+                let classes = TokenClasses::read(&data[0].vocabulary_folder().join(&data[0].vocabulary().file))?;
+                let kernel = Kernel::fastest(device, kind_of(settings.precision.compute));
+                Ok(Run { settings, model, data, comm, device, signal, kernel, classes })
             }
             (_, 1) => Err(problems.remove(0)),
             _ => Err(Error::Settings(problems.iter().map(ToString::to_string).collect())),
         }
+    }
+
+    /// The kind that products are computed in. Parameters, gradients and the optimizer's state are fp32 whatever it is.
+    pub fn kind(&self) -> Kind {
+        kind_of(self.settings.precision.compute)
     }
 
     /// True if the rows are pairs.
@@ -99,7 +106,16 @@ impl<'a> Run<'a> {
 
     /// What the loader of a phase is opened with.
     pub fn loader_settings(&self, phase: usize, first_batch: u64) -> LoaderSettings {
-        loader_settings(self.settings, phase, first_batch, self.comm.rank(), self.comm.ranks())
+        loader_settings(self.settings, phase, first_batch, self.comm.rank(), self.comm.world_size())
+    }
+
+    /// The totals of all ranks, of this rank's.
+    pub(super) fn sum_over_ranks(&self, totals: StepTotals) -> Result<StepTotals, Error> {
+        let StepTotals { masked_loss, pair_loss, masked_correct, pairs_correct, .. } = totals;
+        let mut sums = [masked_loss, pair_loss, masked_correct, pairs_correct];
+        self.comm.sum(&mut sums)?;
+        let [masked_loss, pair_loss, masked_correct, pairs_correct] = sums;
+        Ok(StepTotals { masked_loss, pair_loss, masked_correct, pairs_correct, ..totals })
     }
 
     /// Adds up what the ranks hold; a signal that one of them was sent reaches all.
@@ -112,12 +128,12 @@ impl<'a> Run<'a> {
             batch.pairs as f64,
             rows as f64,
             batch.tokens as f64,
-            batch.padded as f64,
+            batch.computed as f64,
             is(TERMINATE),
             is(INTERRUPT),
         ];
         self.comm.sum(&mut sums)?;
-        let [masked, pairs, rows, tokens, padded, terminated, interrupted] = sums;
+        let [masked, pairs, rows, tokens, computed, terminated, interrupted] = sums;
         let signal = match (terminated > 0.0, interrupted > 0.0) {
             (true, _) => Some(TERMINATE),
             (_, true) => Some(INTERRUPT),
@@ -129,35 +145,17 @@ impl<'a> Run<'a> {
             pairs: count(pairs),
             rows: count(rows),
             tokens: count(tokens),
-            padded: count(padded),
+            computed: count(computed),
             signal,
         })
     }
+}
 
-    /// The model measured on the validation rows of its phase, all ranks together; none where there are none.
-    pub(super) fn evaluate(&self, learner: &Learner) -> Result<Option<Report>, Error> {
-        let settings = &self.settings.evaluation;
-        let data = self.data[learner.state.phase].clone();
-        if data.validation_rows() == 0 {
-            return Ok(None);
-        }
-        let validation = ValidationSettings {
-            rank: self.comm.rank() as u32,
-            ranks: self.comm.ranks() as u32,
-            micro_batch: settings.micro_batch,
-            max_rows: settings.max_rows,
-            pad_multiple: self.settings.data.pad_multiple,
-            unit: None,
-        };
-        let mut evaluation = Evaluation::new(self.pieces.len());
-        for micro in Validation::open(data, validation)? {
-            let micro = micro?;
-            let inputs = Inputs::new(&host(&micro), self.device).map_err(Error::torch("moving a batch"))?;
-            let guesses = tch::no_grad(|| learner.guesses(self.settings.precision.compute, &inputs))?;
-            evaluation.add(&self.pieces, &micro.labels, &micro.word_pieces, &micro.pair_labels, &guesses);
-        }
-        self.comm.sum(evaluation.numbers_mut())?;
-        Ok(Some(evaluation.report()))
+fn kind_of(compute: Compute) -> Kind {
+    match compute {
+        Compute::Fp32 | Compute::Tf32 => Kind::Float,
+        Compute::Bf16 => Kind::BFloat16,
+        Compute::Fp16 => Kind::Half,
     }
 }
 
@@ -166,12 +164,12 @@ fn loader_settings(
     phase: usize,
     first_batch: u64,
     rank: usize,
-    ranks: usize,
+    world_size: usize,
 ) -> LoaderSettings {
     LoaderSettings {
         seed: settings.seed,
         rank: rank as u32,
-        ranks: ranks as u32,
+        world_size: world_size as u32,
         global_batch: settings.phases[phase].global_batch,
         micro_batch: settings.phases[phase].micro_batch,
         data: settings.data.clone(),
@@ -185,26 +183,26 @@ const TERMINATE: i32 = 15;
 /// What does not go together: model, data sets, batches, ranks.
 fn mismatches(
     settings: &PretrainSettings,
-    shape: &Shape,
+    model: &ModelConfig,
     data: &[Arc<DataSets>],
-    ranks: usize,
+    world_size: usize,
 ) -> Vec<Error> {
     let mut problems = Vec::new();
     let mut problem = |message: String| problems.push(Error::settings(message));
     for (i, sets) in data.iter().enumerate() {
         let entries = i64::from(sets.vocabulary().size);
-        if entries != shape.vocab_size {
+        if entries != model.vocab_size {
             problem(format!(
                 "`phase[{i}].data` has a vocabulary of {entries} entries, and the model ({}) one of {}: set `vocab_size` \
                  there to {entries}, or prepare the data with the model's vocabulary",
                 settings.model.display(),
-                shape.vocab_size
+                model.vocab_size
             ));
         }
-        let (rows, positions) = (sets.max_seq_len() as i64, shape.max_position_embeddings);
+        let (rows, positions) = (sets.max_seq_len() as i64, model.max_position_embeddings);
         if rows > positions {
             problem(format!(
-                "`phase[{i}].data` has rows of {rows} pieces, and the model positions for {positions}: set \
+                "`phase[{i}].data` has rows of {rows} tokens, and the model positions for {positions}: set \
                  `max_position_embeddings` to {rows} or more"
             ));
         }
@@ -216,7 +214,7 @@ fn mismatches(
         }
     }
     for (phase, sets) in data.iter().enumerate() {
-        problems.extend(loader_settings(settings, phase, 0, 0, ranks).check(sets).err());
+        problems.extend(loader_settings(settings, phase, 0, 0, world_size).check(sets).err());
     }
     problems
 }

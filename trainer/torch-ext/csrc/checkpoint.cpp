@@ -1,11 +1,10 @@
 // Activation checkpointing: torch.utils.checkpoint (use_reentrant=True) as a node of autograd's graph.
 //
 // Forward runs the function without recording and keeps its inputs alone. Backward runs it again on the same random
-// numbers under the same autocast, records this time, and sends the gradient through: parameters accumulate (and the
+// numbers, records this time, and sends the gradient through: parameters accumulate (and the
 // Reducer hears of it) in this inner backward, and the inputs' gradients are the node's result.
 #include "shim.h"
 
-#include <ATen/autocast_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/functions/utils.h>
@@ -95,46 +94,6 @@ class Rewound {
   Generators now_;
 };
 
-// This thread's autocast, for CPU and CUDA.
-class Autocast {
- public:
-  Autocast() : cached_(at::autocast::is_autocast_cache_enabled()) {
-    for (size_t i = 0; i < DEVICES.size(); ++i) {
-      enabled_[i] = at::autocast::is_autocast_enabled(DEVICES[i]);
-      dtype_[i] = at::autocast::get_autocast_dtype(DEVICES[i]);
-    }
-  }
-
-  // Without the cache of cast weights: casts made without recording, kept, would cut the graph of later users.
-  void restore(bool cached) const {
-    for (size_t i = 0; i < DEVICES.size(); ++i) {
-      at::autocast::set_autocast_enabled(DEVICES[i], enabled_[i]);
-      at::autocast::set_autocast_dtype(DEVICES[i], dtype_[i]);
-    }
-    at::autocast::set_autocast_cache_enabled(cached);
-  }
-
-  bool cached() const { return cached_; }
-
- private:
-  static constexpr std::array<at::DeviceType, 2> DEVICES{at::kCPU, at::kCUDA};
-  std::array<bool, 2> enabled_;
-  std::array<at::ScalarType, 2> dtype_;
-  bool cached_;
-};
-
-// Lays an autocast state over this thread's for a while, without the cache.
-class Recast {
- public:
-  explicit Recast(const Autocast& then) { then.restore(/*cached=*/false); }
-  Recast(const Recast&) = delete;
-  Recast& operator=(const Recast&) = delete;
-  ~Recast() { now_.restore(now_.cached()); }
-
- private:
-  Autocast now_;
-};
-
 class CheckpointNode : public torch::autograd::Node {
  public:
   CheckpointNode(std::shared_ptr<Function> function, const std::vector<Tensor>& inputs)
@@ -176,7 +135,6 @@ class CheckpointNode : public torch::autograd::Node {
 
   Tensor again(const std::vector<Tensor>& inputs) const {
     const Rewound random(generators_);
-    const Recast precision(autocast_);
     at::AutoGradMode recording(true);
     return (*function_)(inputs);
   }
@@ -184,7 +142,6 @@ class CheckpointNode : public torch::autograd::Node {
   std::shared_ptr<Function> function_;
   std::vector<torch::autograd::SavedVariable> inputs_;
   Generators generators_;
-  Autocast autocast_;
 };
 
 bool any_requires_grad(const std::vector<Tensor>& tensors) {
@@ -194,7 +151,6 @@ bool any_requires_grad(const std::vector<Tensor>& tensors) {
 Tensor checkpoint(std::shared_ptr<Function> function, const std::vector<Tensor>& inputs) {
   if (!at::GradMode::is_enabled() || !any_requires_grad(inputs)) return (*function)(inputs);
   const std::shared_ptr<CheckpointNode> node(new CheckpointNode(function, inputs), torch::autograd::deleteNode);
-  const Recast precision((Autocast()));
   Tensor output;
   {
     at::NoGradGuard no_grad;

@@ -9,11 +9,12 @@ use torch_sys::C_tensor;
 
 use crate::error::Error;
 use crate::ffi;
+use crate::tensors;
 
 type Function = Mutex<Box<dyn Fn(&[Tensor]) -> Tensor + Send>>;
 
 /// `f(inputs)`, of which autograd keeps the inputs alone: on the way back `f` runs once more, on the same random
-/// numbers and under the same autocast, and records what it does. The gradients are those of `f(inputs)` to the bit.
+/// numbers, and records what it does. The gradients are those of `f(inputs)` to the bit.
 ///
 /// Only gradients of `inputs` and of the leaves that `f` uses (its parameters) come out of it: a tensor with a history
 /// must be among the inputs. If no input requires a gradient, or none is recorded, it is a plain call of `f`. `f` may
@@ -26,10 +27,10 @@ where
     F: Fn(&[Tensor]) -> Tensor + Send + 'static,
 {
     let function: Box<Function> = Box::new(Mutex::new(Box::new(f)));
-    let list = ffi::pointers(inputs);
+    let list = tensors::pointers(inputs);
     // SAFETY: `list` and the tensors behind it live through the call. The function goes over to the shim, which calls
     // it through `run` and frees it through `drop_function`, once, whatever happens.
-    ffi::take(unsafe {
+    tensors::take(unsafe {
         ffi::quanci_checkpoint(
             list.as_ptr(),
             list.len() as i64,
@@ -72,7 +73,7 @@ extern "C" fn drop_function(function: *mut c_void) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Autocast, seed_all};
+    use crate::seed_all;
     use tch::{Device, Kind};
 
     const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
@@ -84,17 +85,16 @@ mod tests {
             (0..4).map(|_| (Tensor::randn([8, 8], FLOAT) * 0.5).set_requires_grad(true)).collect();
         let x = Tensor::randn([3, 8], FLOAT);
         let mask = Tensor::rand([3, 8], FLOAT);
-        let guard = bf16.then(|| Autocast::new(Device::Cpu, Kind::BFloat16).unwrap());
-        let first = x.matmul(&weights[0]).tanh();
-        let (w, v) = (weights[1].shallow_clone(), weights[2].shallow_clone());
-        let layer = move |inputs: &[Tensor]| {
-            let hidden = inputs[0].matmul(&w).gelu("none").dropout(0.3, true);
-            (hidden.matmul(&v) * &inputs[1]).dropout(0.3, true) + &inputs[0]
+        // In bf16 the layer's weights have a history (the cast), so they are among the inputs.
+        let kind = if bf16 { Kind::BFloat16 } else { Kind::Float };
+        let first = x.matmul(&weights[0]).tanh().to_kind(kind);
+        let layer = |inputs: &[Tensor]| {
+            let hidden = inputs[0].matmul(&inputs[2]).gelu("none").dropout(0.3, true);
+            (hidden.matmul(&inputs[3]) * &inputs[1]).dropout(0.3, true) + &inputs[0]
         };
-        let inputs = [first, mask];
+        let inputs = [first, mask.to_kind(kind), weights[1].to_kind(kind), weights[2].to_kind(kind)];
         let middle = if checkpointed { checkpoint(&inputs, layer).unwrap() } else { layer(&inputs) };
-        let last = middle.dropout(0.5, true).matmul(&weights[3]);
-        drop(guard);
+        let last = middle.dropout(0.5, true).matmul(&weights[3].to_kind(kind));
         let loss = last.to_kind(Kind::Float).square().mean(Kind::Float);
         loss.backward();
         (loss, weights.iter().map(Tensor::grad).collect())

@@ -8,8 +8,10 @@ use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use tch::Tensor;
+
 use crate::error::{Error, c_string, check};
-use crate::ffi;
+use crate::{ffi, tensors};
 
 /// libtorch's CUDA half. The program's run path and `LD_LIBRARY_PATH` say where.
 const TORCH_CUDA: &CStr = c"libtorch_cuda.so";
@@ -89,6 +91,17 @@ pub fn reset_memory_peak(device: usize) -> Result<(), Error> {
 pub fn synchronize(device: usize) -> Result<(), Error> {
     // SAFETY: takes a number only.
     check(unsafe { ffi::quanci_cuda_synchronize(opened_index(device)?) }).map(drop)
+}
+
+/// A copy of a tensor of the host on a device. It goes through pinned memory, so that the host does not wait for it, nor for
+/// what the device did before.
+///
+/// # Errors
+/// If CUDA is not open or the device has no memory left.
+pub fn upload(tensor: &Tensor, device: usize) -> Result<Tensor, Error> {
+    let index = opened_index(device)?;
+    // SAFETY: the tensor lives through the call. libtorch keeps the pinned copy until the device has read it.
+    tensors::take(unsafe { ffi::quanci_to_cuda(tensor.as_ptr(), index) })
 }
 
 /// A device's index for libtorch, which must not be asked about CUDA before it is open.

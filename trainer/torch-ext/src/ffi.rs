@@ -1,13 +1,9 @@
-//! The functions of `csrc/`, whose comments say what they do, and the passing of tensors to them.
+//! The functions of `csrc/`, whose comments say what they do.
 
-use std::borrow::Borrow;
 use std::ffi::{c_char, c_double, c_int, c_void};
 use std::marker::{PhantomData, PhantomPinned};
 
-use tch::Tensor;
 use torch_sys::C_tensor;
-
-use crate::error::{Error, last_failure};
 
 /// A list of tensors, as the shim takes it.
 pub(crate) type List = *const *const C_tensor;
@@ -45,9 +41,18 @@ unsafe extern "C" {
     pub(crate) fn quanci_cuda_memory_reset_peak(cuda_index: c_int) -> c_int;
     pub(crate) fn quanci_cuda_synchronize(cuda_index: c_int) -> c_int;
 
-    pub(crate) fn quanci_autocast_begin(cuda: c_int, bf16: c_int, before: *mut c_int) -> c_int;
-    pub(crate) fn quanci_autocast_end(cuda: c_int, was_enabled: c_int, before: c_int) -> c_int;
-    pub(crate) fn quanci_autocast_enabled(cuda: c_int) -> c_int;
+    pub(crate) fn quanci_to_cuda(tensor: *const C_tensor, cuda_index: c_int) -> *mut C_tensor;
+    pub(crate) fn quanci_varlen_attention(
+        memory_efficient: c_int,
+        query: *const C_tensor,
+        key: *const C_tensor,
+        value: *const C_tensor,
+        query_offsets: *const C_tensor,
+        key_offsets: *const C_tensor,
+        longest_query: i64,
+        longest_key: i64,
+        dropout: c_double,
+    ) -> *mut C_tensor;
 
     pub(crate) fn quanci_fused_adamw(
         parameters: List,
@@ -130,23 +135,4 @@ unsafe extern "C" {
     pub(crate) fn quanci_reducer_free(reducer: *mut Reducer);
     pub(crate) fn quanci_reducer_prepare_forward(reducer: *mut Reducer, sync: c_int) -> c_int;
     pub(crate) fn quanci_reducer_prepare_backward(reducer: *mut Reducer) -> c_int;
-}
-
-/// Pointers to tensors, for as long as the tensors are borrowed by the caller.
-pub(crate) fn pointers<T: Borrow<Tensor>>(tensors: &[T]) -> Vec<*const C_tensor> {
-    tensors.iter().map(|tensor| tensor.borrow().as_ptr()).collect()
-}
-
-/// The same for a tensor that may be absent: null.
-pub(crate) fn pointer_or_null(tensor: Option<&Tensor>) -> *const C_tensor {
-    tensor.map_or(std::ptr::null(), Tensor::as_ptr)
-}
-
-/// Takes a tensor that the shim has made; null is its failure.
-pub(crate) fn take(tensor: *mut C_tensor) -> Result<Tensor, Error> {
-    if tensor.is_null() {
-        return Err(last_failure().into());
-    }
-    // SAFETY: the shim's functions that return a tensor have made it with `new at::Tensor` for us, as tch does.
-    Ok(unsafe { Tensor::from_ptr(tensor) })
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tch::Tensor;
 
 use crate::error::{Error, Failure, c_string, first_line, last_failure};
-use crate::{cuda, ffi};
+use crate::{cuda, ffi, tensors};
 
 /// What carries tensors between ranks. Tensors on the CPU always go through Gloo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct Options {
     /// This rank, from 0.
     pub rank: usize,
     /// How many there are.
-    pub ranks: usize,
+    pub world_size: usize,
     /// How long to wait for the others: at the start, and in every operation.
     pub timeout: Duration,
     /// torchrun's agent holds the store at `host`; otherwise rank 0 opens one there.
@@ -58,7 +58,7 @@ pub struct ProcessGroup {
 pub(crate) struct Handle {
     raw: NonNull<ffi::Ranks>,
     rank: usize,
-    ranks: usize,
+    world_size: usize,
 }
 
 impl Drop for Handle {
@@ -74,9 +74,9 @@ impl ProcessGroup {
     /// # Errors
     /// [`Error::Ranks`] naming those that did not come in time; [`Error::Cuda`] if NCCL cannot be had.
     pub fn connect(options: &Options) -> Result<ProcessGroup, Error> {
-        let Options { rank, ranks, .. } = *options;
-        if rank >= ranks {
-            return Err(Error::Argument(format!("rank {rank} of {ranks} cannot be: ranks count from 0")));
+        let Options { rank, world_size, .. } = *options;
+        if rank >= world_size {
+            return Err(Error::Argument(format!("rank {rank} of {world_size} cannot be: ranks count from 0")));
         }
         let (factory, cuda_index) = match options.backend {
             Backend::Gloo => (null_mut(), -1),
@@ -91,7 +91,7 @@ impl ProcessGroup {
                 host.as_ptr(),
                 c_int::from(options.port),
                 small(rank)?,
-                small(ranks)?,
+                small(world_size)?,
                 i64::try_from(options.timeout.as_millis()).unwrap_or(i64::MAX),
                 c_int::from(options.agent_store),
                 prefix.as_ptr(),
@@ -102,7 +102,7 @@ impl ProcessGroup {
             )
         };
         match NonNull::new(raw) {
-            Some(raw) => Ok(ProcessGroup { handle: Rc::new(Handle { raw, rank, ranks }) }),
+            Some(raw) => Ok(ProcessGroup { handle: Rc::new(Handle { raw, rank, world_size }) }),
             None => Err(last_failure().into()),
         }
     }
@@ -113,20 +113,20 @@ impl ProcessGroup {
     }
 
     /// How many there are.
-    pub fn ranks(&self) -> usize {
-        self.handle.ranks
+    pub fn world_size(&self) -> usize {
+        self.handle.world_size
     }
 
     /// Replaces each tensor by its sum over the ranks.
     pub fn sum(&self, tensors: &[Tensor]) -> Result<(), Error> {
-        let list = ffi::pointers(tensors);
+        let list = tensors::pointers(tensors);
         // SAFETY: the list and its tensors live through the call, which waits for the operation to end.
         self.check(unsafe { ffi::quanci_ranks_sum(self.raw(), list.as_ptr(), list.len() as i64) })
     }
 
     /// Replaces each tensor by that of rank `root`.
     pub fn broadcast(&self, tensors: &[Tensor], root: usize) -> Result<(), Error> {
-        let (list, root) = (ffi::pointers(tensors), small(root)?);
+        let (list, root) = (tensors::pointers(tensors), small(root)?);
         // SAFETY: as in `sum`.
         self.check(unsafe { ffi::quanci_ranks_broadcast(self.raw(), list.as_ptr(), list.len() as i64, root) })
     }
@@ -144,7 +144,7 @@ impl ProcessGroup {
         if gathered.is_null() {
             return Err(self.explain(last_failure()));
         }
-        ffi::take(gathered)
+        tensors::take(gathered)
     }
 
     /// Why something else failed, such as a backward pass with a [`Reducer`](crate::Reducer), whose error is

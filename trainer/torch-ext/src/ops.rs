@@ -10,6 +10,7 @@ use torch_sys::C_tensor;
 
 use crate::error::{Error, check};
 use crate::ffi;
+use crate::tensors;
 
 /// The numbers of an AdamW step.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,7 +53,7 @@ pub fn fused_adamw(
     if count == 0 {
         return Ok(());
     }
-    let lists = [parameters, gradients, first_moments, second_moments].map(ffi::pointers);
+    let lists = [parameters, gradients, first_moments, second_moments].map(tensors::pointers);
     // SAFETY: four lists of `count` tensors, which live through the call as do the others; null means absent.
     check(unsafe {
         ffi::quanci_fused_adamw(
@@ -67,8 +68,8 @@ pub fn fused_adamw(
             numbers.betas.1,
             numbers.weight_decay,
             numbers.epsilon,
-            ffi::pointer_or_null(grad_scale),
-            ffi::pointer_or_null(found_inf),
+            tensors::pointer_or_null(grad_scale),
+            tensors::pointer_or_null(found_inf),
         )
     })
     .map(drop)
@@ -78,7 +79,7 @@ pub fn fused_adamw(
 /// any of them held an infinity or NaN, or else 0. What torch.amp.GradScaler does before a step.
 pub fn amp_unscale(gradients: &[Tensor], inverse_scale: &Tensor) -> Result<Tensor, Error> {
     let found_inf = Tensor::f_zeros([1], (Kind::Float, inverse_scale.device())).map_err(torch)?;
-    let list = ffi::pointers(gradients);
+    let list = tensors::pointers(gradients);
     // SAFETY: the list and the tensors live through the call.
     let result = unsafe {
         let inverse_scale = inverse_scale.as_ptr();
@@ -92,9 +93,9 @@ pub fn amp_unscale(gradients: &[Tensor], inverse_scale: &Tensor) -> Result<Tenso
 /// # Errors
 /// If there are none.
 pub fn foreach_norm<T: Borrow<Tensor>>(tensors: &[T]) -> Result<Tensor, Error> {
-    let list = ffi::pointers(tensors);
+    let list = tensors::pointers(tensors);
     // SAFETY: the list and its tensors live through the call.
-    ffi::take(unsafe { ffi::quanci_foreach_norm(list.as_ptr(), list.len() as i64) })
+    tensors::take(unsafe { ffi::quanci_foreach_norm(list.as_ptr(), list.len() as i64) })
 }
 
 /// The 2-norm of all tensors as one vector: one number, on their device.
@@ -107,21 +108,21 @@ pub fn global_norm<T: Borrow<Tensor>>(tensors: &[T]) -> Result<Tensor, Error> {
 
 /// Sets all to 0.
 pub fn foreach_zero<T: Borrow<Tensor>>(tensors: &[T]) -> Result<(), Error> {
-    let list = ffi::pointers(tensors);
+    let list = tensors::pointers(tensors);
     // SAFETY: the list and its tensors live through the call.
     nonempty(&list, |list, count| unsafe { ffi::quanci_foreach_zero(list, count) })
 }
 
 /// `t *= factor`
 pub fn foreach_mul(tensors: &[Tensor], factor: f64) -> Result<(), Error> {
-    let list = ffi::pointers(tensors);
+    let list = tensors::pointers(tensors);
     // SAFETY: the list and its tensors live through the call.
     nonempty(&list, |list, count| unsafe { ffi::quanci_foreach_mul(list, count, factor) })
 }
 
 /// `t *= factor`, which is one number on their device.
 pub fn foreach_mul_tensor(tensors: &[Tensor], factor: &Tensor) -> Result<(), Error> {
-    let list = ffi::pointers(tensors);
+    let list = tensors::pointers(tensors);
     // SAFETY: the list, its tensors and the factor live through the call.
     nonempty(&list, |list, count| unsafe { ffi::quanci_foreach_mul_tensor(list, count, factor.as_ptr()) })
 }
@@ -131,14 +132,14 @@ pub fn foreach_mul_each(tensors: &[Tensor], factors: &[f64]) -> Result<(), Error
     if tensors.len() != factors.len() {
         return Err(Error::Argument(format!("{} tensors, {} factors", tensors.len(), factors.len())));
     }
-    let list = ffi::pointers(tensors);
+    let list = tensors::pointers(tensors);
     // SAFETY: the list, its tensors and as many factors live through the call.
     nonempty(&list, |list, count| unsafe { ffi::quanci_foreach_mul_each(list, count, factors.as_ptr()) })
 }
 
 /// `t += term`
 pub fn foreach_add(tensors: &[Tensor], term: f64) -> Result<(), Error> {
-    let list = ffi::pointers(tensors);
+    let list = tensors::pointers(tensors);
     // SAFETY: the list and its tensors live through the call.
     nonempty(&list, |list, count| unsafe { ffi::quanci_foreach_add(list, count, term) })
 }
@@ -146,7 +147,7 @@ pub fn foreach_add(tensors: &[Tensor], term: f64) -> Result<(), Error> {
 /// `t[i] += alpha * other[i]`
 pub fn foreach_add_list(tensors: &[Tensor], other: &[Tensor], alpha: f64) -> Result<(), Error> {
     same_length(&[tensors, other])?;
-    let (list, other) = (ffi::pointers(tensors), ffi::pointers(other));
+    let (list, other) = (tensors::pointers(tensors), tensors::pointers(other));
     // SAFETY: two lists of one length live through the call with their tensors.
     nonempty(&list, |list, count| unsafe { ffi::quanci_foreach_add_list(list, other.as_ptr(), count, alpha) })
 }
@@ -154,7 +155,7 @@ pub fn foreach_add_list(tensors: &[Tensor], other: &[Tensor], alpha: f64) -> Res
 /// `t[i] += value * a[i] * b[i]`
 pub fn foreach_addcmul(tensors: &[Tensor], a: &[Tensor], b: &[Tensor], value: f64) -> Result<(), Error> {
     same_length(&[tensors, a, b])?;
-    let (list, a, b) = (ffi::pointers(tensors), ffi::pointers(a), ffi::pointers(b));
+    let (list, a, b) = (tensors::pointers(tensors), tensors::pointers(a), tensors::pointers(b));
     // SAFETY: three lists of one length live through the call with their tensors.
     nonempty(&list, |list, count| unsafe {
         ffi::quanci_foreach_addcmul(list, a.as_ptr(), b.as_ptr(), count, value)
@@ -163,7 +164,7 @@ pub fn foreach_addcmul(tensors: &[Tensor], a: &[Tensor], b: &[Tensor], value: f6
 
 /// The roots, as new tensors.
 pub fn foreach_sqrt(tensors: &[Tensor]) -> Result<Vec<Tensor>, Error> {
-    let list = ffi::pointers(tensors);
+    let list = tensors::pointers(tensors);
     // SAFETY: the list and its tensors live through the call; `out` has a place for each.
     made(&list, |list, count, out| unsafe { ffi::quanci_foreach_sqrt(list, count, out) })
 }
@@ -171,7 +172,7 @@ pub fn foreach_sqrt(tensors: &[Tensor]) -> Result<Vec<Tensor>, Error> {
 /// `t[i] / other[i]`, as new tensors.
 pub fn foreach_div(tensors: &[Tensor], other: &[Tensor]) -> Result<Vec<Tensor>, Error> {
     same_length(&[tensors, other])?;
-    let (list, other) = (ffi::pointers(tensors), ffi::pointers(other));
+    let (list, other) = (tensors::pointers(tensors), tensors::pointers(other));
     // SAFETY: two lists of one length live through the call with their tensors; `out` has a place for each.
     made(&list, |list, count, out| unsafe { ffi::quanci_foreach_div(list, other.as_ptr(), count, out) })
 }
@@ -188,7 +189,7 @@ fn made(
 ) -> Result<Vec<Tensor>, Error> {
     let mut out = vec![null_mut(); list.len()];
     nonempty(list, |list, count| call(list, count, out.as_mut_ptr()))?;
-    out.into_iter().map(ffi::take).collect()
+    out.into_iter().map(tensors::take).collect()
 }
 
 fn same_length(lists: &[&[Tensor]]) -> Result<i64, Error> {

@@ -9,6 +9,7 @@ use tch::Tensor;
 
 use crate::error::{Error, c_string, check, last_failure};
 use crate::ffi;
+use crate::tensors;
 use crate::group::{Handle, ProcessGroup};
 
 /// Averages gradients over the ranks, bucket by bucket, as backward passes produce them (Li et al. 2020, "PyTorch
@@ -49,7 +50,7 @@ impl Reducer {
         let tensors: Vec<&Tensor> = parameters.iter().map(|(_, tensor)| tensor).collect();
         let names: Vec<CString> =
             parameters.iter().map(|(name, _)| c_string(name)).collect::<Result<_, _>>()?;
-        let (list, name_list) = (ffi::pointers(&tensors), names.iter().map(|name| name.as_ptr()));
+        let (list, name_list) = (tensors::pointers(&tensors), names.iter().map(|name| name.as_ptr()));
         let name_list: Vec<*const c_char> = name_list.collect();
         let bucket_bytes = i64::try_from(bucket_bytes).unwrap_or(i64::MAX);
         // SAFETY: both lists are as long as said, and they, the tensors and the names live through the call; the

@@ -24,13 +24,13 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn options(port: u16, rank: usize, ranks: usize, timeout: Duration) -> Options {
+fn options(port: u16, rank: usize, world_size: usize, timeout: Duration) -> Options {
     Options {
         backend: Backend::Gloo,
         host: "127.0.0.1".to_owned(),
         port,
         rank,
-        ranks,
+        world_size,
         timeout,
         agent_store: false,
         prefix: "test".to_owned(),
@@ -44,14 +44,14 @@ fn report_path(folder: &Path, rank: usize) -> PathBuf {
 }
 
 /// Starts the ranks of a play of `ranks`, some of which may stay away.
-fn start(part: &str, folder: &Path, ranks: usize, present: &[usize], timeout: Duration) -> Vec<Child> {
+fn start(part: &str, folder: &Path, world_size: usize, present: &[usize], timeout: Duration) -> Vec<Child> {
     let port = free_port();
     let program = std::env::current_exe().unwrap();
     let start = |&rank: &usize| {
         Command::new(&program)
             .args(["--exact", "a_rank_of_another_test", "--nocapture"])
             .env(PART, part)
-            .env("QUANCI_TEST_PLACE", format!("{port} {rank} {ranks} {}", timeout.as_millis()))
+            .env("QUANCI_TEST_PLACE", format!("{port} {rank} {world_size} {}", timeout.as_millis()))
             .env("QUANCI_TEST_REPORT", report_path(folder, rank))
             .spawn()
             .unwrap()
@@ -60,10 +60,10 @@ fn start(part: &str, folder: &Path, ranks: usize, present: &[usize], timeout: Du
 }
 
 /// Plays a part with all its ranks to the end, and gives their reports.
-fn play(part: &str, ranks: usize) -> Vec<String> {
+fn play(part: &str, world_size: usize) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
-    let everybody: Vec<usize> = (0..ranks).collect();
-    let children = start(part, folder.path(), ranks, &everybody, Duration::from_secs(60));
+    let everybody: Vec<usize> = (0..world_size).collect();
+    let children = start(part, folder.path(), world_size, &everybody, Duration::from_secs(60));
     for mut child in children {
         assert!(child.wait().unwrap().success(), "{part}");
     }
@@ -74,11 +74,11 @@ fn player() -> Option<Player> {
     let part = std::env::var(PART).ok()?;
     let place = std::env::var("QUANCI_TEST_PLACE").unwrap();
     let numbers: Vec<u64> = place.split(' ').map(|number| number.parse().unwrap()).collect();
-    let [port, rank, ranks, timeout] = numbers[..] else { panic!("{place}") };
+    let [port, rank, world_size, timeout] = numbers[..] else { panic!("{place}") };
     let timeout = Duration::from_millis(timeout);
     Some(Player {
         part,
-        options: options(port as u16, rank as usize, ranks as usize, timeout),
+        options: options(port as u16, rank as usize, world_size as usize, timeout),
         report: PathBuf::from(std::env::var("QUANCI_TEST_REPORT").unwrap()),
     })
 }
@@ -148,7 +148,7 @@ fn forward(weights: &[Tensor], x: &Tensor, checkpointed: bool) -> Tensor {
 /// Trains two ranks, or alone on their joint batch; gives the losses and the sum of the weights.
 fn train(player: Option<&Player>, checkpointed: bool) -> Vec<f64> {
     let group = player.map(|player| ProcessGroup::connect(&player.options).unwrap());
-    let (rank, ranks) = group.as_ref().map_or((0, 1), |group| (group.rank() as i64, group.ranks() as i64));
+    let (rank, world_size) = group.as_ref().map_or((0, 1), |group| (group.rank() as i64, group.world_size() as i64));
     seed_all(3 + rank as u64).unwrap(); // the ranks begin with different weights: rank 0's are to win
     let shapes = [vec![16, 32], vec![32, 32], vec![32], vec![32, 1]];
     let weights: Vec<Tensor> =
@@ -173,7 +173,7 @@ fn train(player: Option<&Player>, checkpointed: bool) -> Vec<f64> {
                 reducer.prepare_backward().unwrap();
             }
             loss.backward();
-            total += loss.double_value(&[]) / ranks as f64;
+            total += loss.double_value(&[]) / world_size as f64;
         }
         let total = Tensor::from_slice(&[total]);
         if let Some(group) = &group {
@@ -264,10 +264,10 @@ fn hangs(player: &Player) -> String {
 }
 
 /// The reports of `witnesses` when rank 1 ends by itself.
-fn witnesses(part: &str, ranks: usize, timeout: Duration, witnesses: &[usize]) -> Vec<String> {
+fn witnesses(part: &str, world_size: usize, timeout: Duration, witnesses: &[usize]) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
-    let everybody: Vec<usize> = (0..ranks).collect();
-    for mut child in start(part, folder.path(), ranks, &everybody, timeout) {
+    let everybody: Vec<usize> = (0..world_size).collect();
+    for mut child in start(part, folder.path(), world_size, &everybody, timeout) {
         child.wait().unwrap();
     }
     let report = |&rank: &usize| std::fs::read_to_string(report_path(folder.path(), rank)).unwrap();

@@ -160,8 +160,8 @@ fn masks() {
 
 #[test]
 fn numbers() {
-    assert!(with_settings(|s| s.ranks = 3).contains("3 ranks cannot share `data.lanes` = 8"));
-    assert!(with_settings(|s| (s.ranks, s.global_batch) = (4, 12)).contains("make it a multiple of 8"));
+    assert!(with_settings(|s| s.world_size = 3).contains("3 ranks cannot share `data.lanes` = 8"));
+    assert!(with_settings(|s| (s.world_size, s.global_batch) = (4, 12)).contains("make it a multiple of 8"));
     assert!(with_settings(|s| s.rank = 1).contains("rank 1 of 1"));
     assert!(
         with_settings(|s| s.micro_batch = MicroBatchSize::Rows(3))

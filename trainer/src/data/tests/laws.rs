@@ -26,7 +26,7 @@ fn cases() -> impl Strategy<Value = (Vec<(Spec, f64)>, LoaderSettings)> {
     let numbers = (numbers, prop::sample::select(vec![32u32, 64, 96]), micro_batch, 0u64..1000);
     (prop::collection::vec((spec, 0.1f64..5.0), 1..4), numbers).prop_map(|(specs, numbers)| {
         let ((lanes, window, group_batches), global_batch, micro_batch, seed) = numbers;
-        let data = DataSettings { lanes, window, group_batches, pad_multiple: 8, workers: 2 };
+        let data = DataSettings { lanes, window, group_batches, workers: 2 };
         (specs, LoaderSettings { seed, global_batch, micro_batch, data, ..settings() })
     })
 }
@@ -38,8 +38,8 @@ proptest! {
     fn ranks_share_the_same_micro_batches((specs, settings) in cases()) {
         let (_folder, sets) = sets(&specs);
         let alone = micro(take(&sets, &settings, 12));
-        for ranks in [2, 4, 8] {
-            prop_assert_eq!(&take_with_ranks(&sets, &settings, ranks, 12), &alone);
+        for world_size in [2, 4, 8] {
+            prop_assert_eq!(&take_with_ranks(&sets, &settings, world_size, 12), &alone);
         }
     }
 
@@ -68,13 +68,13 @@ proptest! {
             let rows: usize = batch.micro.iter().map(|micro| micro.rows).sum();
             prop_assert_eq!(rows, settings.global_batch as usize);
             for micro in &batch.micro {
-                let longest = micro.lengths.iter().max().copied().unwrap() as usize;
-                prop_assert_eq!(micro.width, longest.next_multiple_of(8));
-                prop_assert_eq!(micro.input_ids.len(), micro.rows * micro.width);
+                prop_assert_eq!(micro.lengths.len(), micro.rows);
+                prop_assert!(micro.lengths.is_sorted(), "rows of one length are neighbours");
+                prop_assert_eq!(micro.input_ids.len() as i64, micro.lengths.iter().sum::<i64>());
                 match settings.micro_batch {
                     MicroBatchSize::Rows(rows) => prop_assert_eq!(micro.rows, rows as usize),
                     MicroBatchSize::Tokens(tokens) => {
-                        prop_assert!(micro.rows * micro.width <= tokens as usize);
+                        prop_assert!(micro.input_ids.len() <= tokens as usize);
                     }
                 }
             }
@@ -95,7 +95,7 @@ proptest! {
         let rows: u64 = files.iter().sum();
         prop_assume!(rows >= u64::from(lanes));
         let (_folder, sets) = sets(&[(Spec { copies: vec![files], ..Spec::default() }, 1.0)]);
-        let data = DataSettings { lanes, window, group_batches, pad_multiple: 8, workers: 2 };
+        let data = DataSettings { lanes, window, group_batches, workers: 2 };
         let (global_batch, micro_batch) = (lanes, MicroBatchSize::Rows(1));
         let settings = LoaderSettings { seed, global_batch, micro_batch, data, ..settings() };
         // A batch is a row of each lane, so that epochs end where batches do; with grouping, where windows do.
@@ -209,7 +209,7 @@ fn a_small_share_is_spread_over_batches() {
 }
 
 #[test]
-fn grouping_lowers_padding_and_loses_nothing() {
+fn grouping_evens_rows_out_and_loses_nothing() {
     let spec = Spec { copies: vec![vec![3000]], min_seq_len: 5, max_seq_len: 96, ..Spec::default() };
     let (_folder, sets) = sets(&[(spec, 1.0)]);
     let settings = |group_batches| {
@@ -222,27 +222,30 @@ fn grouping_lowers_padding_and_loses_nothing() {
     for (plain, grouped) in plain.chunks(10).zip(grouped.chunks(10)) {
         assert_eq!(sorted(plain), sorted(grouped));
     }
-    let padded = |batches: &[GlobalBatch]| batches.iter().map(|batch| batch.padded).sum::<u64>() as f64;
-    let tokens: u64 = grouped.iter().map(|batch| batch.tokens).sum();
-    assert!(padded(&grouped) < 0.75 * padded(&plain));
-    assert!(padded(&grouped) < 1.12 * tokens as f64, "of which 4 pieces a row are for the multiple of 8");
+    // The sum over micro-batches of longest minus shortest row.
+    let spread = |batches: &[GlobalBatch]| -> i64 {
+        let micro = batches.iter().flat_map(|batch| &batch.micro);
+        micro.map(|micro| micro.lengths[micro.rows - 1] - micro.lengths[0]).sum()
+    };
+    assert!(5 * spread(&grouped) < spread(&plain));
     // No batch is all short: their tokens differ as chance has it.
     let tokens: Vec<u64> = grouped.iter().map(|batch| batch.tokens).collect();
     assert!(tokens.iter().max().unwrap() < &(2 * tokens.iter().min().unwrap()), "{tokens:?}");
 }
 
 #[test]
-fn a_budget_of_tokens_saves_padding() {
+fn a_budget_of_tokens_is_nearly_used_up() {
     let spec = Spec { copies: vec![vec![3000]], min_seq_len: 5, max_seq_len: 96, ..Spec::default() };
     let (_folder, sets) = sets(&[(spec, 1.0)]);
     let mut settings =
-        LoaderSettings { global_batch: 64, micro_batch: MicroBatchSize::Tokens(768), ..settings() };
-    // Two classes of 32 rows, each cut on its own.
+        LoaderSettings { global_batch: 128, micro_batch: MicroBatchSize::Tokens(768), ..settings() };
+    // Two virtual ranks of 64 rows, each packed on its own.
     settings.data.lanes = 2;
-    let batches = take(&sets, &settings, 20);
-    assert!(batches.iter().all(|batch| batch.micro.len() <= 8));
-    assert!(batches.iter().all(|batch| batch.micro.iter().any(|micro| micro.rows > 12)));
-    settings.micro_batch = MicroBatchSize::Rows(8);
-    let padded = |batches: &[GlobalBatch]| batches.iter().map(|batch| batch.padded).sum::<u64>() as f64;
-    assert!(padded(&batches) < 0.85 * padded(&take(&sets, &settings, 20)));
+    for batch in take(&sets, &settings, 20) {
+        let fewest = (batch.tokens as usize).div_ceil(768);
+        assert!(batch.micro.len() <= fewest + 2, "{} micro-batches for {} tokens", batch.micro.len(), batch.tokens);
+        assert!(batch.micro.iter().all(|micro| micro.input_ids.len() <= 768));
+        let full = batch.micro.iter().filter(|micro| micro.input_ids.len() > 760).count();
+        assert!(full + 2 >= batch.micro.len(), "all but the last of each virtual rank are nearly full");
+    }
 }

@@ -35,10 +35,10 @@ fn settings() -> LoaderSettings {
     LoaderSettings {
         seed: 7,
         rank: 0,
-        ranks: 1,
+        world_size: 1,
         global_batch: 16,
         micro_batch: MicroBatchSize::Rows(2),
-        data: DataSettings { lanes: 8, window: 8, group_batches: 0, pad_multiple: 8, workers: 2 },
+        data: DataSettings { lanes: 8, window: 8, group_batches: 0, workers: 2 },
         first_batch: 0,
     }
 }
@@ -52,12 +52,12 @@ fn take(sets: &Arc<DataSets>, settings: &LoaderSettings, batches: usize) -> Vec<
 fn take_with_ranks(
     sets: &Arc<DataSets>,
     settings: &LoaderSettings,
-    ranks: u32,
+    world_size: u32,
     batches: usize,
 ) -> Vec<Vec<MicroBatch>> {
     let mut all = vec![Vec::new(); batches];
-    for rank in 0..ranks {
-        let settings = LoaderSettings { rank, ranks, ..settings.clone() };
+    for rank in 0..world_size {
+        let settings = LoaderSettings { rank, world_size, ..settings.clone() };
         for (all, batch) in all.iter_mut().zip(take(sets, &settings, batches)) {
             assert!(!batch.micro.is_empty(), "every rank has something to do");
             all.extend(batch.micro);
@@ -73,6 +73,11 @@ fn micro(batches: Vec<GlobalBatch>) -> Vec<Vec<MicroBatch>> {
 
 fn keys(batches: &[GlobalBatch]) -> Vec<RowKey> {
     batches.iter().flat_map(|batch| &batch.micro).flat_map(|micro| micro.keys.iter().copied()).collect()
+}
+
+/// Where a row begins in its micro-batch.
+fn start_of(micro: &MicroBatch, row: usize) -> usize {
+    micro.lengths[..row].iter().sum::<i64>() as usize
 }
 
 fn fails(result: Result<impl Sized, Error>) -> String {

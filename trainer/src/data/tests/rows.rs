@@ -4,7 +4,7 @@ use quanci_shards::Objective;
 use quanci_shards::mask::{MaskMode, Masks, dynamic_mask_rng};
 use quanci_shards::rng::Rng;
 
-use super::data_set::{MASK, PAD};
+use super::data_set::MASK;
 use super::*;
 
 /// Compares every row of a batch with the row as it was written, and its masks with `masks`.
@@ -13,15 +13,15 @@ fn check(spec: &Spec, batch: &MicroBatch, mut masks: impl FnMut(&data_set::Writt
     let mut masked = batch.masked.iter().zip(&batch.labels);
     for (row, key) in batch.keys.iter().enumerate() {
         let written = spec.row(&mut masker, key.file, key.row);
-        let ids = &batch.input_ids[row * batch.width..(row + 1) * batch.width];
+        let start = start_of(batch, row);
+        let ids = &batch.input_ids[start..start + batch.lengths[row] as usize];
         let mut expected: Vec<i64> = written.ids.iter().map(|&id| i64::from(id)).collect();
         let masks = masks(&written, key);
         for (&position, &input) in masks.positions.iter().zip(&masks.inputs) {
-            let place = (row * batch.width) as i64 + i64::from(position);
+            let place = start as i64 + i64::from(position);
             assert_eq!(masked.next(), Some((&place, &expected[position as usize])));
             expected[position as usize] = i64::from(input);
         }
-        expected.resize(batch.width, i64::from(PAD));
         assert_eq!(ids, expected);
         assert_eq!(batch.lengths[row], written.ids.len() as i64);
         assert_eq!(batch.segment_b[row], written.segment_b.unwrap_or(written.ids.len()) as i64);
@@ -40,7 +40,7 @@ fn stored_masks() {
             batch.micro.iter().for_each(|micro| check(&spec, micro, |row, _| row.masks.clone().unwrap()));
             let pairs = if objective == Objective::Mlm { 0 } else { 16 };
             assert_eq!(batch.pairs, pairs);
-            assert!(batch.micro.iter().all(|micro| micro.word_pieces.is_empty()));
+            assert!(batch.micro.iter().all(|micro| micro.word_lengths.is_empty()));
         }
     }
 }
@@ -76,8 +76,9 @@ fn masks_differ_from_epoch_to_epoch() {
     let labels = |batches: &[GlobalBatch]| {
         let micro =
             batches.iter().flat_map(|batch| &batch.micro).find(|micro| micro.keys.contains(&row)).unwrap();
-        let at = (micro.keys.iter().position(|key| *key == row).unwrap() * micro.width) as i64;
-        let own = micro.masked.iter().filter(|&&place| (at..at + micro.width as i64).contains(&place));
+        let row = micro.keys.iter().position(|key| *key == row).unwrap();
+        let at = start_of(micro, row) as i64;
+        let own = micro.masked.iter().filter(|&&place| (at..at + micro.lengths[row]).contains(&place));
         own.map(|place| place - at).collect::<Vec<_>>()
     };
     assert_ne!(labels(&batches[..2]), labels(&batches[2..]));
@@ -94,10 +95,10 @@ fn large_vocabularies() {
 }
 
 #[test]
-fn no_row_is_wider_than_the_model() {
-    let spec = Spec { max_seq_len: 30, min_seq_len: 29, ..Spec::default() };
+fn nothing_is_padded() {
+    let spec = Spec { max_seq_len: 30, min_seq_len: 9, ..Spec::default() };
     let (_folder, sets) = sets(&[(spec, 1.0)]);
     let batch = take(&sets, &settings(), 1).remove(0);
-    assert!(batch.micro.iter().all(|micro| micro.width <= 30));
-    assert_eq!(batch.padded, batch.micro.iter().map(|micro| (micro.rows * micro.width) as u64).sum::<u64>());
+    assert!(batch.micro.iter().all(|micro| micro.lengths.iter().all(|&length| length <= 30)));
+    assert_eq!(batch.computed, batch.tokens);
 }

@@ -8,7 +8,7 @@ use super::*;
 use crate::data::{Validation, ValidationSettings};
 
 fn settings() -> ValidationSettings {
-    ValidationSettings { rank: 0, ranks: 1, micro_batch: 7, max_rows: 0, pad_multiple: 8, unit: None }
+    ValidationSettings { rank: 0, world_size: 1, micro_batch: 7, max_rows: 0, unit: None }
 }
 
 fn all(sets: &Arc<DataSets>, settings: &ValidationSettings) -> Vec<MicroBatch> {
@@ -36,9 +36,9 @@ fn all_rows_in_order() {
 fn ranks_share_them() {
     let (_folder, sets) = two();
     let alone = all(&sets, &settings());
-    for ranks in [2, 3, 8, 16] {
-        let part = |rank| all(&sets, &ValidationSettings { rank, ranks, ..settings() });
-        let mut together: Vec<MicroBatch> = (0..ranks).flat_map(part).collect();
+    for world_size in [2, 3, 8, 16] {
+        let part = |rank| all(&sets, &ValidationSettings { rank, world_size, ..settings() });
+        let mut together: Vec<MicroBatch> = (0..world_size).flat_map(part).collect();
         together.sort_by_key(|batch| batch.index);
         assert_eq!(together, alone);
     }
@@ -57,14 +57,14 @@ fn stored_masks_and_their_words() {
     let spec = Spec { mode: MaskMode::Dynamic, ..Spec::default() };
     let (_folder, sets) = sets(&[(spec.clone(), 1.0)]);
     for batch in all(&sets, &settings()) {
-        let mut masked = batch.masked.iter().zip(&batch.word_pieces);
+        let mut masked = batch.masked.iter().zip(&batch.word_lengths);
         for (row, key) in batch.keys.iter().enumerate() {
             let written = spec.row(&mut spec.masker(), key.file, key.row);
             let starts = &written.word_starts;
             for position in written.masks.unwrap().positions {
                 let begin = (0..=position as usize).rev().find(|&at| starts[at]).unwrap();
                 let end = (position as usize + 1..).find(|&at| starts[at]).unwrap();
-                let place = (row * batch.width) as i64 + i64::from(position);
+                let place = start_of(&batch, row) as i64 + i64::from(position);
                 assert_eq!(masked.next(), Some((&place, &((end - begin) as u8))));
             }
         }
@@ -83,7 +83,7 @@ fn masks_by_another_unit() {
     let tokens: i64 = pieces.iter().flat_map(|batch| &batch.lengths).sum();
     let masked: usize = pieces.iter().map(|batch| batch.masked.len()).sum();
     assert!((masked as f64 / tokens as f64 - 0.15).abs() < 0.02);
-    assert!(pieces.iter().all(|batch| batch.word_pieces.len() == batch.masked.len()));
+    assert!(pieces.iter().all(|batch| batch.word_lengths.len() == batch.masked.len()));
 }
 
 #[test]

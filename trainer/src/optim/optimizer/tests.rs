@@ -73,10 +73,10 @@ impl Golden {
     fn run(&self, optimizer: &mut Optimizer, parameters: &[(String, Tensor)], steps: std::ops::Range<usize>) {
         for step in steps {
             self.backward(parameters, step, 4096.0);
-            optimizer.scale_gradients(1.0 / 4096.0).unwrap();
-            let norm = optimizer.clip(self.clip_norm).unwrap();
+            let update = optimizer.step(self.rates[step], 4096.0).unwrap();
+            let norm = update.norm.double_value(&[]);
             assert!((norm / self.norms[step] - 1.0).abs() < 1e-6, "{norm} {}", self.norms[step]);
-            optimizer.step(self.rates[step]).unwrap();
+            assert!(!update.is_skipped().unwrap());
             optimizer.zero_grad().unwrap();
         }
     }
@@ -104,7 +104,7 @@ fn check(reference: &str, name: OptimizerName, bias_correction: bool) {
             assert!(near, "{reference}, step {step}, {name}: {found:?} {expected:?}");
         }
     }
-    assert_eq!((done, optimizer.steps()), (24, 24));
+    assert_eq!((done, optimizer.steps().unwrap()), (24, 24));
     assert_eq!(values(parameter(&parameters, "unused.weight")), [1.0, 1.0]);
 }
 
@@ -139,7 +139,7 @@ fn a_state_goes_on_to_the_bit() {
         let copies = |list: &[(String, Tensor)]| -> Vec<(String, Tensor)> {
             list.iter().map(|(name, tensor)| (name.clone(), tensor.detach().copy())).collect()
         };
-        let (state, numbers) = optimizer.state();
+        let (state, numbers) = optimizer.state().unwrap();
         let (state, weights) = (copies(&state), copies(&straight));
         golden.run(&mut optimizer, &straight, 10..20);
 
@@ -147,7 +147,7 @@ fn a_state_goes_on_to_the_bit() {
             weights.into_iter().map(|(name, weight)| (name, weight.set_requires_grad(true))).collect();
         let mut optimizer = Optimizer::new(&resumed, &settings).unwrap();
         optimizer.load(state, &numbers).unwrap();
-        assert_eq!(optimizer.steps(), 10);
+        assert_eq!(optimizer.steps().unwrap(), 10);
         golden.run(&mut optimizer, &resumed, 10..20);
         assert_eq!(straight, resumed);
     }
@@ -159,7 +159,7 @@ fn states_that_do_not_fit() {
     let settings = golden.settings(OptimizerName::Adamw, true);
     let mut optimizer = Optimizer::new(&golden.parameters(), &settings).unwrap();
     let mut refused = |change: fn(&mut Vec<(String, Tensor)>)| {
-        let (mut state, numbers) = optimizer.state();
+        let (mut state, numbers) = optimizer.state().unwrap();
         state.sort_by(|a, b| a.0.cmp(&b.0));
         change(&mut state);
         optimizer.load(state, &numbers).unwrap_err().to_string()
@@ -170,17 +170,43 @@ fn states_that_do_not_fit() {
 }
 
 #[test]
-fn clipping() {
+fn no_gradients_no_norm() {
     let golden = golden();
-    let parameters = golden.parameters();
-    let mut optimizer = Optimizer::new(&parameters, &golden.settings(OptimizerName::Adamw, true)).unwrap();
-    assert_eq!(optimizer.clip(1.0).unwrap(), 0.0, "no gradients, no norm");
-    golden.backward(&parameters, 0, 1.0);
-    let mut norm = |max| optimizer.clip(max).unwrap();
-    let first = norm(0.0);
-    assert_eq!(norm(first * 2.0), first, "neither 0 nor a large limit changes them");
-    assert_eq!(norm(first / 2.0), first);
-    assert!((norm(0.0) / first - 0.5).abs() < 1e-6);
+    let mut optimizer =
+        Optimizer::new(&golden.parameters(), &golden.settings(OptimizerName::Adamw, true)).unwrap();
+    let update = optimizer.step(0.1, 1.0).unwrap();
+    assert_eq!((update.norm.double_value(&[]), update.is_skipped().unwrap()), (0.0, false));
+    assert_eq!(optimizer.steps().unwrap(), 0);
+}
+
+/// A step whose gradients are not finite changes no weight, no moment and no count.
+#[test]
+fn gradients_that_are_not_finite_are_skipped() {
+    let golden = golden();
+    for name in [OptimizerName::Adamw, OptimizerName::Lamb, OptimizerName::LambNvidia] {
+        let parameters = golden.parameters();
+        let mut optimizer = Optimizer::new(&parameters, &golden.settings(name, true)).unwrap();
+        golden.run(&mut optimizer, &parameters, 0..3);
+        let before: Vec<Tensor> = parameters.iter().map(|(_, tensor)| tensor.detach().copy()).collect();
+        let moments: Vec<Tensor> =
+            optimizer.state().unwrap().0.iter().map(|(_, tensor)| tensor.copy()).collect();
+        golden.backward(&parameters, 3, f64::INFINITY);
+        let update = optimizer.step(0.1, 1.0).unwrap();
+        assert!(update.is_skipped().unwrap() && !update.norm.double_value(&[]).is_finite());
+        assert!(parameters.iter().zip(&before).all(|((_, now), before)| now.equal(before)));
+        let now = optimizer.state().unwrap().0;
+        assert!(now.iter().zip(&moments).all(|((_, now), before)| now.equal(before)));
+        assert_eq!(optimizer.steps().unwrap(), 3);
+    }
+}
+
+/// libtorch's norm of a list adds squares up in fp32: on a CPU it is 0.25 % too low here.
+#[test]
+fn the_norm_of_many_numbers_is_right() {
+    let tensor = Tensor::full([21128, 768], 1e-3, (Kind::Float, Device::Cpu));
+    let norm = ops::global_norm(&[tensor]).unwrap().double_value(&[]);
+    let wanted = (21128.0f64 * 768.0).sqrt() * f64::from(1e-3f32);
+    assert!((norm / wanted - 1.0).abs() < 1e-9, "{norm}, not {wanted}");
 }
 
 #[test]

@@ -9,14 +9,13 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use quanci_shards::{PackedRows, ROW_GROUP_ROWS};
 
-use super::RowKey;
-use super::loader::Job;
+use super::batch::RowKey;
 use super::sets::DataSets;
 use crate::error::Error;
 
 /// Which row group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct GroupKey {
+pub(super) struct RowGroupKey {
     /// Index of the data set.
     pub(super) set: u32,
     /// Index of the file in its manifest.
@@ -27,36 +26,36 @@ pub(super) struct GroupKey {
 
 /// A row group in memory.
 #[derive(Debug)]
-pub(super) struct Group {
-    pub(super) key: GroupKey,
+pub(super) struct RowGroup {
+    pub(super) key: RowGroupKey,
     pub(super) rows: PackedRows,
 }
 
-impl Group {
+impl RowGroup {
     /// Reads and checks a row group; its stored masks only if asked to.
-    pub(super) fn read(sets: &DataSets, key: GroupKey, masks: bool) -> Result<Arc<Group>, Error> {
+    pub(super) fn read(sets: &DataSets, key: RowGroupKey, masks: bool) -> Result<Arc<RowGroup>, Error> {
         let rows = sets.read_group(key.set as usize, key.file as usize, key.group as usize, masks)?;
-        Ok(Arc::new(Group { key, rows }))
+        Ok(Arc::new(RowGroup { key, rows }))
     }
 }
 
 /// A row of an epoch.
 #[derive(Debug, Clone)]
 pub(super) struct RowAt {
-    pub(super) group: Arc<Group>,
+    pub(super) group: Arc<RowGroup>,
     /// Its number in the row group.
     pub(super) row: u32,
     pub(super) epoch: u64,
 }
 
 impl RowAt {
-    /// Its pieces.
+    /// How many tokens it has.
     pub(super) fn length(&self) -> usize {
         self.group.rows.row_len(self.row as usize)
     }
 
     pub(super) fn key(&self) -> RowKey {
-        let GroupKey { set, file, group } = self.group.key;
+        let RowGroupKey { set, file, group } = self.group.key;
         let row = u64::from(group) * ROW_GROUP_ROWS as u64 + u64::from(self.row);
         RowKey { data_set: set, file, row }
     }
@@ -64,14 +63,14 @@ impl RowAt {
 
 /// A row group that was asked for.
 #[derive(Debug)]
-pub(super) struct Awaited {
-    arriving: Receiver<Result<Arc<Group>, Error>>,
-    here: OnceCell<Arc<Group>>,
+pub(super) struct PendingRowGroup {
+    arriving: Receiver<Result<Arc<RowGroup>, Error>>,
+    here: OnceCell<Arc<RowGroup>>,
 }
 
-impl Awaited {
+impl PendingRowGroup {
     /// Waits until it is read. An error is told once; the loader ends with it.
-    pub(super) fn wait(&self) -> Result<Arc<Group>, Error> {
+    pub(super) fn wait(&self) -> Result<Arc<RowGroup>, Error> {
         if let Some(group) = self.here.get() {
             return Ok(group.clone());
         }
@@ -80,27 +79,35 @@ impl Awaited {
     }
 }
 
+/// A row group that somebody waits for.
+pub(super) struct ReadRequest {
+    pub(super) key: RowGroupKey,
+    /// Where it goes. Who asked may be gone.
+    pub(super) reply: Sender<Result<Arc<RowGroup>, Error>>,
+}
+
 /// The row groups that are held or asked for.
-pub(super) struct Groups {
-    jobs: Sender<Job>,
-    held: BTreeMap<GroupKey, Weak<Awaited>>,
+pub(super) struct RowGroupCache {
+    /// Has a row group read by another thread.
+    read: Box<dyn Fn(ReadRequest) + Send>,
+    held: BTreeMap<RowGroupKey, Weak<PendingRowGroup>>,
     /// How many entries may be there before those that are forgotten are swept out.
     sweep_at: usize,
 }
 
-impl Groups {
-    pub(super) fn new(jobs: Sender<Job>) -> Groups {
-        Groups { jobs, held: BTreeMap::new(), sweep_at: 64 }
+impl RowGroupCache {
+    pub(super) fn new(read: impl Fn(ReadRequest) + Send + 'static) -> RowGroupCache {
+        RowGroupCache { read: Box::new(read), held: BTreeMap::new(), sweep_at: 64 }
     }
 
     /// Has a row group read, unless somebody holds it.
-    pub(super) fn request(&mut self, key: GroupKey) -> Rc<Awaited> {
+    pub(super) fn request(&mut self, key: RowGroupKey) -> Rc<PendingRowGroup> {
         if let Some(held) = self.held.get(&key).and_then(Weak::upgrade) {
             return held;
         }
         let (reply, arriving) = bounded(1);
-        self.jobs.send(Job::Read { key, reply }).expect("workers listen as long as this is here");
-        let awaited = Rc::new(Awaited { arriving, here: OnceCell::new() });
+        (self.read)(ReadRequest { key, reply });
+        let awaited = Rc::new(PendingRowGroup { arriving, here: OnceCell::new() });
         self.held.insert(key, Rc::downgrade(&awaited));
         if self.held.len() >= self.sweep_at {
             self.held.retain(|_, held| held.strong_count() > 0);

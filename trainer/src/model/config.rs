@@ -10,7 +10,7 @@ use crate::error::Error;
 
 /// What a `config.json` says that the computation depends on, and all else as it was.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Shape {
+pub struct ModelConfig {
     /// Entries of the vocabulary.
     pub vocab_size: i64,
     /// Width of a position's vector.
@@ -30,7 +30,7 @@ pub struct Shape {
     /// Dropout of attention weights.
     #[serde(default = "tenth")]
     pub attention_probs_dropout_prob: f64,
-    /// Pieces in a row at most: learned positions.
+    /// Tokens in a row at most: learned positions.
     #[serde(default = "positions")]
     pub max_position_embeddings: i64,
     /// Segments: 2, of old 16.
@@ -77,11 +77,11 @@ fn layer_norm_eps() -> f64 {
     1e-12
 }
 
-impl Shape {
+impl ModelConfig {
     /// Reads and checks a `config.json`.
-    pub fn read(path: &Path) -> Result<Shape, Error> {
+    pub fn read(path: &Path) -> Result<ModelConfig, Error> {
         let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
-        let shape: Shape = serde_json::from_str(&text)
+        let shape: ModelConfig = serde_json::from_str(&text)
             .map_err(|error| Error::input(path, format!("not a BERT's config.json: {error}")))?;
         let problems = shape.problems();
         if problems.is_empty() { Ok(shape) } else { Err(Error::input(path, problems.join("; "))) }
@@ -155,9 +155,9 @@ impl Shape {
         h * h + h + 2 * h + self.vocab_size + 2 * h + 2
     }
 
-    /// Operations of a training step, forward and backward, for one piece of a row of `length` pieces, `masked` of which
+    /// Operations of a training step, forward and backward, for one token of a row of `length` tokens, `masked` of which
     /// go through the vocabulary (the count usual for model FLOP utilisation: products only, nothing computed twice).
-    pub fn flops_per_piece(&self, length: f64, masked: f64) -> f64 {
+    pub fn flops_per_token(&self, length: f64, masked: f64) -> f64 {
         let (h, ff, v) = (self.hidden_size as f64, self.intermediate_size as f64, self.vocab_size as f64);
         let layer = 6.0 * (4.0 * h * h + 2.0 * h * ff) + 12.0 * length * h;
         let heads = masked / length * 6.0 * (h * h + h * v) + 6.0 * h * h / length;
@@ -169,7 +169,7 @@ impl Shape {
 mod tests {
     use super::*;
 
-    fn shape(layers: i64, hidden: i64) -> Shape {
+    fn shape(layers: i64, hidden: i64) -> ModelConfig {
         let json = serde_json::json!({
             "vocab_size": 21128, "hidden_size": hidden, "num_hidden_layers": layers,
             "num_attention_heads": hidden / 64, "intermediate_size": 4 * hidden,
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn operations_are_those_of_the_yardstick() {
         // 15 % of a row through the head.
-        let giga = |shape: Shape, length: f64| shape.flops_per_piece(length, 0.15 * length) / 1e9;
+        let giga = |shape: ModelConfig, length: f64| shape.flops_per_token(length, 0.15 * length) / 1e9;
         assert!((giga(shape(12, 768), 128.0) - 0.540).abs() < 0.005, "{}", giga(shape(12, 768), 128.0));
         assert!((giga(shape(12, 768), 512.0) - 0.581).abs() < 0.005);
         assert!((giga(shape(24, 1024), 128.0) - 1.871).abs() < 0.01);
@@ -224,7 +224,7 @@ mod tests {
     fn a_file_keeps_what_we_do_not_know() {
         let text = r#"{"vocab_size": 10, "hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 2,
             "intermediate_size": 8, "hidden_act": "gelu_new", "directionality": "bidi", "pad_token_id": 3}"#;
-        let shape: Shape = serde_json::from_str(text).unwrap();
+        let shape: ModelConfig = serde_json::from_str(text).unwrap();
         assert_eq!(shape.hidden_act, Activation::GeluNew);
         let again: Value = serde_json::from_str(&shape.to_json()).unwrap();
         assert_eq!(again["directionality"], "bidi");

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tch::Tensor;
 
-use super::card;
-use super::learner::Learner;
+use super::model_card;
+use super::step::Learner;
 use super::run::Run;
 use crate::checkpoint::{self, Found, MODEL_FILE, OPTIMIZER_FILE, State};
 use crate::error::Error;
@@ -44,7 +44,7 @@ pub(super) fn first_state(run: &Run<'_>) -> State {
         optimizer: Value::Null,
         scaler: Value::Null,
         settings: settings_of(run),
-        model: serde_json::from_str(&run.shape.to_json()).expect("a shape is JSON"),
+        model: serde_json::from_str(&run.model.to_json()).expect("a shape is JSON"),
         data: run.data.iter().map(|sets| sets.data_ids().into_iter().map(str::to_owned).collect()).collect(),
         vocabulary: run.data[0].vocabulary().sha256.clone(),
         curves: BTreeMap::new(),
@@ -58,9 +58,10 @@ fn settings_of(run: &Run<'_>) -> Value {
 
 /// Saves everything, by the first rank; then removes what need not stay.
 pub(super) fn save(run: &Run<'_>, learner: &mut Learner) -> Result<(), Error> {
+    learner.totals(run)?; // how many steps were skipped
     if run.comm.rank() == 0 {
+        let (tensors, numbers) = learner.optimizer.state()?;
         let state = &mut learner.state;
-        let (tensors, numbers) = learner.optimizer.state();
         state.optimizer = numbers;
         state.scaler = learner.scaler.as_ref().map_or(Value::Null, |scaler| scaler.state());
         let model = weights::to_safetensors(learner.bert.parameters().iter(), &[])?;
@@ -110,7 +111,7 @@ pub fn resume(run: &Run<'_>, folder: &Path, state: State, accepted: &[String]) -
 }
 
 /// A new learner: weights drawn, or those of `init_from`; says what was found there. Writes nothing.
-pub fn start(run: &Run<'_>) -> Result<(Learner, Option<weights::Filled>), Error> {
+pub fn start(run: &Run<'_>) -> Result<(Learner, Option<weights::LoadReport>), Error> {
     let bert = new_model(run)?;
     let filled = match &run.settings.init_from {
         Some(path) => Some(weights::fill(bert.parameters(), weights::read(path)?, path)?),
@@ -120,16 +121,17 @@ pub fn start(run: &Run<'_>) -> Result<(Learner, Option<weights::Filled>), Error>
 }
 
 fn new_model(run: &Run<'_>) -> Result<Bert, Error> {
-    let bert = Bert::new(run.shape.clone(), run.settings.seed, run.device);
+    let bert = Bert::new(run.model.clone(), run.settings.seed, run.device);
     let mut bert = bert.map_err(Error::torch("making the model"))?;
     bert.set_checkpointing(run.settings.precision.activation_checkpointing);
+    bert.set_kernel(run.kernel);
     Ok(bert)
 }
 
 /// A checkpoint's weights are all there, and nothing else is.
 fn fill_exactly(bert: &Bert, path: &Path) -> Result<(), Error> {
     let filled = weights::fill(bert.parameters(), weights::read_safetensors(path)?, path)?;
-    if filled == weights::Filled::default() {
+    if filled == weights::LoadReport::default() {
         return Ok(());
     }
     Err(Error::input(path, "holds another model than the settings name"))
@@ -165,6 +167,7 @@ fn is_free(key: &str) -> bool {
         "log",
         "output",
         "init_from",
+        "data.pad_multiple", // of checkpoints from when rows were padded
         "data.workers",
         "cache",
         "precision.max_skipped_steps",
@@ -239,7 +242,7 @@ pub fn export(folder: &Path, output: &Path) -> Result<State, Error> {
             write(name, &fs::read(&file).map_err(Error::io("read", &file))?)?;
         }
     }
-    write("README.md", card::card(&state).as_bytes())?;
+    write("README.md", model_card::model_card(&state).as_bytes())?;
     Ok(state)
 }
 

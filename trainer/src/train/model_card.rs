@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::checkpoint::State;
 
 /// `README.md`, as Hugging Face shows it.
-pub(super) fn card(state: &State) -> String {
+pub(super) fn model_card(state: &State) -> String {
     let mut text = String::from(
         "---\nlanguage: zh\nlibrary_name: transformers\npipeline_tag: fill-mask\nmask_token: \"[MASK]\"\n---\n\n# BERT, \
          pretrained with quanci\n\n```python\nfrom transformers import AutoTokenizer, BertForPreTraining\n\nmodel = \
@@ -25,7 +25,7 @@ pub(super) fn card(state: &State) -> String {
     line("attention heads", model("num_attention_heads"));
     line("vocabulary", format!("{} entries, SHA-256 {}", model("vocab_size"), state.vocabulary));
     line("steps", format!("{} ({} skipped)", state.step, state.skipped));
-    line("rows and pieces learnt from", format!("{} and {}", state.rows, state.tokens));
+    line("rows and tokens learnt from", format!("{} and {}", state.rows, state.tokens));
     line("data ids", state.data.concat().join(", "));
     text.push_str("\n## Last values of the curves\n\n| | |\n|---|---|\n");
     for (name, value) in state.curves.iter().filter(|(name, _)| !name.starts_with("speed/")) {

@@ -13,14 +13,14 @@ pub const LOG_FILE: &str = "log.jsonl";
 
 /// The file being written.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(super) struct JsonLinesLog {
     path: PathBuf,
     file: File,
 }
 
-impl Lines {
+impl JsonLinesLog {
     /// Opens the log of a run that stands at `step`: what was written of later steps will be written again, and goes.
-    pub(super) fn open(run: &Path, step: u64) -> Result<Lines, Error> {
+    pub(super) fn open(run: &Path, step: u64) -> Result<JsonLinesLog, Error> {
         let path = run.join(LOG_FILE);
         if path.exists() {
             let kept: String = read_lines(&path)?
@@ -34,7 +34,7 @@ impl Lines {
         }
         let file =
             OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io("open", &path))?;
-        Ok(Lines { path, file })
+        Ok(JsonLinesLog { path, file })
     }
 
     pub(super) fn add(&mut self, step: u64, values: &[(String, f64)]) -> Result<(), Error> {
@@ -64,13 +64,13 @@ mod tests {
     #[test]
     fn a_resumed_run_writes_its_steps_once() {
         let run = tempfile::tempdir().unwrap();
-        let mut lines = Lines::open(run.path(), 0).unwrap();
+        let mut lines = JsonLinesLog::open(run.path(), 0).unwrap();
         (1..=5).for_each(|step| lines.add(step, &[("loss".to_owned(), f64::from(step as u32))]).unwrap());
         lines.add(6, &[("loss".to_owned(), f64::NAN)]).unwrap();
         let path = run.path().join(LOG_FILE);
         fs::write(&path, fs::read_to_string(&path).unwrap() + "{\"step\": 7, \"lo").unwrap();
         assert_eq!(read_lines(&path).unwrap().len(), 6);
-        let mut lines = Lines::open(run.path(), 3).unwrap();
+        let mut lines = JsonLinesLog::open(run.path(), 3).unwrap();
         lines.add(4, &[("loss".to_owned(), 40.0)]).unwrap();
         let steps: Vec<u64> =
             read_lines(&path).unwrap().iter().map(|line| line["step"].as_u64().unwrap()).collect();

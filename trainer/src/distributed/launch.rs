@@ -20,8 +20,7 @@ use quanci_torch_ext::process::{end_with_parent, send_signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::Place;
-use super::place::variables_of;
+use super::rank_env::{RankEnv, variables_of};
 use crate::error::Error;
 
 /// How long a rank has for ending by itself after another has failed.
@@ -37,14 +36,14 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// # Errors
 /// [`Error::Settings`] inside torchrun or Slurm, which have started ranks already; [`Error::Io`] if a process cannot be
 /// started.
-pub fn launch(ranks: usize) -> Result<u8, Error> {
-    if Place::from_env()?.ranks > 1 {
+pub fn launch(world_size: usize) -> Result<u8, Error> {
+    if RankEnv::from_env()?.world_size > 1 {
         return Err(Error::settings(
             "--nproc: this is one of several ranks already, by RANK or SLURM_PROCID",
         ));
     }
     let program = std::env::current_exe().map_err(Error::io("find", "this program"))?;
-    launch_program(&program, &without_nproc(std::env::args_os().skip(1)), ranks)
+    launch_program(&program, &without_nproc(std::env::args_os().skip(1)), world_size)
 }
 
 /// `--nproc N` and `--nproc=N` taken out.
@@ -64,13 +63,13 @@ fn without_nproc(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     kept
 }
 
-fn launch_program(program: &Path, arguments: &[OsString], ranks: usize) -> Result<u8, Error> {
+fn launch_program(program: &Path, arguments: &[OsString], world_size: usize) -> Result<u8, Error> {
     let mut signals =
         Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Error::io("watch for signals in", program))?;
     let port = free_port().map_err(Error::io("find a free port for", program))?;
     let mut watched = Watched::default();
-    for rank in 0..ranks {
-        let child = start(program, arguments, rank, ranks, port).map_err(Error::io("start", program))?;
+    for rank in 0..world_size {
+        let child = start(program, arguments, rank, world_size, port).map_err(Error::io("start", program))?;
         watched.add(rank, child);
     }
     while watched.look(Instant::now()) {
@@ -87,12 +86,12 @@ fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
-fn start(program: &Path, arguments: &[OsString], rank: usize, ranks: usize, port: u16) -> io::Result<Child> {
+fn start(program: &Path, arguments: &[OsString], rank: usize, world_size: usize, port: u16) -> io::Result<Child> {
     let mut command = Command::new(program);
-    command.args(arguments).envs(variables_of(rank, ranks, port)).stdin(Stdio::null());
+    command.args(arguments).envs(variables_of(rank, world_size, port)).stdin(Stdio::null());
     command.env_remove("TORCHELASTIC_USE_AGENT_STORE").env_remove("TORCHELASTIC_RESTART_COUNT");
     if std::env::var_os("OMP_NUM_THREADS").is_none() {
-        command.env("OMP_NUM_THREADS", threads_of_a_rank(ranks).to_string());
+        command.env("OMP_NUM_THREADS", threads_of_a_rank(world_size).to_string());
     }
     if rank > 0 {
         command.stderr(Stdio::piped());
@@ -104,9 +103,9 @@ fn start(program: &Path, arguments: &[OsString], rank: usize, ranks: usize, port
 }
 
 /// The machine's cores dealt out: ranks that take all of them each hinder one another.
-fn threads_of_a_rank(ranks: usize) -> usize {
+fn threads_of_a_rank(world_size: usize) -> usize {
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    (cores / ranks.max(1)).max(1)
+    (cores / world_size.max(1)).max(1)
 }
 
 /// The ranks that were started, and what has become of them.
@@ -243,8 +242,8 @@ mod tests {
     /// The launcher's own variables for tests that need it in a process of its own.
     const SCRIPT: &str = "QUANCI_TEST_SCRIPT";
 
-    fn shell(script: &str, ranks: usize) -> u8 {
-        launch_program(Path::new("/bin/sh"), &["-c".into(), script.into()], ranks).unwrap()
+    fn shell(script: &str, world_size: usize) -> u8 {
+        launch_program(Path::new("/bin/sh"), &["-c".into(), script.into()], world_size).unwrap()
     }
 
     #[test]
@@ -304,7 +303,7 @@ mod tests {
         let path = folder.path().display();
         let script = format!("cd {path}; {script}");
         let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "dist::launch::tests::as_launcher", "--nocapture"])
+            .args(["--exact", "distributed::launch::tests::as_launcher", "--nocapture"])
             .env(SCRIPT, script)
             .stderr(Stdio::piped())
             .spawn()

@@ -1,4 +1,4 @@
-//! The vocabulary's pieces by the script they are written in.
+//! The vocabulary's tokens by the script they are written in.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use crate::error::Error;
 
 /// The script of a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PieceClass {
+pub enum TokenClass {
     /// One Hanzi, or a word of Hanzi.
     Hanzi,
     /// Latin letters.
@@ -19,19 +19,19 @@ pub enum PieceClass {
 
 /// The class of each id.
 #[derive(Debug, Clone)]
-pub struct Pieces(Vec<PieceClass>);
+pub struct TokenClasses(Vec<TokenClass>);
 
-impl Pieces {
+impl TokenClasses {
     /// Of a vocabulary file, one piece a line.
-    pub fn read(path: &Path) -> Result<Pieces, Error> {
+    pub fn read(path: &Path) -> Result<TokenClasses, Error> {
         let bytes = quanci_store::read(path).map_err(Error::io("read", path))?;
         let text = String::from_utf8_lossy(&bytes);
-        Ok(Pieces(text.lines().map(class).collect()))
+        Ok(TokenClasses(text.lines().map(class).collect()))
     }
 
-    /// Of an id; [`PieceClass::Other`] for one that the vocabulary has not.
-    pub fn class(&self, id: i64) -> PieceClass {
-        usize::try_from(id).ok().and_then(|id| self.0.get(id)).copied().unwrap_or(PieceClass::Other)
+    /// Of an id; [`TokenClass::Other`] for one that the vocabulary has not.
+    pub fn class(&self, id: i64) -> TokenClass {
+        usize::try_from(id).ok().and_then(|id| self.0.get(id)).copied().unwrap_or(TokenClass::Other)
     }
 
     /// Entries of the vocabulary.
@@ -45,16 +45,16 @@ impl Pieces {
     }
 }
 
-fn class(piece: &str) -> PieceClass {
+fn class(piece: &str) -> TokenClass {
     let special = piece.starts_with('[') && piece.ends_with(']') && piece.len() > 2;
     let text = piece.strip_prefix("##").unwrap_or(piece);
     let all = |wanted: fn(char) -> bool| !text.is_empty() && text.chars().all(wanted);
     match () {
-        () if special => PieceClass::Other,
-        () if all(is_hanzi) => PieceClass::Hanzi,
-        () if all(is_latin) => PieceClass::Latin,
-        () if all(|c| c.is_ascii_digit()) => PieceClass::Digits,
-        () => PieceClass::Other,
+        () if special => TokenClass::Other,
+        () if all(is_hanzi) => TokenClass::Hanzi,
+        () if all(is_latin) => TokenClass::Latin,
+        () if all(|c| c.is_ascii_digit()) => TokenClass::Digits,
+        () => TokenClass::Other,
     }
 }
 
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn pieces_have_their_script() {
-        use PieceClass::{Digits, Hanzi, Latin, Other};
+        use TokenClass::{Digits, Hanzi, Latin, Other};
         let cases = [
             ("词", Hanzi),
             ("##语", Hanzi),

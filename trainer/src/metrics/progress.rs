@@ -4,20 +4,20 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::evaluation::Report;
-use super::watch::Plan;
+use super::evaluation::EvaluationReport;
+use super::step::RunOutline;
 
 /// The bar, or nothing but lines.
-pub(super) struct Bar {
+pub(super) struct ProgressDisplay {
     bar: ProgressBar,
     is_terminal: bool,
     quiet: bool,
     steps: u64,
 }
 
-impl Bar {
-    pub(super) fn new(plan: &Plan, is_terminal: bool, quiet: bool) -> Bar {
-        let bar = ProgressBar::new(plan.steps).with_position(plan.done);
+impl ProgressDisplay {
+    pub(super) fn new(outline: &RunOutline, is_terminal: bool, quiet: bool) -> ProgressDisplay {
+        let bar = ProgressBar::new(outline.steps).with_position(outline.done);
         if is_terminal {
             let template = "{bar:24} {pos}/{len} {msg}";
             bar.set_style(
@@ -27,7 +27,7 @@ impl Bar {
         } else {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
-        Bar { bar, is_terminal, quiet, steps: plan.steps }
+        ProgressDisplay { bar, is_terminal, quiet, steps: outline.steps }
     }
 
     pub(super) fn advance(&self, step: u64) {
@@ -44,7 +44,7 @@ impl Bar {
         }
     }
 
-    pub(super) fn evaluation(&self, step: u64, report: &Report) {
+    pub(super) fn evaluation(&self, step: u64, report: &EvaluationReport) {
         let classes = report.classes.iter().skip(1).filter_map(|class| {
             let name = class.class.replace("hanzi_words_of_", "").replace("_and_more", "+");
             Some(format!("{name} {:.1} %", 100.0 * class.accuracy?))
@@ -72,7 +72,7 @@ impl Bar {
     }
 }
 
-impl Drop for Bar {
+impl Drop for ProgressDisplay {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

@@ -1,74 +1,64 @@
-//! How rows come to ranks: lanes are put together in classes, each class fills every so many-th micro-batch, each rank has
-//! every so many-th class. So what a micro-batch holds knows nothing of ranks.
+//! How rows come to ranks: lanes make up virtual ranks, each virtual rank fills every so many-th micro-batch, and each rank
+//! has every so many-th virtual rank. So what a micro-batch holds does not depend on the number of ranks.
 //!
 //! ```text
-//!  L lanes, global batches of B rows in M micro-batches, G = gcd(L, M) classes, R ranks
-//!  lane l  -> class l mod G     class c -> micro-batches c, c + G, c + 2G …     class c -> rank c mod R
+//!  L lanes, global batches of B rows in M micro-batches, G = gcd(L, M) virtual ranks, R ranks
+//!  lane l          -> virtual rank l mod G
+//!  virtual rank v  -> micro-batches v, v + G, v + 2 G …
+//!  virtual rank v  -> rank v mod R
 //! ```
 
-use super::loader::LoaderSettings;
 use super::mixture::gcd;
 use super::sets::DataSets;
+use super::settings::LoaderSettings;
 use crate::config::MicroBatch as MicroBatchSize;
 use crate::error::Error;
 
 /// The numbers that rows are dealt by.
 #[derive(Debug, Clone)]
-pub(super) struct Deal {
+pub(super) struct Partition {
     pub(super) lanes: u32,
     pub(super) global_batch: u32,
     /// Rows of a micro-batch; with a budget of tokens, those of one that is full of the longest rows.
     pub(super) rows: u32,
-    /// Pieces of a micro-batch at most, padding included.
+    /// Tokens of a micro-batch at most.
     pub(super) tokens: Option<u32>,
-    pub(super) classes: u32,
+    pub(super) virtual_ranks: u32,
     pub(super) rank: u32,
-    pub(super) ranks: u32,
+    pub(super) world_size: u32,
     /// Global batches among which rows are grouped by length; 0 does not group.
     pub(super) group_batches: u32,
-    pub(super) padding: Padding,
 }
 
-/// How wide a micro-batch is.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Padding {
-    /// Rows are padded to a multiple of this.
-    pub(super) multiple: usize,
-    /// But never further than to this: a model has no more positions.
-    pub(super) most: usize,
-}
-
-impl Padding {
-    /// The width of rows of which the longest has `longest` pieces.
-    pub(super) fn width(&self, longest: usize) -> usize {
-        longest.next_multiple_of(self.multiple).min(self.most)
+impl LoaderSettings {
+    /// An error that says which numbers do not go together.
+    pub fn check(&self, sets: &DataSets) -> Result<(), Error> {
+        Partition::new(self, sets).map(drop)
     }
 }
 
-impl Deal {
+impl Partition {
     /// Works the numbers out, or says which ones do not go together.
-    pub(super) fn new(settings: &LoaderSettings, sets: &DataSets) -> Result<Deal, Error> {
+    pub(super) fn new(settings: &LoaderSettings, sets: &DataSets) -> Result<Partition, Error> {
         let (lanes, global_batch) = (settings.data.lanes, settings.global_batch);
-        let padding =
-            Padding { multiple: settings.data.pad_multiple.max(1) as usize, most: sets.max_seq_len() };
-        let (rows, tokens) = micro_batch_rows(settings, padding.most)?;
+        let (rows, tokens) = micro_batch_rows(settings, sets.max_seq_len())?;
         let micro_batches = global_batch / rows;
-        let classes = gcd(u64::from(lanes), u64::from(micro_batches)) as u32;
+        let virtual_ranks = gcd(u64::from(lanes), u64::from(micro_batches)) as u32;
         check_ranks(settings, rows, micro_batches)?;
         check_lanes(lanes, sets)?;
-        let (rank, ranks) = (settings.rank, settings.ranks);
+        let (rank, world_size) = (settings.rank, settings.world_size);
         let group_batches = settings.data.group_batches;
-        Ok(Deal { lanes, global_batch, rows, tokens, classes, rank, ranks, group_batches, padding })
+        Ok(Partition { lanes, global_batch, rows, tokens, virtual_ranks, rank, world_size, group_batches })
     }
 
-    /// The classes of this rank.
-    pub(super) fn own_classes(&self) -> impl Iterator<Item = u32> {
-        (self.rank..self.classes).step_by(self.ranks as usize)
+    /// The virtual ranks of this rank.
+    pub(super) fn own_virtual_ranks(&self) -> impl Iterator<Item = u32> {
+        (self.rank..self.virtual_ranks).step_by(self.world_size as usize)
     }
 
-    /// Rows of a class in a global batch.
-    pub(super) fn class_rows(&self) -> u64 {
-        u64::from(self.global_batch / self.classes)
+    /// Rows of a virtual rank in a global batch.
+    pub(super) fn virtual_rank_rows(&self) -> u64 {
+        u64::from(self.global_batch / self.virtual_ranks)
     }
 }
 
@@ -80,7 +70,7 @@ fn micro_batch_rows(settings: &LoaderSettings, longest: usize) -> Result<(u32, O
             "`global_batch` = {batch} is no multiple of `micro_batch` = {rows}: change one of them"
         ))),
         MicroBatchSize::Tokens(tokens) if (tokens as usize) < longest => Err(Error::settings(format!(
-            "`tokens_per_micro_batch` = {tokens} has no room for a row of {longest} pieces: take {longest} or more"
+            "`tokens_per_micro_batch` = {tokens} has no room for a row of {longest} tokens: take {longest} or more"
         ))),
         MicroBatchSize::Tokens(tokens) => {
             let rows = tokens / longest as u32;
@@ -90,7 +80,7 @@ fn micro_batch_rows(settings: &LoaderSettings, longest: usize) -> Result<(u32, O
             let good =
                 (1..=rows).rev().find(|&rows| batch.is_multiple_of(rows)).unwrap_or(1) as usize * longest;
             Err(Error::settings(format!(
-                "`tokens_per_micro_batch` = {tokens} holds {rows} rows of {longest} pieces, which do not divide \
+                "`tokens_per_micro_batch` = {tokens} holds {rows} rows of {longest} tokens, which do not divide \
                  `global_batch` = {batch}: take {good} tokens or another global batch"
             )))
         }
@@ -98,24 +88,24 @@ fn micro_batch_rows(settings: &LoaderSettings, longest: usize) -> Result<(u32, O
 }
 
 fn check_ranks(settings: &LoaderSettings, rows: u32, micro_batches: u32) -> Result<(), Error> {
-    let (ranks, rank, lanes) = (settings.ranks, settings.rank, settings.data.lanes);
-    if rank >= ranks || lanes == 0 {
+    let (world_size, rank, lanes) = (settings.world_size, settings.rank, settings.data.lanes);
+    if rank >= world_size || lanes == 0 {
         return Err(Error::settings(format!(
-            "rank {rank} of {ranks} ranks with {lanes} lanes: at least one"
+            "rank {rank} of {world_size} ranks with {lanes} lanes: at least one"
         )));
     }
     let mut problems = Vec::new();
-    if !lanes.is_multiple_of(ranks) {
-        let good = lanes.next_multiple_of(ranks);
+    if !lanes.is_multiple_of(world_size) {
+        let good = lanes.next_multiple_of(world_size);
         problems.push(format!(
-            "{ranks} ranks cannot share `data.lanes` = {lanes} evenly: take {good} lanes, or a number of ranks that \
+            "{world_size} ranks cannot share `data.lanes` = {lanes} evenly: take {good} lanes, or a number of ranks that \
              divides {lanes}"
         ));
     }
-    if !micro_batches.is_multiple_of(ranks) {
-        let (batch, good) = (settings.global_batch, rows.saturating_mul(ranks));
+    if !micro_batches.is_multiple_of(world_size) {
+        let (batch, good) = (settings.global_batch, rows.saturating_mul(world_size));
         problems.push(format!(
-            "{ranks} ranks cannot share `global_batch` = {batch} in micro-batches of {rows} rows ({micro_batches} of \
+            "{world_size} ranks cannot share `global_batch` = {batch} in micro-batches of {rows} rows ({micro_batches} of \
              them): make it a multiple of {good}, or take smaller micro-batches"
         ));
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use quanci_torch_ext::{Backend, Options, ProcessGroup, Reducer};
 use tch::{Device, TchError, Tensor};
 
-use super::Place;
+use super::rank_env::RankEnv;
 use crate::error::Error;
 
 /// Bytes of a bucket of gradients, as in torch.nn.parallel.DistributedDataParallel.
@@ -20,7 +20,7 @@ pub trait Comm {
     fn rank(&self) -> usize;
 
     /// How many there are.
-    fn ranks(&self) -> usize;
+    fn world_size(&self) -> usize;
 
     /// Replaces each number by its sum over the ranks.
     fn sum(&self, numbers: &mut [f64]) -> Result<(), Error>;
@@ -48,14 +48,14 @@ pub trait Comm {
 
 /// One rank.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Alone;
+pub struct SingleRank;
 
-impl Comm for Alone {
+impl Comm for SingleRank {
     fn rank(&self) -> usize {
         0
     }
 
-    fn ranks(&self) -> usize {
+    fn world_size(&self) -> usize {
         1
     }
 
@@ -82,43 +82,43 @@ impl Comm for Alone {
 
 /// Several ranks, connected by PyTorch's c10d: Gloo, and NCCL for tensors on GPUs.
 #[derive(Debug, Clone)]
-pub struct Group {
+pub struct DistributedComm {
     group: ProcessGroup,
 }
 
-impl Group {
+impl DistributedComm {
     /// Waits for all ranks and connects them; `timeout` holds for that and for each operation. `device` is where this
     /// rank's model is. `GLOO_SOCKET_IFNAME` names the network interface, as for PyTorch.
-    pub fn connect(place: &Place, device: Device, timeout: Duration) -> Result<Group, Error> {
+    pub fn connect(rank_env: &RankEnv, device: Device, timeout: Duration) -> Result<DistributedComm, Error> {
         let interface = std::env::var("GLOO_SOCKET_IFNAME").ok().filter(|name| !name.is_empty());
         let options = Options {
             backend: match device {
                 Device::Cuda(index) => Backend::Nccl(index),
                 _ => Backend::Gloo,
             },
-            host: place.host.clone(),
-            port: place.port,
-            rank: place.rank,
-            ranks: place.ranks,
+            host: rank_env.host.clone(),
+            port: rank_env.port,
+            rank: rank_env.rank,
+            world_size: rank_env.world_size,
             timeout,
-            agent_store: place.agent_store,
-            prefix: format!("quanci/{}", place.restart),
+            agent_store: rank_env.agent_store,
+            prefix: format!("quanci/{}", rank_env.restart),
             interface,
             // What a machine calls itself may not lead to it; on one machine that is not needed.
-            hostname: place.on_one_machine().then(|| "127.0.0.1".to_owned()),
+            hostname: rank_env.on_one_machine().then(|| "127.0.0.1".to_owned()),
         };
         let group = ProcessGroup::connect(&options).map_err(Error::torch_ext("connecting the ranks"))?;
-        Ok(Group { group })
+        Ok(DistributedComm { group })
     }
 }
 
-impl Comm for Group {
+impl Comm for DistributedComm {
     fn rank(&self) -> usize {
         self.group.rank()
     }
 
-    fn ranks(&self) -> usize {
-        self.group.ranks()
+    fn world_size(&self) -> usize {
+        self.group.world_size()
     }
 
     fn sum(&self, numbers: &mut [f64]) -> Result<(), Error> {
@@ -146,12 +146,12 @@ impl Comm for Group {
     }
 }
 
-/// The ranks of `place`: [`Group`], or [`Alone`] if there is one.
-pub fn connect(place: &Place, device: Device, timeout: Duration) -> Result<Box<dyn Comm>, Error> {
-    if place.ranks == 1 {
-        return Ok(Box::new(Alone));
+/// The ranks of `rank_env`: [`DistributedComm`], or [`SingleRank`] if there is one.
+pub fn connect(rank_env: &RankEnv, device: Device, timeout: Duration) -> Result<Box<dyn Comm>, Error> {
+    if rank_env.world_size == 1 {
+        return Ok(Box::new(SingleRank));
     }
-    Ok(Box::new(Group::connect(place, device, timeout)?))
+    Ok(Box::new(DistributedComm::connect(rank_env, device, timeout)?))
 }
 
 #[cfg(test)]
@@ -165,13 +165,13 @@ mod tests {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let start = |rank| {
             thread::spawn(move || {
-                let place =
-                    Place { rank, ranks: 2, local_rank: rank, local_ranks: 2, port, ..Place::alone() };
-                f(&*connect(&place, Device::Cpu, Duration::from_secs(30)).unwrap())
+                let rank_env =
+                    RankEnv { rank, world_size: 2, local_rank: rank, local_world_size: 2, port, ..RankEnv::alone() };
+                f(&*connect(&rank_env, Device::Cpu, Duration::from_secs(30)).unwrap())
             })
         };
-        let ranks: Vec<_> = (0..2).map(start).collect();
-        ranks.into_iter().map(|rank| rank.join().unwrap()).collect()
+        let world_size: Vec<_> = (0..2).map(start).collect();
+        world_size.into_iter().map(|rank| rank.join().unwrap()).collect()
     }
 
     #[test]
@@ -190,10 +190,10 @@ mod tests {
 
     #[test]
     fn one_rank_is_itself() {
-        let comm = connect(&Place::alone(), Device::Cpu, Duration::from_secs(1)).unwrap();
+        let comm = connect(&RankEnv::alone(), Device::Cpu, Duration::from_secs(1)).unwrap();
         let mut numbers = [3.0];
         comm.sum(&mut numbers).unwrap();
-        assert_eq!((numbers, comm.rank(), comm.ranks(), comm.any(true).unwrap()), ([3.0], 0, 1, true));
+        assert_eq!((numbers, comm.rank(), comm.world_size(), comm.any(true).unwrap()), ([3.0], 0, 1, true));
         assert!(comm.reducer(&[]).unwrap().is_none());
     }
 }

@@ -11,15 +11,15 @@ const DEFAULT_PORT: u16 = 29500;
 
 /// This process among the ranks of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct RankEnv {
     /// Which one, from 0.
     pub rank: usize,
     /// How many there are.
-    pub ranks: usize,
+    pub world_size: usize,
     /// Which one on this machine, from 0.
     pub local_rank: usize,
     /// How many there are on this machine, as far as the environment tells; at least `local_rank + 1`.
-    pub local_ranks: usize,
+    pub local_world_size: usize,
     /// The machine where the ranks meet: rank 0's, or that of torchrun's store.
     pub host: String,
     /// Its port.
@@ -30,14 +30,14 @@ pub struct Place {
     pub restart: u64,
 }
 
-impl Place {
-    /// The place of a process without others.
-    pub fn alone() -> Place {
-        Place {
+impl RankEnv {
+    /// A process without other ranks.
+    pub fn alone() -> RankEnv {
+        RankEnv {
             rank: 0,
-            ranks: 1,
+            world_size: 1,
             local_rank: 0,
-            local_ranks: 1,
+            local_world_size: 1,
             host: "127.0.0.1".to_owned(),
             port: DEFAULT_PORT,
             agent_store: false,
@@ -45,22 +45,22 @@ impl Place {
         }
     }
 
-    /// This process's place.
+    /// This process.
     ///
     /// # Errors
     /// [`Error::Settings`] naming the variables that contradict one another.
-    pub fn from_env() -> Result<Place, Error> {
-        Place::from_variables(|name| std::env::var(name).ok())
+    pub fn from_env() -> Result<RankEnv, Error> {
+        RankEnv::from_variables(|name| std::env::var(name).ok())
     }
 
-    /// The place that a set of environment variables describes:
+    /// What a set of environment variables describes:
     ///
     /// 1. `RANK` and `WORLD_SIZE`, with torchrun's `LOCAL_RANK`, `LOCAL_WORLD_SIZE`, `MASTER_ADDR`, `MASTER_PORT`,
     ///    `TORCHELASTIC_USE_AGENT_STORE` and `TORCHELASTIC_RESTART_COUNT`;
     /// 2. `SLURM_PROCID` in a step that `srun` has started. A shell of `salloc` or a batch script without `srun` has
     ///    Slurm's variables too, but no other ranks;
     /// 3. or else alone.
-    pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Place, Error> {
+    pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<RankEnv, Error> {
         let variables = Variables(lookup);
         match (variables.get("RANK"), variables.get("WORLD_SIZE")) {
             (Some(_), Some(_)) => from_torchrun(&variables),
@@ -71,7 +71,7 @@ impl Place {
                 Err(Error::settings("WORLD_SIZE is set, but not RANK: which of them is this?"))
             }
             (None, None) if variables.in_slurm_step() => from_slurm(&variables),
-            (None, None) => Ok(Place::alone()),
+            (None, None) => Ok(RankEnv::alone()),
         }
     }
 
@@ -91,20 +91,20 @@ impl Place {
 
     /// Whether all ranks are on this machine.
     pub fn on_one_machine(&self) -> bool {
-        self.local_ranks == self.ranks
+        self.local_world_size == self.world_size
     }
 
     /// Refuses what cannot be; `names` are the variables it came from.
-    fn checked(self, names: &str) -> Result<Place, Error> {
-        let Place { rank, ranks, local_rank, local_ranks, .. } = self;
-        if rank >= ranks {
+    fn checked(self, names: &str) -> Result<RankEnv, Error> {
+        let RankEnv { rank, world_size, local_rank, local_world_size, .. } = self;
+        if rank >= world_size {
             return Err(Error::settings(format!(
-                "{names}: rank {rank} of {ranks} cannot be, ranks count from 0"
+                "{names}: rank {rank} of {world_size} cannot be, ranks count from 0"
             )));
         }
-        if local_ranks > ranks || local_rank >= local_ranks {
+        if local_world_size > world_size || local_rank >= local_world_size {
             return Err(Error::settings(format!(
-                "{names}: number {local_rank} of {local_ranks} on this machine cannot be with {ranks} ranks in all"
+                "{names}: number {local_rank} of {local_world_size} on this machine cannot be with {world_size} ranks in all"
             )));
         }
         Ok(self)
@@ -138,48 +138,48 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
     }
 }
 
-fn from_torchrun<F: Fn(&str) -> Option<String>>(variables: &Variables<F>) -> Result<Place, Error> {
+fn from_torchrun<F: Fn(&str) -> Option<String>>(variables: &Variables<F>) -> Result<RankEnv, Error> {
     let why = "RANK and WORLD_SIZE are";
-    let (rank, ranks) = (variables.required("RANK", why)?, variables.required("WORLD_SIZE", why)?);
+    let (rank, world_size) = (variables.required("RANK", why)?, variables.required("WORLD_SIZE", why)?);
     let host = variables.get("MASTER_ADDR");
     let here = host.as_deref().is_none_or(|host| matches!(host, "localhost" | "127.0.0.1" | "::1"));
     let on_machine: Option<usize> = variables.number("LOCAL_WORLD_SIZE")?;
     let local_rank = match variables.number("LOCAL_RANK")? {
         Some(local_rank) => local_rank,
-        None if here || ranks == 1 => rank,
+        None if here || world_size == 1 => rank,
         None if on_machine == Some(1) => 0,
         None => {
             variables.required("LOCAL_RANK", "MASTER_ADDR is another machine: which GPU is this rank's?")?
         }
     };
-    let local_ranks = on_machine.unwrap_or(if here { ranks } else { local_rank + 1 });
-    if host.is_none() && local_ranks < ranks {
+    let local_world_size = on_machine.unwrap_or(if here { world_size } else { local_rank + 1 });
+    if host.is_none() && local_world_size < world_size {
         return Err(Error::settings(
             "MASTER_ADDR is not set, though LOCAL_WORLD_SIZE is less than WORLD_SIZE",
         ));
     }
     let agent_store = variables.get("TORCHELASTIC_USE_AGENT_STORE");
-    let place = Place {
+    let rank_env = RankEnv {
         rank,
-        ranks,
+        world_size,
         local_rank,
-        local_ranks,
-        host: host.unwrap_or_else(|| Place::alone().host),
+        local_world_size,
+        host: host.unwrap_or_else(|| RankEnv::alone().host),
         port: variables.number("MASTER_PORT")?.unwrap_or(DEFAULT_PORT),
         agent_store: agent_store.is_some_and(|value| value.eq_ignore_ascii_case("true")),
         restart: variables.number("TORCHELASTIC_RESTART_COUNT")?.unwrap_or(0),
     };
-    place.checked("RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE")
+    rank_env.checked("RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE")
 }
 
-fn from_slurm<F: Fn(&str) -> Option<String>>(variables: &Variables<F>) -> Result<Place, Error> {
+fn from_slurm<F: Fn(&str) -> Option<String>>(variables: &Variables<F>) -> Result<RankEnv, Error> {
     let rank = variables.required("SLURM_PROCID", "this is a step of Slurm's")?;
-    let ranks = match variables.number("SLURM_STEP_NUM_TASKS")? {
-        Some(ranks) => ranks,
+    let world_size = match variables.number("SLURM_STEP_NUM_TASKS")? {
+        Some(world_size) => world_size,
         None => variables.required("SLURM_NTASKS", "this is a step of Slurm's")?,
     };
-    if ranks == 1 {
-        return Place::alone().checked("SLURM_PROCID, SLURM_NTASKS");
+    if world_size == 1 {
+        return RankEnv::alone().checked("SLURM_PROCID, SLURM_NTASKS");
     }
     let local_rank = variables.required("SLURM_LOCALID", "SLURM_NTASKS is more than 1")?;
     let nodes = variables.get("SLURM_STEP_NODELIST").or_else(|| variables.get("SLURM_JOB_NODELIST"));
@@ -190,9 +190,9 @@ fn from_slurm<F: Fn(&str) -> Option<String>>(variables: &Variables<F>) -> Result
         Some(port) => port,
         None => slurm_port(variables)?,
     };
-    let local_ranks = slurm_local_ranks(variables)?.unwrap_or(local_rank + 1);
-    let place = Place { rank, ranks, local_rank, local_ranks, host, port, agent_store: false, restart: 0 };
-    place.checked("SLURM_PROCID, SLURM_NTASKS, SLURM_LOCALID")
+    let local_world_size = slurm_local_ranks(variables)?.unwrap_or(local_rank + 1);
+    let rank_env = RankEnv { rank, world_size, local_rank, local_world_size, host, port, agent_store: false, restart: 0 };
+    rank_env.checked("SLURM_PROCID, SLURM_NTASKS, SLURM_LOCALID")
 }
 
 /// A port that the steps of all jobs on a machine are unlikely to share, below those that systems give away.
@@ -245,13 +245,13 @@ fn first_host(list: &str) -> Option<String> {
     (!host.is_empty()).then_some(host)
 }
 
-/// The variables that tell a rank its place, for a launcher on one machine.
-pub(super) fn variables_of(rank: usize, ranks: usize, port: u16) -> BTreeMap<&'static str, String> {
+/// The variables that tell a rank which one it is, for a launcher on one machine.
+pub(super) fn variables_of(rank: usize, world_size: usize, port: u16) -> BTreeMap<&'static str, String> {
     BTreeMap::from([
         ("RANK", rank.to_string()),
-        ("WORLD_SIZE", ranks.to_string()),
+        ("WORLD_SIZE", world_size.to_string()),
         ("LOCAL_RANK", rank.to_string()),
-        ("LOCAL_WORLD_SIZE", ranks.to_string()),
+        ("LOCAL_WORLD_SIZE", world_size.to_string()),
         ("MASTER_ADDR", "127.0.0.1".to_owned()),
         ("MASTER_PORT", port.to_string()),
     ])
@@ -261,18 +261,18 @@ pub(super) fn variables_of(rank: usize, ranks: usize, port: u16) -> BTreeMap<&'s
 mod tests {
     use super::*;
 
-    fn place(text: &str) -> Result<Place, String> {
+    fn rank_env(text: &str) -> Result<RankEnv, String> {
         let variables: BTreeMap<&str, &str> =
             text.split_whitespace().map(|pair| pair.split_once('=').unwrap()).collect();
-        Place::from_variables(|name| variables.get(name).map(|&value| value.to_owned()))
+        RankEnv::from_variables(|name| variables.get(name).map(|&value| value.to_owned()))
             .map_err(|error| error.to_string())
     }
 
-    /// rank/ranks local_rank/local_ranks host:port
+    /// rank/ranks local_rank/local_world_size host:port
     fn check(variables: &str, expected: &str) {
-        let found = match place(variables) {
+        let found = match rank_env(variables) {
             Ok(p) => {
-                format!("{}/{} {}/{} {}:{}", p.rank, p.ranks, p.local_rank, p.local_ranks, p.host, p.port)
+                format!("{}/{} {}/{} {}:{}", p.rank, p.world_size, p.local_rank, p.local_world_size, p.host, p.port)
             }
             Err(message) => message,
         };
@@ -283,7 +283,7 @@ mod tests {
     fn alone() {
         check("", "0/1 0/1 127.0.0.1:29500");
         check("PATH=/bin OMP_NUM_THREADS=4 RANK= WORLD_SIZE=", "0/1 0/1 127.0.0.1:29500");
-        assert_eq!(place("").unwrap(), Place::alone());
+        assert_eq!(rank_env("").unwrap(), RankEnv::alone());
     }
 
     #[test]
@@ -291,7 +291,7 @@ mod tests {
         let text = "RANK=5 WORLD_SIZE=8 LOCAL_RANK=1 LOCAL_WORLD_SIZE=4 MASTER_ADDR=node1 MASTER_PORT=4711 \
                     TORCHELASTIC_USE_AGENT_STORE=True TORCHELASTIC_RESTART_COUNT=2";
         check(text, "5/8 1/4 node1:4711");
-        let found = place(text).unwrap();
+        let found = rank_env(text).unwrap();
         assert!(found.agent_store && found.restart == 2 && !found.on_one_machine());
         // One agent a machine, started by srun: torchrun's variables are the nearer ones.
         check(&format!("{text} SLURM_PROCID=1 SLURM_NTASKS=2 SLURM_STEP_ID=0"), "5/8 1/4 node1:4711");
@@ -408,17 +408,17 @@ mod tests {
 
     #[test]
     fn gpus() {
-        let place = |local_rank| Place { local_rank, ..Place::alone() };
-        assert_eq!(place(3).gpu(8).unwrap(), 3);
-        assert_eq!(place(3).gpu(1).unwrap(), 0);
-        assert!(place(3).gpu(2).unwrap_err().to_string().contains("shows it 2 GPUs"));
+        let rank_env = |local_rank| RankEnv { local_rank, ..RankEnv::alone() };
+        assert_eq!(rank_env(3).gpu(8).unwrap(), 3);
+        assert_eq!(rank_env(3).gpu(1).unwrap(), 0);
+        assert!(rank_env(3).gpu(2).unwrap_err().to_string().contains("shows it 2 GPUs"));
     }
 
     #[test]
     fn the_launchers_variables_lead_back() {
         let variables = variables_of(2, 3, 4711);
-        let found = Place::from_variables(|name| variables.get(name).cloned()).unwrap();
-        assert_eq!((found.rank, found.ranks, found.local_rank, found.port), (2, 3, 2, 4711));
+        let found = RankEnv::from_variables(|name| variables.get(name).cloned()).unwrap();
+        assert_eq!((found.rank, found.world_size, found.local_rank, found.port), (2, 3, 2, 4711));
         assert!(found.on_one_machine());
     }
 }

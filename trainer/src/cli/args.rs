@@ -1,0 +1,185 @@
+//! What the command line takes.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use quanci_cli::reference::Topic;
+
+/// Whole-word-masked shards into BERT checkpoints that load in transformers unchanged.
+#[derive(Parser)]
+#[command(name = "quanci-train", version, about, max_term_width = 110, after_help = EXIT_CODES)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 libtorch failed or training diverged; 2 bad usage or settings; 3 input or \
+                          output failed; 75 another rank is gone, worth retrying; 130/143 stopped by a signal (saved; the \
+                          same command resumes)";
+
+/// What every command takes.
+#[derive(Args)]
+pub(super) struct Common {
+    /// CPU threads of a rank; 0 takes the cores, shared among the ranks of this machine
+    #[arg(long, global = true, default_value_t = 0)]
+    pub(super) threads: usize,
+    /// Where to compute
+    #[arg(long, global = true, value_enum, default_value_t = DeviceName::Auto)]
+    pub(super) device: DeviceName,
+    /// Override a value of the settings file, such as optimizer.weight_decay=0.1 (repeatable)
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
+    pub(super) overrides: Vec<String>,
+    /// Print only errors and results
+    #[arg(long, global = true)]
+    pub(super) quiet: bool,
+    /// Print a last line of JSON for programs
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+}
+
+/// A device, as it is named on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum DeviceName {
+    /// A GPU where there is one
+    Auto,
+    Cpu,
+    Cuda,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Train a model; run again to resume
+    Pretrain(Pretrain),
+    /// Read settings, data sets and model, report every problem, write nothing
+    Check {
+        /// The settings file
+        config: PathBuf,
+        /// Number of ranks to check for
+        #[arg(long = "ranks", default_value_t = 1)]
+        world_size: usize,
+    },
+    /// Measure a model on the validation rows of a data set
+    Eval(Eval),
+    /// Write a checkpoint as a Hugging Face folder
+    Export {
+        /// A run's folder (its newest checkpoint) or a checkpoint's
+        from: PathBuf,
+        /// The folder to write
+        #[arg(short, long)]
+        output: PathBuf,
+    },
+    /// Predict the masked tokens of sentences
+    FillMask {
+        /// A Hugging Face folder, or a run's
+        #[arg(long)]
+        model: PathBuf,
+        /// Predictions for each mask
+        #[arg(long, default_value_t = 5)]
+        top: usize,
+        /// Sentences with [MASK] in them
+        #[arg(required = true)]
+        sentences: Vec<String>,
+    },
+    /// Write the last layer and the pooled [CLS] of sentences, a safetensors file
+    Features {
+        /// A Hugging Face folder, or a run's
+        #[arg(long)]
+        model: PathBuf,
+        /// The file to write
+        #[arg(short, long)]
+        output: PathBuf,
+        /// Text, a sentence a line; - for standard input
+        input: PathBuf,
+    },
+    /// Draw the curves of runs, as SVG
+    Plot {
+        /// Folders of runs
+        #[arg(required = true)]
+        runs: Vec<PathBuf>,
+        /// The file to write
+        #[arg(short, long, default_value = "curves.svg")]
+        output: PathBuf,
+    },
+    /// Measure steps, or the loader alone
+    Bench(Bench),
+    /// Compare what the device computes with what a CPU computes: gradients in every precision, by every kernel
+    CheckDevice,
+    /// Print the reference of commands or settings, in Markdown
+    Reference {
+        /// What it is about
+        topic: Topic,
+    },
+    /// Print a shell's completions
+    Completions {
+        /// bash, zsh, fish, elvish or powershell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `pretrain`.
+#[derive(Args)]
+pub(super) struct Pretrain {
+    /// The settings file
+    pub(super) config: PathBuf,
+    /// Number of ranks to start on this machine
+    #[arg(long)]
+    pub(super) nproc: Option<usize>,
+    /// Resume from the newest checkpoint (auto) or from a checkpoint's folder; none refuses a folder that holds a run
+    #[arg(long, default_value = "auto", value_name = "auto|none|PATH")]
+    pub(super) resume: String,
+    /// A key of the settings that may differ from the checkpoint's (repeatable)
+    #[arg(long, value_name = "KEY")]
+    pub(super) accept_changes: Vec<String>,
+    /// Seconds to wait for another rank
+    #[arg(long, default_value_t = 600)]
+    pub(super) timeout: u64,
+}
+
+/// `eval`.
+#[derive(Args)]
+pub(super) struct Eval {
+    /// A Hugging Face folder, a run's or a checkpoint's
+    #[arg(long)]
+    pub(super) model: PathBuf,
+    /// A data set with validation rows
+    #[arg(long)]
+    pub(super) data: PathBuf,
+    /// Draw the masks anew by this unit, instead of those stored
+    #[arg(long, value_enum)]
+    pub(super) masks: Option<UnitName>,
+    /// Rows to measure on at most; 0 takes all
+    #[arg(long, default_value_t = 0)]
+    pub(super) max_rows: u64,
+    /// Rows at a time
+    #[arg(long, default_value_t = 64)]
+    pub(super) micro_batch: u32,
+}
+
+/// What is masked together, as it is named on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum UnitName {
+    Word,
+    Piece,
+    Ngram,
+}
+
+/// `bench`.
+#[derive(Args)]
+pub(super) struct Bench {
+    /// The settings file: its first phase is measured
+    pub(super) config: PathBuf,
+    /// Measure the loader alone
+    #[arg(long)]
+    pub(super) loader: bool,
+    /// Steps to measure
+    #[arg(long, default_value_t = 20)]
+    pub(super) steps: u64,
+    /// Steps before the measurement
+    #[arg(long, default_value_t = 3)]
+    pub(super) warmup: u64,
+    /// Seconds to measure the loader for
+    #[arg(long, default_value_t = 10)]
+    pub(super) seconds: u64,
+}

@@ -1,0 +1,128 @@
+//! Scaled dot-product attention within rows that lie end to end: a token attends to the tokens of its own row, and no
+//! padding is computed.
+//!
+//! | kernel | where | how |
+//! |---|---|---|
+//! | [`Kernel::Flash`] | CUDA, bf16 and fp16 | FlashAttention over offsets |
+//! | [`Kernel::MemoryEfficient`] | CUDA, fp32 and TF32 | memory-efficient attention over offsets |
+//! | [`Kernel::Grouped`] | anywhere | neighbouring rows of one length together, by libtorch's own choice of kernel |
+
+use quanci_torch_ext::attention::{Varlen, flash, memory_efficient};
+use tch::{Device, Kind, TchError, Tensor};
+
+use super::batch::Rows;
+
+/// How attention is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kernel {
+    /// FlashAttention.
+    Flash,
+    /// Memory-efficient attention.
+    MemoryEfficient,
+    /// Rows of one length at a time.
+    Grouped,
+}
+
+impl Kernel {
+    /// The fastest for tensors of `kind` on `device`.
+    pub fn fastest(device: Device, kind: Kind) -> Kernel {
+        match (device, kind) {
+            (Device::Cuda(_), Kind::BFloat16 | Kind::Half) => Kernel::Flash,
+            (Device::Cuda(_), Kind::Float) => Kernel::MemoryEfficient,
+            _ => Kernel::Grouped,
+        }
+    }
+
+    /// Attention of `query`, `[query tokens, heads, head size]`, over `key` and `value`, `[tokens, heads, head size]`:
+    /// `[query tokens, heads * head size]`. `queries` and `keys` say where the rows lie.
+    pub(super) fn attend(
+        self,
+        [query, key, value]: [&Tensor; 3],
+        queries: &Rows,
+        keys: &Rows,
+        dropout: f64,
+    ) -> Result<Tensor, TchError> {
+        let (tokens, heads, size) = query.size3()?;
+        if self == Kernel::Grouped {
+            return grouped([query, key, value], queries, keys, dropout);
+        }
+        let varlen = Varlen {
+            query,
+            key,
+            value,
+            query_offsets: &queries.offsets,
+            key_offsets: &keys.offsets,
+            longest_query: queries.longest,
+            longest_key: keys.longest,
+            dropout,
+        };
+        let made = if self == Kernel::Flash { flash(varlen) } else { memory_efficient(varlen) };
+        made.map_err(|error| TchError::Torch(error.to_string()))?.f_reshape([tokens, heads * size])
+    }
+}
+
+/// A run of neighbouring rows that have equally many queries and equally many keys.
+#[derive(Debug, PartialEq, Eq)]
+struct Run {
+    rows: i64,
+    queries: i64,
+    keys: i64,
+}
+
+fn runs(queries: &[i64], keys: &[i64]) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for (&queries, &keys) in queries.iter().zip(keys) {
+        match runs.last_mut() {
+            Some(run) if run.queries == queries && run.keys == keys => run.rows += 1,
+            _ => runs.push(Run { rows: 1, queries, keys }),
+        }
+    }
+    runs
+}
+
+fn grouped(tensors: [&Tensor; 3], queries: &Rows, keys: &Rows, dropout: f64) -> Result<Tensor, TchError> {
+    let runs = runs(&queries.lengths, &keys.lengths);
+    let query_tokens: Vec<i64> = runs.iter().map(|run| run.rows * run.queries).collect();
+    let key_tokens: Vec<i64> = runs.iter().map(|run| run.rows * run.keys).collect();
+    // One split of each tensor: its gradient is one concatenation. A `narrow` for each run would make a gradient as
+    // long as the whole batch for each of them.
+    let [query, key, value] = tensors;
+    let query = query.f_split_with_sizes(&query_tokens[..], 0)?;
+    let key = key.f_split_with_sizes(&key_tokens[..], 0)?;
+    let value = value.f_split_with_sizes(&key_tokens[..], 0)?;
+    let parts: Result<Vec<Tensor>, TchError> = runs
+        .iter()
+        .zip(query.iter().zip(key.iter().zip(&value)))
+        .map(|(run, (query, (key, value)))| {
+            let (_, heads, size) = query.size3()?;
+            let by_heads = |x: &Tensor, tokens: i64| {
+                x.f_view([run.rows, tokens, heads, size])?.f_transpose(1, 2)
+            };
+            let mixed = Tensor::f_scaled_dot_product_attention(
+                &by_heads(query, run.queries)?,
+                &by_heads(key, run.keys)?,
+                &by_heads(value, run.keys)?,
+                None::<&Tensor>,
+                dropout,
+                false,
+                None,
+                false,
+            )?;
+            mixed.f_transpose(1, 2)?.f_reshape([run.rows * run.queries, heads * size])
+        })
+        .collect();
+    Tensor::f_cat(&parts?, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_of_one_shape_are_a_run() {
+        let run = |rows, queries, keys| Run { rows, queries, keys };
+        assert_eq!(runs(&[3, 3, 2, 3], &[8, 8, 8, 8]), [run(2, 3, 8), run(1, 2, 8), run(1, 3, 8)]);
+        assert_eq!(runs(&[1, 1], &[5, 6]), [run(1, 1, 5), run(1, 1, 6)]);
+        assert_eq!(runs(&[], &[]), []);
+    }
+}

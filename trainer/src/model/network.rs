@@ -1,0 +1,229 @@
+//! The computation: embeddings, post-LayerNorm layers, pooler and the two heads of pretraining (google-research/bert,
+//! modeling.py and run_pretraining.py; names as in transformers, models/bert/modeling_bert.py).
+//!
+//! Shapes: B rows, T tokens in all of them, H hidden, A selected tokens (`[CLS]` and masked), N masked tokens.
+
+use tch::{Kind, TchError, Tensor};
+
+use super::batch::{DeviceBatch, INTEGERS, Rows};
+use super::config::ModelConfig;
+use super::layers::{LAYER_TENSORS, Layer, LayerConfig, Linear, Made, Norm, activate};
+use super::parameters::Parameters;
+
+/// A BERT with both heads, its weights in the kind that is computed in. It is made once a step from the fp32 parameters
+/// (the master weights): the casts are recorded by autograd, so that gradients arrive at the parameters in fp32, and
+/// each is made once however many micro-batches a step has.
+#[derive(Debug)]
+pub struct Network {
+    kind: Kind,
+    embeddings: Embeddings,
+    layers: Vec<Layer>,
+    pooler: Linear,
+    transform: Linear,
+    transform_norm: Norm,
+    /// The decoder's weights are the word embeddings.
+    decoder: Linear,
+    pair: Linear,
+    dropout: f64,
+    checkpointing: bool,
+}
+
+/// What the heads say.
+#[derive(Debug)]
+pub struct Logits {
+    /// `[N, vocabulary]`, at the masked tokens.
+    pub masked: Tensor,
+    /// `[B, 2]`; with an objective that has pairs.
+    pub pairs: Option<Tensor>,
+}
+
+/// Sums of embeddings, and their LayerNorm, in fp32: their gradients are sums over many tokens.
+#[derive(Debug)]
+struct Embeddings {
+    words: Tensor,
+    /// `[segments * positions, H]`: the sum of both embeddings for each pair.
+    positions: Tensor,
+    norm: Norm,
+}
+
+/// Takes parameters by their names, cast.
+struct Cast<'a> {
+    parameters: &'a Parameters,
+    kind: Kind,
+    epsilon: f64,
+}
+
+impl Cast<'_> {
+    fn get(&self, name: &str) -> Made {
+        let found = self.parameters.get(name);
+        found.ok_or_else(|| TchError::Torch(format!("there is no parameter {name}")))?.f_to_kind(self.kind)
+    }
+
+    fn linear(&self, name: &str) -> Result<Linear, TchError> {
+        Ok(Linear {
+            weight: self.get(&format!("{name}.weight"))?,
+            bias: self.get(&format!("{name}.bias"))?,
+        })
+    }
+
+    fn norm(&self, name: &str) -> Result<Norm, TchError> {
+        let Linear { weight, bias } = self.linear(name)?;
+        Ok(Norm { weight, bias, epsilon: self.epsilon })
+    }
+
+    fn layer(&self, index: i64, config: LayerConfig) -> Result<Layer, TchError> {
+        let name = format!("bert.encoder.layer.{index}");
+        let parts = ["query", "key", "value"].map(|part| format!("{name}.attention.self.{part}"));
+        let together = |end: &str| {
+            let parts: Result<Vec<Tensor>, TchError> =
+                parts.iter().map(|part| self.get(&format!("{part}.{end}"))).collect();
+            Tensor::f_cat(&parts?, 0)
+        };
+        Ok(Layer {
+            config,
+            qkv: Linear { weight: together("weight")?, bias: together("bias")? },
+            attended: self.linear(&format!("{name}.attention.output.dense"))?,
+            attended_norm: self.norm(&format!("{name}.attention.output.LayerNorm"))?,
+            up: self.linear(&format!("{name}.intermediate.dense"))?,
+            down: self.linear(&format!("{name}.output.dense"))?,
+            down_norm: self.norm(&format!("{name}.output.LayerNorm"))?,
+        })
+    }
+}
+
+impl Embeddings {
+    fn new(parameters: &Parameters, epsilon: f64) -> Result<Embeddings, TchError> {
+        let fp32 = Cast { parameters, kind: Kind::Float, epsilon };
+        let get = |name: &str| fp32.get(&format!("bert.embeddings.{name}.weight"));
+        let (positions, segments) = (get("position_embeddings")?, get("token_type_embeddings")?);
+        let sums = segments.f_unsqueeze(1)?.f_add(&positions.f_unsqueeze(0)?)?;
+        Ok(Embeddings {
+            words: get("word_embeddings")?,
+            positions: sums.f_flatten(0, 1)?,
+            norm: fp32.norm("bert.embeddings.LayerNorm")?,
+        })
+    }
+
+    /// `[T, H]`, fp32.
+    fn forward(&self, batch: &DeviceBatch) -> Made {
+        debug_assert_eq!(batch.ids.kind(), INTEGERS);
+        let words = Tensor::f_embedding(&self.words, &batch.ids, -1, false, false)?;
+        let positions = Tensor::f_embedding(&self.positions, &batch.positions, -1, false, false)?;
+        self.norm.forward(&words.f_add(&positions)?)
+    }
+}
+
+impl Network {
+    /// A network that computes in `kind`, of `parameters`. Layers forget what they computed and compute it again in the
+    /// backward pass if `checkpointing`.
+    ///
+    /// # Errors
+    /// If a parameter is missing, or the device has no memory left.
+    pub(super) fn new(
+        config: &ModelConfig,
+        parameters: &Parameters,
+        kind: Kind,
+        kernel: super::attention::Kernel,
+        checkpointing: bool,
+    ) -> Result<Network, TchError> {
+        let layer_config = LayerConfig {
+            heads: config.num_attention_heads,
+            activation: config.hidden_act,
+            dropout: config.hidden_dropout_prob,
+            attention_dropout: config.attention_probs_dropout_prob,
+            epsilon: config.layer_norm_eps,
+            kernel,
+        };
+        let cast = Cast { parameters, kind, epsilon: config.layer_norm_eps };
+        let layers: Result<Vec<Layer>, TchError> =
+            (0..config.num_hidden_layers).map(|index| cast.layer(index, layer_config)).collect();
+        Ok(Network {
+            kind,
+            embeddings: Embeddings::new(parameters, config.layer_norm_eps)?,
+            layers: layers?,
+            pooler: cast.linear("bert.pooler.dense")?,
+            transform: cast.linear("cls.predictions.transform.dense")?,
+            transform_norm: cast.norm("cls.predictions.transform.LayerNorm")?,
+            decoder: Linear {
+                weight: cast.get("bert.embeddings.word_embeddings.weight")?,
+                bias: cast.get("cls.predictions.bias")?,
+            },
+            pair: cast.linear("cls.seq_relationship")?,
+            dropout: config.hidden_dropout_prob,
+            checkpointing,
+        })
+    }
+
+    /// Embeddings and all layers but the last `spare`: `[T, H]`.
+    fn encode(&self, batch: &DeviceBatch, spare: usize, train: bool) -> Made {
+        let embedded = self.embeddings.forward(batch)?.f_to_kind(self.kind)?;
+        let mut x = embedded.f_dropout(self.dropout, train)?;
+        for layer in &self.layers[..self.layers.len() - spare] {
+            x = if train && self.checkpointing {
+                recomputed(layer, &x, &batch.rows)?
+            } else {
+                layer.forward(&x, &batch.rows, train)?
+            };
+        }
+        Ok(x)
+    }
+
+    /// The last layer's output at every token, `[T, H]`, and the pooled `[CLS]` of each row, `[B, H]`; fp32.
+    ///
+    /// # Errors
+    /// If the device has no memory left.
+    pub fn features(&self, batch: &DeviceBatch) -> Result<(Tensor, Tensor), TchError> {
+        let hidden = self.encode(batch, 0, false)?;
+        let first = hidden.f_index_select(0, &batch.selected.f_index_select(0, &batch.cls)?)?;
+        Ok((hidden.f_to_kind(Kind::Float)?, self.pool(&first)?.f_to_kind(Kind::Float)?))
+    }
+
+    /// `[CLS]` of each row, `[B, H]`, to `[B, H]`.
+    fn pool(&self, first: &Tensor) -> Made {
+        self.pooler.forward(first)?.f_tanh()
+    }
+
+    /// Both heads. The last layer is computed at `[CLS]` and the masked tokens alone: nothing else of it is read, and
+    /// what is left out is most of its work.
+    ///
+    /// # Errors
+    /// If the device has no memory left.
+    pub fn logits(&self, batch: &DeviceBatch, with_pairs: bool, train: bool) -> Result<Logits, TchError> {
+        let x = self.encode(batch, 1, train)?;
+        let last = &self.layers[self.layers.len() - 1];
+        let hidden =
+            last.forward_selected(&x, &batch.rows, &batch.selected, &batch.selected_rows, train)?;
+        let masked = self.predict(&hidden.f_index_select(0, &batch.masked)?)?;
+        let pairs = if with_pairs {
+            Some(self.pair.forward(&self.pool(&hidden.f_index_select(0, &batch.cls)?)?)?)
+        } else {
+            None
+        };
+        Ok(Logits { masked, pairs })
+    }
+
+    /// The MLM head: `[N, H]` to `[N, vocabulary]`.
+    fn predict(&self, hidden: &Tensor) -> Made {
+        let inner = activate(&self.transform.forward(hidden)?, self.layers[0].config.activation)?;
+        self.decoder.forward(&self.transform_norm.forward(&inner)?)
+    }
+}
+
+/// A layer in training that keeps its input alone, and is computed again in the backward pass. Its weights are inputs
+/// too: they have a history, the cast.
+fn recomputed(layer: &Layer, x: &Tensor, rows: &Rows) -> Made {
+    let config = layer.config;
+    let rows = Rows {
+        lengths: rows.lengths.clone(),
+        longest: rows.longest,
+        offsets: rows.offsets.shallow_clone(),
+    };
+    let forward = move |inputs: &[Tensor]| {
+        debug_assert_eq!(inputs.len(), 1 + LAYER_TENSORS);
+        let made = Layer::from_tensors(config, &inputs[1..]).forward(&inputs[0], &rows, true);
+        made.expect("torch-ext turns this into the error it is")
+    };
+    let inputs: Vec<Tensor> = std::iter::once(x.shallow_clone()).chain(layer.tensors()).collect();
+    let made = quanci_torch_ext::checkpoint(&inputs, forward);
+    made.map_err(|error| TchError::Torch(error.to_string()))
+}

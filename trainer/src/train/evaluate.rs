@@ -1,0 +1,104 @@
+//! A model measured on rows that it was not trained on: during training by all ranks together, and afterwards by `eval`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use quanci_shards::Objective;
+use quanci_shards::mask::MaskUnit;
+use quanci_store::Cache;
+use tch::{Device, Kind, TchError, Tensor};
+
+use super::batch::to_device;
+use super::run::Run;
+use crate::config::{DataSource, MaskOverride};
+use crate::data::{DataSets, Validation, ValidationSettings};
+use crate::error::Error;
+use crate::metrics::{Evaluation, EvaluationReport, Predictions, TokenClasses};
+use crate::model::{Bert, DeviceBatch, Logits, Losses};
+
+/// The model measured on the validation rows of a phase, all ranks together; none where there are none.
+pub(super) fn evaluate_run(
+    run: &Run<'_>,
+    bert: &Bert,
+    phase: usize,
+) -> Result<Option<EvaluationReport>, Error> {
+    let settings = &run.settings.evaluation;
+    let data = run.data[phase].clone();
+    if data.validation_rows() == 0 {
+        return Ok(None);
+    }
+    let validation = ValidationSettings {
+        rank: run.comm.rank() as u32,
+        world_size: run.comm.world_size() as u32,
+        micro_batch: settings.micro_batch,
+        max_rows: settings.max_rows,
+        unit: None,
+    };
+    let rows = Validation::open(data, validation)?;
+    let mut sums = evaluate(bert, run.kind(), run.with_pairs(), &run.classes, rows)?;
+    sums.reduce(|numbers| run.comm.sum(numbers))?;
+    Ok(Some(sums.report()))
+}
+
+/// A model measured on the validation rows of the data set in `folder`, in fp32; `unit` draws the masks anew.
+///
+/// # Errors
+/// If the data set cannot be read, has no validation rows, or has another vocabulary than the model.
+pub fn measure(
+    bert: &Bert,
+    folder: &Path,
+    unit: Option<MaskUnit>,
+    micro_batch: u32,
+    max_rows: u64,
+) -> Result<EvaluationReport, Error> {
+    let source = DataSource { path: folder.to_path_buf(), weight: 1.0 };
+    let sets = Arc::new(DataSets::open(&[source], &MaskOverride::default(), &Cache::default())?);
+    let (entries, wanted) = (i64::from(sets.vocabulary().size), bert.config().vocab_size);
+    if entries != wanted {
+        let problem = format!("has a vocabulary of {entries} entries, the model one of {wanted}");
+        return Err(Error::input(folder, problem));
+    }
+    let classes = TokenClasses::read(&sets.vocabulary_folder().join(&sets.vocabulary().file))?;
+    let with_pairs = sets.objective() != Objective::Mlm;
+    let settings = ValidationSettings { rank: 0, world_size: 1, micro_batch, max_rows, unit };
+    let rows = Validation::open(sets, settings)?;
+    Ok(evaluate(bert, Kind::Float, with_pairs, &classes, rows)?.report())
+}
+
+/// The sums over some validation rows.
+fn evaluate(
+    bert: &Bert,
+    kind: Kind,
+    with_pairs: bool,
+    classes: &TokenClasses,
+    rows: Validation,
+) -> Result<Evaluation, Error> {
+    let network = tch::no_grad(|| bert.network(kind)).map_err(Error::torch("casting the weights"))?;
+    let mut evaluation = Evaluation::new(classes.len());
+    for micro in rows {
+        let micro = micro?;
+        let batch = to_device(&micro, bert.config().max_position_embeddings, bert.device())?;
+        let predicted = tch::no_grad(|| predictions(&network.logits(&batch, with_pairs, false)?, &batch));
+        let predicted = predicted.map_err(Error::torch("the forward pass"))?;
+        evaluation.add(classes, &micro.labels, &micro.word_lengths, &micro.pair_labels, &predicted);
+    }
+    Ok(evaluation)
+}
+
+/// What the heads predict for a micro-batch.
+fn predictions(logits: &Logits, batch: &DeviceBatch) -> Result<Predictions, TchError> {
+    let losses = Losses::new(logits, batch)?;
+    let correct = |logits: &Tensor, labels: &Tensor| -> Result<Vec<bool>, TchError> {
+        Vec::try_from(logits.f_argmax(-1, false)?.f_eq_tensor(labels)?.f_to_device(Device::Cpu)?)
+    };
+    let (pairs_correct, pair_loss) = match (&logits.pairs, &batch.pair_labels, &losses.pairs) {
+        (Some(logits), Some(labels), Some(loss)) => (correct(logits, labels)?, loss.f_double_value(&[])?),
+        _ => (Vec::new(), 0.0),
+    };
+    Ok(Predictions {
+        masked_loss: losses.masked.f_double_value(&[])?,
+        pair_loss,
+        masked_correct: correct(&logits.masked, &batch.labels)?,
+        pairs_correct,
+    })
+}
