@@ -44,8 +44,15 @@ fn run(bencher: Bencher, mode: MaskMode, micro_batch: MicroBatch, group_batches:
     let source = DataSource { path: folder(mode), weight: 1.0 };
     let sets = Arc::new(DataSets::open(&[source], &MaskOverride::default(), &Cache::default()).unwrap());
     let data = DataSettings { lanes: 64, window: 64, group_batches, workers };
-    let settings =
-        LoaderSettings { seed: 1, rank: 0, world_size: 1, global_batch: BATCH, micro_batch, data, first_batch: 0 };
+    let settings = LoaderSettings {
+        seed: 1,
+        rank: 0,
+        world_size: 1,
+        global_batch: BATCH,
+        micro_batch,
+        data,
+        first_batch: 0,
+    };
     bencher.counter(ItemsCount::new(2 * ROWS)).bench_local(|| {
         let mut loader = Loader::open(sets.clone(), settings.clone()).unwrap();
         for _ in 0..2 * ROWS / u64::from(BATCH) {

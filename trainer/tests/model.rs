@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use quanci_trainer::model::config::ModelConfig;
-use quanci_trainer::model::{Bert, HostBatch, DeviceBatch, weights};
+use quanci_trainer::model::{Bert, DeviceBatch, HostBatch, weights};
 use tch::{Device, Kind, Tensor};
 
 fn golden(name: &str) -> PathBuf {
@@ -77,7 +77,9 @@ fn logits_equal_transformers() {
         for file in ["model.safetensors", "pytorch_model.bin", "legacy.bin"] {
             let bert = filled(name, file);
             let real = real_positions(&expected);
-            let logits = tch::no_grad(|| bert.network(Kind::Float)?.logits(&expected.inputs(&real), true, false)).unwrap();
+            let logits =
+                tch::no_grad(|| bert.network(Kind::Float)?.logits(&expected.inputs(&real), true, false))
+                    .unwrap();
             let theirs = expected.tensors["prediction_logits"].flatten(0, 1);
             assert_close(&logits.masked, &theirs.index_select(0, &Tensor::from_slice(&real)), 1e-5);
             assert_close(&logits.pairs.unwrap(), &expected.tensors["seq_relationship_logits"], 1e-5);
@@ -90,7 +92,8 @@ fn a_last_layer_at_few_tokens_gives_what_the_whole_layer_gives() {
     let expected = Expected::read("erf");
     let bert = filled("erf", "model.safetensors");
     let masked = [3, 14, 18, 36, 37, 38, 70];
-    let logits = tch::no_grad(|| bert.network(Kind::Float)?.logits(&expected.inputs(&masked), true, false)).unwrap();
+    let logits =
+        tch::no_grad(|| bert.network(Kind::Float)?.logits(&expected.inputs(&masked), true, false)).unwrap();
     let theirs = expected.tensors["prediction_logits"].flatten(0, 1);
     assert_close(&logits.masked, &theirs.index_select(0, &Tensor::from_slice(&masked)), 1e-5);
     assert_close(&logits.pairs.unwrap(), &expected.tensors["seq_relationship_logits"], 1e-5);
@@ -100,7 +103,8 @@ fn a_last_layer_at_few_tokens_gives_what_the_whole_layer_gives() {
 fn features_equal_transformers() {
     let expected = Expected::read("tanh");
     let bert = filled("tanh", "model.safetensors");
-    let (hidden, pooled) = tch::no_grad(|| bert.network(Kind::Float)?.features(&expected.inputs(&[]))).unwrap();
+    let (hidden, pooled) =
+        tch::no_grad(|| bert.network(Kind::Float)?.features(&expected.inputs(&[]))).unwrap();
     let real = Tensor::from_slice(&real_positions(&expected));
     let at = |hidden: &Tensor| hidden.flatten(0, 1).index_select(0, &real);
     assert_close(&hidden, &at(&expected.tensors["last_hidden_state"]), 1e-5);

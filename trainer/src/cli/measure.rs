@@ -9,7 +9,7 @@ use super::peak_flops::peak_flops;
 use super::pretrain::{choose_kernel, device, prepare_device, set_threads};
 use crate::config::PretrainSettings;
 use crate::data;
-use crate::distributed::{SingleRank, RankEnv};
+use crate::distributed::{RankEnv, SingleRank};
 use crate::error::Error;
 use crate::train::{self, Run};
 

@@ -97,7 +97,13 @@ fn metrics_logger(run: &Run<'_>, learner: &Learner, output: &Output) -> Result<M
         flops_per_token: Box::new(move |length, masked| model.flops_per_token(length, masked)),
         peak_flops: peak_flops(run),
     };
-    MetricsLogger::new(&run.settings.output, &run.settings.log, outline, run.comm.rank() == 0, output.is_quiet())
+    MetricsLogger::new(
+        &run.settings.output,
+        &run.settings.log,
+        outline,
+        run.comm.rank() == 0,
+        output.is_quiet(),
+    )
 }
 
 /// Exports the model and says where everything is.
@@ -199,7 +205,11 @@ pub(super) fn device(name: DeviceName, rank_env: &RankEnv) -> Result<Device, Err
 }
 
 /// Threads and precision of products, for the whole process.
-pub(super) fn prepare_device(settings: &PretrainSettings, threads: usize, rank_env: &RankEnv) -> Result<(), Error> {
+pub(super) fn prepare_device(
+    settings: &PretrainSettings,
+    threads: usize,
+    rank_env: &RankEnv,
+) -> Result<(), Error> {
     set_threads(threads, rank_env);
     quanci_torch_ext::set_tf32(settings.precision.compute == Compute::Tf32)
         .map_err(Error::torch_ext("choosing TF32"))?;

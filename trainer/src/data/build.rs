@@ -3,7 +3,7 @@
 use quanci_shards::mask::{MaskSettings, Masker, Masks, RowView, dynamic_mask_rng, replacements};
 
 use super::batch::MicroBatch;
-use super::row_groups::{RowGroup, RowAt};
+use super::row_groups::{RowAt, RowGroup};
 use super::sets::{DataSet, DataSets};
 use super::stream::PlannedBatch;
 

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use quanci_shards::rng::{RandomSource, Rng};
 use quanci_shards::{ROW_GROUP_ROWS, Split};
 
-use super::row_groups::{PendingRowGroup, RowGroup, RowGroupKey, RowGroupCache, RowAt};
 use super::mixture::{Mixture, Turns};
 use super::order::{EpochOrder, Segment};
+use super::row_groups::{PendingRowGroup, RowAt, RowGroup, RowGroupCache, RowGroupKey};
 use super::sets::DataSets;
 use crate::error::Error;
 
@@ -82,7 +82,10 @@ impl Lane {
     pub(super) fn new(source: &mut LaneSource, lane: u32, row: u64) -> Lane {
         let (turns, had) = source.mixture.lane(lane, source.lanes, row);
         let datasets = had.into_iter().enumerate();
-        Lane { turns, datasets: datasets.map(|(set, row)| LaneDataset::new(source, set, lane, row)).collect() }
+        Lane {
+            turns,
+            datasets: datasets.map(|(set, row)| LaneDataset::new(source, set, lane, row)).collect(),
+        }
     }
 
     /// The next row.
@@ -180,8 +183,11 @@ impl WindowPlan {
     }
 
     fn ask(self, source: &mut LaneSource) -> PendingWindow {
-        let key =
-            |segment: &Segment| RowGroupKey { set: self.set as u32, file: segment.file, group: segment.group };
+        let key = |segment: &Segment| RowGroupKey {
+            set: self.set as u32,
+            file: segment.file,
+            group: segment.group,
+        };
         let groups = self.segments.iter().map(|segment| source.groups.request(key(segment))).collect();
         PendingWindow { plan: self, groups }
     }

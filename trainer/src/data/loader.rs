@@ -63,7 +63,8 @@ impl Loader {
             loader.start(&sets.clone(), format!("reader-{number}"), move || run_jobs(&sets, seed, &work))?;
         }
         loader.start(&sets.clone(), "row-order".to_owned(), move || {
-            let orders = BatchPlanner::new(sets, &partition, &settings, jobs).and_then(|mut order| order.run(&send));
+            let orders =
+                BatchPlanner::new(sets, &partition, &settings, jobs).and_then(|mut order| order.run(&send));
             if let Err(error) = orders {
                 // Nobody listens to a loader that was dropped.
                 send.send(Err(error)).ok();
@@ -157,7 +158,9 @@ impl BatchPlanner {
             sets,
         };
         let batch = settings.first_batch;
-        let streams = partition.own_virtual_ranks().map(|virtual_rank| VirtualRankStream::new(&mut source, partition, virtual_rank, batch));
+        let streams = partition
+            .own_virtual_ranks()
+            .map(|virtual_rank| VirtualRankStream::new(&mut source, partition, virtual_rank, batch));
         let streams = streams.collect::<Result<_, Error>>()?;
         Ok(BatchPlanner { source, streams, jobs, partition: partition.clone(), batch })
     }
@@ -189,7 +192,8 @@ impl BatchPlanner {
 
     /// Passes over the first data set after the batches so far, as if all lanes were equally far.
     fn epoch(&self) -> f64 {
-        let rows = self.batch as f64 * f64::from(self.partition.global_batch) / f64::from(self.partition.lanes)
+        let rows = self.batch as f64 * f64::from(self.partition.global_batch)
+            / f64::from(self.partition.lanes)
             * self.source.mixture.share(0);
         let lane_rows = lane_rows(&self.source.sets, 0, self.partition.lanes);
         let cycle: u64 = lane_rows.iter().sum();

@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, VecDeque};
 
 use quanci_shards::rng::{RandomSource, Rng};
 
+use super::lane::{Lane, LaneSource};
 use super::partition::Partition;
 use super::row_groups::RowAt;
-use super::lane::{Lane, LaneSource};
 use crate::error::Error;
 
 /// What the draws of this file are for.
@@ -52,7 +52,8 @@ impl VirtualRankStream {
         let batches = u64::from(partition.group_batches.max(1));
         let window = first / batches;
         let row = window * batches * partition.virtual_rank_rows();
-        let lanes: Vec<u32> = (virtual_rank..partition.lanes).step_by(partition.virtual_ranks as usize).collect();
+        let lanes: Vec<u32> =
+            (virtual_rank..partition.lanes).step_by(partition.virtual_ranks as usize).collect();
         let number = lanes.len() as u64;
         let given = |position: u64| row / number + u64::from(position < row % number);
         let lanes = (0..).zip(lanes).map(|(position, lane)| Lane::new(source, lane, given(position)));
@@ -95,7 +96,8 @@ impl VirtualRankStream {
         }
         let mut chunks = chunks(rows, self.partition.rows as usize);
         if self.partition.group_batches > 0 {
-            Rng::new(&[source.seed, GROUP_ORDER, u64::from(self.virtual_rank), self.window]).shuffle(&mut chunks);
+            Rng::new(&[source.seed, GROUP_ORDER, u64::from(self.virtual_rank), self.window])
+                .shuffle(&mut chunks);
         }
         let each = chunks.len() / batches;
         let mut chunks = chunks.into_iter();

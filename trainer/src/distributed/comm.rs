@@ -165,8 +165,14 @@ mod tests {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let start = |rank| {
             thread::spawn(move || {
-                let rank_env =
-                    RankEnv { rank, world_size: 2, local_rank: rank, local_world_size: 2, port, ..RankEnv::alone() };
+                let rank_env = RankEnv {
+                    rank,
+                    world_size: 2,
+                    local_rank: rank,
+                    local_world_size: 2,
+                    port,
+                    ..RankEnv::alone()
+                };
                 f(&*connect(&rank_env, Device::Cpu, Duration::from_secs(30)).unwrap())
             })
         };

@@ -86,7 +86,13 @@ fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
-fn start(program: &Path, arguments: &[OsString], rank: usize, world_size: usize, port: u16) -> io::Result<Child> {
+fn start(
+    program: &Path,
+    arguments: &[OsString],
+    rank: usize,
+    world_size: usize,
+    port: u16,
+) -> io::Result<Child> {
     let mut command = Command::new(program);
     command.args(arguments).envs(variables_of(rank, world_size, port)).stdin(Stdio::null());
     command.env_remove("TORCHELASTIC_USE_AGENT_STORE").env_remove("TORCHELASTIC_RESTART_COUNT");

@@ -11,6 +11,6 @@ mod comm;
 mod launch;
 mod rank_env;
 
-pub use comm::{SingleRank, Comm, DistributedComm, connect};
+pub use comm::{Comm, DistributedComm, SingleRank, connect};
 pub use launch::launch;
 pub use rank_env::RankEnv;

@@ -191,7 +191,16 @@ fn from_slurm<F: Fn(&str) -> Option<String>>(variables: &Variables<F>) -> Result
         None => slurm_port(variables)?,
     };
     let local_world_size = slurm_local_ranks(variables)?.unwrap_or(local_rank + 1);
-    let rank_env = RankEnv { rank, world_size, local_rank, local_world_size, host, port, agent_store: false, restart: 0 };
+    let rank_env = RankEnv {
+        rank,
+        world_size,
+        local_rank,
+        local_world_size,
+        host,
+        port,
+        agent_store: false,
+        restart: 0,
+    };
     rank_env.checked("SLURM_PROCID, SLURM_NTASKS, SLURM_LOCALID")
 }
 
@@ -272,7 +281,10 @@ mod tests {
     fn check(variables: &str, expected: &str) {
         let found = match rank_env(variables) {
             Ok(p) => {
-                format!("{}/{} {}/{} {}:{}", p.rank, p.world_size, p.local_rank, p.local_world_size, p.host, p.port)
+                format!(
+                    "{}/{} {}/{} {}:{}",
+                    p.rank, p.world_size, p.local_rank, p.local_world_size, p.host, p.port
+                )
             }
             Err(message) => message,
         };

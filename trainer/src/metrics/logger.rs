@@ -4,11 +4,11 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Instant;
 
-use super::progress::ProgressDisplay;
-use super::step::{RunOutline, StepMetrics, StepTotals};
 use super::evaluation::EvaluationReport;
 use super::events::EventFile;
 use super::jsonl::JsonLinesLog;
+use super::progress::ProgressDisplay;
+use super::step::{RunOutline, StepMetrics, StepTotals};
 use crate::config::LogSettings;
 use crate::error::Error;
 
@@ -51,7 +51,8 @@ impl MetricsLogger {
     ) -> Result<MetricsLogger, Error> {
         let sinks = if first {
             std::fs::create_dir_all(run).map_err(Error::io("create", run))?;
-            let events = settings.tensorboard.then(|| EventFile::create(&run.join("tensorboard"), outline.done));
+            let events =
+                settings.tensorboard.then(|| EventFile::create(&run.join("tensorboard"), outline.done));
             let bar = ProgressDisplay::new(&outline, !quiet && std::io::stderr().is_terminal(), quiet);
             Some(Sinks { lines: JsonLinesLog::open(run, outline.done)?, events: events.transpose()?, bar })
         } else {

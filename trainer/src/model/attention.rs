@@ -95,9 +95,8 @@ fn grouped(tensors: [&Tensor; 3], queries: &Rows, keys: &Rows, dropout: f64) -> 
         .zip(query.iter().zip(key.iter().zip(&value)))
         .map(|(run, (query, (key, value)))| {
             let (_, heads, size) = query.size3()?;
-            let by_heads = |x: &Tensor, tokens: i64| {
-                x.f_view([run.rows, tokens, heads, size])?.f_transpose(1, 2)
-            };
+            let by_heads =
+                |x: &Tensor, tokens: i64| x.f_view([run.rows, tokens, heads, size])?.f_transpose(1, 2);
             let mixed = Tensor::f_scaled_dot_product_attention(
                 &by_heads(query, run.queries)?,
                 &by_heads(key, run.keys)?,

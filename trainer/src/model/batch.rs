@@ -125,8 +125,9 @@ impl Packed {
 
 fn upload(tensor: &Tensor, device: Device) -> Result<Tensor, TchError> {
     match device {
-        Device::Cuda(index) => quanci_torch_ext::cuda::upload(tensor, index)
-            .map_err(|error| TchError::Torch(error.to_string())),
+        Device::Cuda(index) => {
+            quanci_torch_ext::cuda::upload(tensor, index).map_err(|error| TchError::Torch(error.to_string()))
+        }
         _ => tensor.f_to_device(device),
     }
 }

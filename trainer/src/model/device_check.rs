@@ -157,7 +157,9 @@ fn gradients(device: Device, kind: Kind, kernel: Kernel) -> Result<Vec<Tensor>, 
 
 /// ‖a − b‖ / ‖b‖ of lists of tensors.
 fn distance(a: &[Tensor], b: &[Tensor]) -> Result<f64, TchError> {
-    let squares = |tensor: &Tensor| tensor.f_to_kind(Kind::Double)?.f_square()?.f_sum(Kind::Double)?.f_double_value(&[]);
+    let squares = |tensor: &Tensor| {
+        tensor.f_to_kind(Kind::Double)?.f_square()?.f_sum(Kind::Double)?.f_double_value(&[])
+    };
     let (mut apart, mut all) = (0.0, 0.0);
     for (a, b) in a.iter().zip(b) {
         apart += squares(&a.f_sub(b)?)?;

@@ -104,10 +104,8 @@ impl Layer {
 
     /// A layer of the tensors that [`Layer::tensors`] gave.
     pub(super) fn from_tensors(config: LayerConfig, tensors: &[Tensor]) -> Layer {
-        let linear = |at: usize| Linear {
-            weight: tensors[at].shallow_clone(),
-            bias: tensors[at + 1].shallow_clone(),
-        };
+        let linear =
+            |at: usize| Linear { weight: tensors[at].shallow_clone(), bias: tensors[at + 1].shallow_clone() };
         let norm = |at: usize| Norm {
             weight: tensors[at].shallow_clone(),
             bias: tensors[at + 1].shallow_clone(),

@@ -60,10 +60,7 @@ impl Cast<'_> {
     }
 
     fn linear(&self, name: &str) -> Result<Linear, TchError> {
-        Ok(Linear {
-            weight: self.get(&format!("{name}.weight"))?,
-            bias: self.get(&format!("{name}.bias"))?,
-        })
+        Ok(Linear { weight: self.get(&format!("{name}.weight"))?, bias: self.get(&format!("{name}.bias"))? })
     }
 
     fn norm(&self, name: &str) -> Result<Norm, TchError> {
@@ -191,8 +188,7 @@ impl Network {
     pub fn logits(&self, batch: &DeviceBatch, with_pairs: bool, train: bool) -> Result<Logits, TchError> {
         let x = self.encode(batch, 1, train)?;
         let last = &self.layers[self.layers.len() - 1];
-        let hidden =
-            last.forward_selected(&x, &batch.rows, &batch.selected, &batch.selected_rows, train)?;
+        let hidden = last.forward_selected(&x, &batch.rows, &batch.selected, &batch.selected_rows, train)?;
         let masked = self.predict(&hidden.f_index_select(0, &batch.masked)?)?;
         let pairs = if with_pairs {
             Some(self.pair.forward(&self.pool(&hidden.f_index_select(0, &batch.cls)?)?)?)
@@ -213,11 +209,8 @@ impl Network {
 /// too: they have a history, the cast.
 fn recomputed(layer: &Layer, x: &Tensor, rows: &Rows) -> Made {
     let config = layer.config;
-    let rows = Rows {
-        lengths: rows.lengths.clone(),
-        longest: rows.longest,
-        offsets: rows.offsets.shallow_clone(),
-    };
+    let rows =
+        Rows { lengths: rows.lengths.clone(), longest: rows.longest, offsets: rows.offsets.shallow_clone() };
     let forward = move |inputs: &[Tensor]| {
         debug_assert_eq!(inputs.len(), 1 + LAYER_TENSORS);
         let made = Layer::from_tensors(config, &inputs[1..]).forward(&inputs[0], &rows, true);

@@ -141,7 +141,9 @@ impl Optimizer {
             self.steps.f_full_like(LONG_AGO)
         };
         let step = step.map_err(Error::torch("the optimizer's step"))?;
-        tch::no_grad(|| self.groups.iter().try_for_each(|group| group.adamw(&self.settings, rate, &step, update)))
+        tch::no_grad(|| {
+            self.groups.iter().try_for_each(|group| group.adamw(&self.settings, rate, &step, update))
+        })
     }
 
     /// LAMB's trust ratios are read by the host, so it also reads whether the step counts.
@@ -195,8 +197,7 @@ impl Optimizer {
                 }
             }
         }
-        let steps =
-            numbers.get("steps").and_then(Value::as_u64).ok_or_else(|| lacking("count of steps"))?;
+        let steps = numbers.get("steps").and_then(Value::as_u64).ok_or_else(|| lacking("count of steps"))?;
         let filled = tch::no_grad(|| self.steps.f_fill_(steps as f64));
         filled.map(drop).map_err(Error::torch("restoring the optimizer"))
     }

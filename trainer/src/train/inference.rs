@@ -17,7 +17,12 @@ pub struct FilledMasks {
 }
 
 /// Fills each `[MASK]` of a sentence by itself: the others stay masked.
-pub fn fill_mask(bert: &Bert, tokenizer: &Tokenizer, sentence: &str, top: usize) -> Result<FilledMasks, Error> {
+pub fn fill_mask(
+    bert: &Bert,
+    tokenizer: &Tokenizer,
+    sentence: &str,
+    top: usize,
+) -> Result<FilledMasks, Error> {
     let ids = tokenizer.encode(sentence)?;
     let masked: Vec<i64> =
         (0..).zip(&ids).filter(|&(_, &id)| id == tokenizer.mask).map(|(at, _)| at).collect();
@@ -54,9 +59,7 @@ pub fn features(bert: &Bert, tokenizer: &Tokenizer, sentences: &[&str]) -> Resul
     for (number, sentence) in sentences.iter().enumerate() {
         let ids = tokenizer.encode(sentence)?;
         check_length(bert, ids.len(), sentence)?;
-        let made = tch::no_grad(|| {
-            network.features(&one_row(bert, &ids, &[])?)
-        });
+        let made = tch::no_grad(|| network.features(&one_row(bert, &ids, &[])?));
         let (hidden, pool) = made.map_err(Error::torch("the forward pass"))?;
         tensors.push((format!("hidden.{number}"), hidden));
         tensors.push((format!("input_ids.{number}"), Tensor::from_slice(&ids)));

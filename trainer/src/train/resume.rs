@@ -8,8 +8,8 @@ use serde_json::Value;
 use tch::Tensor;
 
 use super::model_card;
-use super::step::Learner;
 use super::run::Run;
+use super::step::Learner;
 use crate::checkpoint::{self, Found, MODEL_FILE, OPTIMIZER_FILE, State};
 use crate::error::Error;
 use crate::model::Bert;

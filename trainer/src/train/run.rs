@@ -80,7 +80,8 @@ impl<'a> Run<'a> {
         }
         match (model, problems.len()) {
             (Some(model), 0) => {
-                let classes = TokenClasses::read(&data[0].vocabulary_folder().join(&data[0].vocabulary().file))?;
+                let classes =
+                    TokenClasses::read(&data[0].vocabulary_folder().join(&data[0].vocabulary().file))?;
                 let kernel = Kernel::fastest(device, kind_of(settings.precision.compute));
                 Ok(Run { settings, model, data, comm, device, signal, kernel, classes })
             }

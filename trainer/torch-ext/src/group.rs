@@ -76,7 +76,9 @@ impl ProcessGroup {
     pub fn connect(options: &Options) -> Result<ProcessGroup, Error> {
         let Options { rank, world_size, .. } = *options;
         if rank >= world_size {
-            return Err(Error::Argument(format!("rank {rank} of {world_size} cannot be: ranks count from 0")));
+            return Err(Error::Argument(format!(
+                "rank {rank} of {world_size} cannot be: ranks count from 0"
+            )));
         }
         let (factory, cuda_index) = match options.backend {
             Backend::Gloo => (null_mut(), -1),

@@ -9,8 +9,8 @@ use tch::Tensor;
 
 use crate::error::{Error, c_string, check, last_failure};
 use crate::ffi;
-use crate::tensors;
 use crate::group::{Handle, ProcessGroup};
+use crate::tensors;
 
 /// Averages gradients over the ranks, bucket by bucket, as backward passes produce them (Li et al. 2020, "PyTorch
 /// Distributed").

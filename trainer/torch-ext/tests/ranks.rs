@@ -148,7 +148,8 @@ fn forward(weights: &[Tensor], x: &Tensor, checkpointed: bool) -> Tensor {
 /// Trains two ranks, or alone on their joint batch; gives the losses and the sum of the weights.
 fn train(player: Option<&Player>, checkpointed: bool) -> Vec<f64> {
     let group = player.map(|player| ProcessGroup::connect(&player.options).unwrap());
-    let (rank, world_size) = group.as_ref().map_or((0, 1), |group| (group.rank() as i64, group.world_size() as i64));
+    let (rank, world_size) =
+        group.as_ref().map_or((0, 1), |group| (group.rank() as i64, group.world_size() as i64));
     seed_all(3 + rank as u64).unwrap(); // the ranks begin with different weights: rank 0's are to win
     let shapes = [vec![16, 32], vec![32, 32], vec![32], vec![32, 1]];
     let weights: Vec<Tensor> =

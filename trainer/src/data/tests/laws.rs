@@ -243,7 +243,12 @@ fn a_budget_of_tokens_is_nearly_used_up() {
     settings.data.lanes = 2;
     for batch in take(&sets, &settings, 20) {
         let fewest = (batch.tokens as usize).div_ceil(768);
-        assert!(batch.micro.len() <= fewest + 2, "{} micro-batches for {} tokens", batch.micro.len(), batch.tokens);
+        assert!(
+            batch.micro.len() <= fewest + 2,
+            "{} micro-batches for {} tokens",
+            batch.micro.len(),
+            batch.tokens
+        );
         assert!(batch.micro.iter().all(|micro| micro.input_ids.len() <= 768));
         let full = batch.micro.iter().filter(|micro| micro.input_ids.len() > 760).count();
         assert!(full + 2 >= batch.micro.len(), "all but the last of each virtual rank are nearly full");
