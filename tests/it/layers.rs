@@ -35,7 +35,7 @@ const ROWS: [(&str, Rows); 2] = [
         &[
             &["error"],
             &["config"],
-            &["data", "model", "optim", "dist", "checkpoint", "metrics", "text"],
+            &["data", "model", "optim", "distributed", "checkpoint", "metrics", "text"],
             &["train"],
             &["cli"],
         ],

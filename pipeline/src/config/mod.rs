@@ -8,8 +8,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-pub use prepare::{InstanceSettings, OutputSettings, PrepareSettings, SegmentSettings, TokenizeSettings};
-pub use vocab::{Layout, Merge, VocabRun, VocabularySettings};
+pub use prepare::{
+    InstanceSettings, OutputSettings, PrepareSettings, SegmentSettings, TokenizeSettings, prepare_keys,
+};
+pub use vocab::{Layout, Merge, VocabRun, VocabularySettings, vocab_keys};
 pub use words::{Han, Words};
 
 use crate::error::Error;
@@ -125,16 +127,6 @@ pub struct CleanSettings {
     pub max_document_chars: u64,
     /// Keep one of several documents with the same cleaned text.
     pub dedup: bool,
-}
-
-/// The keys of a prepare run, for the reference.
-pub fn prepare_keys() -> Vec<Key> {
-    quanci_settings::keys("[[corpus]]", |source, root| prepare::from_section(source, root, None))
-}
-
-/// The keys of a vocab run, for the reference.
-pub fn vocab_keys() -> Vec<Key> {
-    quanci_settings::keys("[[corpus]]", |source, root| vocab::from_section(source, root, None))
 }
 
 /// Reads the text of a settings file; see [`quanci_settings::read`].

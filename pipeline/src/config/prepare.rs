@@ -8,7 +8,7 @@ use quanci_store::is_object;
 use serde::{Deserialize, Serialize};
 
 use super::words::{Han, Words};
-use quanci_settings::Section;
+use quanci_settings::{Key, Section};
 
 use super::{CleanSettings, CorpusSettings, SettingsFile, clean, corpora};
 use crate::error::Error;
@@ -110,7 +110,12 @@ impl PrepareSettings {
     }
 }
 
-pub(super) fn from_section(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -> PrepareSettings {
+/// The keys of a prepare run, for the reference.
+pub fn prepare_keys() -> Vec<Key> {
+    quanci_settings::keys("[[corpus]]", |source, root| from_section(source, root, None))
+}
+
+fn from_section(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -> PrepareSettings {
     let vocab = source.join(root.required_string("vocab", "the vocabulary file, a token a line"));
     let masking = root.section("masking");
     let mode = "`static` stores masks in the shards; `dynamic` leaves them to the trainer";

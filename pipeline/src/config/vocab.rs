@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::prepare::{SegmentSettings, han, lowercase, max_reject_percent, segment, task_mb};
 use super::words::Han;
-use quanci_settings::Section;
+use quanci_settings::{Key, Section};
 
 use super::{CleanSettings, CorpusSettings, SettingsFile, clean, corpora};
 use crate::error::Error;
@@ -99,7 +99,12 @@ impl VocabRun {
     }
 }
 
-pub(super) fn from_section(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -> VocabRun {
+/// The keys of a vocab run, for the reference.
+pub fn vocab_keys() -> Vec<Key> {
+    quanci_settings::keys("[[corpus]]", |source, root| from_section(source, root, None))
+}
+
+fn from_section(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -> VocabRun {
     let section = root.section("vocabulary");
     let written = section.string("path", "the vocabulary file to write; required unless `--out` is given");
     let path = match (out, written) {
