@@ -13,6 +13,19 @@ bash trainer/setup-libtorch.sh
 all=(--release --locked --workspace --features integration-tests/trainer)
 say format
 cargo fmt --all --check
+cargo fmt --manifest-path fuzz/Cargo.toml --check
+say dependencies
+if command -v cargo-deny >/dev/null; then
+    # Advisories need the network; CI checks them too.
+    cargo deny --offline --log-level error check licenses bans sources
+else
+    echo "cargo-deny is not installed: licenses and sources of dependencies are not checked (cargo install cargo-deny)" >&2
+fi
+if command -v typos >/dev/null; then
+    typos
+else
+    echo "typos is not installed: spelling is not checked (cargo install typos-cli)" >&2
+fi
 say clippy
 cargo clippy "${all[@]}" --all-targets -- -D warnings
 say servers

@@ -4,6 +4,7 @@
 mod attempts;
 mod bad_input;
 mod compat;
+mod docs;
 mod formats;
 mod kills;
 mod kubernetes;

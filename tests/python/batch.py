@@ -1,4 +1,4 @@
-"""Opens a data set folder and builds the batches that `BertForPreTraining` takes. The README shows this file."""
+"""Opens a data set folder and builds the batches that `BertForPreTraining` takes. docs/en/reading-shards.md shows this file."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ def open_shards(folder):
 
 
 def draw_masks(ids, word_starts, manifest, rng):
-    """Whole words in random order, up to the budget; each piece becomes [MASK], a random piece, or stays."""
+    """Whole words in random order, up to the budget; each token becomes [MASK], a random token, or stays."""
     masking, vocabulary = manifest["masking"], manifest["vocabulary"]
     cls, sep, mask = (vocabulary["specials"][name] for name in ("cls", "sep", "mask"))
     budget, chosen = min(masking["max_predictions"], max(1, round(len(ids) * masking["prob"]))), []
@@ -20,9 +20,9 @@ def draw_masks(ids, word_starts, manifest, rng):
     for word in (words[i] for i in rng.permutation(len(words))):
         if ids[word[0]] not in (cls, sep) and len(chosen) + len(word) <= budget:
             chosen.extend(word.tolist())
-    pieces = np.setdiff1d(np.arange(vocabulary["size"]), vocabulary["reserved"])
+    tokens = np.setdiff1d(np.arange(vocabulary["size"]), vocabulary["reserved"])
     kinds = rng.choice(3, len(chosen), p=[masking["replace"][kind] for kind in ("mask", "random", "keep")])
-    return chosen, [(mask, rng.choice(pieces), ids[at])[kind] for at, kind in zip(chosen, kinds)]
+    return chosen, [(mask, rng.choice(tokens), ids[at])[kind] for at, kind in zip(chosen, kinds)]
 
 
 def make_batch(rows, manifest, rng):

@@ -5,7 +5,12 @@
     reason = "tests panic where something is wrong, and say so when they skip"
 )]
 
+pub mod docs;
 pub mod store;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/en/reading-shards.md")]
+struct ReadingShards;
 
 use std::collections::BTreeMap;
 use std::fs;

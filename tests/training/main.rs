@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod configs;
+mod docs;
 mod kills;
 mod models;
 mod objects;

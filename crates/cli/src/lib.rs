@@ -1,8 +1,9 @@
 //! What the command lines of quanci's two programs share: the skeleton of their errors, the one place that writes to the
-//! terminal, and signals. Knows no command of either.
+//! terminal, signals, and the reference pages. Knows no command of either.
 
 mod errors;
 mod output;
+pub mod reference;
 mod signals;
 
 pub use errors::{ExitCode, IoError, ProgramError, causes, list_problems};

@@ -1,11 +1,13 @@
 //! Settings files, as both programs read them: TOML with `--set` laid over it becomes what the code may trust, or every
 //! problem at once, each with its line, its key and the nearest valid key. Knows no key of either program.
 
+mod key;
 mod node;
 mod section;
 
 use std::path::{Component, Path, PathBuf};
 
+pub use key::Key;
 pub use section::Section;
 
 /// A settings file as it was read, for messages and for the paths in it.
@@ -64,14 +66,40 @@ pub fn read<T>(
     // Links in the base are followed here, so that what `..` means below does not depend on them.
     let base = base.canonicalize().unwrap_or_else(|_| base.to_path_buf());
     let source = SettingsFile { path: path.to_path_buf(), base };
-    let problems = section::Problems::new(path);
-    let section = Section::new("", &root, &problems);
+    let reading = section::Reading::new(path);
+    let section = Section::new("", &root, &reading);
     let settings = read(&source, &section);
     section.finish();
-    match problems.into_lines() {
+    match reading.into_lines() {
         lines if lines.is_empty() => Ok(settings),
         lines => Err(lines),
     }
+}
+
+/// Every key that `read` asks for, in its order. `example` names the arrays of tables, one empty table each, such as
+/// `[[corpus]]`: what is within them is asked only where there are some.
+///
+/// ```
+/// let keys = quanci_settings::keys("[[run]]", |_, root| {
+///     root.integer("seed", "the seed", 1, 0..=9);
+///     root.sections("run").iter().for_each(|run| drop(run.required_string("name", "its name")));
+/// });
+/// assert_eq!((keys[0].path.as_str(), keys[0].default.as_str()), ("seed", "`1`"));
+/// assert_eq!((keys[1].path.as_str(), keys[1].default.as_str()), ("run[].name", "required"));
+/// ```
+///
+/// # Panics
+/// If `example` is not TOML.
+pub fn keys<T>(example: &str, read: impl FnOnce(&SettingsFile, &Section<'_>) -> T) -> Vec<Key> {
+    let path = Path::new("example.toml");
+    let root = node::parse(path, example, &[]).expect("the example is TOML");
+    let reading = section::Reading::new(path);
+    read(
+        &SettingsFile { path: path.to_path_buf(), base: PathBuf::new() },
+        &Section::new("", &root, &reading),
+    );
+    let keys = reading.into_keys().into_iter();
+    keys.map(|key| Key { path: key.path.replace("[0]", "[]"), ..key }).collect()
 }
 
 #[cfg(test)]

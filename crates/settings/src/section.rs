@@ -1,5 +1,6 @@
 //! One table of a settings file, read key by key. Asking for a key is what declares it: each question gives the name,
-//! the default and the range once, every wrong answer is collected, and a key that nobody asked for is unknown.
+//! a line of help, the default and the range once. Every wrong answer is collected, a key that nobody asked for is
+//! unknown, and the list of questions is the reference of all keys.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -7,19 +8,21 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
+use crate::key::{Key, integers, numbers, one_of};
 use crate::node::{Node, Origin, Value};
 
-/// Every problem of a settings file, in the order of its lines.
+/// What reading a settings file finds: its problems, in the order of its lines, and the keys that were asked for.
 #[derive(Debug)]
-pub(crate) struct Problems<'a> {
+pub(crate) struct Reading<'a> {
     file: &'a Path,
     found: RefCell<Vec<(usize, String)>>,
+    keys: RefCell<Vec<Key>>,
 }
 
-impl<'a> Problems<'a> {
-    /// No problem yet with `file`.
+impl<'a> Reading<'a> {
+    /// Nothing read yet of `file`.
     pub(crate) fn new(file: &'a Path) -> Self {
-        Problems { file, found: RefCell::default() }
+        Reading { file, found: RefCell::default(), keys: RefCell::default() }
     }
 
     /// Adds a problem of the key `path`.
@@ -31,7 +34,12 @@ impl<'a> Problems<'a> {
         self.found.borrow_mut().push((line, format!("{place}: `{path}` {message}")));
     }
 
-    /// All of them.
+    /// The keys that were asked for, in the order of the questions.
+    pub(crate) fn into_keys(self) -> Vec<Key> {
+        self.keys.into_inner()
+    }
+
+    /// All problems.
     pub(crate) fn into_lines(self) -> Vec<String> {
         let mut found = self.found.into_inner();
         found.sort();
@@ -45,31 +53,54 @@ pub struct Section<'a> {
     origin: Origin,
     table: &'a BTreeMap<String, Node>,
     asked: RefCell<Vec<&'static str>>,
-    problems: &'a Problems<'a>,
+    /// What stands for the defaults in the reference, where they are not in the settings.
+    defaults: Option<&'static str>,
+    reading: &'a Reading<'a>,
 }
 
 static NO_TABLE: BTreeMap<String, Node> = BTreeMap::new();
 
 impl<'a> Section<'a> {
     /// The table `node`, whose keys are shown below `path`.
-    pub(crate) fn new(path: &str, node: &'a Node, problems: &'a Problems<'a>) -> Self {
+    pub(crate) fn new(path: &str, node: &'a Node, reading: &'a Reading<'a>) -> Self {
         let table = match &node.value {
             Value::Table(table) => table,
             other => {
-                problems.add(node.origin, path, format_args!("must be a table, not {}", other.kind()));
+                reading.add(node.origin, path, format_args!("must be a table, not {}", other.kind()));
                 &NO_TABLE
             }
         };
-        Section { path: path.to_owned(), origin: node.origin, table, asked: RefCell::default(), problems }
+        Section {
+            path: path.to_owned(),
+            origin: node.origin,
+            table,
+            asked: RefCell::default(),
+            defaults: None,
+            reading,
+        }
     }
 
     fn key_path(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
-    fn ask(&self, key: &'static str) -> Option<&'a Node> {
+    /// Says in the reference where the defaults of this table come from, if not from its questions.
+    #[must_use]
+    pub fn with_defaults_of(mut self, place: &'static str) -> Self {
+        self.defaults = Some(place);
+        self
+    }
+
+    fn get(&self, key: &'static str) -> Option<&'a Node> {
         self.asked.borrow_mut().push(key);
         self.table.get(key)
+    }
+
+    /// Looks a key up, and notes the question for the reference.
+    fn ask(&self, key: &'static str, help: &'static str, kind: String, default: String) -> Option<&'a Node> {
+        let default = self.defaults.map_or(default, str::to_owned);
+        self.reading.keys.borrow_mut().push(Key { path: self.key_path(key), kind, default, help });
+        self.get(key)
     }
 
     /// True if the key is written.
@@ -80,7 +111,7 @@ impl<'a> Section<'a> {
     /// Adds a problem of `key`, at its own line if it is written.
     pub fn problem(&self, key: &str, message: impl Display) {
         let origin = self.table.get(key).map_or(self.origin, |node| node.origin);
-        self.problems.add(origin, &self.key_path(key), message);
+        self.reading.add(origin, &self.key_path(key), message);
     }
 
     fn expected(&self, key: &str, what: &str, found: &Value) {
@@ -88,26 +119,63 @@ impl<'a> Section<'a> {
     }
 
     /// An integer within `range`, `default` where it is not written.
-    pub fn integer(&self, key: &'static str, default: u64, range: RangeInclusive<u64>) -> u64 {
-        match self.ask(key).map(|node| &node.value) {
-            None => default,
-            Some(Value::Integer(value)) => match u64::try_from(*value) {
-                Ok(value) if range.contains(&value) => value,
-                _ => {
-                    self.problem(key, out_of_range(value, &range));
-                    default
-                }
-            },
-            Some(other) => {
-                self.expected(key, "an integer", other);
-                default
-            }
+    pub fn integer(
+        &self,
+        key: &'static str,
+        help: &'static str,
+        default: u64,
+        range: RangeInclusive<u64>,
+    ) -> u64 {
+        let node = self.ask(key, help, integers(&range), format!("`{default}`"));
+        node.and_then(|node| self.in_range(key, node, &range)).unwrap_or(default)
+    }
+
+    /// An integer within `range`, if it is written.
+    pub fn optional_integer(
+        &self,
+        key: &'static str,
+        help: &'static str,
+        range: RangeInclusive<u64>,
+    ) -> Option<u64> {
+        let node = self.ask(key, help, integers(&range), "none".to_owned())?;
+        Some(self.in_range(key, node, &range).unwrap_or(*range.start()))
+    }
+
+    /// An integer within `range` that must be written.
+    pub fn required_integer(&self, key: &'static str, help: &'static str, range: RangeInclusive<u64>) -> u64 {
+        let node = self.ask(key, help, integers(&range), "required".to_owned());
+        self.must_be_written(key, help);
+        node.and_then(|node| self.in_range(key, node, &range)).unwrap_or(*range.start())
+    }
+
+    fn in_range(&self, key: &str, node: &Node, range: &RangeInclusive<u64>) -> Option<u64> {
+        let Value::Integer(value) = node.value else {
+            self.expected(key, "an integer", &node.value);
+            return None;
+        };
+        let within = u64::try_from(value).ok().filter(|value| range.contains(value));
+        if within.is_none() {
+            self.problem(key, out_of_range(&value, range));
+        }
+        within
+    }
+
+    fn must_be_written(&self, key: &str, help: &str) {
+        if !self.has(key) {
+            self.problem(key, format_args!("is missing: {help}"));
         }
     }
 
     /// A number within `range`; an integer will do.
-    pub fn number(&self, key: &'static str, default: f64, range: RangeInclusive<f64>) -> f64 {
-        let value = match self.ask(key).map(|node| &node.value) {
+    pub fn number(
+        &self,
+        key: &'static str,
+        help: &'static str,
+        default: f64,
+        range: RangeInclusive<f64>,
+    ) -> f64 {
+        let node = self.ask(key, help, numbers(&range), format!("`{default:?}`"));
+        let value = match node.map(|node| &node.value) {
             None => return default,
             Some(Value::Integer(value)) => *value as f64,
             Some(Value::Float(value)) => *value,
@@ -127,10 +195,12 @@ impl<'a> Section<'a> {
     pub fn numbers<const N: usize>(
         &self,
         key: &'static str,
+        help: &'static str,
         default: &[f64; N],
         range: RangeInclusive<f64>,
     ) -> [f64; N] {
-        let Some(node) = self.ask(key) else { return *default };
+        let kind = format!("{N} numbers, {}", numbers(&range).trim_start_matches("number, "));
+        let Some(node) = self.ask(key, help, kind, format!("`{default:?}`")) else { return *default };
         let Value::Array(items) = &node.value else {
             self.expected(key, &format!("an array of {N} numbers"), &node.value);
             return *default;
@@ -152,8 +222,9 @@ impl<'a> Section<'a> {
     }
 
     /// True or false.
-    pub fn boolean(&self, key: &'static str, default: bool) -> bool {
-        match self.ask(key).map(|node| &node.value) {
+    pub fn boolean(&self, key: &'static str, help: &'static str, default: bool) -> bool {
+        let node = self.ask(key, help, "`true` or `false`".to_owned(), format!("`{default}`"));
+        match node.map(|node| &node.value) {
             None => default,
             Some(Value::Boolean(value)) => *value,
             Some(other) => {
@@ -164,8 +235,18 @@ impl<'a> Section<'a> {
     }
 
     /// A string, if it is written.
-    pub fn string(&self, key: &'static str) -> Option<String> {
-        match self.ask(key).map(|node| &node.value) {
+    pub fn string(&self, key: &'static str, help: &'static str) -> Option<String> {
+        self.text(key, self.ask(key, help, "string".to_owned(), "none".to_owned()))
+    }
+
+    /// A string, `default` where it is not written.
+    pub fn string_or(&self, key: &'static str, help: &'static str, default: &str) -> String {
+        let node = self.ask(key, help, "string".to_owned(), format!("`{default:?}`"));
+        self.text(key, node).unwrap_or_else(|| default.to_owned())
+    }
+
+    fn text(&self, key: &str, node: Option<&Node>) -> Option<String> {
+        match node.map(|node| &node.value) {
             None => None,
             Some(Value::String(value)) if !value.is_empty() => Some(value.clone()),
             Some(Value::String(_)) => {
@@ -180,18 +261,15 @@ impl<'a> Section<'a> {
     }
 
     /// A string that must be written.
-    pub fn required_string(&self, key: &'static str, what: &str) -> String {
-        self.string(key).unwrap_or_else(|| {
-            if !self.has(key) {
-                self.problem(key, format_args!("is missing: {what}"));
-            }
-            String::new()
-        })
+    pub fn required_string(&self, key: &'static str, help: &'static str) -> String {
+        let node = self.ask(key, help, "string".to_owned(), "required".to_owned());
+        self.must_be_written(key, help);
+        self.text(key, node).unwrap_or_default()
     }
 
     /// A string or an array of strings, if it is written.
-    pub fn strings(&self, key: &'static str) -> Option<Vec<String>> {
-        let node = self.ask(key)?;
+    pub fn strings(&self, key: &'static str, help: &'static str, default: &str) -> Option<Vec<String>> {
+        let node = self.ask(key, help, "string or strings".to_owned(), default.to_owned())?;
         match &node.value {
             Value::String(value) => Some(vec![value.clone()]),
             Value::Array(items) => {
@@ -212,9 +290,29 @@ impl<'a> Section<'a> {
     }
 
     /// One of `choices`, each a word and what it stands for; the first is the default.
-    pub fn choice<T: Copy>(&self, key: &'static str, choices: &[(&str, T)]) -> T {
+    pub fn choice<T: Copy>(&self, key: &'static str, help: &'static str, choices: &[(&str, T)]) -> T {
+        let node = self.ask(key, help, one_of(choices), format!("`{:?}`", choices[0].0));
+        self.chosen(key, node, choices)
+    }
+
+    /// One of `choices`, which must be written.
+    pub fn required_choice<T: Copy>(
+        &self,
+        key: &'static str,
+        help: &'static str,
+        choices: &[(&str, T)],
+    ) -> T {
+        let node = self.ask(key, help, one_of(choices), "required".to_owned());
+        if node.is_none() {
+            let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+            self.problem(key, format_args!("is missing: one of {}", words.join(", ")));
+        }
+        self.chosen(key, node, choices)
+    }
+
+    fn chosen<T: Copy>(&self, key: &str, node: Option<&Node>, choices: &[(&str, T)]) -> T {
         let default = choices[0].1;
-        let Some(written) = self.string(key) else { return default };
+        let Some(written) = self.text(key, node) else { return default };
         match choices.iter().find(|(word, _)| *word == written) {
             Some(&(_, value)) => value,
             None => {
@@ -231,25 +329,26 @@ impl<'a> Section<'a> {
 
     /// The table `key` within this one; an empty one where it is not written.
     pub fn section(&self, key: &'static str) -> Section<'a> {
-        match self.ask(key) {
-            Some(node) => Section::new(&self.key_path(key), node, self.problems),
+        match self.get(key) {
+            Some(node) => Section::new(&self.key_path(key), node, self.reading),
             None => Section {
                 path: self.key_path(key),
                 origin: self.origin,
                 table: &NO_TABLE,
                 asked: RefCell::default(),
-                problems: self.problems,
+                defaults: None,
+                reading: self.reading,
             },
         }
     }
 
     /// The tables of the array `[[key]]`.
     pub fn sections(&self, key: &'static str) -> Vec<Section<'a>> {
-        match self.ask(key).map(|node| &node.value) {
+        match self.get(key).map(|node| &node.value) {
             None => Vec::new(),
             Some(Value::Array(items)) => {
                 let one =
-                    |(i, item)| Section::new(&format!("{}[{i}]", self.key_path(key)), item, self.problems);
+                    |(i, item)| Section::new(&format!("{}[{i}]", self.key_path(key)), item, self.reading);
                 items.iter().enumerate().map(one).collect()
             }
             Some(other) => {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use quanci_cli::reference::Topic;
 use quanci_shards::Split;
 
 /// Chinese corpora into WordPiece vocabularies and whole-word-masked pretraining shards.
@@ -21,16 +22,16 @@ const EXIT_CODES: &str = "Exit codes: 0 done; 2 bad usage or settings; 3 input o
 /// What every command takes.
 #[derive(Args)]
 pub(super) struct Common {
-    /// Threads to work with; 0 takes one for each core
+    /// Number of threads; 0 takes one per core
     #[arg(long, global = true, default_value_t = 0)]
     pub(super) threads: usize,
-    /// Lay a value over the settings file, such as masking.prob=0.2 (repeatable)
+    /// Override a value of the settings file, such as masking.prob=0.2 (repeatable)
     #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
     pub(super) overrides: Vec<String>,
-    /// Say nothing but errors and results
+    /// Print only errors and results
     #[arg(long, global = true)]
     pub(super) quiet: bool,
-    /// End with a line of JSON for programs
+    /// Print a last line of JSON for programs
     #[arg(long, global = true)]
     pub(super) json: bool,
 }
@@ -62,10 +63,10 @@ pub(super) enum Command {
         /// How many rows
         #[arg(long, default_value_t = 5)]
         rows: u64,
-        /// Choose rows, and draw masks where none are stored, from this seed
+        /// Seed for the choice of rows, and for the masks where none are stored
         #[arg(long)]
         seed: Option<u64>,
-        /// Rows to learn from, or those set apart
+        /// Training rows or validation rows
         #[arg(long, value_enum, default_value_t = SplitName::Train)]
         split: SplitName,
     },
@@ -90,7 +91,7 @@ pub(super) enum Command {
         #[arg(long)]
         out: Option<PathBuf>,
     },
-    /// Do one task of a plan, or a share of a stage's
+    /// Run one task of a plan, or a share of a stage's tasks
     RunTask {
         /// The plan file
         #[arg(long)]
@@ -101,24 +102,29 @@ pub(super) enum Command {
         /// The task
         #[arg(long)]
         index: u32,
-        /// Do the tasks index, index + N, index + 2 N …: one of N shares of a stage, however many tasks it has
+        /// Run the tasks index, index + N, index + 2 N …: one of N shares of the stage
         #[arg(long, value_name = "N")]
         of: Option<u32>,
     },
-    /// Tell whether this machine can do a plan's tasks, and leave a file in its work folder that says so
+    /// Check whether this machine can run a plan's tasks, and write the answer into its work folder
     Probe {
         /// The plan file
         #[arg(long)]
         plan: PathBuf,
-        /// A word in the file's name, for whoever asks to know it by
+        /// A word for the name of the file that is written
         #[arg(long)]
         token: String,
     },
-    /// Tell which tasks of a plan are done
+    /// Show which tasks of a plan are done
     Status {
         /// The plan file
         #[arg(long)]
         plan: PathBuf,
+    },
+    /// Print the reference of commands or settings, in Markdown
+    Reference {
+        /// What it is about
+        topic: Topic,
     },
     /// Print a shell's completions
     Completions {

@@ -18,6 +18,7 @@ use clap::{CommandFactory, Parser};
 use self::args::{Cli, Command};
 use crate::error::Error;
 use crate::view::inspect::Choice;
+use quanci_cli::reference::{self, Topic};
 use quanci_cli::{Output, ProgramError, print_completions};
 
 /// Runs the program with the process's arguments.
@@ -55,9 +56,21 @@ fn run(cli: Cli, output: &Output) -> Result<(), Error> {
         }
         Command::Probe { plan, token } => probe::probe(&plan, &token, output),
         Command::Status { plan } => tasks::status(&plan, output),
+        Command::Reference { topic } => {
+            output.result(reference_of(topic).trim_end());
+            Ok(())
+        }
         Command::Completions { shell } => {
             print_completions(shell, &mut Cli::command(), "quanci", output);
             Ok(())
         }
+    }
+}
+
+fn reference_of(topic: Topic) -> String {
+    let runs = || [("prepare", crate::config::prepare_keys()), ("vocab", crate::config::vocab_keys())];
+    match topic {
+        Topic::Commands => reference::commands(Cli::command()),
+        Topic::Settings => reference::settings("quanci", &runs()),
     }
 }

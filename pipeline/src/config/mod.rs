@@ -8,13 +8,15 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-pub use prepare::{InstanceSettings, OutputSettings, PrepareSettings, SegmentSettings, TokenizeSettings};
-pub use vocab::{Layout, Merge, VocabRun, VocabularySettings};
+pub use prepare::{
+    InstanceSettings, OutputSettings, PrepareSettings, SegmentSettings, TokenizeSettings, prepare_keys,
+};
+pub use vocab::{Layout, Merge, VocabRun, VocabularySettings, vocab_keys};
 pub use words::{Han, Words};
 
 use crate::error::Error;
 use quanci_settings::Section;
-pub use quanci_settings::SettingsFile;
+pub use quanci_settings::{Key, SettingsFile};
 
 /// One `[[corpus]]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -147,30 +149,29 @@ fn corpora(root: &Section<'_>) -> Vec<CorpusSettings> {
 }
 
 fn corpus(section: Section<'_>) -> CorpusSettings {
-    let format = section.choice("format", &Format::NAMES);
-    if !section.has("format") {
-        let names: Vec<&str> = Format::NAMES.iter().map(|(name, _)| *name).collect();
-        section.problem("format", format_args!("is missing: one of {}", names.join(", ")));
-    }
-    let paths = section.strings("paths").unwrap_or_default();
+    let format = section.required_choice("format", "how documents lie in the files", &Format::NAMES);
+    let paths = "files, folders, globs or `s3://` URLs, relative to the settings file; `-` is standard input";
+    let paths = section.strings("paths", paths, "required").unwrap_or_default();
     if paths.is_empty() {
         section.problem("paths", "is missing: globs, folders or files, such as [\"corpora/*.txt\"]");
     }
-    let text_field = section.strings("text_field");
+    let field = "the field or fields with the text (jsonl, json, csv, tsv and parquet only)";
+    let text_field = section.strings("text_field", field, "`\"text\"`");
     if text_field.is_some() && !format.has_fields() {
         section.problem("text_field", format_args!("has no meaning with format = {:?}", format.name()));
     }
     let choices: Vec<(&str, Option<Encoding>)> = std::iter::once(("auto", None))
         .chain(Encoding::NAMES.iter().map(|&(name, encoding)| (name, Some(encoding))))
         .collect();
-    let name = section.string("name").unwrap_or_else(|| "corpus".to_owned());
+    let name = section.string_or("name", "the name of the corpus in the column `source`", "corpus");
+    let weight = "how often each document is used; 1.5 uses every document once and half of them twice";
     let settings = CorpusSettings {
         name,
         paths,
         format,
         text_field: text_field.unwrap_or_else(|| vec!["text".to_owned()]),
-        encoding: section.choice("encoding", &choices),
-        weight: section.number("weight", 1.0, 0.0..=1000.0),
+        encoding: section.choice("encoding", "character encoding; `auto` detects it for each file", &choices),
+        weight: section.number("weight", weight, 1.0, 0.0..=1000.0),
     };
     section.finish();
     settings
@@ -178,11 +179,15 @@ fn corpus(section: Section<'_>) -> CorpusSettings {
 
 fn clean(root: &Section<'_>) -> CleanSettings {
     let section = root.section("clean");
+    let min_chars = "drop documents with fewer characters, white space not counted";
+    let min_han_ratio = "drop documents with a smaller share of Hanzi among letters and digits";
+    let max_chars = "split documents that are longer, in characters";
+    let dedup = "keep only the first of several documents whose cleaned text is identical";
     let settings = CleanSettings {
-        min_chars: section.integer("min_chars", 1, 0..=1_000_000),
-        min_han_ratio: section.number("min_han_ratio", 0.0, 0.0..=1.0),
-        max_document_chars: section.integer("max_document_chars", 1_000_000, 1000..=100_000_000),
-        dedup: section.boolean("dedup", true),
+        min_chars: section.integer("min_chars", min_chars, 1, 0..=1_000_000),
+        min_han_ratio: section.number("min_han_ratio", min_han_ratio, 0.0, 0.0..=1.0),
+        max_document_chars: section.integer("max_document_chars", max_chars, 1_000_000, 1000..=100_000_000),
+        dedup: section.boolean("dedup", dedup, true),
     };
     section.finish();
     settings

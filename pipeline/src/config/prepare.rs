@@ -8,7 +8,7 @@ use quanci_store::is_object;
 use serde::{Deserialize, Serialize};
 
 use super::words::{Han, Words};
-use quanci_settings::Section;
+use quanci_settings::{Key, Section};
 
 use super::{CleanSettings, CorpusSettings, SettingsFile, clean, corpora};
 use crate::error::Error;
@@ -110,15 +110,22 @@ impl PrepareSettings {
     }
 }
 
+/// The keys of a prepare run, for the reference.
+pub fn prepare_keys() -> Vec<Key> {
+    quanci_settings::keys("[[corpus]]", |source, root| from_section(source, root, None))
+}
+
 fn from_section(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -> PrepareSettings {
-    let vocab = source.join(root.required_string("vocab", "the vocabulary file, a piece a line"));
+    let vocab = source.join(root.required_string("vocab", "the vocabulary file, a token a line"));
     let masking = root.section("masking");
-    let instances = instances(root, masking.choice("mode", &MASK_MODES));
-    let masking = mask_settings(masking, instances.max_seq_len);
+    let mode = "`static` stores masks in the shards; `dynamic` leaves them to the trainer";
+    let mode = masking.choice("mode", mode, &MASK_MODES);
+    let instances = instances(root, mode);
+    let masking = mask_settings(masking, mode, instances.max_seq_len);
     PrepareSettings {
-        seed: root.integer("seed", 12345, 0..=i64::MAX as u64),
+        seed: root.integer("seed", "the seed of all random numbers", 12345, 0..=i64::MAX as u64),
         vocab,
-        max_reject_percent: root.number("max_reject_percent", 1.0, 0.0..=100.0),
+        max_reject_percent: max_reject_percent(root),
         corpora: corpora(root),
         clean: clean(root),
         segment: segment(source, root),
@@ -130,14 +137,22 @@ fn from_section(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -
     }
 }
 
+/// `max_reject_percent`, which vocab runs have too.
+pub(super) fn max_reject_percent(root: &Section<'_>) -> f64 {
+    let help = "fail if more than this share of the records cannot be read, in percent";
+    root.number("max_reject_percent", help, 1.0, 0.0..=100.0)
+}
+
 /// `[segment]`, which vocab runs have too.
 pub(super) fn segment(source: &SettingsFile, root: &Section<'_>) -> SegmentSettings {
     let section = root.section("segment");
+    let choices = [("jieba", Words::Jieba), ("spaces", Words::Spaces), ("none", Words::None)];
+    let words = "where words come from: jieba, spaces in the text, or no words at all";
+    let user_dict = "a dictionary in jieba's format (word, count, tag), added to jieba's own";
     let settings = SegmentSettings {
-        words: section
-            .choice("words", &[("jieba", Words::Jieba), ("spaces", Words::Spaces), ("none", Words::None)]),
-        hmm: section.boolean("hmm", true),
-        user_dict: section.string("user_dict").map(|path| source.join(path)),
+        words: section.choice("words", words, &choices),
+        hmm: section.boolean("hmm", "let jieba's HMM find words that are in no dictionary", true),
+        user_dict: section.string("user_dict", user_dict).map(|path| source.join(path)),
     };
     if settings.user_dict.is_some() && settings.words != Words::Jieba {
         section.problem("user_dict", "needs words = \"jieba\"");
@@ -148,14 +163,20 @@ pub(super) fn segment(source: &SettingsFile, root: &Section<'_>) -> SegmentSetti
 
 fn tokenize(root: &Section<'_>) -> TokenizeSettings {
     let section = root.section("tokenize");
-    let settings = TokenizeSettings { lowercase: section.boolean("lowercase", true), han: han(&section) };
+    let settings = TokenizeSettings { lowercase: lowercase(&section), han: han(&section) };
     section.finish();
     settings
 }
 
+/// `lowercase`, which is in `[tokenize]` and in `[vocabulary]`.
+pub(super) fn lowercase(section: &Section<'_>) -> bool {
+    section.boolean("lowercase", "convert to lower case and strip accents", true)
+}
+
 /// `han`, which is in `[tokenize]` and in `[vocabulary]`.
 pub(super) fn han(section: &Section<'_>) -> Han {
-    section.choice("han", &[("characters", Han::Characters), ("words", Han::Words)])
+    let help = "split Hanzi into characters as BERT does, or keep the Hanzi of each word together";
+    section.choice("han", help, &[("characters", Han::Characters), ("words", Han::Words)])
 }
 
 fn instances(root: &Section<'_>, mode: MaskMode) -> InstanceSettings {
@@ -163,11 +184,15 @@ fn instances(root: &Section<'_>, mode: MaskMode) -> InstanceSettings {
     let objectives = [("nsp", Objective::Nsp), ("sop", Objective::Sop), ("mlm", Objective::Mlm)];
     // Dynamic masks differ in every epoch by themselves: one copy, unless asked otherwise.
     let copies = if mode == MaskMode::Dynamic { 1 } else { 5 };
+    let objective = "next sentence prediction, sentence order prediction, or masked tokens alone";
+    let length = "tokens of an instance at most, `[CLS]` and `[SEP]` included";
+    let short = "probability that a document's instances aim at a random shorter length";
+    let help = "passes over the corpus, each with other pairs and masks; with dynamic masks the default is 1";
     let settings = InstanceSettings {
-        objective: section.choice("objective", &objectives),
-        max_seq_len: section.integer("max_seq_len", 128, 8..=8192) as u32,
-        short_seq_prob: section.number("short_seq_prob", 0.1, 0.0..=1.0),
-        copies: section.integer("copies", copies, 1..=100) as u32,
+        objective: section.choice("objective", objective, &objectives),
+        max_seq_len: section.integer("max_seq_len", length, 128, 8..=8192) as u32,
+        short_seq_prob: section.number("short_seq_prob", short, 0.1, 0.0..=1.0),
+        copies: section.integer("copies", help, copies, 1..=100) as u32,
     };
     section.finish();
     settings
@@ -175,15 +200,20 @@ fn instances(root: &Section<'_>, mode: MaskMode) -> InstanceSettings {
 
 const MASK_MODES: [(&str, MaskMode); 2] = [("static", MaskMode::Static), ("dynamic", MaskMode::Dynamic)];
 
-fn mask_settings(section: Section<'_>, max_seq_len: u32) -> MaskSettings {
-    let prob = section.number("prob", 0.15, 0.001..=0.9);
+fn mask_settings(section: Section<'_>, mode: MaskMode, max_seq_len: u32) -> MaskSettings {
+    let prob = section.number("prob", "share of the tokens that is masked", 0.15, 0.001..=0.9);
     let default = (prob * f64::from(max_seq_len)).ceil() as u64;
     let replace = section.section("replace");
     let default_replace = Replace::default();
     let replace_settings = Replace {
-        mask: replace.number("mask", default_replace.mask, 0.0..=1.0),
-        random: replace.number("random", default_replace.random, 0.0..=1.0),
-        keep: replace.number("keep", default_replace.keep, 0.0..=1.0),
+        mask: replace.number("mask", "share that becomes `[MASK]`", default_replace.mask, 0.0..=1.0),
+        random: replace.number(
+            "random",
+            "share that becomes a random token",
+            default_replace.random,
+            0.0..=1.0,
+        ),
+        keep: replace.number("keep", "share that stays as it is", default_replace.keep, 0.0..=1.0),
     };
     let sum = replace_settings.mask + replace_settings.random + replace_settings.keep;
     if (sum - 1.0).abs() > 1e-9 {
@@ -191,11 +221,13 @@ fn mask_settings(section: Section<'_>, max_seq_len: u32) -> MaskSettings {
     }
     replace.finish();
     let units = [("word", MaskUnit::Word), ("piece", MaskUnit::Piece), ("ngram", MaskUnit::Ngram)];
+    let unit = "what is masked together: a word, a single token, or 1 to 4 words";
+    let most = "masked tokens of an instance at most; by default prob × max_seq_len, rounded up";
     let settings = MaskSettings {
-        mode: section.choice("mode", &MASK_MODES),
-        unit: section.choice("unit", &units),
+        mode,
+        unit: section.choice("unit", unit, &units),
         prob,
-        max_predictions: section.integer("max_predictions", default, 1..=u64::from(max_seq_len)) as u32,
+        max_predictions: section.integer("max_predictions", most, default, 1..=u64::from(max_seq_len)) as u32,
         replace: replace_settings,
     };
     section.finish();
@@ -204,7 +236,8 @@ fn mask_settings(section: Section<'_>, max_seq_len: u32) -> MaskSettings {
 
 fn output(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -> OutputSettings {
     let section = root.section("output");
-    let path = match (out, section.string("path")) {
+    let written = section.string("path", "the data set's folder; required unless `--out` is given");
+    let path = match (out, written) {
         (Some(out), _) => out.to_path_buf(),
         (None, Some(path)) => source.join(path),
         (None, None) => {
@@ -216,14 +249,18 @@ fn output(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -> Outp
         section.problem("path", "must be a folder in the bucket, such as s3://bucket/data-set");
     }
     let beside = path.parent().map_or_else(PathBuf::new, Path::to_path_buf).join(".work");
+    let work = "folder for intermediate results; by default `.work` beside the data set";
+    let keep = "keep intermediate results, so that other data sets of the same text can use them";
+    let bucket = "megabytes of text in a shuffle bucket; a thread holds one at a time";
+    let validation = "share of the documents set aside for validation, chosen by content hash";
     let settings = OutputSettings {
-        work: section.string("work").map_or(beside, |work| source.join(work)),
-        keep_work: section.boolean("keep_work", true),
+        work: section.string("work", work).map_or(beside, |work| source.join(work)),
+        keep_work: section.boolean("keep_work", keep, true),
         path,
-        task_mb: section.integer("task_mb", 0, 0..=65536) as u32,
-        shards: section.integer("shards", 16, 1..=4096) as u32,
-        bucket_mb: section.integer("bucket_mb", 8, 1..=65536) as u32,
-        validation: section.number("validation", 0.0, 0.0..=0.5),
+        task_mb: task_mb(&section),
+        shards: section.integer("shards", "files of each copy at most", 16, 1..=4096) as u32,
+        bucket_mb: section.integer("bucket_mb", bucket, 8, 1..=65536) as u32,
+        validation: section.number("validation", validation, 0.0, 0.0..=0.5),
     };
     if is_object(&settings.path) != is_object(&settings.work) {
         section.problem(
@@ -233,6 +270,12 @@ fn output(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -> Outp
     }
     section.finish();
     settings
+}
+
+/// `task_mb`, which is in `[output]` and in `[vocabulary]`.
+pub(super) fn task_mb(section: &Section<'_>) -> u32 {
+    let help = "megabytes of input of a map task; 0 chooses by the size of the corpus";
+    section.integer("task_mb", help, 0, 0..=65536) as u32
 }
 
 impl PrepareSettings {

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::prepare::{SegmentSettings, han, segment};
+use super::prepare::{SegmentSettings, han, lowercase, max_reject_percent, segment, task_mb};
 use super::words::Han;
-use quanci_settings::Section;
+use quanci_settings::{Key, Section};
 
 use super::{CleanSettings, CorpusSettings, SettingsFile, clean, corpora};
 use crate::error::Error;
@@ -99,9 +99,15 @@ impl VocabRun {
     }
 }
 
+/// The keys of a vocab run, for the reference.
+pub fn vocab_keys() -> Vec<Key> {
+    quanci_settings::keys("[[corpus]]", |source, root| from_section(source, root, None))
+}
+
 fn from_section(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -> VocabRun {
     let section = root.section("vocabulary");
-    let path = match (out, section.string("path")) {
+    let written = section.string("path", "the vocabulary file to write; required unless `--out` is given");
+    let path = match (out, written) {
         (Some(out), _) => out.to_path_buf(),
         (None, Some(path)) => source.join(path),
         (None, None) => {
@@ -110,12 +116,13 @@ fn from_section(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -
         }
     };
     let beside = path.parent().map_or_else(PathBuf::new, Path::to_path_buf).join(".work");
-    let work = section.string("work").map_or(beside, |work| source.join(work));
-    let task_mb = section.integer("task_mb", 0, 0..=65536) as u32;
+    let help = "folder for intermediate results; by default `.work` beside the vocabulary";
+    let work = section.string("work", help).map_or(beside, |work| source.join(work));
+    let task_mb = task_mb(&section);
     let vocabulary = vocabulary(&section);
     section.finish();
     VocabRun {
-        max_reject_percent: root.number("max_reject_percent", 1.0, 0.0..=100.0),
+        max_reject_percent: max_reject_percent(root),
         corpora: corpora(root),
         clean: clean(root),
         segment: segment(source, root),
@@ -130,14 +137,19 @@ fn from_section(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -
 fn vocabulary(section: &Section<'_>) -> VocabularySettings {
     let layout = layout(section);
     let specials = layout.tokens().len() as u64;
+    let merges = [("frequency", Merge::Frequency), ("likelihood", Merge::Likelihood)];
+    let merge = "which pair is merged next: the most frequent, or that of the largest count(ab) / (count(a) count(b))";
+    let min_char_count = "leave out characters that occur less often";
+    let min_pair_count = "do not merge pairs that occur less often";
+    let size = "entries at most, special tokens included";
     let settings = VocabularySettings {
-        size: section.integer("size", 21128, 1..=10_000_000) as u32,
+        size: section.integer("size", size, 21128, 1..=10_000_000) as u32,
         layout,
-        merge: section.choice("merge", &[("frequency", Merge::Frequency), ("likelihood", Merge::Likelihood)]),
+        merge: section.choice("merge", merge, &merges),
         han: han(section),
-        min_char_count: section.integer("min_char_count", 1, 1..=u64::MAX >> 1),
-        min_pair_count: section.integer("min_pair_count", 2, 1..=u64::MAX >> 1),
-        lowercase: section.boolean("lowercase", true),
+        min_char_count: section.integer("min_char_count", min_char_count, 1, 1..=u64::MAX >> 1),
+        min_pair_count: section.integer("min_pair_count", min_pair_count, 2, 1..=u64::MAX >> 1),
+        lowercase: lowercase(section),
     };
     if u64::from(settings.size) < specials {
         section.problem(
@@ -149,7 +161,9 @@ fn vocabulary(section: &Section<'_>) -> VocabularySettings {
 }
 
 fn layout(section: &Section<'_>) -> Layout {
-    let Some(tokens) = section.strings("layout") else { return Layout::Google };
+    let help =
+        "the special tokens at the head: as in Google's Chinese vocabulary, or a list of tokens from id 0";
+    let Some(tokens) = section.strings("layout", help, "`\"google\"`") else { return Layout::Google };
     if tokens == ["google"] {
         return Layout::Google;
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use quanci_cli::reference::Topic;
 
 /// Whole-word-masked shards into BERT checkpoints that load in transformers unchanged.
 #[derive(Parser)]
@@ -27,13 +28,13 @@ pub(super) struct Common {
     /// Where to compute
     #[arg(long, global = true, value_enum, default_value_t = DeviceName::Auto)]
     pub(super) device: DeviceName,
-    /// Lay a value over the settings file, such as optimizer.weight_decay=0.1 (repeatable)
+    /// Override a value of the settings file, such as optimizer.weight_decay=0.1 (repeatable)
     #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
     pub(super) overrides: Vec<String>,
-    /// Say nothing but errors and results
+    /// Print only errors and results
     #[arg(long, global = true)]
     pub(super) quiet: bool,
-    /// End with a line of JSON for programs
+    /// Print a last line of JSON for programs
     #[arg(long, global = true)]
     pub(super) json: bool,
 }
@@ -55,7 +56,7 @@ pub(super) enum Command {
     Check {
         /// The settings file
         config: PathBuf,
-        /// Ranks that are meant to run
+        /// Number of ranks to check for
         #[arg(long = "ranks", default_value_t = 1)]
         world_size: usize,
     },
@@ -69,12 +70,12 @@ pub(super) enum Command {
         #[arg(short, long)]
         output: PathBuf,
     },
-    /// Guess what is masked in a sentence
+    /// Predict the masked tokens of sentences
     FillMask {
         /// A Hugging Face folder, or a run's
         #[arg(long)]
         model: PathBuf,
-        /// How many predictions for each mask
+        /// Predictions for each mask
         #[arg(long, default_value_t = 5)]
         top: usize,
         /// Sentences with [MASK] in them
@@ -105,6 +106,11 @@ pub(super) enum Command {
     Bench(Bench),
     /// Compare what the device computes with what a CPU computes: gradients in every precision, by every kernel
     CheckDevice,
+    /// Print the reference of commands or settings, in Markdown
+    Reference {
+        /// What it is about
+        topic: Topic,
+    },
     /// Print a shell's completions
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -117,10 +123,10 @@ pub(super) enum Command {
 pub(super) struct Pretrain {
     /// The settings file
     pub(super) config: PathBuf,
-    /// Start so many ranks on this machine
+    /// Number of ranks to start on this machine
     #[arg(long)]
     pub(super) nproc: Option<usize>,
-    /// Go on from the newest checkpoint (auto), or from a checkpoint's folder; none refuses a folder that holds a run
+    /// Resume from the newest checkpoint (auto) or from a checkpoint's folder; none refuses a folder that holds a run
     #[arg(long, default_value = "auto", value_name = "auto|none|PATH")]
     pub(super) resume: String,
     /// A key of the settings that may differ from the checkpoint's (repeatable)
@@ -164,19 +170,19 @@ pub(super) enum UnitName {
 pub(super) struct Bench {
     /// The settings file: its first phase is measured
     pub(super) config: PathBuf,
-    /// The loader alone
+    /// Measure the loader alone
     #[arg(long)]
     pub(super) loader: bool,
-    /// Steps that are measured
+    /// Steps to measure
     #[arg(long, default_value_t = 20)]
     pub(super) steps: u64,
-    /// Steps before that
+    /// Steps before the measurement
     #[arg(long, default_value_t = 3)]
     pub(super) warmup: u64,
     /// Write a trace of the last step for https://ui.perfetto.dev: what ran, and for how long
     #[arg(long, value_name = "FILE")]
     pub(super) profile: Option<PathBuf>,
-    /// Seconds that the loader is measured for
+    /// Seconds to measure the loader for
     #[arg(long, default_value_t = 10)]
     pub(super) seconds: u64,
 }

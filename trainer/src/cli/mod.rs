@@ -10,6 +10,7 @@ mod pretrain;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use quanci_cli::reference::{self, Topic};
 
 use crate::error::Error;
 use args::{Cli, Command};
@@ -46,10 +47,18 @@ fn run(cli: Cli, output: &Output) -> Result<u8, Error> {
             output.result(format_args!("curves: {}", path.display()));
         }
         Command::Bench(args) => measure::bench(&args, common, output)?,
+        Command::Reference { topic } => output.result(reference_of(topic).trim_end()),
         Command::CheckDevice => return measure::check_device(common, output),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "quanci-train", &mut std::io::stdout());
         }
     }
     Ok(0)
+}
+
+fn reference_of(topic: Topic) -> String {
+    match topic {
+        Topic::Commands => reference::commands(Cli::command()),
+        Topic::Settings => reference::settings("quanci-train", &[("pretrain", crate::config::keys())]),
+    }
 }

@@ -51,10 +51,16 @@ impl MaskOverride {
 pub(super) fn from_section(section: Section<'_>) -> MaskOverride {
     let modes = [("static", MaskMode::Static), ("dynamic", MaskMode::Dynamic)];
     let units = [("word", MaskUnit::Word), ("piece", MaskUnit::Piece), ("ngram", MaskUnit::Ngram)];
-    let (mode, unit) = (section.choice("mode", &modes), section.choice("unit", &units));
-    let prob = section.number("prob", 0.15, 0.001..=0.9);
-    let max_predictions = section.integer("max_predictions", 1, 1..=8192) as u32;
-    let replace = replace(section.section("replace"));
+    let section = section.with_defaults_of("the data set's");
+    let help = "`static` reads the stored masks, `dynamic` draws new ones in every epoch";
+    let mode = section.choice("mode", help, &modes);
+    let help = "what is masked together: a word, a single token, or 1 to 4 words (dynamic masks only)";
+    let unit = section.choice("unit", help, &units);
+    let prob =
+        section.number("prob", "share of the tokens that is masked (dynamic masks only)", 0.15, 0.001..=0.9);
+    let help = "masked tokens of a row at most (dynamic masks only)";
+    let max_predictions = section.integer("max_predictions", help, 1, 1..=8192) as u32;
+    let replace = replace(section.section("replace").with_defaults_of("the data set's"));
     let settings = MaskOverride {
         mode: section.has("mode").then_some(mode),
         unit: section.has("unit").then_some(unit),
@@ -69,9 +75,9 @@ pub(super) fn from_section(section: Section<'_>) -> MaskOverride {
 fn replace(section: Section<'_>) -> Replace {
     let default = Replace::default();
     let replace = Replace {
-        mask: section.number("mask", default.mask, 0.0..=1.0),
-        random: section.number("random", default.random, 0.0..=1.0),
-        keep: section.number("keep", default.keep, 0.0..=1.0),
+        mask: section.number("mask", "share that becomes `[MASK]`", default.mask, 0.0..=1.0),
+        random: section.number("random", "share that becomes a random token", default.random, 0.0..=1.0),
+        keep: section.number("keep", "share that stays as it is", default.keep, 0.0..=1.0),
     };
     let sum = replace.mask + replace.random + replace.keep;
     if (sum - 1.0).abs() > 1e-9 {

@@ -6,7 +6,7 @@ mod phase;
 
 use std::path::{Path, PathBuf};
 
-use quanci_settings::{Section, SettingsFile};
+use quanci_settings::{Key, Section, SettingsFile};
 use serde::{Deserialize, Serialize};
 
 pub use masking::MaskOverride;
@@ -182,13 +182,19 @@ impl PretrainSettings {
     }
 }
 
+/// The keys of a pretrain run, for the reference.
+pub fn keys() -> Vec<Key> {
+    quanci_settings::keys("[[phase]]\ndata = [{}]", from_section)
+}
+
 fn from_section(source: &SettingsFile, root: &Section<'_>) -> PretrainSettings {
+    let init = "weights to begin with: a Hugging Face folder, `model.safetensors` or `pytorch_model.bin`";
     PretrainSettings {
         source: source.clone(),
-        seed: root.integer("seed", 12345, 0..=MANY),
+        seed: root.integer("seed", "the seed of all random numbers", 12345, 0..=MANY),
         model: source
             .join(root.required_string("model", "a config.json such as configs/models/bert-mini.json")),
-        init_from: root.string("init_from").map(|path| source.join(path)),
+        init_from: root.string("init_from", init).map(|path| source.join(path)),
         output: source.join(root.required_string("output", "the folder for checkpoints and logs")),
         phases: phase::phases(source, root),
         masking: masking::from_section(root.section("masking")),
@@ -204,15 +210,25 @@ fn from_section(source: &SettingsFile, root: &Section<'_>) -> PretrainSettings {
 
 fn optimizer(section: Section<'_>) -> OptimizerSettings {
     use OptimizerName::{Adamw, Lamb, LambNvidia};
-    let name = section.choice("name", &[("adamw", Adamw), ("lamb", Lamb), ("lamb_nvidia", LambNvidia)]);
-    let betas = section.numbers("betas", &[0.9, 0.999], 0.0..=0.999_999_9);
+    let names = [("adamw", Adamw), ("lamb", Lamb), ("lamb_nvidia", LambNvidia)];
+    let help = "`lamb` is that of Chinese-BERT-wwm, `lamb_nvidia` that of NVIDIA's apex";
+    let name = section.choice("name", help, &names);
+    let betas =
+        section.numbers("betas", "decay of the first and second moments", &[0.9, 0.999], 0.0..=0.999_999_9);
+    let decay = "decoupled weight decay; biases and LayerNorm have none";
+    let correction = "divide the moments by 1 - beta^t; by default true, but false for `lamb`";
     let settings = OptimizerSettings {
         name,
         betas: (betas[0], betas[1]),
-        epsilon: section.number("epsilon", 1e-6, 0.0..=1.0),
-        weight_decay: section.number("weight_decay", 0.01, 0.0..=10.0),
-        bias_correction: section.boolean("bias_correction", name != Lamb),
-        clip_norm: section.number("clip_norm", 1.0, 0.0..=1e9),
+        epsilon: section.number("epsilon", "added to the root of the second moment", 1e-6, 0.0..=1.0),
+        weight_decay: section.number("weight_decay", decay, 0.01, 0.0..=10.0),
+        bias_correction: section.boolean("bias_correction", correction, name != Lamb),
+        clip_norm: section.number(
+            "clip_norm",
+            "largest global gradient norm; 0 does not clip",
+            1.0,
+            0.0..=1e9,
+        ),
     };
     section.finish();
     settings
@@ -221,50 +237,63 @@ fn optimizer(section: Section<'_>) -> OptimizerSettings {
 fn precision(section: Section<'_>) -> PrecisionSettings {
     use Compute::{Bf16, Fp16, Fp32, Tf32};
     let names = [("fp32", Fp32), ("tf32", Tf32), ("bf16", Bf16), ("fp16", Fp16)];
+    let compute = "precision of matrix products; weights and optimizer state are always fp32";
+    let recompute = "compute activations again in the backward pass: less memory, a third more work";
+    let skipped = "end the run after this many skipped steps (gradients not finite) in a row";
     let settings = PrecisionSettings {
-        compute: section.choice("compute", &names),
-        activation_checkpointing: section.boolean("activation_checkpointing", false),
-        max_skipped_steps: section.integer("max_skipped_steps", 50, 1..=MANY) as u32,
+        compute: section.choice("compute", compute, &names),
+        activation_checkpointing: section.boolean("activation_checkpointing", recompute, false),
+        max_skipped_steps: section.integer("max_skipped_steps", skipped, 50, 1..=MANY) as u32,
     };
     section.finish();
     settings
 }
 
 fn cache(source: &SettingsFile, section: Section<'_>) -> CacheSettings {
+    let folder = "local copies of data sets in object stores; by default in the user's cache folder";
+    let gb = "gigabytes that the copies may take; the oldest are removed first";
     let settings = CacheSettings {
-        folder: section.string("folder").map(|path| source.join(path)),
-        gb: section.integer("gb", CacheSettings::default().gb, 1..=1_000_000),
+        folder: section.string("folder", folder).map(|path| source.join(path)),
+        gb: section.integer("gb", gb, CacheSettings::default().gb, 1..=1_000_000),
     };
     section.finish();
     settings
 }
 
 fn data(section: Section<'_>) -> DataSettings {
+    let lanes = "streams that the rows are divided into; a multiple of the number of ranks";
+    let window = "row groups (of 8,192 rows) that are shuffled together, over all lanes";
+    let group = "global batches within which rows are sorted by length; 0 does not sort";
     let settings = DataSettings {
-        lanes: section.integer("lanes", 64, 1..=65536) as u32,
-        window: section.integer("window", 64, 1..=1_000_000) as u32,
-        group_batches: section.integer("group_batches", 0, 0..=4096) as u32,
-        workers: section.integer("workers", 2, 1..=256) as u32,
+        lanes: section.integer("lanes", lanes, 64, 1..=65536) as u32,
+        window: section.integer("window", window, 64, 1..=1_000_000) as u32,
+        group_batches: section.integer("group_batches", group, 0, 0..=4096) as u32,
+        workers: section.integer("workers", "threads of a rank that read rows and draw masks", 2, 1..=256)
+            as u32,
     };
     section.finish();
     settings
 }
 
 fn checkpoint(section: Section<'_>) -> CheckpointSettings {
+    let every = "steps between checkpoints; 0 writes one at the end of each phase only";
+    let keep_every = "keep checkpoints at multiples of this step forever; 0 keeps none";
     let settings = CheckpointSettings {
-        every_steps: section.integer("every_steps", 1000, 0..=MANY),
-        keep_last: section.integer("keep_last", 3, 1..=1_000_000) as u32,
-        keep_every: section.integer("keep_every", 0, 0..=MANY),
+        every_steps: section.integer("every_steps", every, 1000, 0..=MANY),
+        keep_last: section.integer("keep_last", "how many of the newest checkpoints stay", 3, 1..=1_000_000)
+            as u32,
+        keep_every: section.integer("keep_every", keep_every, 0, 0..=MANY),
     };
     section.finish();
     settings
 }
 
 fn evaluation(section: Section<'_>) -> EvaluationSettings {
+    let every = "steps between evaluations; 0 evaluates at the end of each phase only";
     let settings = EvaluationSettings {
-        every_steps: section.integer("every_steps", 1000, 0..=MANY),
-        micro_batch: section.integer("micro_batch", 64, 1..=65536) as u32,
-        max_rows: section.integer("max_rows", 0, 0..=MANY),
+        every_steps: section.integer("every_steps", every, 1000, 0..=MANY),
+        micro_batch: section.integer("micro_batch", "rows evaluated at once", 64, 1..=65536) as u32,
+        max_rows: section.integer("max_rows", "validation rows at most; 0 takes all", 0, 0..=MANY),
     };
     section.finish();
     settings
@@ -272,8 +301,8 @@ fn evaluation(section: Section<'_>) -> EvaluationSettings {
 
 fn log(section: Section<'_>) -> LogSettings {
     let settings = LogSettings {
-        every_steps: section.integer("every_steps", 10, 1..=MANY),
-        tensorboard: section.boolean("tensorboard", true),
+        every_steps: section.integer("every_steps", "steps between log lines", 10, 1..=MANY),
+        tensorboard: section.boolean("tensorboard", "write TensorBoard event files too", true),
     };
     section.finish();
     settings

@@ -96,22 +96,32 @@ fn phase(source: &SettingsFile, section: Section<'_>) -> PhaseSettings {
         ("cosine", Schedule::Cosine),
     ];
     let states = [("keep", OptimizerState::Keep), ("reset", OptimizerState::Reset)];
-    if !section.has("steps") {
-        section.problem("steps", "is missing: how many steps of the optimizer this phase takes");
-    }
-    let steps = section.integer("steps", 1, 1..=MANY);
-    let global_batch = section.integer("global_batch", 256, 1..=10_000_000) as u32;
+    let steps =
+        section.required_integer("steps", "how many steps of the optimizer this phase takes", 1..=MANY);
+    let global = "rows of a step, over all ranks and micro-batches";
+    let global_batch = section.integer("global_batch", global, 256, 1..=10_000_000) as u32;
+    let rate = "the peak of the learning rate, reached when the warm-up ends";
+    let schedule =
+        "how the learning rate falls; `linear_google` and `polynomial` count from step 0 of the phase";
+    let power = "exponent of `polynomial`; NVIDIA's BERT takes 0.5";
+    let final_share = "the learning rate at the end, as a share of the peak";
+    let state = "`reset` begins the phase with fresh moments and bias correction";
     let settings = PhaseSettings {
         data: section.sections("data").into_iter().map(|data| data_source(source, data)).collect(),
         steps,
         global_batch,
         micro_batch: micro_batch(&section, global_batch),
-        learning_rate: section.number("learning_rate", 1e-4, 0.0..=1000.0),
-        warmup_steps: section.integer("warmup_steps", 0, 0..=MANY),
-        schedule: section.choice("schedule", &schedules),
-        power: section.number("power", 1.0, 0.0..=10.0),
-        final_share: section.number("final_share", 0.0, 0.0..=1.0),
-        optimizer_state: section.choice("optimizer_state", &states),
+        learning_rate: section.number("learning_rate", rate, 1e-4, 0.0..=1000.0),
+        warmup_steps: section.integer(
+            "warmup_steps",
+            "steps in which the learning rate rises from 0",
+            0,
+            0..=MANY,
+        ),
+        schedule: section.choice("schedule", schedule, &schedules),
+        power: section.number("power", power, 1.0, 0.0..=10.0),
+        final_share: section.number("final_share", final_share, 0.0, 0.0..=1.0),
+        optimizer_state: section.choice("optimizer_state", state, &states),
     };
     if settings.warmup_steps > steps {
         section.problem("warmup_steps", format_args!("is more than the {steps} steps of the phase"));
@@ -125,19 +135,23 @@ fn phase(source: &SettingsFile, section: Section<'_>) -> PhaseSettings {
 
 fn data_source(source: &SettingsFile, section: Section<'_>) -> DataSource {
     let path = source.join(section.required_string("path", "the folder of a data set"));
-    let weight = section.number("weight", 1.0, 1e-6..=1e6);
+    let help = "share of the rows, relative to the other data sets of the phase";
+    let weight = section.number("weight", help, 1.0, 1e-6..=1e6);
     section.finish();
     DataSource { path, weight }
 }
 
 fn micro_batch(section: &Section<'_>, global_batch: u32) -> MicroBatch {
-    let rows = section.integer("micro_batch", u64::from(global_batch.min(32)), 1..=1_000_000) as u32;
-    let tokens = section.integer("tokens_per_micro_batch", 4096, 8..=1_000_000_000) as u32;
-    if section.has("tokens_per_micro_batch") {
+    let help =
+        "rows that go through the model at once on a rank; by default 32, or `global_batch` if that is less";
+    let default = u64::from(global_batch.min(32));
+    let rows = section.integer("micro_batch", help, default, 1..=1_000_000) as u32;
+    let help = "instead of `micro_batch`: as many rows as make this many tokens at most";
+    if let Some(tokens) = section.optional_integer("tokens_per_micro_batch", help, 8..=1_000_000_000) {
         if section.has("micro_batch") {
             section.problem("micro_batch", "and `tokens_per_micro_batch` exclude one another");
         }
-        return MicroBatch::Tokens(tokens);
+        return MicroBatch::Tokens(tokens as u32);
     }
     if !global_batch.is_multiple_of(rows) {
         section

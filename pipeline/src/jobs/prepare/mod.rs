@@ -9,6 +9,8 @@
 
 mod card;
 mod commit;
+#[doc(hidden)]
+pub mod fuzzing;
 mod index;
 mod layout;
 mod map;

@@ -1,0 +1,27 @@
+//! The documents' commands of the trainer, and its reference.
+
+use integration_tests::docs::{self, assert_is_output, assert_shows_defaults};
+
+const QUANCI: &str = env!("CARGO_BIN_EXE_quanci-under-test");
+const TRAIN: &str = env!("CARGO_BIN_EXE_quanci-train-under-test");
+
+#[test]
+fn readme() {
+    docs::run("README.md", &[("quanci", QUANCI), ("quanci-train", TRAIN)]);
+    docs::run("README.zh-CN.md", &[("quanci", QUANCI), ("quanci-train", TRAIN)]);
+}
+
+#[test]
+fn reference_is_up_to_date() {
+    assert_is_output("docs/en/reference-quanci-train-commands.md", TRAIN, &["reference", "commands"]);
+    assert_is_output("docs/en/reference-quanci-train-settings.md", TRAIN, &["reference", "settings"]);
+}
+
+#[test]
+fn settings_show_every_key_with_its_default() {
+    let keys: Vec<(String, String)> =
+        quanci_trainer::config::keys().into_iter().map(|key| (key.path, key.default)).collect();
+    for page in ["docs/en/training-settings.md", "docs/zh/training-settings.md"] {
+        assert_shows_defaults(page, "pretrain-defaults", &keys);
+    }
+}
