@@ -1,5 +1,5 @@
-//! One table of a settings file, read key by key. Asking for a key is what declares it: each question gives the name,
-//! the default and the range once, every wrong answer is collected, and a key that nobody asked for is unknown.
+//! One table of a settings file, read key by key. Reading a key declares it: each call gives name, default and range once,
+//! problems are collected, and a key that was never read is unknown.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -7,26 +7,27 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use crate::node::{Node, Origin, Value};
+use crate::node::{Node, Value, ValueOrigin};
 
 /// Every problem of a settings file, in the order of its lines.
 #[derive(Debug)]
-pub(crate) struct Problems<'a> {
+pub(crate) struct ProblemList<'a> {
     file: &'a Path,
     found: RefCell<Vec<(usize, String)>>,
 }
 
-impl<'a> Problems<'a> {
+impl<'a> ProblemList<'a> {
     /// No problem yet with `file`.
     pub(crate) fn new(file: &'a Path) -> Self {
-        Problems { file, found: RefCell::default() }
+        ProblemList { file, found: RefCell::default() }
     }
 
     /// Adds a problem of the key `path`.
-    pub(crate) fn add(&self, origin: Origin, path: &str, message: impl Display) {
+    pub(crate) fn add(&self, origin: ValueOrigin, path: &str, message: impl Display) {
         let (line, place) = match origin {
-            Origin::Line(line) => (line, format!("{}:{line}", self.file.display())),
-            Origin::CommandLine => (usize::MAX, "--set".to_owned()),
+            ValueOrigin::Line(line) => (line, format!("{}:{line}", self.file.display())),
+            // Sorted behind the lines of the file.
+            ValueOrigin::CommandLine => (usize::MAX, "--set".to_owned()),
         };
         self.found.borrow_mut().push((line, format!("{place}: `{path}` {message}")));
     }
@@ -42,17 +43,17 @@ impl<'a> Problems<'a> {
 /// A table being read.
 pub struct Section<'a> {
     path: String,
-    origin: Origin,
+    origin: ValueOrigin,
     table: &'a BTreeMap<String, Node>,
     asked: RefCell<Vec<&'static str>>,
-    problems: &'a Problems<'a>,
+    problems: &'a ProblemList<'a>,
 }
 
 static NO_TABLE: BTreeMap<String, Node> = BTreeMap::new();
 
 impl<'a> Section<'a> {
     /// The table `node`, whose keys are shown below `path`.
-    pub(crate) fn new(path: &str, node: &'a Node, problems: &'a Problems<'a>) -> Self {
+    pub(crate) fn new(path: &str, node: &'a Node, problems: &'a ProblemList<'a>) -> Self {
         let table = match &node.value {
             Value::Table(table) => table,
             other => {
@@ -68,6 +69,7 @@ impl<'a> Section<'a> {
     }
 
     fn ask(&self, key: &'static str) -> Option<&'a Node> {
+        // A `RefCell`, so that questions can be asked through a shared reference, in struct literals.
         self.asked.borrow_mut().push(key);
         self.table.get(key)
     }
@@ -259,7 +261,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Ends the reading: what was written and never asked for is unknown.
+    /// Ends the reading: keys that are in the file and were never read are unknown.
     pub fn finish(self) {
         let asked = self.asked.borrow();
         for key in self.table.keys().filter(|key| !asked.contains(&key.as_str())) {

@@ -24,10 +24,10 @@ pub(super) struct Common {
     /// Threads to work with; 0 takes one for each core
     #[arg(long, global = true, default_value_t = 0)]
     pub(super) threads: usize,
-    /// Lay a value over the settings file, such as masking.prob=0.2 (repeatable)
+    /// Override a value of the settings file, such as masking.prob=0.2 (repeatable)
     #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
     pub(super) overrides: Vec<String>,
-    /// Say nothing but errors and results
+    /// Print nothing but errors and results
     #[arg(long, global = true)]
     pub(super) quiet: bool,
     /// End with a line of JSON for programs
@@ -37,7 +37,7 @@ pub(super) struct Common {
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Look at a folder of text and write settings for it
+    /// Inspect a folder of text and write settings for it
     Init {
         /// The folder
         #[arg(default_value = ".")]
@@ -65,7 +65,7 @@ pub(super) enum Command {
         /// Choose rows, and draw masks where none are stored, from this seed
         #[arg(long)]
         seed: Option<u64>,
-        /// Rows to learn from, or those set apart
+        /// Training rows, or validation rows
         #[arg(long, value_enum, default_value_t = SplitName::Train)]
         split: SplitName,
     },
@@ -74,7 +74,7 @@ pub(super) enum Command {
         /// The data set's folder
         folder: PathBuf,
     },
-    /// Lengths, masks, words, labels, reasons for drops
+    /// Show lengths, masks, words, labels and reasons for drops
     Stats {
         /// The data set's folder
         folder: PathBuf,
@@ -90,7 +90,7 @@ pub(super) enum Command {
         #[arg(long)]
         out: Option<PathBuf>,
     },
-    /// Do one task of a plan, or a share of a stage's
+    /// Run one task of a plan, or a share of a stage's tasks
     RunTask {
         /// The plan file
         #[arg(long)]
@@ -101,20 +101,20 @@ pub(super) enum Command {
         /// The task
         #[arg(long)]
         index: u32,
-        /// Do the tasks index, index + N, index + 2 N …: one of N shares of a stage, however many tasks it has
+        /// Run the tasks index, index + N, index + 2 N …: one of N shares of a stage, however many tasks it has
         #[arg(long, value_name = "N")]
         of: Option<u32>,
     },
-    /// Tell whether this machine can do a plan's tasks, and leave a file in its work folder that says so
+    /// Check whether this machine can run a plan's tasks, and leave a file in its work folder that says so
     Probe {
         /// The plan file
         #[arg(long)]
         plan: PathBuf,
-        /// A word in the file's name, for whoever asks to know it by
+        /// A word in the file's name, by which the engine recognizes it
         #[arg(long)]
         token: String,
     },
-    /// Tell which tasks of a plan are done
+    /// Show which tasks of a plan are done
     Status {
         /// The plan file
         #[arg(long)]

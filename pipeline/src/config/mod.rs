@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 pub use prepare::{InstanceSettings, OutputSettings, PrepareSettings, SegmentSettings, TokenizeSettings};
-pub use vocab::{Layout, Merge, VocabRun, VocabularySettings};
+pub use vocab::{Merge, SpecialLayout, VocabRun, VocabularySettings};
 pub use words::{Han, Words};
 
 use crate::error::Error;
@@ -140,6 +140,7 @@ fn read<T>(
 /// The `[[corpus]]` tables, which prepare and vocab runs share.
 fn corpora(root: &Section<'_>) -> Vec<CorpusSettings> {
     let corpora: Vec<CorpusSettings> = root.sections("corpus").into_iter().map(corpus).collect();
+    // A `corpus` of a wrong type has its own message.
     if corpora.is_empty() && !root.has("corpus") {
         root.problem("corpus", "is missing: name the text to read in a table [[corpus]]");
     }
