@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use quanci_pipeline::config::{Han, Layout, Merge, VocabularySettings};
+use quanci_pipeline::config::{Han, Merge, SpecialLayout, VocabularySettings};
 use quanci_pipeline::vocab::counts::WordCounts;
 use quanci_pipeline::vocab::file::Vocabulary;
 use quanci_pipeline::vocab::trainer::train;
@@ -84,7 +84,7 @@ fn words(han: Han) -> &'static WordCounts {
 fn settings(merge: Merge, han: Han, size: u32) -> VocabularySettings {
     VocabularySettings {
         size,
-        layout: Layout::Google,
+        layout: SpecialLayout::Google,
         merge,
         han,
         min_char_count: 1,
@@ -119,7 +119,7 @@ fn training(bencher: Bencher<'_, '_>, run: usize) {
 #[divan::bench(args = [0, 1, 4, 5], sample_count = 1)]
 fn training_by_tokenizers(bencher: Bencher<'_, '_>, run: usize) {
     let (han, _, size) = RUNS[run];
-    let specials = Layout::Google.tokens().into_iter().map(|token| AddedToken::from(token, true));
+    let specials = SpecialLayout::Google.tokens().into_iter().map(|token| AddedToken::from(token, true));
     let mut trainer = WordPieceTrainer::builder()
         .vocab_size(size as usize)
         .min_frequency(2)

@@ -1,4 +1,4 @@
-//! What came through: sums that depend on no order.
+//! What was read and written: sums that do not depend on the order of tasks.
 
 use std::collections::BTreeMap;
 
@@ -35,6 +35,7 @@ impl TextCounts {
         self.words += other.words;
         self.pieces += other.pieces;
         self.unknown += other.unknown;
+        // A sum modulo 2^64 is commutative, as it must be for tasks in any order.
         self.hash_sum = self.hash_sum.wrapping_add(other.hash_sum);
     }
 }

@@ -1,4 +1,4 @@
-//! Counted reasons: nothing that goes in and does not come out is lost silently.
+//! What was dropped and why: every record that does not come out is counted with a reason.
 
 use std::collections::BTreeMap;
 
@@ -52,7 +52,7 @@ impl Reason {
     }
 }
 
-/// One dropped record, kept to be looked at.
+/// One dropped record, kept as an example.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sample {
@@ -86,6 +86,7 @@ impl Dropped {
     /// Counts one record and keeps it as a sample if it is among the smallest by hash.
     pub fn add(&mut self, reason: Reason, text: &str, place: &impl ToString) {
         *self.counts.entry(reason).or_default() += 1;
+        // Bottom-k sampling: the smallest hashes are the same set whatever the order of the records.
         let hash = xxhash_rust::xxh3::xxh3_64(text.as_bytes());
         let kept = self.samples.entry(reason).or_default();
         if kept.len() < SAMPLES_PER_REASON || kept.last().is_some_and(|last| hash < last.hash) {
@@ -116,8 +117,12 @@ impl Dropped {
     }
 
     /// An error if more records were rejected than `limit` percent of those read.
+    ///
+    /// # Errors
+    /// [`Error::TooManyRejects`] if so.
     pub fn judge(&self, read: u64, limit: f64) -> Result<(), Error> {
         let rejected = self.rejected();
+        // Multiplied out, so that nothing is divided by zero records.
         if rejected as f64 * 100.0 <= limit * read as f64 {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! What tasks died of, kept beside their work until they succeed: `quanci status` tells it, wherever they ran.
+//! Failures of tasks, kept with their work until they succeed: `quanci status` shows them, wherever the tasks ran.
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -68,17 +68,24 @@ impl Failures {
         self.folder.join(format!("{stage}-{task}.json"))
     }
 
-    /// Keeps a failure; where that fails too, the task's own message still says it.
+    /// Records a failure.
     pub fn record(&self, failure: &TaskFailure) {
+        // A failure to record a failure is ignored: the task's own error is on standard error.
         work::commit_json(&self.path(&failure.stage, failure.task), failure).ok();
     }
 
-    /// Forgets what a task died of before it succeeded.
+    /// Removes the failure of a task that has succeeded since.
+    ///
+    /// # Errors
+    /// If the record cannot be removed.
     pub fn clear(&self, stage: &str, task: u32) -> Result<(), Error> {
         work::remove_file(&self.path(stage, task))
     }
 
-    /// What a task died of last.
+    /// The last failure of a task.
+    ///
+    /// # Errors
+    /// If the record cannot be read.
     pub fn of_task(&self, stage: &str, task: u32) -> Result<Option<TaskFailure>, Error> {
         let path = self.path(stage, task);
         if work::exists(&path)? { work::read_json(&path).map(Some) } else { Ok(None) }

@@ -32,13 +32,18 @@ pub struct Recipe {
 impl Recipe {
     /// Which job the settings are for: a vocab run has a table `[vocabulary]`.
     pub fn job(&self) -> JobKind {
+        // Only the table's header is looked for: the settings may be wrong otherwise.
         let vocabulary = |line: &str| line.trim_start().starts_with("[vocabulary]");
         if self.text.lines().any(vocabulary) { JobKind::Vocab } else { JobKind::Prepare }
     }
 
     /// Reads a settings file.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
     pub fn read(path: &Path, overrides: &[String], out: Option<&Path>) -> Result<Recipe, Error> {
         let text = work::read_text(path)?;
+        // Tasks may run in another working directory.
         let full = |path: &Path| quanci_store::absolute(path).map_err(Error::io("find", path));
         let out = out.map(full).transpose()?;
         Ok(Recipe { path: full(path)?, text, overrides: overrides.to_vec(), out })
@@ -102,7 +107,10 @@ const MAX_TASK_BYTES: u64 = 4 << 30;
 const TASKS: u64 = 4096;
 
 impl Plan {
-    /// Looks at the inputs and cuts them into tasks. `setup` is all that map depends on besides the files.
+    /// Sniffs the inputs and cuts them into tasks. `setup` is all that the first stage depends on besides the files.
+    ///
+    /// # Errors
+    /// The first input that cannot be read or is not what the settings declare.
     #[expect(clippy::too_many_arguments, reason = "all that a plan depends on, of two kinds of settings")]
     pub fn make(
         job: JobKind,
@@ -124,6 +132,7 @@ impl Plan {
         }
         let input_bytes = looked.iter().flat_map(|(_, inputs)| inputs).map(|input| input.bytes).sum::<u64>();
         let task_bytes = match task_mb {
+            // Few tasks for a small corpus, and no more than about 4,096 for a large one.
             0 => (input_bytes / TASKS).clamp(TASK_BYTES, MAX_TASK_BYTES),
             mb => u64::from(mb) << 20,
         };
@@ -134,6 +143,7 @@ impl Plan {
                 let parts = readers::split_input(input, settings, task_bytes)?;
                 splits.extend(parts.into_iter().map(|split| (split.bytes(), split)));
             }
+            // The format is part of the key: the same bytes read otherwise give other documents.
             let setup = format!(
                 "{setup}\n{}",
                 serde_json::json!([settings.format, settings.text_field, settings.encoding])
@@ -153,6 +163,9 @@ impl Plan {
     }
 
     /// An error where vocabulary or dictionary are no longer those of the plan: `setup` is what it would be made with now.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if they are not.
     pub fn check_setup(&self, setup: &str) -> Result<(), Error> {
         if self.setup_id == hashed(setup) {
             return Ok(());
@@ -182,9 +195,13 @@ impl Plan {
     }
 
     /// Reads a plan file.
+    ///
+    /// # Errors
+    /// If it cannot be read, or was made by another version of the program.
     pub fn read(path: &Path) -> Result<Plan, Error> {
         let plan: serde_json::Value = work::read_json(path)?;
         match plan.get("version").and_then(serde_json::Value::as_u64) {
+            // Looked at before the rest: plans of other versions may have other keys.
             Some(version) if version == u64::from(WORK_VERSION) => {}
             version => {
                 let found = version.map_or("no version".to_owned(), |version| format!("version {version}"));
@@ -196,6 +213,7 @@ impl Plan {
         }
         let plan: Plan =
             serde_json::from_value(plan).map_err(|e| Error::input(path, format!("not a plan: {e}")))?;
+        // Another version may cut text differently.
         let program = env!("CARGO_PKG_VERSION");
         if plan.program != program {
             let message = format!(
@@ -225,6 +243,7 @@ fn group(splits: Vec<(u64, InputSplit)>, task_bytes: u64) -> Vec<Vec<InputSplit>
     let mut groups: Vec<Vec<InputSplit>> = Vec::new();
     let (mut open, mut bytes) = (Vec::new(), 0);
     for (split_bytes, split) in splits {
+        // Content-defined boundaries: a path ends its group by its own hash, so that a new file moves few groups.
         let ends = xxh3_128(split.input.path.as_os_str().as_encoded_bytes()).is_multiple_of(64);
         if !open.is_empty() && bytes + split_bytes > task_bytes {
             groups.push(std::mem::take(&mut open));
@@ -251,6 +270,7 @@ fn hashed(text: &str) -> String {
 }
 
 fn work_id(recipe: &Recipe, setup: &str, map: &[MapTask]) -> String {
+    // The keys cover paths, sizes and times of all inputs.
     let keys: Vec<&str> = map.iter().map(|task| task.key.as_str()).collect();
     let all = serde_json::json!([WORK_VERSION, recipe, setup, keys]);
     format!("{:032x}", xxh3_128(all.to_string().as_bytes()))

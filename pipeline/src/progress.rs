@@ -1,4 +1,4 @@
-//! Work done, told by tasks and shown by the command line.
+//! Work done: counted by tasks, shown by the command line.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -25,6 +25,7 @@ struct TaskCounts {
 impl Progress {
     /// Bytes of input files read.
     pub fn add_bytes(&self, bytes: u64) {
+        // Relaxed: counters for display order nothing else.
         self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 

@@ -1,4 +1,4 @@
-//! A request to stop: set by a signal, asked between batches.
+//! A request to stop: set by a signal, checked between batches.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,11 @@ impl Stop {
     }
 
     /// An error if we were asked to stop.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] if so.
     pub fn check(&self) -> Result<(), Error> {
+        // Relaxed: the flag guards no other memory.
         match self.0.load(Ordering::Relaxed) {
             0 => Ok(()),
             signal => Err(Error::Interrupted(signal as i32)),

@@ -27,11 +27,16 @@ pub struct Attempt {
 impl Attempt {
     /// A temporary name beside `committed`, whose folder is made if need be; for objects, in this machine's folder for
     /// temporary files.
+    ///
+    /// # Errors
+    /// If the folder cannot be made.
     pub fn new(committed: &Path) -> Result<Attempt, Error> {
         let beside = committed.parent().unwrap_or(Path::new("."));
+        // Beside the final name, so that the rename stays within one file system and is atomic.
         let folder = if is_object(committed) { scratch() } else { beside.to_path_buf() };
         fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         let name = committed.file_name().unwrap_or_default().to_string_lossy();
+        // The dot hides it from globs, the random part keeps attempts apart.
         let temporary = folder.join(format!(".{name}.{}.tmp", uuid::Uuid::new_v4().simple()));
         Ok(Attempt { temporary, committed: committed.to_path_buf(), held: std::cell::OnceCell::new() })
     }
@@ -42,6 +47,9 @@ impl Attempt {
     }
 
     /// Creates it as a file.
+    ///
+    /// # Errors
+    /// If the file cannot be created.
     pub fn create_file(&self) -> Result<BufWriter<File>, Error> {
         let file = File::create_new(&self.temporary).map_err(Error::io("create", &self.temporary))?;
         self.hold();
@@ -49,6 +57,9 @@ impl Attempt {
     }
 
     /// Creates it as a folder.
+    ///
+    /// # Errors
+    /// If the folder cannot be created.
     pub fn create_folder(&self) -> Result<(), Error> {
         fs::create_dir(&self.temporary).map_err(Error::io("create", &self.temporary))?;
         self.hold();
@@ -58,6 +69,8 @@ impl Attempt {
     /// Where a file system has no locks, leftovers of killed runs stay.
     fn hold(&self) {
         if let Ok(file) = File::open(&self.temporary)
+            // The lock is released when the process dies, however it dies: that is how leftovers are told from work in
+            // progress.
             && file.try_lock().is_ok()
         {
             self.held.set(file).ok();
@@ -65,6 +78,9 @@ impl Attempt {
     }
 
     /// Gives it its name.
+    ///
+    /// # Errors
+    /// If it cannot be renamed, or sent to the object store.
     pub fn commit(self) -> Result<(), Error> {
         let committed = self.committed.clone();
         self.commit_as(&committed)
@@ -72,11 +88,15 @@ impl Attempt {
 
     /// Gives a file another name than planned, or a folder of this machine its name. A folder that another attempt
     /// committed first is as good.
+    ///
+    /// # Errors
+    /// If it cannot be renamed, or sent to the object store.
     pub fn commit_as(self, path: &Path) -> Result<(), Error> {
         if is_object(path) {
             return quanci_store::upload(&self.temporary, path).map_err(Error::io("write", path));
         }
         match fs::rename(&self.temporary, path) {
+            // A rename onto a folder that is not empty fails: another attempt won, with the same content.
             Err(_) if self.temporary.is_dir() && path.is_dir() => Ok(()),
             result => result.map_err(Error::io("write", path)),
         }
@@ -84,6 +104,9 @@ impl Attempt {
 
     /// Commits a folder whose file `mark` says that it is whole. `send` tells where else than into the folder a file
     /// belongs, if the folder is of objects.
+    ///
+    /// # Errors
+    /// If it cannot be renamed, or if a file cannot be sent to the object store.
     pub fn commit_folder(self, mark: &str, send: impl Fn(&str) -> Option<PathBuf>) -> Result<(), Error> {
         if !is_object(&self.committed) {
             return self.commit();
@@ -95,6 +118,7 @@ impl Attempt {
         }
         let to = self.committed.join(mark);
         let bytes = fs::read(self.temporary.join(mark)).map_err(Error::io("read", &self.temporary))?;
+        // The mark comes last, and only the first attempt writes it.
         quanci_store::put_new(&to, &bytes).map(drop).map_err(Error::io("write", &to))
     }
 }
@@ -120,6 +144,9 @@ pub fn scratch() -> PathBuf {
 
 /// Removes what killed attempts left in a folder, of all names that begin with `prefix`; of a folder of objects, what they
 /// left on this machine.
+///
+/// # Errors
+/// If the folder cannot be read.
 pub fn sweep(folder: &Path, prefix: &str) -> Result<(), Error> {
     let scratch = scratch();
     let folder = if is_object(folder) { &scratch } else { folder };
@@ -131,6 +158,7 @@ pub fn sweep(folder: &Path, prefix: &str) -> Result<(), Error> {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         let is_attempt = name.ends_with(".tmp") && name.starts_with(&format!(".{prefix}"));
+        // The lock can be taken only if its holder is gone.
         let dead = || File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
         if is_attempt && dead() {
             drop(Attempt {
@@ -144,6 +172,9 @@ pub fn sweep(folder: &Path, prefix: &str) -> Result<(), Error> {
 }
 
 /// Commits a file whose content `write` gives.
+///
+/// # Errors
+/// If the file cannot be written.
 pub fn commit_file(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
@@ -155,12 +186,18 @@ pub fn commit_file(
 }
 
 /// Commits a value as JSON.
+///
+/// # Errors
+/// If the file cannot be written.
 pub fn commit_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
     let json = serde_json::to_string_pretty(value).expect("our own types have string keys only");
     commit_file(path, |file| writeln!(file, "{json}"))
 }
 
 /// Reads a value that [`commit_json`] wrote.
+///
+/// # Errors
+/// If the file cannot be read, or does not hold such a value.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
     let bytes = quanci_store::read(path).map_err(Error::io("read", path))?;
     serde_json::from_slice(&bytes).map_err(|e| Error::Damaged {
@@ -170,40 +207,59 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
 }
 
 /// Reads a text file.
+///
+/// # Errors
+/// If the file cannot be read, or is not UTF-8.
 pub fn read_text(path: &Path) -> Result<String, Error> {
     let bytes = quanci_store::read(path).map_err(Error::io("read", path))?;
     String::from_utf8(bytes).map_err(|e| Error::input(path, format!("is not UTF-8: {e}")))
 }
 
 /// True if something is there.
+///
+/// # Errors
+/// If the system or the store does not say.
 pub fn exists(path: &Path) -> Result<bool, Error> {
     quanci_store::exists(path).map_err(Error::io("find", path))
 }
 
 /// The names in a folder; none where there is no such folder.
+///
+/// # Errors
+/// If the folder cannot be read.
 pub fn names(folder: &Path) -> Result<BTreeSet<String>, Error> {
     let names = quanci_store::names(folder).map_err(Error::io("list", folder))?;
     Ok(names.into_iter().collect())
 }
 
 /// Removes a file, if it is there.
+///
+/// # Errors
+/// If it is there and cannot be removed.
 pub fn remove_file(path: &Path) -> Result<(), Error> {
     quanci_store::remove(path).map_err(Error::io("remove", path))
 }
 
 /// Removes a folder, if it is there.
+///
+/// # Errors
+/// If it is there and cannot be removed.
 pub fn remove_folder(path: &Path) -> Result<(), Error> {
     quanci_store::remove_all(path).map_err(Error::io("remove", path))
 }
 
 /// Two runs must not write one output: the second ends at once. The lock goes with the process, however it ends. Object
 /// stores have no such locks: there, a mark in the output says whose it is (`jobs/prepare/commit.rs`).
+///
+/// # Errors
+/// [`Error::Output`] if another run holds the lock.
 pub fn lock(work: &Path, output: &Path) -> Result<Option<File>, Error> {
     if is_object(work) {
         return Ok(None);
     }
     fs::create_dir_all(work).map_err(Error::io("create", work))?;
     let full = std::path::absolute(output).map_err(Error::io("find", output))?;
+    // One lock file an output, in the work folder, which several outputs may share.
     let name = xxhash_rust::xxh3::xxh3_64(full.as_os_str().as_encoded_bytes());
     let path = work.join(format!("{name:016x}.lock"));
     let file = File::create(&path).map_err(Error::io("create", &path))?;

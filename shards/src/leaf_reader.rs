@@ -37,6 +37,7 @@ impl<T: DataType> LeafReader<T> {
         let columns = schema.columns().iter();
         let index =
             columns.into_iter().position(|column| column.path().parts().first().is_some_and(|p| p == name));
+        // A damaged footer may declare another type; reading it as `T` would panic.
         let index = index.filter(|&index| schema.column(index).physical_type() == T::get_physical_type());
         let index =
             index.ok_or_else(|| ParquetError::General(format!("no column `{name}`, or of another type")))?;
@@ -56,6 +57,7 @@ impl<T: DataType> LeafReader<T> {
         self.repetitions.clear();
         self.values.clear();
         let LeafReader { column, definitions, repetitions, values, .. } = self;
+        // Records, not values: a list of any length is one record.
         match column.read_records(rows, Some(definitions), Some(repetitions), values)? {
             (read, ..) if read == rows => Ok(()),
             (read, ..) => Err(ParquetError::General(format!("a column ends {} rows early", rows - read))),
@@ -64,6 +66,7 @@ impl<T: DataType> LeafReader<T> {
 
     /// Every row has a value, and no list is null or empty.
     pub(crate) fn is_full(&self) -> bool {
+        // A fold without a branch is vectorized; `all` would stop at the first difference.
         self.definitions.iter().fold(true, |full, &level| full & (level == self.defined))
     }
 
@@ -79,6 +82,7 @@ impl<T: DataType> LeafReader<T> {
             return None;
         }
         let levels = self.repetitions.iter().zip(&self.definitions);
+        // Only the error path comes here, so it may be slow.
         let others = other.repetitions.iter().zip(&other.definitions);
         let same = levels.zip(others).take_while(|(own, other)| own == other).count();
         // Where this column begins another row and the other does not, the shorter list is the one before.
@@ -99,7 +103,7 @@ impl<T: DataType> LeafReader<T> {
         starts.resize(self.repetitions.len() + 1, 0);
         let mut rows = 0;
         for (at, &level) in self.repetitions.iter().enumerate() {
-            // Every place is written and only rows are counted: no processor guesses where they begin.
+            // Branchless: the entry is overwritten until a row begins.
             starts[rows] = at;
             rows += usize::from(level == 0);
         }

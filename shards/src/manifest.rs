@@ -14,7 +14,21 @@ pub const FORMAT_VERSION: u32 = 1;
 /// The manifest's name in its folder.
 pub const MANIFEST_FILE: &str = "manifest.json";
 
-/// A data set: its making, its files and their checksums.
+/// A data set: how it was made, its files and their checksums.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use quanci_shards::{Manifest, Split};
+///
+/// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/shards-v1");
+/// let manifest = Manifest::read(Path::new(folder))?;
+/// for shard in manifest.shards_of(Split::Train, 0) {
+///     println!("{}: {} rows", shard.path, shard.rows);
+/// }
+/// assert!(manifest.rows(Split::Train, 0) > 0);
+/// # Ok::<(), quanci_shards::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
@@ -26,7 +40,7 @@ pub struct Manifest {
     pub vocabulary: VocabularyEntry,
     /// What an instance is.
     pub objective: Objective,
-    /// Pieces in a row at most, specials included.
+    /// The most tokens of a row, special ones included.
     pub max_seq_len: u32,
     /// Copies of the training split: epoch e reads copy e mod `copies`.
     pub copies: u32,
@@ -88,9 +102,9 @@ pub struct Specials {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Split {
-    /// To learn from.
+    /// For training.
     Train,
-    /// Set apart, to be measured on.
+    /// Held out, for evaluation.
     Validation,
 }
 
@@ -106,7 +120,7 @@ pub struct ShardEntry {
     pub copy: u32,
     /// Rows in it.
     pub rows: u64,
-    /// Pieces in it, specials included.
+    /// Tokens in it, special ones included.
     pub tokens: u64,
     /// Its size.
     pub bytes: u64,
@@ -150,6 +164,7 @@ impl Manifest {
         };
         let text = String::from_utf8(bytes).map_err(|_| Error::format(&path, "damaged: not UTF-8"))?;
         let damaged = |e: serde_json::Error| Error::format(&path, format!("damaged: {e}"));
+        // The version is looked at first: another version may have other keys, which is no damage.
         let value: serde_json::Value = serde_json::from_str(&text).map_err(damaged)?;
         match value.get("format_version").and_then(serde_json::Value::as_u64) {
             Some(version) if version == u64::from(FORMAT_VERSION) => {}
@@ -182,12 +197,13 @@ impl Manifest {
     }
 
     fn computed_checksum(&self) -> String {
+        // The checksum cannot cover itself.
         let unsealed = Manifest { checksum: String::new(), ..self.clone() };
         sha256(unsealed.to_json().as_bytes())
     }
 
-    /// The first 64 bits of [`Manifest::data_id`]: what random draws know the data set by. Other characters than
-    /// hexadecimal digits count for nothing.
+    /// The first 64 bits of [`Manifest::data_id`], which key random numbers of this data set. Characters that are no
+    /// hexadecimal digits are skipped.
     pub fn data_key(&self) -> u64 {
         self.data_id
             .chars()

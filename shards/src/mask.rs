@@ -1,4 +1,4 @@
-//! Masks: which pieces of a row the model has to guess, and what it sees in their place. One policy for the pipeline
+//! Masks: which tokens of a row the model has to predict, and what it sees in their place. One policy for the pipeline
 //! (static masks), the trainer (dynamic masks) and `inspect`.
 
 use std::ops::Range;
@@ -13,7 +13,7 @@ use crate::rng::{RandomSource, Rng};
 pub enum MaskMode {
     /// The pipeline, once; they are stored with the rows.
     Static,
-    /// The trainer, anew in every epoch.
+    /// The trainer, new ones in every epoch.
     Dynamic,
 }
 
@@ -21,21 +21,21 @@ pub enum MaskMode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MaskUnit {
-    /// All pieces of a word (whole word masking).
+    /// All tokens of a word (whole word masking).
     Word,
-    /// Each piece for itself.
+    /// Single tokens, the pieces of WordPiece.
     Piece,
-    /// One to four words that stand together (MacBERT).
+    /// One to four neighbouring words (MacBERT).
     Ngram,
 }
 
-/// What a chosen piece is replaced by; the shares sum to 1. Each piece draws for itself.
+/// What a chosen token is replaced by; the shares sum to 1. Each token of a unit draws for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Replace {
     /// `[MASK]`.
     pub mask: f64,
-    /// A random piece that is no special and no `[unusedN]`.
+    /// A random token, but no special one and no `[unusedN]`.
     pub random: f64,
     /// Itself.
     pub keep: f64,
@@ -55,19 +55,21 @@ pub struct MaskSettings {
     pub mode: MaskMode,
     /// What is masked together.
     pub unit: MaskUnit,
-    /// Share of a row's pieces to be masked.
+    /// Share of a row's tokens to be masked.
     pub prob: f64,
-    /// Masked pieces of a row at most.
+    /// The most masked tokens of a row.
     pub max_predictions: u32,
-    /// What masked pieces are replaced by.
+    /// What masked tokens are replaced by.
     pub replace: Replace,
 }
 
 impl MaskSettings {
-    /// How many pieces of a row of `length` pieces (specials included) are masked: Google's rule, with Python's rounding
-    /// of halves to even (google-research/bert, create_pretraining_data.py).
+    /// How many tokens of a row of `length` tokens (special ones included) are masked: Google's rule, with Python's
+    /// rounding of halves to even (google-research/bert, create_pretraining_data.py).
     pub fn budget(&self, length: usize) -> usize {
+        // Python's `round` goes to the even neighbour at .5; Rust's `round` goes away from zero.
         let wanted = (length as f64 * self.prob).round_ties_even() as usize;
+        // At least one token, so that every row has a loss.
         wanted.max(1).min(self.max_predictions as usize)
     }
 }
@@ -75,11 +77,11 @@ impl MaskSettings {
 /// A row to be masked: `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`.
 #[derive(Debug, Clone, Copy)]
 pub struct RowView<'a> {
-    /// Ids of the pieces.
+    /// Token ids.
     pub ids: &'a [u32],
-    /// True where a piece begins a word.
+    /// True where a token begins a word; as long as `ids`.
     pub word_starts: &'a [bool],
-    /// Position of B's first piece.
+    /// Position of B's first token.
     pub segment_b: Option<usize>,
 }
 
@@ -111,7 +113,30 @@ pub struct Masks {
 /// MacBERT's lengths of n-grams in words: shares of 1, 2, 3 and 4 words (Cui et al. 2020).
 pub const NGRAM_SHARES: [f64; 4] = [0.4, 0.3, 0.2, 0.1];
 
-/// Draws masks. Holds what is the same for all rows, and room to work in.
+/// Draws masks. Holds what all rows share, and scratch buffers.
+///
+/// ```
+/// use quanci_shards::mask::{MaskMode, MaskSettings, MaskUnit, Masker, Masks, Replace, RowView};
+/// use quanci_shards::rng::Rng;
+///
+/// let settings = MaskSettings {
+///     mode: MaskMode::Static,
+///     unit: MaskUnit::Word,
+///     prob: 0.3,
+///     max_predictions: 20,
+///     replace: Replace { mask: 1.0, random: 0.0, keep: 0.0 },
+/// };
+/// let mut masker = Masker::new(settings, 103, vec![500, 501]);
+/// // [CLS], two words of two tokens, a word of one, [SEP]
+/// let word_starts = [true, true, false, true, false, true, true];
+/// let row = RowView { ids: &[101, 11, 12, 13, 14, 15, 102], word_starts: &word_starts, segment_b: None };
+/// let mut masks = Masks::default();
+/// masker.draw(row, &mut Rng::new(&[12345]), &mut masks);
+/// // 30 % of 7 tokens is 2; words are masked whole, so both tokens of a word are masked or neither is.
+/// assert!(masks.positions.len() <= 2);
+/// assert_eq!(masks.positions.contains(&1), masks.positions.contains(&2));
+/// assert!(masks.inputs.iter().all(|&input| input == 103));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Masker {
     settings: MaskSettings,
@@ -138,6 +163,7 @@ impl Masker {
 
     /// Draws the masks of one row into `masks`, replacing what was there.
     pub fn draw<D: RandomSource>(&mut self, row: RowView<'_>, rng: &mut D, masks: &mut Masks) {
+        // Buffers are cleared, not allocated: a masker lives as long as its shard.
         self.chosen.clear(row.ids.len());
         self.find_units(&row);
         let budget = self.settings.budget(row.ids.len());
@@ -154,6 +180,7 @@ impl Masker {
         self.starts.resize(row.ids.len(), 0);
         let mut units = 0;
         for mut segment in row.segments() {
+            // The first token of A opens a unit even if it continues a word: truncation may have cut the word.
             if units == 0
                 && let Some(first) = segment.next()
             {
@@ -161,7 +188,7 @@ impl Masker {
                 units = 1;
             }
             for (position, &word_start) in (segment.start..).zip(&row.word_starts[segment.clone()]) {
-                // Every position is written and only units are counted: no processor guesses where words begin.
+                // Branchless: an `if` here would be mispredicted at about every third token.
                 self.starts[units] = position as u32;
                 units += usize::from(word_start | each_piece);
             }
@@ -174,6 +201,7 @@ impl Masker {
     /// First position and end of a unit: it goes on to the next one, or to the `[SEP]` before it.
     fn unit(&self, row: &RowView<'_>, index: usize) -> (u32, u32) {
         let next = self.starts.get(index + 1).map_or(row.ids.len() - 1, |&next| next as usize);
+        // The unit before B ends at the [SEP] between A and B, not at B.
         let end = if row.segment_b == Some(next) { next - 1 } else { next };
         (self.starts[index], end as u32)
     }
@@ -186,6 +214,7 @@ impl Masker {
             }
             rng.shuffle_step(&mut self.order, k);
             let unit = self.unit(row, self.order[k] as usize);
+            // A unit that is too long is skipped, not cut: a whole word is masked or none of it.
             if self.chosen.count + length(row, unit) <= budget {
                 self.replace_unit(row, unit, rng);
             }
@@ -205,9 +234,11 @@ impl Masker {
             if self.taken[first] {
                 continue;
             }
+            // The length is drawn even if the n-gram turns out shorter, so that draws do not depend on the outcome.
             let words = ngram_words(rng.uniform());
             for index in first..(first + words).min(self.starts.len()) {
                 let unit = self.unit(row, index);
+                // Two units that do not touch have a [SEP] between them: an n-gram stays within its segment.
                 let crosses = index > first && self.unit(row, index - 1).1 != unit.0;
                 let fits = self.chosen.count + length(row, unit) <= budget;
                 if crosses || !fits || self.taken[index] {
@@ -219,12 +250,13 @@ impl Masker {
         }
     }
 
-    /// Each piece draws for itself whether it is masked, replaced or kept.
+    /// Each token draws for itself whether it is masked, replaced or kept.
     fn replace_unit<D: RandomSource>(&mut self, row: &RowView<'_>, unit: (u32, u32), rng: &mut D) {
         let Replace { mask, random, keep } = self.settings.replace;
         // A unit that is joined across [SEP] holds it; no other special is within one.
         let is_sep = |position: u32| row.segment_b == Some(position as usize + 1);
         for position in (unit.0..unit.1).filter(|&position| !is_sep(position)) {
+            // Two draws, as in Google's code: first [MASK] or not, then the original or a random token.
             let input = if rng.uniform() < mask {
                 self.mask_id
             } else if rng.uniform() * (keep + random) < keep {
@@ -254,6 +286,7 @@ impl MaskedSet {
     }
 
     fn insert(&mut self, position: u32, input: u32) {
+        // One bit a position.
         self.bits[position as usize / 64] |= 1 << (position % 64);
         self.inputs[position as usize] = input;
         self.count += 1;
@@ -268,13 +301,14 @@ impl MaskedSet {
                 let position = 64 * word + left.trailing_zeros() as usize;
                 masks.positions.push(position as u32);
                 masks.inputs.push(self.inputs[position]);
+                // Clears the lowest set bit.
                 left &= left - 1;
             }
         }
     }
 }
 
-/// Pieces of a unit: one that was joined across `[SEP]` does not count it.
+/// Tokens of a unit: one that was joined across `[SEP]` does not count it.
 fn length(row: &RowView<'_>, unit: (u32, u32)) -> usize {
     let holds_sep = row.segment_b.is_some_and(|b| (unit.0 as usize..unit.1 as usize).contains(&(b - 1)));
     (unit.1 - unit.0) as usize - usize::from(holds_sep)
@@ -286,6 +320,7 @@ fn ngram_words(uniform: f64) -> usize {
         below += share;
         uniform < below
     });
+    // The shares may sum to slightly less than 1 in floating point: the rest is the longest n-gram.
     words.unwrap_or(NGRAM_SHARES.len() - 1) + 1
 }
 
@@ -296,8 +331,7 @@ pub fn replacements(vocabulary_size: u32, reserved: &[u32]) -> Vec<u32> {
     (0..vocabulary_size).filter(|&id| allowed[id as usize]).collect()
 }
 
-/// The draws that make the dynamic masks of a row: the same in every program, whatever came before, and others in every
-/// epoch. `data_key` is [`crate::Manifest::data_key`], `file` the row's shard as an index into the manifest's list, `row` its
+/// The generator for the dynamic masks of a row: the same in every program and after every restart, another in each epoch. `data_key` is [`crate::Manifest::data_key`], `file` the row's shard as an index into the manifest's list, `row` its
 /// number in that file.
 pub fn dynamic_mask_rng(seed: u64, epoch: u64, data_key: u64, file: u64, row: u64) -> Rng {
     Rng::new(&[seed, epoch, data_key, file, row])

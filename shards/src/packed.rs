@@ -1,5 +1,5 @@
-//! A row group as training takes it: every row checked, held in as few bytes as it needs, and read without allocating
-//! for each row.
+//! A row group for training: every row is checked, stored in as few bytes as it needs, and read without an allocation a
+//! row.
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,10 +18,10 @@ use crate::mask::Masks;
 use crate::reader::open_checked;
 use crate::schema::ROW_GROUP_ROWS;
 
-/// Rows read at once: their columns stay in the processor's cache.
+/// Rows decoded at once: few enough that their columns stay in the processor's cache.
 const ROWS_AT_ONCE: usize = 512;
 
-/// Bytes that the processor fetches together.
+/// Bytes of a cache line.
 const CACHE_LINE: usize = 64;
 
 /// The rows of one row group, within bounds: ids are in the vocabulary, `[CLS]` and `[SEP]` where they belong, B and
@@ -56,6 +56,10 @@ enum Integers {
 impl PackedRows {
     /// Reads row group number `group` of a shard, which lies at `path`; its stored masks only if `masks` says so, and then
     /// they must be there.
+    ///
+    /// # Errors
+    /// If the file cannot be read, does not belong to the data set, or holds a row that breaks a rule above: the
+    /// message names the row.
     pub fn read(
         path: &Path,
         manifest: &Manifest,
@@ -63,7 +67,7 @@ impl PackedRows {
         group: usize,
         masks: bool,
     ) -> Result<PackedRows, Error> {
-        // A decoder of foreign bytes may give up in the middle of a damaged file: that is the file's fault.
+        // `parquet` panics on some damaged pages; a training run must not.
         let read = catch_unwind(AssertUnwindSafe(|| read(path, manifest, shard, group, masks)));
         let damaged = "damaged: the decoder gave up; fetch or make the data set again";
         read.unwrap_or_else(|_| Err(Error::format(path, damaged)))
@@ -94,11 +98,12 @@ impl PackedRows {
         self.segment_b(row).map(|_| self.rows[row].label)
     }
 
-    /// Has the processor fetch a row, and does nothing with it. Rows are taken in random order, so that nearly each is a
-    /// walk to the memory: walks that depend on nothing in between are made side by side. Give what this returns to
-    /// [`std::hint::black_box`], or nothing will be done.
+    /// Prefetches a row into the processor's cache. Rows are read in random order, so nearly every one is a cache miss;
+    /// prefetching several rows in a loop overlaps their misses. Pass the result to [`std::hint::black_box`], or the
+    /// compiler removes the loads.
     pub fn prefetch(&self, row: usize) -> u32 {
         let range = self.range(row, |row| row.tokens_end);
+        // One load a cache line brings in the whole row.
         let line = CACHE_LINE / size_of::<u16>();
         match &self.tokens {
             Integers::Narrow(tokens) => {
@@ -110,7 +115,7 @@ impl PackedRows {
         }
     }
 
-    /// Puts the ids and word starts of a row in the place of what `ids` and `word_starts` held.
+    /// Replaces the content of `ids` and `word_starts` by those of a row.
     pub fn tokens(&self, row: usize, ids: &mut Vec<u32>, word_starts: &mut Vec<bool>) {
         let range = self.range(row, |row| row.tokens_end);
         ids.clear();
@@ -127,7 +132,7 @@ impl PackedRows {
         }
     }
 
-    /// Puts the stored masks of a row in the place of what `masks` held: none where they were not read.
+    /// Replaces the content of `masks` by the stored masks of a row; empty if they were not read.
     pub fn masks(&self, row: usize, masks: &mut Masks) {
         let range = self.range(row, |row| row.masks_end);
         masks.positions.clear();
@@ -140,6 +145,7 @@ impl PackedRows {
     }
 
     fn range(&self, row: usize, end: impl Fn(&RowOffsets) -> u32) -> Range<usize> {
+        // Rows lie one after the other, so a row begins where the one before ends: one offset a row is enough.
         let start = if row == 0 { 0 } else { end(&self.rows[row - 1]) };
         start as usize..end(&self.rows[row]) as usize
     }
@@ -147,6 +153,7 @@ impl PackedRows {
 
 impl Integers {
     fn new(below: u32, room: usize) -> Integers {
+        // `below` is one more than the largest value.
         if below <= 1 << 16 {
             Integers::Narrow(Vec::with_capacity(room))
         } else {
@@ -177,6 +184,7 @@ fn read(
     masks: bool,
 ) -> Result<PackedRows, Error> {
     let (file, metadata) = open_checked(path, manifest, shard)?;
+    // All row groups are full but the last one.
     let rows = (shard.rows as usize).saturating_sub(group * ROW_GROUP_ROWS).min(ROW_GROUP_ROWS);
     let found = metadata.row_groups().get(group).filter(|found| found.num_rows() == rows as i64);
     let found = found.ok_or_else(|| {
@@ -185,6 +193,7 @@ fn read(
     })?;
     let mut packing = RowGroupPacker::new(Arc::new(file), &metadata, found, manifest, masks)
         .map_err(Error::parquet("read", path))?;
+    // In small batches, so that all columns of a row are still in the cache when it is checked.
     for first in (0..rows).step_by(ROWS_AT_ONCE) {
         packing.read(ROWS_AT_ONCE.min(rows - first)).map_err(Error::parquet("read", path))?;
         packing.check_and_pack().map_err(|(row, problem)| {
@@ -274,6 +283,7 @@ impl RowGroupPacker {
     fn check_and_pack(&mut self) -> Result<(), Problem> {
         self.check_tokens()?;
         let (ids, starts) = (&self.ids.values, &self.word_starts.values);
+        // The lowest bit holds the word start: one array to read instead of two.
         let tokens = ids.iter().zip(starts).map(|(&id, &start)| (id as u32) << 1 | u32::from(start));
         let first = self.packed.tokens.len();
         self.packed.tokens.extend(tokens);
@@ -368,10 +378,12 @@ impl RowGroupPacker {
             return Err("`masked_lm_positions` are not ascending");
         }
         // Position 0 is [CLS]; a [SEP] spelled out in a text is three tokens, so every one of its id is special.
+        // A negative position fails `try_from`, one past the end fails `get`.
         let id = usize::try_from(position).ok().filter(|&at| at > 0).and_then(|at| ids.get(at));
         if id.is_none_or(|&id| id == self.specials.sep as i32) {
             return Err("a masked position is out of range or on a special token");
         }
+        // A negative id is a huge one as `u32`.
         if input as u32 >= self.vocabulary {
             return Err("a masked input is not in the vocabulary");
         }

@@ -18,7 +18,27 @@ use crate::file::LocalFile;
 use crate::manifest::{FORMAT_VERSION, Manifest, ShardEntry};
 use crate::schema::{FileKeys, KEY_DATA, KEY_VERSION, KEY_VOCABULARY, ROW_GROUP_ROWS, schema};
 
-/// A shard being read.
+/// A shard being read: an iterator over its row groups, each of up to [`ROW_GROUP_ROWS`] rows.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use quanci_shards::{Manifest, ShardReader};
+///
+/// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/shards-v1");
+/// let folder = Path::new(folder);
+/// let manifest = Manifest::read(folder)?;
+/// let shard = &manifest.shards[0];
+/// let mut rows = 0;
+/// for group in ShardReader::open(folder, &manifest, shard)? {
+///     let group = group?;
+///     let first = group.get(0);
+///     assert_eq!(first.input_ids.len(), first.word_starts.len());
+///     rows += group.len() as u64;
+/// }
+/// assert_eq!(rows, shard.rows);
+/// # Ok::<(), quanci_shards::Error>(())
+/// ```
 pub struct ShardReader {
     path: PathBuf,
     batches: ParquetRecordBatchReader,
@@ -77,6 +97,7 @@ impl Iterator for ShardReader {
     type Item = Result<Rows, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        // A batch never spans two row groups, for it has as many rows as a full one.
         let batch = self.batches.next()?;
         let failed = Error::parquet("read", &self.path);
         Some(batch.map_err(|error| failed(error.into())).map(Rows::new))
@@ -104,6 +125,7 @@ fn checked<R: ChunkReader + 'static>(
     let keys =
         FileKeys { data_id: manifest.data_id.clone(), vocabulary_sha256: manifest.vocabulary.sha256.clone() };
     check_keys(path, builder.metadata(), &keys)?;
+    // Fields only: writers may add metadata of their own to the schema.
     if builder.schema().fields() != schema().fields() {
         return Err(Error::format(path, "its columns are not those of this format version"));
     }
@@ -156,9 +178,9 @@ pub struct Rows {
 pub struct Row<'a> {
     /// `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`, unmasked, unpadded.
     pub input_ids: &'a [i32],
-    /// Position of B's first piece.
+    /// Position of B's first token.
     pub segment_b: Option<i32>,
-    /// True where a piece begins a word.
+    /// True where a token begins a word.
     pub word_starts: Vec<bool>,
     /// 0 = B follows A, 1 = random or swapped.
     pub next_sentence_label: Option<i8>,

@@ -1,7 +1,7 @@
-//! Random draws: the one small trait that pair building and masking draw through, and the generator in ordinary use.
+//! Random numbers: the trait that pair building and masking draw from, and the generator that data sets use.
 
-/// What pair building and masking ask of a random number generator. A test drives them with CPython's, to reproduce
-/// what google-research/bert draws.
+/// A source of random numbers. Data sets use [`Rng`]; a test uses CPython's generator, to reproduce the output of
+/// google-research/bert.
 pub trait RandomSource {
     /// Uniform in [0, 1).
     fn uniform(&mut self) -> f64;
@@ -13,8 +13,9 @@ pub trait RandomSource {
     fn below(&mut self, n: usize) -> usize;
 
     /// One step of a shuffle: after the calls for 0, 1, …, k, the first k + 1 items are those of a uniformly random
-    /// order. Whoever needs only the first few of a random order pays for those alone.
+    /// order. A caller that needs only the first few items pays for those alone.
     fn shuffle_step<T>(&mut self, items: &mut [T], k: usize) {
+        // Fisher-Yates, from the front.
         let chosen = k + self.below(items.len() - k);
         items.swap(k, chosen);
     }
@@ -28,7 +29,7 @@ pub trait RandomSource {
 }
 
 /// xoshiro256++ 1.0 by David Blackman and Sebastiano Vigna (public domain, <https://prng.di.unimi.it/>), seeded through
-/// SplitMix64. Written out here because data sets depend on its every bit, for as long as they are kept.
+/// SplitMix64. It is written out here because data sets depend on every bit of it, and no crate promises that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rng {
     state: [u64; 4],
@@ -45,6 +46,7 @@ pub fn splitmix64(value: u64) -> u64 {
 impl Rng {
     /// A generator for a purpose, named by numbers such as (seed, bucket, copy): other numbers, other draws.
     pub fn new(key: &[u64]) -> Rng {
+        // The length goes in first, so that (1, 0) and (1) are different keys.
         let mut seed = key.iter().fold(key.len() as u64, |hash, &part| splitmix64(hash ^ splitmix64(part)));
         let state = std::array::from_fn(|_| {
             seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -70,6 +72,7 @@ impl Rng {
 
 impl RandomSource for Rng {
     fn uniform(&mut self) -> f64 {
+        // The upper 53 bits, which a double holds exactly.
         (self.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
 
@@ -77,7 +80,9 @@ impl RandomSource for Rng {
     fn below(&mut self, n: usize) -> usize {
         assert!(n > 0, "a draw from nothing");
         let n = n as u64;
+        // The upper half of the product is the result, the lower half tells whether it is biased.
         let mut product = u128::from(self.next_u64()) * u128::from(n);
+        // The division is reached with probability n / 2^64: hardly ever.
         if (product as u64) < n {
             let threshold = n.wrapping_neg() % n;
             while (product as u64) < threshold {

@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use integration_tests::root;
 
 /// Rows of modules, from the bottom. A module may import from the rows before its own.
-type Rows = &'static [&'static [&'static str]];
+type ModuleRows = &'static [&'static [&'static str]];
 
 /// The rows of each crate that has some.
-const ROWS: [(&str, Rows); 2] = [
+const ROWS: [(&str, ModuleRows); 2] = [
     (
         "pipeline/src",
         &[
@@ -111,7 +111,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-fn row(rows: Rows, module: &str) -> Option<usize> {
+fn row(rows: ModuleRows, module: &str) -> Option<usize> {
     rows.iter().position(|row| row.contains(&module))
 }
 
@@ -128,7 +128,7 @@ fn modules_import_from_below() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-fn wrong_imports(folder: &str, rows: Rows) -> Vec<String> {
+fn wrong_imports(folder: &str, rows: ModuleRows) -> Vec<String> {
     let src = root().join(folder);
     let mut files = Vec::new();
     sources(&src, &mut files);

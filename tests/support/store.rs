@@ -156,7 +156,7 @@ const PASSING: [Fault; 6] = [
 ];
 
 /// Which request goes wrong, and how: the number of the request and its method are known.
-type Plan = Box<dyn Fn(u32, &str) -> Option<Fault> + Send + Sync>;
+type FaultPlan = Box<dyn Fn(u32, &str) -> Option<Fault> + Send + Sync>;
 
 /// A proxy that lets some requests fail.
 pub struct Proxy {
@@ -180,7 +180,7 @@ impl Proxy {
         Proxy::start(server.port, Box::new(fault))
     }
 
-    fn start(server: u16, plan: Plan) -> Proxy {
+    fn start(server: u16, plan: FaultPlan) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let counts: Arc<Mutex<BTreeMap<Fault, u32>>> = Arc::default();
@@ -214,7 +214,7 @@ impl Proxy {
 fn answer(
     mut client: TcpStream,
     server: u16,
-    plan: &Plan,
+    plan: &FaultPlan,
     counts: &Mutex<BTreeMap<Fault, u32>>,
     requests: &AtomicU32,
 ) -> std::io::Result<()> {

@@ -59,7 +59,7 @@ impl Output {
         print_message(format_args!("{} {text}\n", "warning:".yellow().bold()));
     }
 
-    /// An error with its causes, and what programs are told of it.
+    /// An error with its causes; with `--json`, also a line for programs.
     pub fn error(&self, error: &dyn ProgramError) {
         print_message(format_args!("{} {error}\n", "error:".red().bold()));
         let mut cause = error.source();
@@ -87,6 +87,7 @@ impl Output {
     }
 
     fn print(&self, text: Arguments<'_>) {
+        // `println!` would panic if nobody reads any more.
         let mut stdout = anstream::stdout().lock();
         match stdout.write_fmt(text).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -102,7 +103,7 @@ fn print_message(text: Arguments<'_>) {
     anstream::stderr().lock().write_fmt(text).ok();
 }
 
-/// Prints the completions of `command` for a shell, to whoever still reads.
+/// Prints the completions of `command` for a shell.
 pub fn print_completions(shell: Shell, command: &mut clap::Command, name: &str, output: &Output) {
     // Into memory first: the generator panics if it cannot write.
     let mut script = Vec::new();

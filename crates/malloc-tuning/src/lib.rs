@@ -1,9 +1,9 @@
-//! How quanci's programs ask the C library for memory: one setting, in a crate of its own because it is `unsafe`.
+//! A setting of the C library's allocator for quanci's programs, in a crate of its own because it is `unsafe`.
 
 /// Blocks of this many bytes or more are given back to the system as soon as they are free.
 pub const LARGE_BLOCK: i32 = 1 << 20;
 
-/// Lets large blocks go back to the system when they are freed. To be called first in `main`.
+/// Makes the allocator return large blocks to the system when they are freed. Call this first in `main`.
 ///
 /// glibc does so with blocks of 128 KiB or more at first, but raises that bound to the largest block ever freed (mallopt(3),
 /// M_MMAP_THRESHOLD: "dynamic"). After the first buckets of a shuffle, buckets of other sizes lie in its heaps, whose holes

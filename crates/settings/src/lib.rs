@@ -1,5 +1,5 @@
-//! Settings files, as both programs read them: TOML with `--set` laid over it becomes what the code may trust, or every
-//! problem at once, each with its line, its key and the nearest valid key. Knows no key of either program.
+//! Settings files of both programs: TOML with `--set` overrides becomes checked settings, or a list of all problems, each
+//! with its line, its key and the nearest valid key. Knows no key of either program.
 
 mod key;
 mod node;
@@ -55,6 +55,9 @@ fn has_scheme(path: &Path) -> bool {
 
 /// Parses `text`, the content of the file `path`, lays `overrides` (`dotted.key=value`) over it and gives the tree to
 /// `read`, which asks for every key it knows. Every problem comes back at once, one a line, in the file's order.
+///
+/// # Errors
+/// Every problem: text that is no TOML, values of a wrong type or out of range, keys that `read` did not ask for.
 pub fn read<T>(
     path: &Path,
     text: &str,

@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 /// Where a value was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum ValueOrigin {
     /// A line of the file, from 1.
     Line(usize),
     /// A `--set` of the command line.
@@ -21,7 +21,7 @@ pub(crate) struct Node {
     /// The value.
     pub value: Value,
     /// Where.
-    pub origin: Origin,
+    pub origin: ValueOrigin,
 }
 
 /// TOML's values, as far as settings use them.
@@ -58,11 +58,11 @@ pub(crate) fn parse(path: &Path, text: &str, overrides: &[String]) -> Result<Nod
         let line = error.span().map_or(1, |span| line_of(text, span.start));
         format!("{}:{line}: not TOML: {}", path.display(), error.message())
     })?;
-    let mut root = table(parsed.get_ref(), &|offset| Origin::Line(line_of(text, offset)));
+    let mut root = table(parsed.get_ref(), &|offset| ValueOrigin::Line(line_of(text, offset)));
     for set in overrides {
         merge(&mut root, parse_override(set)?);
     }
-    Ok(Node { value: Value::Table(root), origin: Origin::Line(1) })
+    Ok(Node { value: Value::Table(root), origin: ValueOrigin::Line(1) })
 }
 
 fn parse_override(set: &str) -> Result<BTreeMap<String, Node>, String> {
@@ -71,9 +71,10 @@ fn parse_override(set: &str) -> Result<BTreeMap<String, Node>, String> {
     };
     // A bare word is a string: `--set masking.unit=piece` needs no quotes within quotes.
     let quoted = format!("{key} = {}", toml::Value::String(value.to_owned()));
+    // First as TOML, then with the value taken for a string.
     let parsed = DeTable::parse(set).or_else(|_| DeTable::parse(&quoted));
     let parsed = parsed.map_err(|error| format!("--set {set}: {}", error.message()))?;
-    Ok(table(parsed.get_ref(), &|_| Origin::CommandLine))
+    Ok(table(parsed.get_ref(), &|_| ValueOrigin::CommandLine))
 }
 
 fn merge(base: &mut BTreeMap<String, Node>, over: BTreeMap<String, Node>) {
@@ -89,14 +90,14 @@ fn merge(base: &mut BTreeMap<String, Node>, over: BTreeMap<String, Node>) {
     }
 }
 
-fn table(table: &DeTable<'_>, origin: &dyn Fn(usize) -> Origin) -> BTreeMap<String, Node> {
+fn table(table: &DeTable<'_>, origin: &dyn Fn(usize) -> ValueOrigin) -> BTreeMap<String, Node> {
     table
         .iter()
         .map(|(key, value)| (key.get_ref().to_string(), node(key.span().start, value, origin)))
         .collect()
 }
 
-fn node(at: usize, value: &Spanned<DeValue<'_>>, origin: &dyn Fn(usize) -> Origin) -> Node {
+fn node(at: usize, value: &Spanned<DeValue<'_>>, origin: &dyn Fn(usize) -> ValueOrigin) -> Node {
     let parsed = match value.get_ref() {
         DeValue::String(s) => Value::String(s.to_string()),
         DeValue::Integer(i) => {

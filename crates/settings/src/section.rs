@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 use crate::key::{Key, integers, numbers, one_of};
-use crate::node::{Node, Origin, Value};
+use crate::node::{Node, Value, ValueOrigin};
 
 /// What reading a settings file finds: its problems, in the order of its lines, and the keys that were asked for.
 #[derive(Debug)]
@@ -26,10 +26,11 @@ impl<'a> Reading<'a> {
     }
 
     /// Adds a problem of the key `path`.
-    pub(crate) fn add(&self, origin: Origin, path: &str, message: impl Display) {
+    pub(crate) fn add(&self, origin: ValueOrigin, path: &str, message: impl Display) {
         let (line, place) = match origin {
-            Origin::Line(line) => (line, format!("{}:{line}", self.file.display())),
-            Origin::CommandLine => (usize::MAX, "--set".to_owned()),
+            ValueOrigin::Line(line) => (line, format!("{}:{line}", self.file.display())),
+            // Sorted behind the lines of the file.
+            ValueOrigin::CommandLine => (usize::MAX, "--set".to_owned()),
         };
         self.found.borrow_mut().push((line, format!("{place}: `{path}` {message}")));
     }
@@ -50,7 +51,7 @@ impl<'a> Reading<'a> {
 /// A table being read.
 pub struct Section<'a> {
     path: String,
-    origin: Origin,
+    origin: ValueOrigin,
     table: &'a BTreeMap<String, Node>,
     asked: RefCell<Vec<&'static str>>,
     /// What stands for the defaults in the reference, where they are not in the settings.
@@ -92,6 +93,7 @@ impl<'a> Section<'a> {
     }
 
     fn get(&self, key: &'static str) -> Option<&'a Node> {
+        // A `RefCell`, so that questions can be asked through a shared reference, in struct literals.
         self.asked.borrow_mut().push(key);
         self.table.get(key)
     }
@@ -358,7 +360,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Ends the reading: what was written and never asked for is unknown.
+    /// Ends the reading: keys that are in the file and were never read are unknown.
     pub fn finish(self) {
         let asked = self.asked.borrow();
         for key in self.table.keys().filter(|key| !asked.contains(&key.as_str())) {

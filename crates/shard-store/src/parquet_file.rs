@@ -20,9 +20,13 @@ pub struct ParquetFile {
 
 impl ParquetFile {
     /// Opens it.
+    ///
+    /// # Errors
+    /// `NotFound` if there is none, or another failure to open it.
     pub fn open(path: &Path) -> io::Result<ParquetFile> {
         let source = FileHandle::open(path)?;
         let bytes = source.bytes()?;
+        // A request costs latency, so more is read of an object at once.
         let buffer = if matches!(source, FileHandle::File(_)) { 8 << 10 } else { 1 << 20 };
         Ok(ParquetFile { source: Arc::new(source), bytes, buffer })
     }

@@ -12,6 +12,9 @@ pub fn is_object(path: &Path) -> bool {
 }
 
 /// The same place, whatever the working directory.
+///
+/// # Errors
+/// If the working directory is gone.
 pub fn absolute(path: &Path) -> io::Result<PathBuf> {
     if is_object(path) { Ok(path.to_path_buf()) } else { std::path::absolute(path) }
 }
@@ -20,6 +23,7 @@ pub fn absolute(path: &Path) -> io::Result<PathBuf> {
 fn split(text: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = text.split_once("://")?;
     SCHEMES.contains(&scheme).then_some(())?;
+    // Everything up to the first slash behind the scheme is the bucket.
     let bucket = rest.split('/').next().unwrap_or_default();
     let (root, key) = text.split_at(scheme.len() + 3 + bucket.len());
     Some((root, key.trim_start_matches('/')))

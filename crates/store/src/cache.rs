@@ -1,4 +1,4 @@
-//! Copies of objects on this machine, named by their content: what was used longest ago goes when room is needed.
+//! A cache of objects on this machine, addressed by content, with least-recently-used eviction.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -30,8 +30,11 @@ impl Cache {
     }
 
     /// A file of this machine with the content of `path`, of which size and SHA-256 are known: `path` itself unless it is
-    /// an object. The copy stays at least until the next call, of this process or another, needs its room: open it at once,
+    /// an object. The copy may be evicted by the next call, of this process or another: open it at once,
     /// and fetch it again where it is gone.
+    ///
+    /// # Errors
+    /// If the object cannot be read or is not what `sha256` says, or if the copy does not fit the cache.
     pub fn fetch(&self, path: &Path, bytes: u64, sha256: &str) -> io::Result<PathBuf> {
         if !is_object(path) {
             return Ok(path.to_path_buf());
@@ -41,7 +44,7 @@ impl Cache {
         if self.touch(&copy, bytes) {
             return Ok(copy);
         }
-        // Of the processes that want it one fetches it, and the others wait.
+        // An advisory lock beside the copy, released by the system if its holder dies.
         let lock = File::create(self.folder.join(format!("{sha256}.lock")))?;
         lock.lock()?;
         if !self.touch(&copy, bytes) {
@@ -55,6 +58,7 @@ impl Cache {
     /// True if the copy is there; it was used now.
     fn touch(&self, copy: &Path, bytes: u64) -> bool {
         let Ok(file) = File::options().append(true).open(copy) else { return false };
+        // The modification time is the time of last use: access times are often switched off.
         file.set_modified(SystemTime::now()).ok();
         file.metadata().is_ok_and(|metadata| metadata.len() == bytes)
     }
@@ -114,6 +118,7 @@ impl Cache {
                 ));
             }
         }
+        // By time of last use: least recently used first (LRU).
         copies.sort();
         let mut all: u64 = copies.iter().map(|(_, bytes, _)| bytes).sum();
         for (_, freed, path) in copies {

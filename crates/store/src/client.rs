@@ -1,4 +1,4 @@
-//! Clients of object stores: one for each bucket, configured by the variables that everybody sets.
+//! Clients of object stores: one for each bucket, configured by the usual environment variables.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -36,6 +36,7 @@ fn client(root: &str) -> io::Result<Arc<dyn ObjectStore>> {
     check_support(root)?;
     let url = root.parse().map_err(|error| invalid(format!("{root} is no address: {error}")))?;
     let options = options(root);
+    // Without this check the client would ask the metadata service, and wait for minutes where there is none.
     if !names_credentials(root, &options) && !metadata_service_answers() {
         let message = format!("no credentials for {root}{CREDENTIALS}");
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
@@ -65,7 +66,7 @@ fn check_support(root: &str) -> io::Result<()> {
 const CREDENTIALS: &str = " (give credentials that may do this: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or a profile; \
                            GOOGLE_APPLICATION_CREDENTIALS; AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY)";
 
-/// True if the options say who we are, or that nobody asks.
+/// True if the options hold credentials, or say that none are needed.
 fn names_credentials(root: &str, options: &[(String, String)]) -> bool {
     let names: &[&str] = match root.split(':').next() {
         Some("s3") => {
@@ -83,7 +84,7 @@ fn names_credentials(root: &str, options: &[(String, String)]) -> bool {
     named || (root.starts_with("gs:") && gcloud())
 }
 
-/// True on machines of a cloud, which can ask who they are. Elsewhere requests would wait for the answer for minutes.
+/// True on machines of a cloud, whose metadata service gives credentials. Elsewhere requests would wait for it for minutes.
 fn metadata_service_answers() -> bool {
     let disabled = std::env::var("AWS_EC2_METADATA_DISABLED").is_ok_and(|value| value == "true");
     let service = std::net::SocketAddr::from(([169, 254, 169, 254], 80));
@@ -111,6 +112,7 @@ fn options(root: &str) -> Vec<(String, String)> {
         Some("gs") => "GOOGLE_",
         _ => "AZURE_",
     };
+    // The environment comes last, so it wins.
     options.extend(std::env::vars().filter(|(key, _)| key.starts_with(prefix)));
     options
 }
@@ -156,11 +158,11 @@ pub(crate) fn wait<T>(requests: impl Future<Output = T>) -> io::Result<T> {
     Ok(runtime()?.block_on(requests))
 }
 
-/// How often a request is made that did not come to its end, beyond what the client does: it tries again what is refused, but
-/// not every answer that breaks off.
+/// Attempts at a request beyond the client's own retries: it retries what is refused, but not every response that breaks
+/// off.
 const MAX_ATTEMPTS: u32 = 5;
 
-/// Makes a request until it comes to an end, however often the network fails, within reason.
+/// Makes a request, and repeats it after failures of the network, with exponential backoff.
 pub(crate) fn retry<T>(request: impl AsyncFn() -> object_store::Result<T>) -> io::Result<T> {
     wait(async {
         let mut attempts = 0;
@@ -175,11 +177,12 @@ pub(crate) fn retry<T>(request: impl AsyncFn() -> object_store::Result<T>) -> io
     })?
 }
 
-/// Waits before another try, longer each time; gives the error back where no other is worth while.
+/// Waits before another attempt, longer each time; returns the error if no other attempt is worth while.
 pub(crate) async fn backoff(attempts: u32, error: io::Error) -> io::Result<()> {
     if error.kind() != io::ErrorKind::TimedOut || attempts == MAX_ATTEMPTS {
         return Err(error);
     }
+    // Exponential backoff: 0.2 s, 0.4 s, 0.8 s, 1.6 s.
     tokio::time::sleep(Duration::from_millis(100 << attempts)).await;
     Ok(())
 }
@@ -190,7 +193,9 @@ pub(crate) fn runtime() -> io::Result<&'static Runtime> {
     if let Some(runtime) = RUNTIME.get() {
         return Ok(runtime);
     }
+    // Two threads: they only wait for the network.
     let made = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    // Two threads may build one at the same time; the second is dropped.
     Ok(RUNTIME.get_or_init(|| made))
 }
 
@@ -203,6 +208,7 @@ pub(crate) fn as_io(error: Error) -> io::Error {
         Error::AlreadyExists { .. } | Error::Precondition { .. } => io::ErrorKind::AlreadyExists,
         Error::InvalidPath { .. } | Error::UnknownConfigurationKey { .. } => io::ErrorKind::InvalidInput,
         Error::NotSupported { .. } | Error::NotImplemented { .. } => io::ErrorKind::Unsupported,
+        // Some stores wrap the status in a generic error, so the text has to do.
         _ if text.contains("404 Not Found") => io::ErrorKind::NotFound,
         _ if text.contains("403 Forbidden") => io::ErrorKind::PermissionDenied,
         // Anything else has been retried as often as it is worth.

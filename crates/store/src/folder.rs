@@ -33,6 +33,9 @@ impl FileInfo {
 }
 
 /// A file or object that is there. A folder of objects is none.
+///
+/// # Errors
+/// `NotFound` for a folder of objects too.
 pub fn metadata(path: &Path) -> io::Result<FileInfo> {
     if is_object(path) {
         let Object { store, key, root } = object(path)?;
@@ -45,6 +48,9 @@ pub fn metadata(path: &Path) -> io::Result<FileInfo> {
 }
 
 /// True if there is such a file, folder or object.
+///
+/// # Errors
+/// If the store does not say.
 pub fn exists(path: &Path) -> io::Result<bool> {
     if !is_object(path) {
         return path.try_exists();
@@ -57,6 +63,9 @@ pub fn exists(path: &Path) -> io::Result<bool> {
 }
 
 /// All objects below a folder of a store, by name.
+///
+/// # Errors
+/// If the store does not answer, or does not allow it.
 pub fn list(folder: &Path) -> io::Result<Vec<FileInfo>> {
     let Object { store, key, root } = object(folder)?;
     let prefix = (!key.as_ref().is_empty()).then_some(&key);
@@ -65,11 +74,15 @@ pub fn list(folder: &Path) -> io::Result<Vec<FileInfo>> {
     let objects =
         listed.into_iter().filter(|meta| !(meta.size == 0 && meta.location.as_ref().ends_with('/')));
     let mut entries: Vec<FileInfo> = objects.map(|meta| FileInfo::of_object(&root, meta)).collect();
+    // Stores list in different orders.
     entries.sort_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
     Ok(entries)
 }
 
 /// The names right below a folder, sorted; none where there is no such folder.
+///
+/// # Errors
+/// If the folder cannot be read.
 pub fn names(folder: &Path) -> io::Result<Vec<String>> {
     let mut names = if is_object(folder) { object_names(folder)? } else { file_names(folder)? };
     names.sort();
@@ -94,6 +107,9 @@ fn file_names(folder: &Path) -> io::Result<Vec<String>> {
 }
 
 /// Removes a folder and all in it, if it is there.
+///
+/// # Errors
+/// If something in it cannot be removed.
 pub fn remove_all(folder: &Path) -> io::Result<()> {
     if is_object(folder) {
         return list(folder)?.iter().try_for_each(|entry| remove(&entry.path));

@@ -1,8 +1,8 @@
 //! Files and objects alike: what quanci reads, keeps and writes may lie in a folder, or in an object store.
 //!
 //! A place is a [`Path`](std::path::Path) either way. One that begins with `s3://`, `gs://` or `az://` and a bucket names an object, or all
-//! objects below it; `join`, `parent` and `file_name` work on it as on any other path. Whoever asks this crate need not
-//! know which it is; whoever asks `std::fs` must know that it is a file ([`is_object`]).
+//! objects below it; `join`, `parent` and `file_name` work on it as on any other path. Callers of this crate
+//! need not know which it is; before a call to `std::fs`, ask [`is_object`].
 //!
 //! Everything here blocks: requests run on a small runtime of their own, failed ones are retried with growing pauses
 //! (by the crate `object_store`, and a body that breaks off or stalls by [`read`](crate::read_range) itself), and errors

@@ -14,16 +14,19 @@ use tokio::task::JoinHandle;
 use crate::client::{as_io, backoff, object, runtime, wait};
 use crate::{is_object, metadata};
 
-/// Bytes asked for at once of an object that is read from one end to the other.
+/// Bytes of a block of an object that is read sequentially.
 const READ_AHEAD_BLOCK: u64 = 8 << 20;
 /// Blocks requested ahead of the reader.
 const READ_AHEAD_BLOCKS: usize = 2;
-/// Bytes read at once where one jumps about.
+/// Bytes read at once in random access.
 const SEEK_BLOCK: u64 = 256 << 10;
 /// Ranges asked for at once.
 const CONCURRENT_REQUESTS: usize = 16;
 
 /// A whole file or object, meant for small ones.
+///
+/// # Errors
+/// `NotFound` if there is none, or another failure to read it.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     if !is_object(path) {
         return std::fs::read(path);
@@ -33,6 +36,9 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// A range of a file or object; shorter where that ends before.
+///
+/// # Errors
+/// `NotFound` if there is none, or another failure to read it.
 pub fn read_range(path: &Path, range: Range<u64>) -> io::Result<Bytes> {
     if is_object(path) {
         let object = object(path)?;
@@ -45,7 +51,7 @@ pub fn read_range(path: &Path, range: Range<u64>) -> io::Result<Bytes> {
     Ok(bytes.into())
 }
 
-/// A range that somebody wants.
+/// A range of a file or object to read.
 #[derive(Debug, Clone)]
 pub struct RangeRequest {
     /// Of which file or object.
@@ -54,8 +60,11 @@ pub struct RangeRequest {
     pub range: Range<u64>,
 }
 
-/// Hands `take` the bytes of many ranges, in their order. Those of objects are asked for side by side, some ahead of what
-/// is taken, so that a store's latency is waited for once and not for each.
+/// Gives `take` the bytes of many ranges, in order. Ranges of objects are requested concurrently, some ahead of the one that
+/// is taken, so that the store's latency is paid once and not for each range.
+///
+/// # Errors
+/// The first range that cannot be read, as `failed` makes an error of it, or the first error of `take`.
 pub fn read_ranges<E>(
     requests: impl Iterator<Item = RangeRequest>,
     failed: impl Fn(&RangeRequest, io::Error) -> E,
@@ -65,6 +74,7 @@ pub fn read_ranges<E>(
     for request in requests {
         let pending = PendingRange::begin(&request).map_err(|error| failed(&request, error))?;
         open.push_back((request, pending));
+        // The oldest request is waited for only when the window is full, so that the next ones are under way.
         if open.len() == CONCURRENT_REQUESTS
             && let Some((request, pending)) = open.pop_front()
         {
@@ -79,7 +89,7 @@ pub fn read_ranges<E>(
     Ok(())
 }
 
-/// Bytes that were asked for.
+/// Bytes that were requested.
 enum PendingRange {
     File,
     Object(PendingGet),
@@ -103,7 +113,7 @@ impl PendingRange {
     }
 }
 
-/// A range under way; let go of, it is not waited for.
+/// A request in flight; dropping it cancels it.
 struct PendingGet(JoinHandle<io::Result<Bytes>>);
 
 impl PendingGet {
@@ -126,8 +136,8 @@ impl Drop for PendingGet {
     }
 }
 
-/// A range of an object, or all of it. An empty range is not asked for: a store would refuse it. What breaks off after the
-/// answer has begun, which the client gives up on sooner or later, is asked for again.
+/// A range of an object, or all of it. An empty range makes no request, because stores refuse it. A response that breaks off
+/// in its body, which the client does not always retry, is requested again.
 async fn get(
     store: Arc<dyn ObjectStore>,
     key: object_store::path::Path,
@@ -169,7 +179,10 @@ pub struct ObjectHandle {
 }
 
 impl FileHandle {
-    /// Opens it. Of an object the size is asked for: that it is there, and may be read, is known from now on.
+    /// Opens it. The size of an object is requested, so that an object that is missing or forbidden fails here.
+    ///
+    /// # Errors
+    /// `NotFound` if there is none, or another failure to open it.
     pub fn open(path: &Path) -> io::Result<FileHandle> {
         if !is_object(path) {
             return File::open(path).map(FileHandle::File);
@@ -180,6 +193,9 @@ impl FileHandle {
     }
 
     /// Its size.
+    ///
+    /// # Errors
+    /// If the system does not say.
     pub fn bytes(&self) -> io::Result<u64> {
         match self {
             FileHandle::File(file) => file.metadata().map(|metadata| metadata.len()),
@@ -188,6 +204,9 @@ impl FileHandle {
     }
 
     /// Everything from `start` on, from one end to the other.
+    ///
+    /// # Errors
+    /// If the file cannot be positioned.
     pub fn stream(self, start: u64) -> io::Result<Box<dyn Read + Send>> {
         Ok(match self {
             FileHandle::File(mut file) => {
@@ -198,7 +217,7 @@ impl FileHandle {
         })
     }
 
-    /// For whoever jumps about.
+    /// For random access.
     pub fn seekable(self) -> Seekable {
         match self {
             FileHandle::File(file) => Seekable::File(file),
@@ -209,6 +228,9 @@ impl FileHandle {
     }
 
     /// The bytes of a range; shorter where it ends before.
+    ///
+    /// # Errors
+    /// If a read or a request fails.
     pub fn read_at(&self, range: Range<u64>) -> io::Result<Bytes> {
         let range = range.start..range.end.min(self.bytes()?).max(range.start);
         let FileHandle::Object(object) = self else {
@@ -226,7 +248,10 @@ impl FileHandle {
         object.read_at(range)
     }
 
-    /// Reads from `at` on as much as fits, or less; 0 at the end.
+    /// Reads from `at` on at most as much as fits; 0 at the end.
+    ///
+    /// # Errors
+    /// If a read or a request fails.
     pub fn read_into(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             FileHandle::File(file) => std::os::unix::fs::FileExt::read_at(file, buffer, at),
@@ -246,7 +271,7 @@ impl ObjectHandle {
     }
 }
 
-/// An object read from one end to the other, in blocks, some of them asked for ahead.
+/// An object read sequentially, in blocks, some of them requested ahead.
 struct ReadAhead {
     object: ObjectHandle,
     /// Where the next block to ask for begins.
@@ -261,6 +286,7 @@ impl ReadAhead {
     }
 
     fn ask(&mut self) -> io::Result<()> {
+        // Double buffering: the next block is requested while this one is used.
         while self.open.len() < READ_AHEAD_BLOCKS && self.next < self.object.bytes {
             let end = (self.next + READ_AHEAD_BLOCK).min(self.object.bytes);
             let (store, key) = (self.object.store.clone(), self.object.key.clone());
@@ -280,6 +306,7 @@ impl Read for ReadAhead {
                 None => return Ok(0),
             }
         }
+        // `Bytes` shares its buffer: nothing is copied but into the caller's.
         let taken = self.block.split_to(self.block.len().min(buffer.len()));
         buffer[..taken.len()].copy_from_slice(&taken);
         Ok(taken.len())
@@ -323,6 +350,7 @@ impl Seek for Seekable {
 impl SeekableObject {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let (start, bytes) = &self.held;
+        // A zip directory is read in small steps close together: one request serves many of them.
         let mut inside = self.at.checked_sub(*start).filter(|&inside| inside < bytes.len() as u64);
         if inside.is_none() {
             let bytes = self.object.read_at(self.at..self.at + SEEK_BLOCK.max(buffer.len() as u64))?;

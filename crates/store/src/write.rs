@@ -1,4 +1,4 @@
-//! Writing: whole objects only. What has its name is whole, and nobody sees it before.
+//! Writing: whole objects only. An object is complete from the moment it can be seen.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
@@ -15,6 +15,9 @@ const PART_BYTES: u64 = 16 << 20;
 const CONCURRENT_REQUESTS: usize = 4;
 
 /// Writes a small file or object, over what is there.
+///
+/// # Errors
+/// If it cannot be written. A file may then be there in part; an object never is.
 pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if !is_object(path) {
         return fs::write(path, bytes);
@@ -25,6 +28,9 @@ pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Writes a small object unless there is one of this name; tells whether it did. Of several at once, one does.
+///
+/// # Errors
+/// If it cannot be written for another reason than being there. `path` must name an object.
 pub fn put_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     let object = object(path)?;
     let payload = PutPayload::from(bytes.to_vec());
@@ -37,9 +43,13 @@ pub fn put_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
 }
 
 /// Sends a file of this machine to be the object `to`, over what is there.
+///
+/// # Errors
+/// If the file cannot be read, or the object cannot be written after all retries.
 pub fn upload(from: &Path, to: &Path) -> io::Result<()> {
     let mut file = File::open(from)?;
     let bytes = file.metadata()?.len();
+    // One request instead of three.
     if bytes <= PART_BYTES {
         let mut whole = Vec::with_capacity(bytes as usize);
         file.read_to_end(&mut whole)?;
@@ -72,6 +82,7 @@ fn send(file: &mut File, object: &Object) -> io::Result<()> {
 /// Sends all parts, a few at a time.
 fn send_parts(file: &mut File, parts: &mut dyn MultipartUpload) -> io::Result<()> {
     loop {
+        // Parts go out in groups; each is held in memory until its group is done.
         let mut open = Vec::new();
         while open.len() < CONCURRENT_REQUESTS {
             let mut part = Vec::new();
@@ -89,6 +100,9 @@ fn send_parts(file: &mut File, parts: &mut dyn MultipartUpload) -> io::Result<()
 }
 
 /// Removes a file or an object, if it is there.
+///
+/// # Errors
+/// If it is there and cannot be removed.
 pub fn remove(path: &Path) -> io::Result<()> {
     let removed = match is_object(path) {
         true => {

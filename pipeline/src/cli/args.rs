@@ -38,7 +38,7 @@ pub(super) struct Common {
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Look at a folder of text and write settings for it
+    /// Inspect a folder of text and write settings for it
     Init {
         /// The folder
         #[arg(default_value = ".")]
@@ -75,7 +75,7 @@ pub(super) enum Command {
         /// The data set's folder
         folder: PathBuf,
     },
-    /// Lengths, masks, words, labels, reasons for drops
+    /// Show lengths, masks, words, labels and reasons for drops
     Stats {
         /// The data set's folder
         folder: PathBuf,

@@ -44,6 +44,7 @@ impl<'a> Display<'a> {
     /// Ends the stage before and begins this one.
     pub(super) fn begin(&mut self, stage: &dyn Stage) {
         self.end();
+        // In a log file a bar would be thousands of lines.
         let bar = !self.output.is_quiet() && std::io::stderr().is_terminal();
         let ticker = bar.then(|| Ticker::start(stage.name(), self.progress.clone(), self.input_bytes));
         self.current =
@@ -93,6 +94,7 @@ impl Ticker {
                     Some(tasks) => show_tasks(&bar, tasks),
                     None => show_counts(&bar, stage, before, progress.read()),
                 }
+                // Redrawn by time, not by progress: tasks never wait for the terminal.
                 thread::sleep(TICK);
                 bar.tick();
             }

@@ -1,4 +1,4 @@
-//! A task must not outlive whoever started it: the node may have been given to somebody else, and the task to another.
+//! A task must not outlive the process that started it: the node may have been given away, and the task started elsewhere.
 
 use std::os::unix::process::parent_id;
 use std::process::exit;
@@ -17,10 +17,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) fn follow(stop: &Stop) {
     let (parent, flag) = (parent_id(), stop.flag());
     spawn(move || {
+        // An orphan gets another parent: init, or the nearest subreaper.
         while parent_id() == parent {
             sleep(LOOK);
         }
         flag.store(SIGTERM, Ordering::Relaxed);
+        // Tasks look at the flag between batches.
         sleep(PATIENCE);
         exit(128 + SIGTERM as i32);
     });

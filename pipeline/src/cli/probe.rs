@@ -9,7 +9,7 @@ use crate::plan::Plan;
 use crate::work;
 use quanci_cli::Output;
 
-/// `quanci probe`: reads all that tasks read, and leaves a file in the job's folder, which whoever asks looks for.
+/// `quanci probe`: reads all that tasks read, and leaves a file in the job's folder, which the engine looks for.
 pub(super) fn probe(path: &Path, token: &str, output: &Output) -> Result<(), Error> {
     if !work::exists(path)? {
         let message = "cannot be seen; put `output.work` on storage that all nodes share, at the same path";

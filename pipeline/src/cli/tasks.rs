@@ -72,7 +72,7 @@ pub(super) fn run_task(
     let first = |error: Error| recorded(&failures, stage, which.index, error);
     let opened = job.stage(stage).map_err(first)?;
     let tasks = which.tasks(stage, opened.count())?;
-    // What was made on the way to a finished output may be gone: nobody needs it again.
+    // A late retry of a finished run finds its inputs gone: there is nothing to do.
     if !job.is_finished()? {
         tasks.iter().try_for_each(|&task| run_recorded(&*opened, task, &context, &failures))?;
     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use prepare::{
     InstanceSettings, OutputSettings, PrepareSettings, SegmentSettings, TokenizeSettings, prepare_keys,
 };
-pub use vocab::{Layout, Merge, VocabRun, VocabularySettings, vocab_keys};
+pub use vocab::{Merge, SpecialLayout, VocabRun, VocabularySettings, vocab_keys};
 pub use words::{Han, Words};
 
 use crate::error::Error;
@@ -142,6 +142,7 @@ fn read<T>(
 /// The `[[corpus]]` tables, which prepare and vocab runs share.
 fn corpora(root: &Section<'_>) -> Vec<CorpusSettings> {
     let corpora: Vec<CorpusSettings> = root.sections("corpus").into_iter().map(corpus).collect();
+    // A `corpus` of a wrong type has its own message.
     if corpora.is_empty() && !root.has("corpus") {
         root.problem("corpus", "is missing: name the text to read in a table [[corpus]]");
     }

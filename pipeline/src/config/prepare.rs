@@ -100,6 +100,9 @@ pub struct OutputSettings {
 
 impl PrepareSettings {
     /// Checks the text of the settings file `path`; `overrides` are `--set`s, `out` is `--out`.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] with every problem.
     pub fn parse(
         path: &Path,
         text: &str,
@@ -202,6 +205,7 @@ const MASK_MODES: [(&str, MaskMode); 2] = [("static", MaskMode::Static), ("dynam
 
 fn mask_settings(section: Section<'_>, mode: MaskMode, max_seq_len: u32) -> MaskSettings {
     let prob = section.number("prob", "share of the tokens that is masked", 0.15, 0.001..=0.9);
+    // By default the cap never cuts the share of a full row.
     let default = (prob * f64::from(max_seq_len)).ceil() as u64;
     let replace = section.section("replace");
     let default_replace = Replace::default();
@@ -216,6 +220,7 @@ fn mask_settings(section: Section<'_>, mode: MaskMode, max_seq_len: u32) -> Mask
         keep: replace.number("keep", "share that stays as it is", default_replace.keep, 0.0..=1.0),
     };
     let sum = replace_settings.mask + replace_settings.random + replace_settings.keep;
+    // Shares such as 0.8, 0.1, 0.1 do not sum to 1 exactly in binary.
     if (sum - 1.0).abs() > 1e-9 {
         replace.problem("mask", format_args!("+ random + keep must be 1, not {sum}"));
     }
@@ -245,6 +250,7 @@ fn output(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -> Outp
             PathBuf::new()
         }
     };
+    // A whole bucket cannot be an output: the scheme, the bucket and a key are three components.
     if is_object(&path) && path.components().count() < 3 {
         section.problem("path", "must be a folder in the bucket, such as s3://bucket/data-set");
     }

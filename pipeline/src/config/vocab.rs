@@ -40,7 +40,7 @@ pub struct VocabularySettings {
     /// Entries at most, specials included.
     pub size: u32,
     /// The special tokens and their ids.
-    pub layout: Layout,
+    pub layout: SpecialLayout,
     /// Which pair of pieces is merged next.
     pub merge: Merge,
     /// Whether Hanzi are merged within words.
@@ -56,7 +56,7 @@ pub struct VocabularySettings {
 /// The special tokens at the head of a vocabulary.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Layout {
+pub enum SpecialLayout {
     /// As in Google's Chinese vocabulary: `[PAD]` 0, `[unused1]` to `[unused99]`, `[UNK]` 100, `[CLS]` 101, `[SEP]` 102,
     /// `[MASK]` 103, `<S>` 104, `<T>` 105.
     Google,
@@ -64,12 +64,12 @@ pub enum Layout {
     Tokens(Vec<String>),
 }
 
-impl Layout {
+impl SpecialLayout {
     /// The tokens, in the order of their ids.
     pub fn tokens(&self) -> Vec<String> {
         match self {
-            Layout::Tokens(tokens) => tokens.clone(),
-            Layout::Google => std::iter::once("[PAD]".to_owned())
+            SpecialLayout::Tokens(tokens) => tokens.clone(),
+            SpecialLayout::Google => std::iter::once("[PAD]".to_owned())
                 .chain((1..100).map(|i| format!("[unused{i}]")))
                 .chain(["[UNK]", "[CLS]", "[SEP]", "[MASK]", "<S>", "<T>"].map(str::to_owned))
                 .collect(),
@@ -89,6 +89,9 @@ pub enum Merge {
 
 impl VocabRun {
     /// Checks the text of the settings file `path`; `overrides` are `--set`s, `out` is `--out`.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] with every problem.
     pub fn parse(
         path: &Path,
         text: &str,
@@ -160,12 +163,12 @@ fn vocabulary(section: &Section<'_>) -> VocabularySettings {
     settings
 }
 
-fn layout(section: &Section<'_>) -> Layout {
+fn layout(section: &Section<'_>) -> SpecialLayout {
     let help =
         "the special tokens at the head: as in Google's Chinese vocabulary, or a list of tokens from id 0";
-    let Some(tokens) = section.strings("layout", help, "`\"google\"`") else { return Layout::Google };
+    let Some(tokens) = section.strings("layout", help, "`\"google\"`") else { return SpecialLayout::Google };
     if tokens == ["google"] {
-        return Layout::Google;
+        return SpecialLayout::Google;
     }
     for needed in ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] {
         if !tokens.iter().any(|token| token == needed) {
@@ -175,10 +178,11 @@ fn layout(section: &Section<'_>) -> Layout {
             );
         }
     }
+    // Sorted, so that a repeated token is beside its copy.
     let mut sorted = tokens.clone();
     sorted.sort();
     if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
         section.problem("layout", format_args!("names {:?} twice", pair[0]));
     }
-    Layout::Tokens(tokens)
+    SpecialLayout::Tokens(tokens)
 }

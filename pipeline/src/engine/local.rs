@@ -27,6 +27,7 @@ fn run_all(stage: &dyn Stage, tasks: &[u32], side_by_side: usize, context: &Cont
     let work = || {
         context.running.fetch_add(1, Ordering::Relaxed);
         while !failed.load(Ordering::Relaxed) {
+            // Threads take the next task when they are free: long tasks do not hold up short ones.
             let Some(&task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
             if let Err(error) = run_once(stage, task, context) {
                 failed.store(true, Ordering::Relaxed);
@@ -36,6 +37,7 @@ fn run_all(stage: &dyn Stage, tasks: &[u32], side_by_side: usize, context: &Cont
         context.running.fetch_sub(1, Ordering::Relaxed);
     };
     thread::scope(|scope| {
+        // This thread is one of them.
         for _ in 1..side_by_side {
             scope.spawn(work);
         }

@@ -1,4 +1,4 @@
-//! Who runs a task. An engine knows nothing of text.
+//! Engines run tasks. An engine knows nothing of text.
 
 pub mod kubernetes;
 mod local;
@@ -40,7 +40,7 @@ pub trait Stage: Sync {
     fn run(&self, task: u32, context: &Context) -> Result<(), Error>;
 }
 
-/// What a task finds around it.
+/// The environment of a task.
 pub struct Context {
     /// Threads to work with; shared by all tasks of this process.
     pub pool: ThreadPool,
@@ -48,12 +48,15 @@ pub struct Context {
     running: AtomicUsize,
     /// The request to stop.
     pub stop: Stop,
-    /// Where work done is told.
+    /// Counts of work done.
     pub progress: Progress,
 }
 
 impl Context {
     /// A context with `threads` threads; 0 takes one for each core.
+    ///
+    /// # Errors
+    /// If the system refuses the threads.
     pub fn new(threads: usize, stop: Stop, progress: Progress) -> Result<Context, Error> {
         let pool =
             rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("worker-{i}"));
@@ -63,11 +66,15 @@ impl Context {
 
     /// How many threads a task may count on for itself now: more when others have ended.
     pub fn width(&self) -> usize {
+        // The last tasks of a stage get the threads of those that have ended.
         (self.pool.current_num_threads() / self.running.load(Ordering::Relaxed).max(1)).max(1)
     }
 }
 
 /// Does a task unless it is done.
+///
+/// # Errors
+/// Whatever the task fails of, or [`Error::Interrupted`].
 pub fn run_once(stage: &dyn Stage, task: u32, context: &Context) -> Result<(), Error> {
     context.stop.check()?;
     if stage.is_done(task)? { Ok(()) } else { stage.run(task, context) }

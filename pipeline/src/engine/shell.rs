@@ -8,6 +8,7 @@ pub fn quoted(word: &str) -> Cow<'_, str> {
     if !word.is_empty() && word.chars().all(plain) {
         return Cow::Borrowed(word);
     }
+    // Within single quotes only the single quote itself is special.
     Cow::Owned(format!("'{}'", word.replace('\'', r"'\''")))
 }
 

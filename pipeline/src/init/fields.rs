@@ -73,7 +73,9 @@ impl Letters {
         else {
             return Vec::new();
         };
+        // A title belongs to the text only if it is in the same object.
         let beside = |field: &&String| parent(field) == parent(main);
+        // Titles are short, so they are known by their names.
         let is_title = |field: &String| TITLES.contains(&name(field).to_lowercase().as_str());
         let fields: Vec<&String> = self.fields.keys().filter(beside).collect();
         let titles =
@@ -97,6 +99,7 @@ pub(super) fn closed(beginning: &str) -> Option<Value> {
     if let Ok(value) = serde_json::from_str(beginning) {
         return Some(value);
     }
+    // A small JSON scanner: it remembers the last place where a value was complete.
     let (mut open, mut best) = (Vec::new(), None);
     let (mut in_string, mut escaped) = (false, false);
     for (at, byte) in beginning.bytes().enumerate() {

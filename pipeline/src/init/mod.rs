@@ -38,6 +38,9 @@ pub struct InitOutcome {
 }
 
 /// Looks at `folder` and writes settings to `path`; no file that exists is touched.
+///
+/// # Errors
+/// If the folder holds no Chinese text, or if a settings file is there already.
 pub fn init(folder: &Path, path: &Path) -> Result<InitOutcome, Error> {
     let base = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,

@@ -1,5 +1,5 @@
-//! A look at one file: its kind, by its name and by what is in it. Reads through the readers, so that what is found
-//! here is what a run will find.
+//! Finds the kind of one file, by its name and its content. It reads through the readers, so that it sees what a run will
+//! see.
 
 use std::fs::File;
 use std::path::Path;
@@ -111,6 +111,7 @@ fn json(sample: &str) -> Result<FileKind, String> {
         serde_json::from_str::<serde_json::Value>(line).ok().filter(serde_json::Value::is_object)
     };
     let mut lines = sample.lines().filter(|line| !line.trim().is_empty());
+    // JSON lines: the first line alone is an object.
     let is_lines = lines.next().and_then(whole).is_some();
     let mut letters = Letters::default();
     let records = if is_lines {

@@ -74,7 +74,7 @@ pub(super) fn survey(folder: &Path) -> Result<Survey, Error> {
     Ok(survey)
 }
 
-/// All files that are not hidden; those with an empty suffix are not to be looked at.
+/// All files that are not hidden; those with an empty suffix are not sniffed.
 fn list(folder: &Path, survey: &mut Survey) -> Result<Vec<ScannedFile>, Error> {
     let not_hidden = |name: &std::ffi::OsStr| !name.to_string_lossy().starts_with('.');
     let mut found = Vec::new();
@@ -147,6 +147,7 @@ fn suffix(path: &Path) -> String {
 
 fn sniff_unit(folder: &Path, files: &[usize], found: &mut [ScannedFile], survey: &mut Survey) {
     let alone = files.len() < MAJORITY_FROM;
+    // Spread over the folder, for its files may change halfway through.
     let step = files.len().div_ceil(MAX_SNIFFED).max(1);
     let mut votes: BTreeMap<FileKind, usize> = BTreeMap::new();
     for &i in files.iter().step_by(step) {

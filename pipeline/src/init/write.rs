@@ -26,6 +26,7 @@ impl FolderNames {
     }
 
     fn pattern(&self, pattern: &str) -> String {
+        // A folder's own name may hold characters of globs; only then it is escaped.
         if !pattern.contains(['*', '?', '[', '{']) || self.prefix.as_os_str().is_empty() {
             return self.path(Path::new(pattern));
         }

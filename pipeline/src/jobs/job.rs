@@ -60,7 +60,7 @@ pub trait Job {
     }
 }
 
-/// Runs all stages of a job with `engine`. `begin` is told of each stage.
+/// Runs all stages of a job with `engine`. `begin` is called before each stage.
 pub(super) fn run(
     job: &dyn Job,
     engine: &dyn Engine,
@@ -68,6 +68,7 @@ pub(super) fn run(
     begin: &mut dyn FnMut(&dyn Stage),
 ) -> Result<(), Error> {
     let (work, output) = job.locked();
+    // Held until the run ends; the system releases it if the process dies.
     let _lock = work::lock(work, output)?;
     job.begin()?;
     job.sweep()?;

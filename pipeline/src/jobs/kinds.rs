@@ -10,28 +10,28 @@ use crate::plan::{JobKind, Plan, Recipe};
 type Planned = (Plan, Vec<String>);
 
 /// What a kind of job does with its settings and plans.
-struct Kind {
+struct JobType {
     stages: &'static [&'static str],
     plan: fn(Recipe) -> Result<Planned, Error>,
     check: fn(&Recipe) -> Vec<Error>,
     open: fn(Plan) -> Result<Box<dyn Job>, Error>,
 }
 
-const PREPARE: Kind = Kind {
+const PREPARE: JobType = JobType {
     stages: &prepare::STAGES,
     plan: |recipe| PrepareJob::plan(recipe).map(|(plan, settings)| (plan, settings.warnings())),
     check: PrepareJob::check,
     open: |plan| Ok(Box::new(PrepareJob::open(plan)?)),
 };
 
-const VOCAB: Kind = Kind {
+const VOCAB: JobType = JobType {
     stages: &vocab::STAGES,
     plan: |recipe| VocabJob::plan(recipe).map(|plan| (plan, Vec::new())),
     check: VocabJob::check,
     open: |plan| Ok(Box::new(VocabJob::open(plan)?)),
 };
 
-fn kind(job: JobKind) -> &'static Kind {
+fn job_type(job: JobKind) -> &'static JobType {
     match job {
         JobKind::Prepare => &PREPARE,
         JobKind::Vocab => &VOCAB,
@@ -40,7 +40,7 @@ fn kind(job: JobKind) -> &'static Kind {
 
 /// The names of the stages of a job, in order.
 pub fn stages(job: JobKind) -> &'static [&'static str] {
-    kind(job).stages
+    job_type(job).stages
 }
 
 /// Plans the job that the settings are for. Gives the plan, and warnings about the settings.
@@ -48,12 +48,12 @@ pub fn stages(job: JobKind) -> &'static [&'static str] {
 /// # Errors
 /// All problems of the settings, or the first input that cannot be read.
 pub fn plan(recipe: Recipe) -> Result<Planned, Error> {
-    (kind(recipe.job()).plan)(recipe)
+    (job_type(recipe.job()).plan)(recipe)
 }
 
 /// Every problem of the settings and the inputs of the job that the settings are for.
 pub fn check(recipe: &Recipe) -> Vec<Error> {
-    (kind(recipe.job()).check)(recipe)
+    (job_type(recipe.job()).check)(recipe)
 }
 
 /// Opens a planned job.
@@ -61,5 +61,5 @@ pub fn check(recipe: &Recipe) -> Vec<Error> {
 /// # Errors
 /// If the settings, the vocabulary or the dictionary are no longer those of the plan.
 pub fn open(plan: Plan) -> Result<Box<dyn Job>, Error> {
-    (kind(plan.job).open)(plan)
+    (job_type(plan.job).open)(plan)
 }

@@ -1,4 +1,4 @@
-//! Reading for both jobs: a thread of its own reads a task's files and sends batches of documents.
+//! Reading for both jobs: a separate thread reads a task's files and sends batches of documents.
 
 use std::thread;
 
@@ -42,7 +42,7 @@ impl Batch {
     }
 
     fn is_full(&self) -> bool {
-        // Long documents are waited for until there are some for each thread, within reason.
+        // A batch of one long document would leave all threads but one idle.
         let enough = self.documents.len() >= BATCH_DOCUMENTS || self.text >= 4 * BATCH_BYTES;
         (self.text >= BATCH_BYTES && enough) || self.rejected.len() >= BATCH_REJECTS
     }
@@ -63,9 +63,11 @@ pub(super) fn for_each_batch(
         context.progress.add_bytes(bytes);
         Ok(())
     };
+    // With one thread a second one for reading would only compete with it.
     if context.pool.current_num_threads() == 1 {
         return read(task, settings, &mut |batch| work(batch).map(|()| true));
     }
+    // Bounded: the reader waits if the work is slower, so memory stays limited (backpressure).
     let (sender, receiver) = crossbeam_channel::bounded(BATCHES_AHEAD);
     thread::scope(|scope| {
         // The channel closes when the work has failed: then there is nothing more to read for.

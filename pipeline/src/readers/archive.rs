@@ -105,6 +105,7 @@ impl Entries {
 
     /// The bytes of an entry; `None` for a folder and for what the system that packed it hides.
     fn entry(&mut self, index: usize) -> Result<Option<Stream>, Error> {
+        // Raw: only the directory is read here, the bytes are streamed below.
         let entry = self.archive.by_index_raw(index).map_err(|error| self.origin.error(as_io(error)))?;
         let name = entry_name(entry.name_raw());
         if !entry.is_file() || is_hidden(&name) {
@@ -148,6 +149,7 @@ fn unpack(
 fn entry_name(raw: &[u8]) -> String {
     match std::str::from_utf8(raw) {
         Ok(name) => name.to_owned(),
+        // Windows in Chinese packs names as GBK, of which GB18030 is a superset.
         Err(_) => encoding_rs::GB18030.decode_without_bom_handling(raw).0.into_owned(),
     }
 }

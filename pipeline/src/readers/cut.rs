@@ -1,4 +1,4 @@
-//! Documents out of lines; one of more than `max_document_chars` is cut where a reader would pause.
+//! Documents out of lines. One of more than `max_document_chars` is cut at a heading, a line end or a sentence end.
 //!
 //! A cut depends on the text alone: it is made once a character over the limit is known, at a place before it.
 
@@ -54,6 +54,7 @@ impl DocumentCutter {
         }
         self.in_line = !ends;
         self.text.push_str(text);
+        // Bytes are at least as many as characters, so this cheap test misses nothing.
         if self.text.len() > self.max_chars {
             self.cut();
         }
@@ -128,6 +129,7 @@ impl DocumentCutter {
     /// Where the document that begins at `from` ends, and where the next begins.
     fn place_to_cut(&self, from: usize) -> (usize, usize) {
         let text = &self.text[from..];
+        // The byte position of the first character over the limit.
         let (limit, _) = text.char_indices().nth(self.max_chars).expect("called for a longer text");
         if let Some(start) = self.last_heading(from, from + limit) {
             return (start - 1, start);
@@ -136,6 +138,7 @@ impl DocumentCutter {
         if let Some(newline) = memchr::memrchr(b'\n', &text.as_bytes()[..=limit]) {
             return (from + newline, from + newline + 1);
         }
+        // A sentence end in the last tenth of the document is better than a cut within a sentence.
         let last_tenth = text[..limit].char_indices().rev().take(self.max_chars / 10);
         let mark = last_tenth.into_iter().find(|&(_, c)| matches!(c, '。' | '！' | '？'));
         let end = from + mark.map_or(limit, |(at, c)| at + c.len_utf8());
@@ -153,7 +156,7 @@ impl DocumentCutter {
         late.find(|&start| is_heading(self.text[start..].split('\n').next().unwrap_or("")))
     }
 
-    /// Forgets what was cut off, and remembers the line that the rest begins in.
+    /// Drops what was cut off, but keeps the line that the rest begins in.
     fn drop_before(&mut self, from: usize) {
         if from == 0 {
             return;

@@ -16,6 +16,7 @@ const SAMPLE: u64 = 64 << 10;
 /// Finds the encoding of `input` out, or checks the declared one.
 pub(super) fn detect(input: &mut Input, settings: &ReadSettings) -> Result<(), Error> {
     let samples = samples(input)?;
+    // The magic of POSIX tar archives, which would otherwise be read as text with zeros.
     if samples[0].get(257..262) == Some(b"ustar") {
         return Err(Error::input(&input.path, "a tar archive, which cannot be read: unpack it"));
     }
@@ -42,6 +43,7 @@ fn samples(input: &Input) -> Result<Vec<Vec<u8>>, Error> {
     read.map_err(|source| stream.origin.error(source))?;
     let mut samples = vec![head];
     if input.compression == Compression::None && input.bytes > 4 * SAMPLE {
+        // A file may begin in ASCII and go on in another encoding.
         for start in [input.bytes / 2, input.bytes - SAMPLE] {
             let sample = quanci_store::read_range(&input.path, start..start + SAMPLE);
             let sample = sample.map_err(Error::io("read", &input.path))?;
@@ -78,6 +80,7 @@ impl Evidence {
         samples.iter().for_each(|sample| {
             detector.feed(sample, false);
         });
+        // The end has to be announced, or a cut character counts as an error.
         detector.feed(&[], true);
         Evidence {
             by_mark: by_mark(&samples[0]),
@@ -189,6 +192,7 @@ fn looks_like_utf16(head: &[u8]) -> bool {
     }
     let zeros = |parity: usize| head.chunks_exact(2).filter(|unit| unit[parity] == 0).count();
     let (even, odd) = (zeros(0), zeros(1));
+    // Latin text: zeros in one half of each unit and hardly any in the other.
     if even.max(odd) * 5 > units * 2 && even.min(odd) * 10 <= even.max(odd) {
         return true;
     }

@@ -21,6 +21,7 @@ impl Fields {
         };
         let mut in_record: Vec<Vec<String>> = text_field.iter().map(keys).collect();
         let mut to_record = Vec::new();
+        // The common prefix of all paths leads to the record.
         while let Some(key) = common_first(&in_record) {
             in_record.iter_mut().for_each(|path| drop(path.remove(0)));
             to_record.push(key);

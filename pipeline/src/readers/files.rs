@@ -12,10 +12,14 @@ use crate::error::Error;
 
 /// The files that `patterns` name, relative to `base`: globs, files, and folders, which stand for every file below
 /// them that is not hidden. Sorted, each once, whatever names it has.
+///
+/// # Errors
+/// If a pattern names nothing, or if a folder cannot be read.
 pub fn find(patterns: &[String], base: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut found: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
     for pattern in patterns {
         for path in matches(pattern, base)? {
+            // Canonical paths as keys: a file that two patterns or links name is read once.
             let real =
                 if quanci_store::is_object(&path) { Ok(path.clone()) } else { fs::canonicalize(&path) };
             found.entry(real.map_err(Error::io("find", &path))?).or_insert(path);

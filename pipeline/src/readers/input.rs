@@ -43,6 +43,9 @@ pub struct Modified {
 
 impl Input {
     /// An error unless size and time, and an object's tag, are as they were.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if they are not.
     pub fn check_unchanged(&self) -> Result<(), Error> {
         let now = state(&self.path)?;
         if now == (FileState { bytes: self.bytes, modified: self.modified, tag: self.tag.clone() }) {
@@ -68,6 +71,7 @@ pub(super) fn state(path: &Path) -> Result<FileState, Error> {
     let entry = quanci_store::metadata(path).map_err(Error::io("read", path))?;
     let (seconds, nanoseconds) = match entry.modified.duration_since(UNIX_EPOCH) {
         Ok(since) => (i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos()),
+        // Times before 1970 exist: archives of old systems.
         Err(before) => {
             let before = before.duration();
             (-i64::try_from(before.as_secs()).unwrap_or(i64::MAX), before.subsec_nanos())

@@ -268,6 +268,7 @@ struct FailureFlag<R> {
 
 impl<R: Read> Read for FailureFlag<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // struson reports errors of the stream and of JSON as one type; this flag tells them apart.
         let read = self.read.read(buffer);
         let failed = read.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::Interrupted);
         self.failed.fetch_or(failed, Ordering::Relaxed);

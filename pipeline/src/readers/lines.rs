@@ -24,6 +24,7 @@ use crate::error::Error;
 /// A line of more bytes is read in pieces of so many; and none such is taken for a blank line.
 pub(super) const LONG: usize = 64 << 10;
 /// Bytes read at once: a few lines of the longest kind that is read whole.
+// Large enough that most lines lie within one block.
 const BLOCK: usize = 4 * LONG;
 
 /// A line, or a piece of a long one.
@@ -107,6 +108,7 @@ impl LineReader {
             long: None,
             number: Some(0),
         };
+        // The mark and the rest of a cut line are in the first block.
         lines.refill()?;
         match part {
             Part::Bytes { start: 1.., .. } => {
@@ -176,6 +178,7 @@ impl LineReader {
             if end < start {
                 continue; // the LF of a CRLF
             }
+            // A CR at the end of the block: a LF may follow in the next one.
             let Some(next) = self.after_line_end(end) else { break };
             if end - start > LONG {
                 break;
@@ -215,6 +218,7 @@ impl LineReader {
     fn decode_lines(&mut self, end: usize) {
         let bytes = &self.raw[..end];
         if self.encoding == encoding_rs::UTF_8 {
+            // Validation by SIMD is several times as fast as decoding line by line.
             if let Ok(text) = simdutf8::basic::from_utf8(bytes) {
                 self.text.push_str(text); // spans of bytes are spans of the text
                 return;
@@ -250,6 +254,7 @@ impl LineReader {
     /// Decodes the next `LONG` bytes of a long line, or what is left of it.
     fn decode_piece(&mut self, starts: bool) {
         let mut long = self.long.take().expect("called for a long line");
+        // One byte more than a piece, to see a line end right behind it.
         let window = &self.raw[..self.raw.len().min(LONG + 1)];
         let line_end = memchr2(b'\n', b'\r', window);
         let end = line_end.unwrap_or(window.len().min(LONG));
@@ -263,6 +268,7 @@ impl LineReader {
 
     /// Reads until a block is full or the file ends.
     fn refill(&mut self) -> Result<(), Error> {
+        // What is left of the last block stays at the front.
         let want = BLOCK.saturating_sub(self.raw.len());
         if want == 0 || self.at_end {
             return Ok(());

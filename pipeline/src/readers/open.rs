@@ -9,6 +9,9 @@ use crate::config::Format;
 use crate::error::Error;
 
 /// Opens a part of a file, which must still be as it was when the run was planned.
+///
+/// # Errors
+/// If the file has changed, cannot be read, or is damaged where it begins.
 pub fn open(split: &InputSplit, settings: &ReadSettings) -> Result<Box<dyn Reader>, Error> {
     split.input.check_unchanged()?;
     match (settings.format, split.input.compression) {

@@ -69,6 +69,7 @@ pub(super) fn open(split: &InputSplit, settings: &ReadSettings) -> Result<Box<dy
         (rows, bytes)
     };
     let ((rows_before, _), (rows, bytes)) = (size(0..groups.start), size(groups.clone()));
+    // Projection pushdown: only the text columns are read and decoded.
     let mask =
         ProjectionMask::leaves(builder.parquet_schema(), leaves(input, builder.parquet_schema(), settings)?);
     let batches = builder.with_batch_size(BATCH_ROWS).with_projection(mask);
@@ -92,7 +93,7 @@ fn builder(input: &Input) -> Result<FileBuilder, Error> {
         return Err(Error::input(&input.path, message));
     }
     let file = ParquetFile::open(&input.path).map_err(Error::io("open", &input.path))?;
-    // Without the Arrow schema text is of one type, whatever wrote it.
+    // The embedded Arrow schema may ask for large or view strings; without it all text is `Utf8`.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let builder = guarded(input, || FileBuilder::try_new_with_options(file, options))?;
     check_chunks(input, &builder)?;

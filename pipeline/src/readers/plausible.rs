@@ -54,6 +54,7 @@ fn points(c: char) -> f64 {
         FIRST..=LAST => 0.0,
         // “ ” ‘ ’ — … 、 。 《 》 「 」 and the full-width forms
         0x2014..=0x201d | 0x2026 | 0x3000..=0x301f | 0xff01..=0xff5e => 0.7,
+        // Bytes that decode to nothing weigh most against an encoding.
         0xfffd => -1.5,
         // rare Hanzi, compatibility forms, private use
         0x3400..=0x4dff | 0xe000..=0xfaff | 0x20000.. => -1.0,

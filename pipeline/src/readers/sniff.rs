@@ -11,6 +11,9 @@ use crate::config::{Encoding, Format};
 use crate::error::Error;
 
 /// Looks at a file. An error if it cannot be read, is damaged where it begins, or is not what `settings` declare.
+///
+/// # Errors
+/// If the file cannot be read, is damaged where it begins, or is not what `settings` declare.
 pub fn sniff(path: &Path, settings: &ReadSettings) -> Result<Input, Error> {
     let FileState { bytes, modified, tag } = state(path)?;
     let head =

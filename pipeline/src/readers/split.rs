@@ -49,7 +49,7 @@ impl Part {
 }
 
 impl InputSplit {
-    /// How many bytes of the file it reads, more or less: for balance and for a progress bar.
+    /// About how many bytes of the file it reads: for load balancing and the progress bar.
     pub fn bytes(&self) -> u64 {
         match self.part {
             Part::Whole => self.input.bytes,

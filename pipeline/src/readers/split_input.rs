@@ -7,6 +7,9 @@ use crate::config::{Encoding, Format};
 use crate::error::Error;
 
 /// Cuts a file into parts of about `target_bytes`; one that cannot be cut is one part.
+///
+/// # Errors
+/// If the footer of a Parquet file cannot be read.
 pub fn split_input(
     input: &Input,
     settings: &ReadSettings,
@@ -31,6 +34,7 @@ fn can_range(input: &Input, format: Format) -> bool {
 fn byte_ranges(bytes: u64, target: u64) -> Vec<Part> {
     let count = bytes.div_ceil(target);
     // Products of 64-bit numbers need twice the bits.
+    // The same cuts on every machine: integers only.
     let cut = |i: u64| (u128::from(bytes) * u128::from(i) / u128::from(count)) as u64;
     (0..count).map(|i| Part::Bytes { start: cut(i), end: cut(i + 1) }).collect()
 }

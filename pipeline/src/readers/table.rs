@@ -182,6 +182,7 @@ impl TableRows {
                 &mut row.bytes[row.used..],
                 &mut row.ends[row.fields..],
             );
+            // An odd number of quotes at the end of the file means that one was never closed.
             quotes += memchr::memchr_iter(b'"', &self.input[self.input_at..self.input_at + read]).count();
             self.input_at += read;
             row.used += written;
@@ -226,7 +227,7 @@ impl TableRow {
         self.line = line;
     }
 
-    /// Makes room, or gives the row up: then it is read to its end and its beginning kept.
+    /// Grows the buffers, or gives up on the row: then it is read to its end and its beginning kept.
     fn grow(&mut self, max_bytes: usize) {
         if self.too_long.is_some() || self.used >= max_bytes || self.fields >= MOST_COLUMNS {
             let kept = *self.too_long.get_or_insert(self.used.min(KEPT_BYTES));

@@ -44,6 +44,7 @@ impl TextReader {
         };
         let cutter = DocumentCutter::new(stream.origin.clone(), settings);
         let mut skipping = false;
+        // A range in the middle of a document belongs to the task that has the document's beginning.
         if let (EndsAt::BlankLine, Part::Bytes { start: start @ 1.., .. }) = (ends_at, part) {
             let blank = line_before_is_blank(&stream.origin.path, start, encoding);
             skipping = !blank.map_err(Error::io("read", &stream.origin.path))?;

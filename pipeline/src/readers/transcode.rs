@@ -98,6 +98,7 @@ impl Transcoder {
             if self.input_at == self.input.len() && !self.at_end {
                 self.refill()?;
             }
+            // The replacement must always fit behind what was decoded.
             let room = self.output.len() - self.invalid.len();
             let (result, read, written) = self.decoder.decode_to_utf8_without_replacement(
                 &self.input[self.input_at..],

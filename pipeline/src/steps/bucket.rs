@@ -26,11 +26,11 @@ type Cut<'a> = dyn FnMut(Range<u32>, &mut dyn FnMut(u32)) + 'a;
 pub struct Bucket {
     pieces: PieceStore,
     sentence_ends: Vec<u32>,
-    documents: Vec<Entry>,
+    documents: Vec<DocumentEntry>,
 }
 
 #[derive(Debug, Clone)]
-struct Entry {
+struct DocumentEntry {
     hash: u128,
     source: u16,
     /// Positions in the bucket's pieces.
@@ -40,14 +40,14 @@ struct Entry {
 }
 
 impl Bucket {
-    /// Removes all documents and keeps their room; `narrow` if all pieces to come are (see [`Piece::are_narrow`]).
+    /// Removes all documents and keeps the allocation; `narrow` if all later pieces are (see [`Piece::are_narrow`]).
     pub fn clear(&mut self, narrow: bool) {
         self.pieces.clear(narrow);
         self.sentence_ends.clear();
         self.documents.clear();
     }
 
-    /// Makes room for some pieces.
+    /// Reserves memory for some pieces.
     pub fn reserve(&mut self, pieces: usize) {
         self.pieces.reserve(pieces);
     }
@@ -88,7 +88,7 @@ impl Bucket {
             cut(start..end, &mut |end| self.sentence_ends.push(base + end));
             start = end;
         }
-        self.documents.push(Entry {
+        self.documents.push(DocumentEntry {
             hash: document.hash,
             source: document.source,
             pieces: base..to_u32(self.pieces.len()),
@@ -140,6 +140,7 @@ fn to_u32(length: usize) -> u32 {
 /// Where to cut `range` so that the first part is as long as may be and not empty.
 fn last_cut(pieces: &[Piece], range: Range<u32>, is_clause_mark: &dyn Fn(u32) -> bool) -> u32 {
     let at = |position: u32| pieces[position as usize];
+    // From the end: the first part is to be as long as possible.
     let inner = || (range.start + 1..=range.end).rev();
     let after_mark = |position: &u32| is_clause_mark(at(position - 1).id());
     let at_word = |position: &u32| pieces.get(*position as usize).is_none_or(|piece| piece.is_word_start());

@@ -1,5 +1,5 @@
-//! Cleaning: what the tokenizer would drop goes before words are looked for, and documents that are not wanted are
-//! dropped for a reason.
+//! Cleaning: characters that the tokenizer would drop are removed before segmentation, and unwanted documents are dropped
+//! with a reason.
 
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -30,6 +30,9 @@ impl Clean {
     }
 
     /// The cleaned document, or why it is dropped.
+    ///
+    /// # Errors
+    /// The reason why the document is dropped.
     pub fn apply(&self, document: &Document) -> Result<Cleaned, Reason> {
         let mut text = String::with_capacity(document.text.len());
         let mut counts = CharCounts::default();
@@ -65,9 +68,11 @@ impl Clean {
                 Class::Han => counts.han += 1,
                 Class::Other => counts.letters += 1,
                 Class::Punctuation => counts.marks += 1,
+                // A plain space within a line is copied with its neighbours.
                 Class::Space if c == ' ' && out.len() + at - copied > begin => {}
                 class => {
                     // Removed, white space of another kind, or a space at the front.
+                    // Text is copied in runs: most lines have nothing to remove.
                     out.push_str(&line[copied..at]);
                     copied = at + c.len_utf8();
                     if class == Class::Space && out.len() > begin {

@@ -38,12 +38,14 @@ impl TokenCounter {
         let TokenCounts { lone, runs, run_bytes } = std::mem::take(counts);
         debug_assert!(run_bytes >= runs.len());
         let mut characters: Vec<(u32, u64)> = lone.into_iter().collect();
+        // The same for single characters.
         characters.sort_unstable();
         for (c, count) in characters {
             let c = char::from_u32(c).expect("numbered by its character above");
             words.add(c.encode_utf8(&mut [0; 4]), count);
         }
         let mut runs: Vec<(Box<str>, u64)> = runs.into_iter().collect();
+        // Sorted, because a hash map has no order and later files must not depend on it.
         runs.sort_unstable();
         for (run, count) in runs {
             self.tokens.cut(&run, &mut lower, &mut |token, _| words.add(token, count));

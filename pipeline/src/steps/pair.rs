@@ -1,5 +1,5 @@
-//! Documents into instances: Google's walk over sentences (google-research/bert, `create_pretraining_data.py`,
-//! `create_instances_from_document`), with the rules that mend what it does to Chinese, and without them.
+//! Documents into instances: Google's algorithm over sentences (google-research/bert, `create_pretraining_data.py`,
+//! `create_instances_from_document`), with rules that fix its weaknesses on Chinese text, or exactly as it is.
 //!
 //! An instance is two ranges of a bucket's pieces. Chunks, divided sentences, pushed-back rests and truncation only move
 //! the ends of ranges; nothing is copied until a row is written.
@@ -26,7 +26,7 @@ pub struct Instance {
     pub forced: bool,
 }
 
-/// By which rules pairs are made.
+/// The rules by which pairs are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rules {
     /// Ours: one-sentence chunks are divided, so that labels stay even; B is as long as the rest it replaces, so that
@@ -75,6 +75,7 @@ pub fn instances<D: RandomSource>(
     sink: &mut impl FnMut(Instance, &mut D),
 ) {
     let room = settings.room();
+    // Google's `short_seq_prob`: short rows keep the model used to short inputs.
     let short = rng.uniform() < settings.short_seq_prob;
     let target = if short && room > 2 { 2 + rng.below(room as usize - 1) as u32 } else { room };
     let mut walk = Walk { bucket, document, settings, target, rng, sink };
@@ -99,12 +100,13 @@ impl<D: RandomSource, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
         (self.sink)(instance, self.rng);
     }
 
-    /// `mlm`: whole sentences up to the target; the sentence that has no room opens the next instance.
+    /// `mlm`: whole sentences up to the target length; the first sentence that does not fit begins the next instance.
     fn pack(&mut self) {
         let positions = self.bucket.positions(self.document);
         let mut from = positions.start;
         let mut end = from;
         for &sentence_end in self.bucket.sentence_ends(self.document) {
+            // A sentence longer than the target stands alone.
             if sentence_end - from > self.target && end > from {
                 self.emit(from..end, None, 0, false);
                 from = end;
@@ -123,6 +125,7 @@ impl<D: RandomSource, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
         let mut from = bucket.positions(self.document).start;
         let mut first = 0;
         while first < ends.len() {
+            // As in Google's code, the sentence that reaches the target is part of the chunk.
             let full = |end: &u32| end - from >= self.target;
             let last = ends[first..].iter().position(full).map_or(ends.len() - 1, |n| first + n);
             let used_to = self.pair(from, &ends[first..=last]);
@@ -164,6 +167,7 @@ impl<D: RandomSource, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
         if self.settings.objective != Objective::Sop {
             return inner[self.rng.below(inner.len())];
         }
+        // Uniform over tokens, not over sentences: long sentences attract the boundary as they should.
         let point = from + 1 + self.rng.below((ends[inner.len()] - from - 1) as usize) as u32;
         let after = inner.partition_point(|&end| end < point).min(inner.len() - 1);
         let before = after.saturating_sub(1);
@@ -222,11 +226,13 @@ impl<D: RandomSource, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
     /// replaces began so), up to the word boundary nearest to that length.
     fn balanced_b(&mut self, wanted: u32, divided: bool) -> Option<Range<u32>> {
         let wanted = wanted.max(1);
+        // Compared by content: with `dedup` off, the same text may be there twice.
         let own = self.bucket.hash(self.document);
         let mut longest: Option<usize> = None;
         for _ in 0..OTHER_DOCUMENT_DRAWS {
             let other = self.rng.below(self.bucket.len());
             let length = |document: usize| self.bucket.positions(document).len() as u32;
+            // The longest of the candidates, if none is long enough.
             if self.bucket.hash(other) != own && longest.is_none_or(|best| length(other) > length(best)) {
                 longest = Some(other);
                 if length(other) >= wanted {
@@ -245,6 +251,7 @@ impl<D: RandomSource, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
         let positions = self.bucket.positions(other);
         let ends = self.bucket.sentence_ends(other);
         // Sentences whose beginning (the end of the one before) leaves enough.
+        // Ends ascend, so a binary search finds them.
         let enough = ends.partition_point(|&end| end + wanted <= positions.end);
         let sentence = self.rng.below(enough.min(ends.len() - 1) + 1);
         let start = if sentence == 0 { positions.start } else { ends[sentence - 1] };
@@ -289,6 +296,7 @@ impl<D: RandomSource, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
     ) {
         while a.len() + b.len() > self.settings.room() as usize {
             let longer = if a.len() > b.len() { &mut a } else { &mut b };
+            // At the front or at the end, so that the model sees beginnings and ends of sentences alike.
             if self.rng.uniform() < 0.5 {
                 longer.start += 1;
             } else {
@@ -303,6 +311,7 @@ impl<D: RandomSource, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
 /// The position of `range` nearest to `point` that `wanted` accepts; of two as near, the one before.
 fn nearest(range: Range<u32>, point: u32, wanted: impl Fn(u32) -> bool) -> Option<u32> {
     let reach = range.end - range.start;
+    // Outwards from `point`: before, then after, at growing distance.
     let candidates = (0..=reach).flat_map(|distance| {
         let before = point.checked_sub(distance);
         let after = (distance > 0).then(|| point.checked_add(distance)).flatten();

@@ -22,7 +22,7 @@ impl Default for PieceStore {
 }
 
 impl PieceStore {
-    /// Removes all pieces and keeps their room; `narrow` if all to come are (see [`Piece::are_narrow`]).
+    /// Removes all pieces and keeps the allocation; `narrow` if all later pieces are (see [`Piece::are_narrow`]).
     pub fn clear(&mut self, narrow: bool) {
         match &mut self.0 {
             Store::Narrow(pieces) if narrow => pieces.clear(),
@@ -31,7 +31,7 @@ impl PieceStore {
         }
     }
 
-    /// Makes room for some pieces.
+    /// Reserves memory for some pieces.
     pub fn reserve(&mut self, pieces: usize) {
         match &mut self.0 {
             Store::Narrow(narrow) => narrow.reserve(pieces),

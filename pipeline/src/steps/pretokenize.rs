@@ -10,7 +10,7 @@ use super::chars::{Class, class};
 use super::segment::WordStarts;
 use crate::config::Han;
 
-/// What becomes of a character.
+/// How a character is treated.
 #[derive(Clone, Copy)]
 enum Action {
     /// White space.
@@ -34,7 +34,7 @@ pub struct PreTokens {
     number: Number,
 }
 
-/// What is told of the tokens of a sentence, in order.
+/// Receives the tokens of a sentence, in order (a visitor).
 pub trait Visit {
     /// A token of one character, at a byte offset.
     fn lone(&mut self, number: u32, at: usize);
@@ -72,6 +72,7 @@ impl PreTokens {
         let mut run: Option<usize> = None;
         let mut in_word = false; // the run is the Hanzi of a word
         for (at, c) in sentence.char_indices() {
+            // One table lookup a character for the whole Basic Multilingual Plane.
             let action = match self.plane.get(c as usize) {
                 Some(&action) => action,
                 None => self.action(c),

@@ -7,7 +7,7 @@ use quanci_shards::mask::RowView;
 use super::bucket::Bucket;
 use super::pair::Instance;
 
-/// Builds rows, one at a time, in room of its own.
+/// Builds rows, one at a time, in buffers that it reuses.
 #[derive(Debug)]
 pub struct RowBuilder {
     cls: u32,

@@ -11,10 +11,10 @@ pub const SEGMENTER: &str = "jieba-rs 0.11.0";
 
 /// Finds words by the rules of `[segment]`.
 pub struct Segmenter {
-    kind: Kind,
+    kind: Backend,
 }
 
-enum Kind {
+enum Backend {
     Jieba { jieba: Box<Jieba>, hmm: bool },
     Spaces,
     None,
@@ -52,6 +52,7 @@ impl Cursor<'_> {
     #[inline]
     pub fn starts_at(&mut self, offset: usize) -> bool {
         let offsets = &self.starts.offsets;
+        // Both sequences ascend: a merge step instead of a binary search for each token.
         while offsets.get(self.next).is_some_and(|&start| (start as usize) < offset) {
             self.next += 1;
         }
@@ -61,11 +62,14 @@ impl Cursor<'_> {
 
 impl Segmenter {
     /// Loads jieba's dictionary (0.1 s) and the user's, whose bytes are given.
+    ///
+    /// # Errors
+    /// If the user's dictionary is not in jieba's format.
     pub fn new(settings: &SegmentSettings, user_dict: Option<&[u8]>) -> Result<Segmenter, Error> {
         let kind = match settings.words {
-            Words::Spaces => Kind::Spaces,
-            Words::None => Kind::None,
-            Words::Jieba => Kind::Jieba { jieba: Box::new(load(settings, user_dict)?), hmm: settings.hmm },
+            Words::Spaces => Backend::Spaces,
+            Words::None => Backend::None,
+            Words::Jieba => Backend::Jieba { jieba: Box::new(load(settings, user_dict)?), hmm: settings.hmm },
         };
         Ok(Segmenter { kind })
     }
@@ -75,12 +79,12 @@ impl Segmenter {
         starts.offsets.clear();
         starts.everywhere = false;
         match &self.kind {
-            Kind::None => starts.everywhere = true,
-            Kind::Jieba { jieba, hmm } => {
+            Backend::None => starts.everywhere = true,
+            Backend::Jieba { jieba, hmm } => {
                 let tokens = jieba.cut(sentence, *hmm);
                 starts.offsets.extend(tokens.iter().map(|token| token.byte_start as u32));
             }
-            Kind::Spaces => {
+            Backend::Spaces => {
                 let bytes = sentence.as_bytes();
                 let begins = |&at: &usize| bytes[at] != b' ' && (at == 0 || bytes[at - 1] == b' ');
                 starts.offsets.extend((0..bytes.len()).filter(begins).map(|at| at as u32));

@@ -31,6 +31,7 @@ fn first_end(text: &str) -> usize {
                 continue;
             }
         };
+        // Closing quotes and further marks belong to the sentence that they end.
         let end = end_of_marks(text, candidate);
         if ends_sentence(c, previous, &text[candidate..end], &text[end..]) {
             return end;

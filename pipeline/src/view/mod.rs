@@ -30,6 +30,9 @@ pub struct DataSet {
 
 impl DataSet {
     /// Opens the data set in `folder`.
+    ///
+    /// # Errors
+    /// If the manifest or the vocabulary cannot be read, or if they do not belong together.
     pub fn open(folder: &Path) -> Result<DataSet, Error> {
         let manifest = quanci_shard_store::read_manifest(folder)?;
         let path = folder.join(&manifest.vocabulary.file);
@@ -75,6 +78,7 @@ fn read_rows(
 /// A decoder of foreign bytes may give up in the middle of a damaged file: that is the file's fault, and its name is
 /// what the user needs.
 fn guarded<T>(path: &Path, call: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    // `parquet` panics on some damaged pages.
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
         let message = "damaged: the decoder gave up; fetch or make the data set again".to_owned();
         Err(Error::Damaged { path: path.to_path_buf(), message })

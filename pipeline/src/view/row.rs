@@ -25,6 +25,7 @@ impl<'a> SoundRow<'a> {
     /// The row, or what is wrong with it.
     pub(super) fn new(row: Row<'a>, vocabulary_size: u32) -> Result<SoundRow<'a>, &'static str> {
         let ids = unsigned(row.input_ids, vocabulary_size).ok_or("a token id is not in the vocabulary")?;
+        // Everything below assumes [CLS] at the front and [SEP] at the end.
         if ids.len() < 2 {
             return Err("it has no [CLS] and [SEP]");
         }
@@ -75,6 +76,7 @@ impl<'a> SoundRow<'a> {
     pub(super) fn words(&self, segment: Range<usize>) -> impl Iterator<Item = Range<usize>> {
         let mut start = segment.start;
         std::iter::from_fn(move || {
+            // A word goes on to the next token that begins one.
             let next = (start + 1..segment.end).find(|&at| self.word_starts[at]);
             let word = start..next.unwrap_or(segment.end);
             start = word.end;

@@ -46,6 +46,7 @@ pub(super) fn table(rows: &[Vec<String>], left: usize) -> Vec<String> {
 /// A bar of at most `width` columns, in eighths of one.
 pub(super) fn bar(part: u64, most: u64, width: u64) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    // Rounded up, so that the smallest part still shows.
     let eighths = (u128::from(part) * u128::from(width) * 8).div_ceil(u128::from(most.max(1))) as usize;
     "█".repeat(eighths / 8) + EIGHTHS[eighths % 8]
 }

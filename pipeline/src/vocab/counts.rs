@@ -49,6 +49,7 @@ impl WordCounts {
 
     /// Adds another sum.
     pub fn merge(&mut self, other: WordCounts) {
+        // The smaller table is moved into the larger one.
         if self.others.len() < other.others.len() {
             let mine = std::mem::replace(self, other);
             return self.merge(mine);
@@ -85,6 +86,7 @@ impl WordCounts {
         });
         let others = self.others.iter().map(|(word, &count)| (Word::Other(word), count));
         let mut words: Vec<(Word<'_>, u64)> = singles.chain(others).collect();
+        // Sorted: hash order must not reach files or vocabularies.
         words.sort_unstable_by(|a, b| a.0.cmp_bytes(&b.0));
         words
     }
@@ -154,6 +156,7 @@ enum Single {
 
 #[inline]
 fn single(word: &str) -> Single {
+    // No character has more than four bytes in UTF-8.
     if word.len() > 4 {
         return Single::No;
     }

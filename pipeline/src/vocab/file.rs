@@ -18,6 +18,9 @@ pub struct Vocabulary {
 
 impl Vocabulary {
     /// Reads a file. Line ends of both kinds, a byte order mark and a missing last newline are accepted.
+    ///
+    /// # Errors
+    /// If the file cannot be read; otherwise as [`Vocabulary::from_bytes`].
     pub fn read(path: &Path) -> Result<Vocabulary, Error> {
         let bytes = quanci_store::read(path).map_err(Error::io("read", path))?;
         Vocabulary::from_bytes(&bytes, path)
@@ -28,7 +31,11 @@ impl Vocabulary {
     /// White space at the end of a line is no part of the entry, white space before it is: so `tokenizers` reads it. But
     /// an entry that is white space itself is kept, as transformers reads it: Google's Chinese vocabulary has U+2028, and
     /// again with `##`. No text becomes either.
+    ///
+    /// # Errors
+    /// If the text is not UTF-8, if an entry is empty or there twice, or if a special token is missing.
     pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Vocabulary, Error> {
+        // Editors on Windows write a byte order mark.
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
         let text = std::str::from_utf8(bytes).map_err(|e| {
             let line = bytes[..e.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
@@ -46,6 +53,9 @@ impl Vocabulary {
     }
 
     /// A vocabulary of `pieces`, in the order of their ids; `path` is for messages.
+    ///
+    /// # Errors
+    /// If an entry is there twice, or if a special token is missing.
     pub fn from_pieces(pieces: Vec<String>, path: &Path) -> Result<Vocabulary, Error> {
         if u32::try_from(pieces.len()).is_err() {
             return Err(Error::input(path, "has more than 2^32 entries"));

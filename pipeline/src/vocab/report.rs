@@ -47,7 +47,7 @@ pub struct Coverage {
 
 /// Entries of a vocabulary by kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "see Kind")]
+#[expect(missing_docs, reason = "see `EntryKind`")]
 pub struct Kinds {
     pub specials: u64,
     pub single_han: u64,
@@ -80,6 +80,7 @@ impl Coverage {
             }
         }
         coverage.note_uncovered(uncovered);
+        // Entries that no word of the text uses.
         let idle = (0u32..).zip(vocabulary.pieces()).filter(|(id, _)| !used[*id as usize]);
         let idle: Vec<&str> = idle.map(|(_, piece)| piece).filter(|piece| !is_reserved(piece)).collect();
         coverage.never_used = idle.len() as u64;
@@ -148,7 +149,7 @@ fn share(part: u128, whole: u128) -> f64 {
 
 /// What an entry is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum EntryKind {
     Han,
     Latin,
     Digits,
@@ -171,16 +172,16 @@ impl Kinds {
         let rest = piece.strip_prefix(CONTINUATION).filter(|rest| !rest.is_empty());
         let text = rest.unwrap_or(piece);
         let mut kinds = text.chars().map(kind);
-        let first = kinds.next().unwrap_or(Kind::Other);
-        match if kinds.all(|kind| kind == first) { first } else { Kind::Other } {
-            Kind::Han if text.chars().nth(1).is_some() => &mut self.multi_han,
-            Kind::Han if rest.is_some() => &mut self.continued_han,
-            Kind::Han => &mut self.single_han,
-            Kind::Latin => &mut self.latin,
-            Kind::Digits => &mut self.digits,
-            Kind::Punctuation => &mut self.punctuation,
-            Kind::KanaHangul => &mut self.kana_hangul,
-            Kind::Other => &mut self.other,
+        let first = kinds.next().unwrap_or(EntryKind::Other);
+        match if kinds.all(|kind| kind == first) { first } else { EntryKind::Other } {
+            EntryKind::Han if text.chars().nth(1).is_some() => &mut self.multi_han,
+            EntryKind::Han if rest.is_some() => &mut self.continued_han,
+            EntryKind::Han => &mut self.single_han,
+            EntryKind::Latin => &mut self.latin,
+            EntryKind::Digits => &mut self.digits,
+            EntryKind::Punctuation => &mut self.punctuation,
+            EntryKind::KanaHangul => &mut self.kana_hangul,
+            EntryKind::Other => &mut self.other,
         }
     }
 
@@ -201,16 +202,16 @@ impl Kinds {
 }
 
 /// The kind of a character, by its block: good enough for a table of shares.
-fn kind(character: char) -> Kind {
+fn kind(character: char) -> EntryKind {
     match character {
-        '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' => Kind::Han,
-        '\u{20000}'..='\u{323AF}' => Kind::Han,
-        '\u{3041}'..='\u{30FF}' | '\u{31F0}'..='\u{31FF}' | '\u{FF66}'..='\u{FF9D}' => Kind::KanaHangul,
-        '\u{1100}'..='\u{11FF}' | '\u{3130}'..='\u{318F}' | '\u{AC00}'..='\u{D7AF}' => Kind::KanaHangul,
-        '0'..='9' | '０'..='９' => Kind::Digits,
-        'a'..='z' | 'A'..='Z' | '\u{C0}'..='\u{24F}' | 'ａ'..='ｚ' | 'Ａ'..='Ｚ' => Kind::Latin,
-        _ if is_punctuation(character) => Kind::Punctuation,
-        _ => Kind::Other,
+        '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' => EntryKind::Han,
+        '\u{20000}'..='\u{323AF}' => EntryKind::Han,
+        '\u{3041}'..='\u{30FF}' | '\u{31F0}'..='\u{31FF}' | '\u{FF66}'..='\u{FF9D}' => EntryKind::KanaHangul,
+        '\u{1100}'..='\u{11FF}' | '\u{3130}'..='\u{318F}' | '\u{AC00}'..='\u{D7AF}' => EntryKind::KanaHangul,
+        '0'..='9' | '０'..='９' => EntryKind::Digits,
+        'a'..='z' | 'A'..='Z' | '\u{C0}'..='\u{24F}' | 'ａ'..='ｚ' | 'Ａ'..='Ｚ' => EntryKind::Latin,
+        _ if is_punctuation(character) => EntryKind::Punctuation,
+        _ => EntryKind::Other,
     }
 }
 

@@ -29,6 +29,9 @@ pub struct WordWriter<W: Write> {
 
 impl<W: Write> WordWriter<W> {
     /// Begins a file.
+    ///
+    /// # Errors
+    /// If the first bytes cannot be written.
     pub fn new(out: W) -> io::Result<WordWriter<W>> {
         let mut writer = WordWriter { out, hash: Xxh3::new(), last: Vec::new(), entry: Vec::new(), words: 0 };
         writer.put(MAGIC)?;
@@ -36,11 +39,15 @@ impl<W: Write> WordWriter<W> {
     }
 
     /// Writes the next word, which must come behind the last one and not be empty.
+    ///
+    /// # Errors
+    /// If the word is out of order or empty, or cannot be written.
     pub fn push(&mut self, word: &str, count: u64) -> io::Result<()> {
         let bytes = word.as_bytes();
         if bytes <= self.last.as_slice() {
             return Err(io::Error::other(format!("words out of order at {word:?}")));
         }
+        // Front coding: sorted words share their beginnings.
         let shared = self.last.iter().zip(bytes).take_while(|(a, b)| a == b).count();
         self.entry.clear();
         push_varint(&mut self.entry, shared as u64);
@@ -56,6 +63,9 @@ impl<W: Write> WordWriter<W> {
     }
 
     /// Ends the file and gives back what it was written to.
+    ///
+    /// # Errors
+    /// If the rest cannot be written.
     pub fn finish(mut self) -> io::Result<W> {
         self.put(&[0, 0])?;
         self.put(&self.words.to_le_bytes())?;
@@ -81,6 +91,9 @@ pub struct WordReader<R: Read> {
 
 impl WordReader<BufReader<Box<dyn Read + Send>>> {
     /// Opens a file.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is no file of word counts.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let opened = quanci_store::FileHandle::open(path).and_then(|source| source.stream(0));
         let file = opened.map_err(Error::io("open", path))?;
@@ -90,6 +103,9 @@ impl WordReader<BufReader<Box<dyn Read + Send>>> {
 
 impl<R: Read> WordReader<R> {
     /// Begins to read `input`; `path` is for messages.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is no file of word counts.
     pub fn new(input: R, path: &Path) -> Result<WordReader<R>, Error> {
         let (path, hash) = (path.to_path_buf(), Xxh3::new());
         let mut reader = WordReader { input, path, hash, word: Vec::new(), words: 0 };
@@ -102,6 +118,9 @@ impl<R: Read> WordReader<R> {
     }
 
     /// The next word and its count.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is damaged; a checksum is compared at its end.
     pub fn next_word(&mut self) -> Result<Option<(&str, u64)>, Error> {
         let (shared, further) = (self.varint()?, self.varint()?);
         if (shared, further) == (0, 0) {
@@ -156,6 +175,7 @@ impl<R: Read> WordReader<R> {
             let mut byte = [0];
             self.take(&mut byte)?;
             let bits = u64::from(byte[0] & 0x7F);
+            // Bits past the 64th would be lost.
             if (bits << shift) >> shift != bits {
                 break;
             }
@@ -177,6 +197,9 @@ impl<R: Read> WordReader<R> {
 
 impl WordCounts {
     /// Writes the words to `out`.
+    ///
+    /// # Errors
+    /// If `out` cannot be written.
     pub fn write<W: Write>(&self, out: W) -> io::Result<W> {
         let mut writer = WordWriter::new(BufWriter::new(out))?;
         for (word, count) in self.sorted() {
@@ -186,6 +209,9 @@ impl WordCounts {
     }
 
     /// The sum of the files at `paths`.
+    ///
+    /// # Errors
+    /// The first file that cannot be read or is damaged.
     pub fn read_all<P: AsRef<Path>>(paths: &[P]) -> Result<WordCounts, Error> {
         let mut counts = WordCounts::new();
         for path in paths {

@@ -12,6 +12,9 @@ use crate::error::Error;
 ///
 /// It holds a word and a buffer of 64 KB for each file. More files than a process may open at once (often 1,024) are
 /// merged in groups with [`merge_into`] first.
+///
+/// # Errors
+/// The first file that cannot be read or is damaged, or the first error of `each`.
 pub fn merge_files<P: AsRef<Path>>(
     paths: &[P],
     mut each: impl FnMut(&str, u64) -> Result<(), Error>,
@@ -23,6 +26,7 @@ pub fn merge_files<P: AsRef<Path>>(
         push_head(&mut heads, &mut readers, i, String::new())?;
     }
     let mut current: Option<(String, u64)> = None;
+    // A k-way merge with a heap of the first word of each file.
     while let Some(Reverse((word, i, count))) = heads.pop() {
         match &mut current {
             Some((same, sum)) if *same == word => {
@@ -59,6 +63,9 @@ fn push_head<R: Read>(
 }
 
 /// Merges the files at `paths` into one, written to `out`.
+///
+/// # Errors
+/// The first file that cannot be read or is damaged, or a failure to write `out`.
 pub fn merge_into<P: AsRef<Path>, W: Write>(paths: &[P], out: W, out_path: &Path) -> Result<W, Error> {
     let mut writer = WordWriter::new(BufWriter::new(out)).map_err(Error::io("write", out_path))?;
     merge_files(paths, |word, count| writer.push(word, count).map_err(Error::io("write", out_path)))?;

@@ -112,6 +112,7 @@ impl WordPiece {
         let (mut rest, mut node) = (word, START);
         while !rest.is_empty() {
             let Some((id, len)) = self.longest(node, rest) else {
+                // One missing part makes the whole word [UNK], as in Google's code.
                 out.truncate(begin);
                 out.push(self.unknown);
                 return;
@@ -144,6 +145,7 @@ fn table_index(node: u32, character: char) -> Option<usize> {
 
 #[inline]
 fn key(node: u32, character: char) -> u64 {
+    // A code point has at most 21 bits.
     u64::from(node) << 21 | u64::from(u32::from(character))
 }
 

@@ -37,6 +37,9 @@ impl TokenizerFiles {
     ///
     /// With `Han::Words` the tokenizer does not set Hanzi apart: text must be cut into words by spaces before it is given
     /// to it, with the segmenter that the vocabulary was trained with.
+    ///
+    /// # Errors
+    /// If `tokenizers` refuses the vocabulary.
     pub fn new(vocabulary: &Vocabulary, lowercase: bool, han: Han) -> Result<TokenizerFiles, Error> {
         let tokenizer = tokenizer(vocabulary, lowercase, han).and_then(|tokenizer| tokenizer.to_string(true));
         let mut tokenizer = tokenizer
@@ -57,6 +60,9 @@ impl TokenizerFiles {
     }
 
     /// Removes what killed attempts at [`TokenizerFiles::write`] left.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
     pub fn sweep(vocab: &Path) -> Result<(), Error> {
         let Some(folder) = vocab.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
             return Ok(());
@@ -68,6 +74,9 @@ impl TokenizerFiles {
 
     /// Writes the vocabulary to `vocab` and the other two beside it, each to a temporary name first. The vocabulary comes
     /// last: where it is, the others are.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
     pub fn write(&self, vocab: &Path) -> Result<(), Error> {
         if quanci_store::is_object(vocab) {
             return self.put(vocab);
@@ -93,8 +102,12 @@ impl TokenizerFiles {
 }
 
 /// The tokenizer as `tokenizers` itself builds it.
+///
+/// # Errors
+/// If `tokenizers` refuses the vocabulary.
 pub fn tokenizer(vocabulary: &Vocabulary, lowercase: bool, han: Han) -> tokenizers::Result<Tokenizer> {
     let mut tokenizer = Tokenizer::new(model(vocabulary)?);
+    // The same four components that transformers builds for `BertTokenizer`.
     tokenizer.with_normalizer(Some(BertNormalizer::new(true, han == Han::Characters, None, lowercase)))?;
     tokenizer.with_pre_tokenizer(Some(BertPreTokenizer));
     tokenizer.with_decoder(Some(Decoder::new(CONTINUATION.to_owned(), true)));

@@ -20,7 +20,7 @@ pub(super) trait PageValues: Default {
     /// Gives all to the compressor, encoded.
     fn write(&self, compressor: &mut PageCompressor) -> Result<()>;
 
-    /// Removes all and keeps their room.
+    /// Removes all and keeps the allocation.
     fn clear(&mut self);
 }
 
@@ -68,6 +68,7 @@ impl PageValues for PlainBits {
     const ENCODING: Encoding = Encoding::PLAIN;
 
     fn extend(&mut self, bits: &[bool]) {
+        // Eight booleans become one byte by one multiplication.
         let (eights, rest) = bits.as_chunks::<8>();
         for eight in eights {
             // The product moves the bit of byte i to bit 56 + i; no two of its terms meet on the way.
@@ -94,6 +95,7 @@ impl PageValues for PlainBits {
 impl PlainBits {
     /// Adds the lowest `count` bits, eight at most.
     fn push_packed(&mut self, packed: u64, count: u32) {
+        // At most 7 bits wait, so 8 more fit easily.
         self.open |= packed << self.open_bits;
         self.open_bits += count;
         if self.open_bits >= 8 {
@@ -133,6 +135,7 @@ impl PageValues for DeltaBinaryPacked {
 /// A difference, above the smallest of the page, takes whole bytes and is the same number in every block, though fewer bits
 /// would often do: zstd then sees the same bytes where the same differences are. Masked positions are a quarter smaller so.
 fn push_deltas(part: &mut Vec<u8>, values: &[u32]) {
+    // The header: block size, miniblocks a block, number of values, first value.
     let first = values.first().copied().unwrap_or_default();
     [BLOCK, BLOCK / MINIBLOCK, values.len()].iter().for_each(|&number| push_varint(part, number as u64));
     push_varint(part, zigzag(first as i32));

@@ -29,12 +29,14 @@ impl<V: PageValues> ListColumn<V> {
 
     /// Adds the list of a row, or null.
     pub(super) fn push(&mut self, list: Option<&[V::Item]>) -> Result<()> {
+        // Definition levels: null, empty list, list with elements.
         let level = match list {
             None => 0,
             Some([]) => self.defined - 1,
             Some(_) => self.defined,
         };
         let list = list.unwrap_or_default();
+        // A page ends between rows: readers can skip to a row without decoding half of one.
         if self.levels.are_full_before(list.len()) {
             self.end_page()?;
         }

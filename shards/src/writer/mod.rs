@@ -30,7 +30,7 @@ use crate::schema::{FileKeys, ROW_GROUP_ROWS, column_index, schema, writer_prope
 pub struct WrittenShard {
     /// Rows.
     pub rows: u64,
-    /// Pieces, specials included.
+    /// Tokens, special ones included.
     pub tokens: u64,
     /// Bytes of the file.
     pub bytes: u64,
@@ -38,7 +38,23 @@ pub struct WrittenShard {
     pub sha256: String,
 }
 
-/// Writes one shard to `W`. Holds at most one row group, its lists compressed already but for the last page.
+/// Writes one shard to `W`. Holds at most one row group in memory, compressed except for the last page of each list.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use quanci_shards::mask::RowView;
+/// use quanci_shards::{FileKeys, RowRef, ShardWriter};
+///
+/// let keys = FileKeys { data_id: "00ff".to_owned(), vocabulary_sha256: "ab".to_owned() };
+/// let mut writer = ShardWriter::new(Vec::new(), Path::new("memory"), &keys, &["news".to_owned()])?;
+/// // [CLS], a word of two tokens, [SEP]
+/// let view = RowView { ids: &[101, 1921, 3698, 102], word_starts: &[true, true, false, true], segment_b: None };
+/// writer.push(&RowRef { view, next_sentence_label: None, masks: None, document: 7, source: 0 })?;
+/// let (bytes, written) = writer.finish()?;
+/// assert_eq!((written.rows, written.tokens, written.bytes), (1, 4, bytes.len() as u64));
+/// # Ok::<(), quanci_shards::Error>(())
+/// ```
 pub struct ShardWriter<W: Write + Send> {
     path: PathBuf,
     file: SerializedFileWriter<HashingWriter<W>>,
@@ -55,6 +71,9 @@ pub struct ShardWriter<W: Write + Send> {
 
 impl<W: Write + Send> ShardWriter<W> {
     /// Begins a shard. `path` serves messages only; `sources` are the names that rows refer to by index.
+    ///
+    /// # Errors
+    /// If the first bytes cannot be written.
     pub fn new(output: W, path: &Path, keys: &FileKeys, sources: &[String]) -> Result<Self, Error> {
         let hashed = HashingWriter { output, sha256: Sha256::new(), bytes: 0 };
         let file = begin(hashed, keys).map_err(Error::parquet("create", path))?;
@@ -75,6 +94,9 @@ impl<W: Write + Send> ShardWriter<W> {
 
     /// Adds a row.
     ///
+    /// # Errors
+    /// If a full row group cannot be written.
+    ///
     /// # Panics
     /// If the shard was begun without its source.
     pub fn push(&mut self, row: &RowRef<'_>) -> Result<(), Error> {
@@ -83,6 +105,7 @@ impl<W: Write + Send> ShardWriter<W> {
         self.rows += 1;
         self.tokens += row.view.ids.len() as u64;
         self.group_rows += 1;
+        // Row groups are full but the last: readers compute the row group of a row by division.
         if self.group_rows == ROW_GROUP_ROWS { self.end_row_group() } else { Ok(()) }
     }
 
@@ -113,6 +136,9 @@ impl<W: Write + Send> ShardWriter<W> {
     }
 
     /// Writes what is left and closes the file.
+    ///
+    /// # Errors
+    /// If the rest cannot be written.
     pub fn finish(mut self) -> Result<(W, WrittenShard), Error> {
         if self.group_rows > 0 {
             self.end_row_group()?;
@@ -142,6 +168,7 @@ struct HashingWriter<W> {
 
 impl<W: Write> Write for HashingWriter<W> {
     fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
+        // Only what was really written is hashed: `write` may take less than it is given.
         let written = self.output.write(buffer)?;
         self.sha256.update(&buffer[..written]);
         self.bytes += written as u64;

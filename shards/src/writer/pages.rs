@@ -41,7 +41,7 @@ pub(super) struct Levels {
 impl Levels {
     /// A list of some elements, each defined to `level`; without elements it is itself defined so far.
     pub(super) fn push(&mut self, elements: usize, level: u8) {
-        // A list begins with 0 and goes on with 1.
+        // Repetition levels: 0 begins a list, 1 continues it. An empty list has one entry.
         self.repetitions.push(1, 0);
         self.repetitions.push(elements.saturating_sub(1), 1);
         self.definitions.push(elements.max(1), level);
@@ -89,7 +89,7 @@ impl RleRuns {
 
     fn end_run(&mut self) {
         if self.count > 0 {
-            // The last bit of the header says that it is a run.
+            // An RLE run of Parquet's hybrid encoding: its lowest header bit is 0.
             push_varint(&mut self.bytes, (self.count as u64) << 1);
             self.bytes.push(self.level);
             self.count = 0;
@@ -119,6 +119,7 @@ thread_local! {
 impl PageCompressor {
     fn new() -> PageCompressor {
         let mut zstd = CCtx::create();
+        // The context is made once a thread: making one costs more than compressing a page.
         for parameter in [CParameter::CompressionLevel(ZSTD_LEVEL), CParameter::WindowLog(WINDOW_LOG)] {
             zstd.set_parameter(parameter).expect("zstd has these parameters");
         }
@@ -149,6 +150,7 @@ impl PageCompressor {
     fn compress(&mut self, then: ZSTD_EndDirective) -> Result<()> {
         let mut input = InBuffer::around(&self.part);
         loop {
+            // Room for the worst case, so that one call usually takes all of the input.
             self.packed.reserve(compress_bound(input.src.len() - input.pos()));
             let written = self.packed.len();
             let mut output = OutBuffer::around_pos(&mut self.packed, written);
@@ -216,11 +218,12 @@ impl ColumnPages {
         Ok(())
     }
 
-    /// Writes them all into the file, as its next column, and keeps their room.
+    /// Writes them all into the file, as its next column, and keeps the allocation.
     pub(super) fn write<W: Write + Send>(
         &mut self,
         group: &mut SerializedRowGroupWriter<'_, W>,
     ) -> Result<()> {
+        // The next row group begins with the same column.
         let empty = ColumnPages::new(self.column.clone(), self.encoding);
         let ColumnPages { column, encoding, bytes, rows, levels, uncompressed, count } =
             std::mem::replace(self, empty);
@@ -236,6 +239,7 @@ impl ColumnPages {
             .set_total_compressed_size(bytes.len() as i64)
             .set_total_uncompressed_size(uncompressed as i64)
             .set_num_values(levels as i64)
+            // Offsets are relative to the column; `append_column` shifts them to the file's.
             .set_data_page_offset(0)
             .build()?;
         let close = ColumnCloseResult {

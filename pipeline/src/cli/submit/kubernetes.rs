@@ -106,7 +106,9 @@ fn kubernetes_run(
     options: Options,
 ) -> Result<kubernetes::KubernetesRun, Error> {
     let pods = run.engine.workers.unwrap_or(PODS);
+    // All that the manifests depend on.
     let contents = format!("{recipe:?}{options:?}{pods}{:?}", run.engine.program);
+    // The Debug form enters the name of the Jobs: renaming a type here renames them.
     let name = name(&stem(&run.config), &contents);
     let mut plan_arguments: Vec<String> =
         recipe.overrides.iter().flat_map(|value| ["--set".to_owned(), value.clone()]).collect();

@@ -93,6 +93,7 @@ fn unfinished_stages(job: &dyn Job, from_scratch: bool, workers: u32) -> Result<
         let missing = match job.stage(stage) {
             Ok(stage) if from_scratch => Some((0..stage.count()).collect()),
             Ok(stage) => Some(stage.missing()?),
+            // The number of reduce tasks is known only after layout.
             Err(Error::Retry(_)) => None,
             Err(error) => return Err(error),
         };

@@ -18,6 +18,9 @@ pub struct ManifestFile {
 }
 
 /// All files, in the order in which they are used.
+///
+/// # Errors
+/// If the settings file cannot be written as YAML.
 pub fn files(run: &KubernetesRun) -> Result<Vec<ManifestFile>, Error> {
     let mut jobs = vec![("plan", plan(run))];
     jobs.extend(run.stages.iter().map(|&(name, pods)| (name, stage(run, name, pods))));
@@ -47,6 +50,7 @@ fn opening(run: &KubernetesRun, settings: &str) -> String {
 
 /// YAML with settings files as they are: lines are not folded.
 fn yaml(value: &serde_json::Value) -> Result<String, Error> {
+    // Folding would change the line breaks of the settings file.
     let options = serde_saphyr::ser_options! { folded_wrap_chars: 100_000 };
     let failed = |error| Error::settings(format!("the settings cannot be written as YAML: {error}"));
     serde_saphyr::to_string_with_options(value, options).map_err(failed)

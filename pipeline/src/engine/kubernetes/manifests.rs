@@ -21,6 +21,7 @@ pub fn name(stem: &str, contents: &str) -> String {
     let words: Vec<&str> =
         lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let stem: String = words.join("-").chars().take(MAX_STEM).collect();
+    // A Job is immutable: other contents need another name.
     let hash = xxhash_rust::xxh3::xxh3_64(contents.as_bytes()) as u32;
     match stem.trim_end_matches('-') {
         "" => format!("quanci-{hash:08x}"),
@@ -104,6 +105,7 @@ fn failure_rules() -> Value {
 
 fn pod(run: &KubernetesRun, arguments: Vec<String>) -> Value {
     let options = &run.options;
+    // One id for user, group and volume: what one stage writes, the next can read.
     let user = options.user;
     let mut pod = json!({
         "restartPolicy": "Never",

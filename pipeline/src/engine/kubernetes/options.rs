@@ -35,6 +35,9 @@ const KEYS: &str = "image, namespace, cpu, memory, volume, secret, service-accou
 
 impl Options {
     /// Checks `--kubernetes KEY=VALUE` arguments; every problem at once.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] with every problem.
     pub fn parse(arguments: &[String]) -> Result<Options, Error> {
         let mut options = Options {
             image: String::new(),
@@ -84,6 +87,7 @@ impl Options {
 
     /// Threads of a pod.
     pub fn threads(&self) -> u32 {
+        // Kubernetes counts in thousandths: 500m is half a core.
         let cores = match self.cpu.strip_suffix('m') {
             Some(thousandths) => thousandths.parse().map(|cores: f64| cores / 1000.0),
             None => self.cpu.parse(),
@@ -119,6 +123,7 @@ fn volume(value: &str) -> Result<(String, String), String> {
 fn named(value: String) -> Result<String, String> {
     let is_label = |label: &str| {
         let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        // RFC 1123: lower-case letters, digits and hyphens, which do not begin or end a label.
         !label.is_empty() && label.chars().all(inner) && !label.starts_with('-') && !label.ends_with('-')
     };
     if value.len() <= 253 && value.split('.').all(is_label) {

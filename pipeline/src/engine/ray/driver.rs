@@ -1,4 +1,5 @@
-//! The driver's process: a Python that holds the connection to the cluster, which only Python has. It ends when we do.
+//! The driver process: a Python that holds the connection to the cluster, for which Ray has only a Python client. It ends
+//! when this process ends.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -58,7 +59,7 @@ pub(super) enum DriverEvent {
     Failed(Failed),
 }
 
-/// A failure, in the words of whoever failed.
+/// A failure, in the words of the process that failed.
 #[derive(Debug, Deserialize)]
 pub(super) struct Failed {
     pub(super) exit_code: i32,
@@ -82,6 +83,7 @@ impl Driver {
     pub(super) fn start(python: &Path, job: &DriverConfig) -> Result<Driver, Error> {
         let job = serde_json::to_string(job).expect("our own types have string keys only");
         let mut command = Command::new(python);
+        // A group of its own, so that Ctrl-C on the terminal reaches this process alone.
         command.args(["-c", PROGRAM, &job]).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| {
@@ -131,6 +133,7 @@ impl Driver {
 
     /// Ends it, by force if it does not end within [`SHUTDOWN_TIMEOUT`].
     fn wait(&mut self) -> Option<std::process::ExitStatus> {
+        // Closing its standard input tells the driver to cancel its tasks and to end.
         drop(self.orders.take());
         let begun = Instant::now();
         while begun.elapsed() < SHUTDOWN_TIMEOUT {

@@ -4,6 +4,7 @@ use crate::error::Error;
 
 /// What a process of ours said last: its error, without what went before.
 pub(super) fn error_text(said: &str, exit_code: i32) -> String {
+    // Progress and warnings come before the error on standard error.
     let error = said.rsplit_once("error: ").map_or(said, |(_, error)| error).trim_end();
     match (error.is_empty(), exit_code) {
         (false, _) => error.to_owned(),
@@ -15,6 +16,7 @@ pub(super) fn error_text(said: &str, exit_code: i32) -> String {
 /// An error of another process. One that a signal ended may succeed when it is tried again.
 pub(super) fn remote(message: String, exit_code: i32) -> Error {
     let exit_code = match exit_code {
+        // A negative code is a signal in Python's convention.
         130 | 143 | ..0 => 75,
         code => u8::try_from(code).unwrap_or(3),
     };

@@ -1,5 +1,5 @@
 //! Tasks of a Ray cluster. A short Python driver, which lies in this program, has Ray start a `quanci run-task` for each
-//! task on whatever node has room, and again elsewhere where a node was lost. No data passes through Ray: plan, work and
+//! task on any node with free CPUs, and again on another if a node is lost. No data passes through Ray: plan, work and
 //! output are files which all nodes see.
 
 mod driver;
@@ -75,7 +75,7 @@ impl Engine for Ray {
         if tasks.is_empty() {
             return Ok(());
         }
-        // With an error the driver is dropped, which ends all that runs for it.
+        // Taken out for the time of the stage: on an error it is dropped, which ends its tasks.
         let joined = self.driver.take();
         let mut driver = joined.map_or_else(|| self.join(context), Ok)?;
         run_all(&mut driver, stage, &tasks, context)?;
@@ -103,6 +103,7 @@ fn wait_until_visible(stage: &dyn Stage, context: &Context) -> Result<(), Error>
     loop {
         let missing = stage.missing()?;
         let Some(first) = missing.first() else { return Ok(()) };
+        // Attribute caches of NFS keep a negative answer for up to a minute.
         if begun.elapsed() > VISIBILITY_TIMEOUT {
             let message = format!(
                 "task {first} of {} is done on the cluster, but its output is not to be seen here; put `output.work` \

@@ -37,6 +37,7 @@ pub(super) fn check(nodes: &[NodeReport], folder: &Path) -> Result<(), Error> {
         if let Some(problem) = problem(node, folder)? {
             let host = node.host.as_ref().map(|host| format!(" ({host})")).unwrap_or_default();
             problems.push(format!("node {}{host}: {problem}", node.node));
+            // Worth retrying only if every problem is.
             passing &= node.exit_code == 75;
         }
     }
@@ -51,6 +52,7 @@ pub(super) fn check(nodes: &[NodeReport], folder: &Path) -> Result<(), Error> {
 fn problem(node: &NodeReport, folder: &Path) -> Result<Option<String>, Error> {
     if node.exit_code != 0 {
         let said = error_text(&node.err, node.exit_code);
+        // clap's messages for a command that an older version does not have.
         let other = said.contains("unrecognized subcommand") || said.contains("unexpected argument");
         let hint = if other { "\n  its quanci is of another version: put this one there" } else { "" };
         return Ok(Some(format!("{said}{hint}")));

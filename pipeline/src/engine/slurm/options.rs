@@ -31,6 +31,9 @@ pub struct SlurmOptions(Vec<String>);
 
 impl SlurmOptions {
     /// Checks `--slurm KEY=VALUE` arguments.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] with every problem.
     pub fn parse(arguments: &[String]) -> Result<SlurmOptions, Error> {
         let pairs = pairs("slurm", arguments)?;
         let reserved = |key: &str| OURS.iter().find(|(ours, _)| *ours == key);

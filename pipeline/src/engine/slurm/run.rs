@@ -45,12 +45,14 @@ impl Elements {
     pub fn new(missing: Option<Vec<u32>>, width: u32, workers: u32, max_array_size: u32) -> Elements {
         let most = workers.min(max_array_size.saturating_sub(1)).max(1);
         match missing {
+            // A stage of one task needs no array.
             _ if width <= 1 => Elements::One,
             Some(tasks)
                 if tasks.len() <= most as usize && tasks.iter().all(|&task| task < max_array_size) =>
             {
                 Elements::Tasks(tasks)
             }
+            // Too many tasks for an array: each element does a share of them.
             Some(tasks) => Elements::Shares((tasks.len() as u32).min(most)),
             None => Elements::Shares(width.min(most)),
         }

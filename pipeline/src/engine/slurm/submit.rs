@@ -69,6 +69,9 @@ pub fn commands(run: &SlurmRun, batches: &[StageJob]) -> String {
 }
 
 /// Submits the stages, whose scripts are written. If one is refused, those before it are cancelled: nothing of the run stays.
+///
+/// # Errors
+/// If sbatch is missing or refuses a stage.
 pub fn submit(run: &SlurmRun, batches: &[StageJob]) -> Result<SubmittedJobs, Error> {
     let mut jobs = SubmittedJobs::default();
     for batch in batches {
@@ -89,7 +92,7 @@ fn sbatch(arguments: &[String], stage: &str) -> Result<String, Error> {
         _ => Error::io("run", "sbatch")(error),
     })?;
     let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
-    // `--parsable` prints the id, and the cluster's name where there are several.
+    // In a federation sbatch answers `id;cluster`.
     let id = out.trim().split(';').next().unwrap_or_default();
     if done.status.success() && !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()) {
         return Ok(id.to_owned());

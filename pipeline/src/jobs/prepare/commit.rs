@@ -1,5 +1,5 @@
-//! Commit: check every shard, lay the data set out in a folder of its own, the manifest last, and give the folder its
-//! name. A reader sees the whole data set or none.
+//! Commit: check every shard, link the data set's files into a folder, write the manifest last, and rename the folder. A
+//! reader sees the whole data set or none.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -97,7 +97,7 @@ impl Commit<'_> {
         self.clean_up()
     }
 
-    /// Removes what no later run can use; the layout stays, to know the finished data set by.
+    /// Removes what no later run can use. The layout stays: it identifies the finished data set.
     fn clean_up(&self) -> Result<(), Error> {
         let ReduceInputs { folder, plan, parts, settings, .. } = &self.reduce;
         work::remove_folder(folder)?;
@@ -119,6 +119,7 @@ impl Commit<'_> {
                 let to = folder.join(&path);
                 let parent = to.parent().unwrap_or(folder);
                 fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
+                // A link costs nothing and leaves the work in place until the data set has its name.
                 fs::hard_link(&from, &to)
                     .or_else(|_| fs::copy(&from, &to).map(|_| ()))
                     .map_err(Error::io("copy", &from))?;
@@ -237,7 +238,7 @@ pub(super) fn sweep_output(output: &Path) -> Result<(), Error> {
     }
 }
 
-/// Leaves the output's name free: an empty folder goes, and with `replace` a data set too.
+/// Removes what has the output's name: an empty folder, and with `replace` a data set.
 fn remove_old_output(output: &Path, replace: bool) -> Result<(), Error> {
     if !output.exists() {
         return Ok(());

@@ -1,5 +1,5 @@
-//! The index of all part files, turned round: for each fine bucket, where its sections lie. Layout writes it once, so that a
-//! reduce task reads one range of it, instead of the tail of every part file.
+//! The inverted index of all part files: for each fine bucket, where its sections lie. Layout writes it once, so that a
+//! reduce task reads one range of it instead of the tail of every part file.
 //!
 //! ```text
 //! entries …   by fine bucket, then by part: part u32, fine bucket u32, offset u64, bytes u64, xxh3 of the section u64
@@ -45,6 +45,7 @@ pub(super) fn write(path: &Path, parts: &[Vec<PartSection>]) -> Result<u64, Erro
         }
     }
     // Stable: parts stay in their order.
+    // Transposed: from "sections by part" to "parts by fine bucket".
     located.sort_by_key(|located| located.section.fine);
     let mut directory = Vec::with_capacity(ALL as usize * DIRECTORY_ENTRY);
     work::commit_file(path, |file| {
@@ -98,6 +99,7 @@ pub(super) fn read(path: &Path, hash: u64, fine: Range<u32>) -> Result<Vec<Locat
         return Err(damaged());
     }
     let number = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| directory[at + i]));
+    // The directory holds ends only: a bucket begins where the one before ends.
     let end = |fine: u32| if fine == 0 { 0 } else { number((fine as usize - 1) * DIRECTORY_ENTRY) };
     let start = end(fine.start);
     let bytes = source.read_at(start..end(fine.end)).map_err(failed)?;

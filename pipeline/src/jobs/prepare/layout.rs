@@ -1,5 +1,5 @@
-//! Layout: once all text is counted, how many buckets and shards there are. A function of the text and the settings
-//! alone: not of files, threads, memory or engine.
+//! Layout: how many buckets and shards there are, decided once all text is counted. It depends on the text and the settings
+//! alone: not on files, threads, memory or engine.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -47,6 +47,7 @@ impl SplitLayout {
         let shards = u64::from(output.shards);
         let by_size = text_bytes.div_ceil(u64::from(output.bucket_mb) << 20).min(u64::from(FINE_BUCKETS));
         let buckets = if by_size > shards {
+            // Every shard gets the same number of buckets.
             by_size.div_ceil(shards) * shards
         } else {
             by_size.max((text_bytes >> 20).min(shards)).max(1)
@@ -68,7 +69,7 @@ impl SplitLayout {
     }
 }
 
-/// A word where the corpus is larger than one shuffle is good for.
+/// A warning if the corpus is too large for one shuffle.
 pub(super) fn warning(input_bytes: u64, output: &OutputSettings) -> Option<String> {
     let most = u64::from(FINE_BUCKETS) * (u64::from(output.bucket_mb) << 20);
     (input_bytes > most).then(|| {
@@ -163,6 +164,7 @@ impl LayoutStage<'_> {
 }
 
 fn data_id(settings_id: &str, report: &MapReport) -> String {
+    // A sum over all documents: the id depends on the text, not on its order or its files.
     let text = [
         report.train.documents,
         report.train.hash_sum,

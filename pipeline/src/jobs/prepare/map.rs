@@ -121,7 +121,7 @@ impl Steps {
         vocabulary: &Vocabulary,
         user_dict: Option<&[u8]>,
     ) -> Result<Steps, Error> {
-        // A tenth of a second each, side by side.
+        // Loading takes 0.1 s each.
         let (segmenter, tokenizer) = rayon::join(
             || Segmenter::new(&settings.segment, user_dict),
             || Tokenizer::new(vocabulary, &settings.tokenize),
@@ -138,7 +138,7 @@ impl Steps {
     }
 
     fn apply_all(&self, documents: &[Document], format: Format) -> Vec<Chunk> {
-        // Several chunks a thread, so that a long document does not keep the others waiting.
+        // Small chunks, for work stealing to balance long and short documents.
         let chunk = documents.len().div_ceil(32 * rayon::current_num_threads()).max(1);
         let apply = |documents: &[Document]| {
             let mut chunk = Chunk::default();
@@ -170,6 +170,7 @@ impl Steps {
         for line in cleaned.text.split('\n') {
             if format == Format::Sentences { sentence(line) } else { sentences(line).for_each(&mut sentence) }
         }
+        // Only characters that the tokenizer drops.
         if tokenized.pieces.is_empty() {
             return chunk.report.dropped.add(Reason::Empty, &document.text, &document.place);
         }
@@ -188,6 +189,7 @@ impl Steps {
 
 /// Independent functions of a content hash, one for each salt.
 pub(super) fn salted(hash: u128, salt: u64) -> u64 {
+    // Both halves of the content hash go in, so that no two uses share their randomness.
     splitmix64((hash as u64) ^ splitmix64((hash >> 64) as u64 ^ splitmix64(salt)))
 }
 
@@ -197,11 +199,13 @@ const SALT_VALIDATION: u64 = 2;
 pub(super) const SALT_WEIGHT: u64 = 3;
 
 fn belongs_to_validation(hash: u128, share: f64) -> bool {
+    // A uniform number in [0, 1) from the content alone: a document is in the same split in every run.
     (salted(hash, SALT_VALIDATION) >> 11) as f64 * (1.0 / (1u64 << 53) as f64) < share
 }
 
 /// Training documents have the fine buckets below [`FINE_BUCKETS`], those set apart the ones above.
 fn fine_bucket(hash: u128, is_validation: bool) -> u32 {
+    // The upper 12 bits: 4,096 fine buckets.
     let fine = (salted(hash, SALT_BUCKET) >> 52) as u32;
     if is_validation { FINE_BUCKETS + fine } else { fine }
 }

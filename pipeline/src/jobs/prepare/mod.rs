@@ -115,6 +115,9 @@ fn canonical(settings: &PrepareSettings, dictionary: &str) -> serde_json::Value 
 
 impl PrepareJob {
     /// Reads the settings, looks at the inputs and plans the tasks. Writes nothing, but for standard input.
+    ///
+    /// # Errors
+    /// All problems of the settings, or the first of vocabulary, dictionary and inputs that cannot be read.
     pub fn plan(recipe: Recipe) -> Result<(Plan, PrepareSettings), Error> {
         let prepared = Prepared::read(&recipe)?;
         let settings = prepared.settings.clone();
@@ -139,9 +142,13 @@ impl PrepareJob {
     }
 
     /// Opens a planned job.
+    ///
+    /// # Errors
+    /// If the settings, the vocabulary or the dictionary are no longer those of the plan.
     pub fn open(plan: Plan) -> Result<PrepareJob, Error> {
         let prepared = Prepared::read(&plan.recipe)?;
         plan.check_setup(&prepared.map_setup())?;
+        // Everything that changes rows, except the text itself: `layout` adds that.
         let identity = serde_json::json!([FORMAT_VERSION, prepared.canonical, prepared.vocabulary.sha256()]);
         let work = &prepared.settings.output.work;
         Ok(PrepareJob {
@@ -172,6 +179,9 @@ impl PrepareJob {
     }
 
     /// Where records were rejected, though not too many of them.
+    ///
+    /// # Errors
+    /// If the layout cannot be read.
     pub fn rejected_places(&self) -> Result<Vec<String>, Error> {
         Ok(self.layout()?.map(|layout| layout.report.dropped.rejected_places()).unwrap_or_default())
     }
@@ -210,7 +220,7 @@ impl PrepareJob {
         })
     }
 
-    /// Runs all stages and gives the finished data set's manifest. `begin` is told of each stage.
+    /// Runs all stages and gives the finished data set's manifest. `begin` is called before each stage.
     ///
     /// # Errors
     /// If another run is writing the output, if a stage fails, or if the run is asked to stop.
@@ -325,6 +335,7 @@ impl Job for PrepareJob {
 fn pair_settings(settings: &PrepareSettings, vocabulary: &Vocabulary) -> PairSettings {
     let marks = ["，", "；", "：", "、", "．", ",", ";", ":"];
     let mut clause_marks: Vec<u32> = marks.iter().filter_map(|mark| vocabulary.id(mark)).collect();
+    // For binary search.
     clause_marks.sort_unstable();
     PairSettings {
         objective: settings.instances.objective,

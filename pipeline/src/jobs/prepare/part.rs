@@ -7,9 +7,9 @@
 //! footer        bytes of index u64, bytes of report u64, xxh3 of both u64, MAGIC
 //! ```
 //!
-//! All integers are little-endian. Whoever decides later how many buckets there are reads runs of fine buckets: the map
-//! work serves any number of them. Documents are held back until [`SPILL_BYTES`], then sorted and put aside; when the
-//! task ends, the same sections of all spills are joined, without looking into them.
+//! All integers are little-endian. A later stage decides how many buckets there are, and reads runs of fine buckets: the
+//! map work serves any number of buckets. Documents are buffered up to [`SPILL_BYTES`], then sorted and spilled; when the
+//! task ends, the sections of all spills are merged without decoding them.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
@@ -51,6 +51,7 @@ impl Encoded {
     /// Adds a document. Pieces take two bytes each where the vocabulary is small enough (`narrow`).
     pub(super) fn push(&mut self, fine: u32, document: &TokenizedDocument, narrow: bool) {
         let start = self.bytes.len();
+        // The length is filled in once it is known.
         self.bytes.extend([0; 4]);
         self.bytes.extend(document.hash.to_le_bytes());
         self.bytes.extend((document.sentence_ends.len() as u32).to_le_bytes());
@@ -73,6 +74,7 @@ impl Encoded {
 
     /// Writes the sections in order and gives their index.
     fn write_sections(&mut self, output: &mut impl Write) -> std::io::Result<Vec<PartSection>> {
+        // Stable: documents of a fine bucket stay in the order of the input.
         self.documents.sort_by_key(|document| document.fine);
         let mut index = Vec::new();
         for documents in self.documents.chunk_by(|a, b| a.fine == b.fine) {
@@ -126,6 +128,7 @@ impl PartWriter {
     fn spill(&mut self) -> Result<(), Error> {
         let spill = Attempt::new(&self.attempt.path().with_extension("spill"))?;
         let mut file = spill.create_file()?;
+        // A sorted run, as in an external merge sort.
         let index = self.open.write_sections(&mut file).and_then(|index| file.flush().map(|()| index));
         self.spills.push((spill, index.map_err(Error::io("write", self.attempt.path()))?));
         Ok(())
@@ -153,6 +156,7 @@ impl PartWriter {
         }
         let mut joined = Vec::new();
         let mut buffer = Vec::new();
+        // A k-way merge: sections are copied as bytes, not decoded.
         while let Some(fine) =
             spills.iter_mut().filter_map(|(_, index, _)| index.peek().map(|s| s.fine)).min()
         {
@@ -197,11 +201,13 @@ pub(super) fn read_tail(path: &Path) -> Result<(Vec<PartSection>, MapReport), Er
     let read = |error| Error::io("read", path)(error);
     let source = FileHandle::open(path).map_err(read)?;
     let length = source.bytes().map_err(read)?;
+    // Footer, report and index in one read, if they fit.
     let mut end = source.read_at(length.saturating_sub(GUESS)..length).map_err(read)?;
     let footer = end.len().checked_sub(FOOTER_BYTES as usize).map(|at| end.slice(at..));
     let footer = footer.filter(|footer| &footer[24..] == MAGIC).ok_or_else(|| damaged(path))?;
     let number = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| footer[at + i]));
     let (index_bytes, report_bytes, hash) = (number(0), number(8), number(16));
+    // The lengths come from the file: they may be anything.
     let tail_bytes = index_bytes.checked_add(report_bytes).filter(|&bytes| bytes <= length - FOOTER_BYTES);
     let tail_bytes = tail_bytes.ok_or_else(|| damaged(path))?;
     let tail_at = length - FOOTER_BYTES - tail_bytes;

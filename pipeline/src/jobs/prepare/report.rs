@@ -1,4 +1,4 @@
-//! What map tasks tell about their work. Merging is commutative.
+//! Reports of map tasks. Merging is commutative.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,6 @@
-//! The mark in an output of objects that says whose it is while it is written. A folder of this machine gets its name when it
-//! is whole, and is locked before; objects can do neither, so that reduce tasks write where the data set will be, and its
-//! manifest, which comes last, makes it one.
+//! The mark in an output in an object store: which data set is being written there. A local folder is locked, and renamed when
+//! it is complete. Objects allow neither: reduce tasks write to the final place, and the manifest, written last, completes
+//! the data set.
 
 use std::path::{Path, PathBuf};
 
@@ -28,6 +28,7 @@ pub(super) fn begin(output: &Path, data_id: &str, replace: bool) -> Result<(), E
         work::remove_file(&output.join(MANIFEST_FILE))?;
         return quanci_store::put(&path, ours.as_bytes()).map_err(Error::io("write", &path));
     }
+    // A conditional write (If-None-Match): of two runs only one creates the mark.
     if quanci_store::put_new(&path, ours.as_bytes()).map_err(Error::io("write", &path))? {
         return Ok(());
     }

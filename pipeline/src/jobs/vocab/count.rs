@@ -105,6 +105,7 @@ impl Stage for CountStage<'_> {
             report.records += batch.records;
             let mut held = 0;
             pool.for_each(|counts| held += counts.memory());
+            // External aggregation: sorted runs on disk, merged at the end.
             if held > COUNTS_BYTES {
                 runs.push(self.spill(&pool, attempt.path(), runs.len())?);
             }
@@ -125,6 +126,7 @@ impl CountStage<'_> {
         format: Format,
         pool: &Pool<TokenCounts>,
     ) -> Vec<(u64, Dropped)> {
+        // Several chunks a thread, so that long documents do not keep the others waiting.
         let chunk = documents.len().div_ceil(8 * rayon::current_num_threads()).max(1);
         let count = |documents: &[Document]| {
             let (mut kept, mut dropped) = (0, Dropped::default());

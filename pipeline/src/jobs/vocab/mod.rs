@@ -38,6 +38,9 @@ pub struct VocabJob {
 
 impl VocabJob {
     /// Reads the settings, looks at the inputs and plans the tasks. Writes nothing, but for standard input.
+    ///
+    /// # Errors
+    /// All problems of the settings, or the first input that cannot be read.
     pub fn plan(recipe: Recipe) -> Result<Plan, Error> {
         let run = parse(&recipe)?;
         let (base, setup) = (&run.source.base, setup(&run)?);
@@ -56,6 +59,9 @@ impl VocabJob {
     }
 
     /// Opens a planned job.
+    ///
+    /// # Errors
+    /// If the settings or the dictionary are no longer those of the plan.
     pub fn open(plan: Plan) -> Result<VocabJob, Error> {
         let run = parse(&plan.recipe)?;
         plan.check_setup(&setup(&run)?)?;
@@ -73,7 +79,7 @@ impl VocabJob {
         &self.plan
     }
 
-    /// Runs both stages and gives the coverage of the new vocabulary on its text. `begin` is told of each stage.
+    /// Runs both stages and gives the coverage of the new vocabulary on its text. `begin` is called before each stage.
     ///
     /// # Errors
     /// If another run is writing the output, if a stage fails, or if the run is asked to stop.
@@ -141,6 +147,7 @@ impl Job for VocabJob {
 fn setup(run: &VocabRun) -> Result<String, Error> {
     let words = word_source(&run.segment, user_dict(&run.segment)?.as_deref());
     let VocabRun { clean, segment, vocabulary, .. } = run;
+    // All that enters the key of a count task besides its files.
     let all = serde_json::json!(["count", clean, segment, words, vocabulary.han, vocabulary.lowercase]);
     Ok(all.to_string())
 }

@@ -44,6 +44,7 @@ impl Stage for TrainStage<'_> {
         let files: Vec<PathBuf> =
             self.plan.map.iter().map(|task| task_folder(self.counts, task).join(WORDS)).collect();
         let words = WordCounts::read_all(&files)?;
+        // Training consumes the counts; coverage needs them again.
         let trained = train(words.clone(), settings);
         let vocabulary = Vocabulary::from_pieces(trained.pieces.clone(), path)?;
         let coverage = Coverage::measure(&words, &vocabulary);

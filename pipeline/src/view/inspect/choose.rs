@@ -56,6 +56,7 @@ pub(super) fn split_name(split: Split) -> &'static str {
 fn draw(seed: u64, rows: u64, total: u64) -> BTreeSet<u64> {
     let mut rng = Rng::new(&[seed]);
     let mut chosen = BTreeSet::new();
+    // Floyd's algorithm: `rows` draws and no list of all numbers.
     for last in total - rows..total {
         let number = rng.below(last as usize + 1) as u64;
         if !chosen.insert(number) {

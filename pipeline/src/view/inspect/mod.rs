@@ -71,6 +71,9 @@ pub struct ShownPiece {
 }
 
 /// Reads the chosen rows.
+///
+/// # Errors
+/// If a shard cannot be read, or if the data set has no such rows.
 pub fn inspect(data: &DataSet, choice: Choice) -> Result<Inspection, Error> {
     let chosen = choose::choose(data.manifest(), &choice)?;
     let mut masks = MaskSource::new(&data.manifest, &data.folder, choice.seed.unwrap_or(DEFAULT_SEED))?;
@@ -95,6 +98,7 @@ fn for_rows(
     let shard = &data.manifest.shards[file];
     let path = data.folder.join(&shard.path);
     let group_of = |number: &u64| (number / ROW_GROUP_ROWS as u64) as usize;
+    // Only the row groups with chosen rows are read.
     for numbers in numbers.chunk_by(|a, b| group_of(a) == group_of(b)) {
         let group = group_of(&numbers[0]);
         let first = (group * ROW_GROUP_ROWS) as u64;

@@ -44,6 +44,7 @@ impl Cells {
     pub(super) fn add(&mut self, (a, b): (usize, usize), label: usize, document: u64, most: usize) {
         let bin = |length: usize| (length / most.div_ceil(BINS).max(1)).min(usize::from(u16::MAX)) as u16;
         // By document, so that no text is in both parts.
+        // Cross-validation by document: rows of one document are alike, and must not be in both parts.
         let fold = (splitmix64(document) % FOLDS as u64) as usize;
         self.0.entry((bin(a), bin(b))).or_default()[fold][label] += 1;
     }
@@ -83,10 +84,12 @@ impl Cells {
 
     fn points(&self) -> Vec<Point> {
         let most = self.0.keys().map(|(a, b)| a.max(b)).max().copied().unwrap_or(1);
+        // Features near [-0.5, 0.5] keep the normal equations well conditioned.
         let scale = 1.0 / f64::from(most.max(1));
         let mut points = Vec::new();
         for (&(a, b), folds) in &self.0 {
             let (a, b) = (f64::from(a) * scale - 0.5, f64::from(b) * scale - 0.5);
+            // Squares let the model see "B has a typical length", not only "B is long".
             let features = [1.0, a, b, a + b, a * a, b * b, (a + b) * (a + b)];
             for (fold, labels) in folds.iter().enumerate().filter(|(_, labels)| labels.iter().any(|&n| n > 0))
             {
@@ -120,6 +123,7 @@ fn fit(points: &[&Point]) -> Vector {
     for _ in 0..MOST_STEPS {
         let Some(step) = newton_step(points, &weights, total) else { break };
         let mut share = 1.0;
+        // A backtracking line search: a full Newton step may overshoot.
         let better = std::iter::repeat_with(|| {
             let tried: Vector = std::array::from_fn(|i| weights[i] - share * step[i]);
             share /= 2.0;
@@ -137,6 +141,7 @@ fn fit(points: &[&Point]) -> Vector {
 
 /// The mean of -log p, with the ridge.
 fn loss_of(points: &[&Point], weights: &Vector, total: f64) -> f64 {
+    // log(1 + e^z) without overflow for large z.
     let log1p_exp = |z: f64| z.max(0.0) + (-z.abs()).exp().ln_1p();
     let one = |point: &&Point| {
         let z = dot(&point.features, weights);
@@ -148,6 +153,7 @@ fn loss_of(points: &[&Point], weights: &Vector, total: f64) -> f64 {
 fn newton_step(points: &[&Point], weights: &Vector, total: f64) -> Option<Vector> {
     let mut gradient = weights.map(|weight| RIDGE * weight);
     let mut curvature = [[0.0; FEATURES]; FEATURES];
+    // The ridge makes the matrix invertible: a + b is a sum of two other features.
     (0..FEATURES).for_each(|i| curvature[i][i] = RIDGE);
     for point in points {
         let p = 1.0 / (1.0 + (-dot(&point.features, weights)).exp());
@@ -166,10 +172,12 @@ fn solve(matrix: [Vector; FEATURES], right: Vector) -> Option<Vector> {
     let mut rows: Vec<(Vector, f64)> = matrix.into_iter().zip(right).collect();
     for column in 0..FEATURES {
         let size = |row: &usize| rows[*row].0[column].abs();
+        // Partial pivoting.
         let pivot = (column..FEATURES).max_by(|a, b| size(a).total_cmp(&size(b)))?;
         rows.swap(column, pivot);
         let (above, below) = rows.split_at_mut(column + 1);
         let (pivot, known) = above[column];
+        // A singular matrix.
         if pivot[column].abs() < 1e-300 {
             return None;
         }

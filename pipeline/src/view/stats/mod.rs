@@ -65,6 +65,9 @@ pub struct ShardGroup {
 }
 
 /// Counts all rows, files side by side on the threads of the current pool.
+///
+/// # Errors
+/// The first shard that cannot be read.
 pub fn stats(data: &DataSet) -> Result<Stats, Error> {
     let manifest = &data.manifest;
     let counters = serde_json::from_value(manifest.counters.clone()).map_err(|error| Error::Damaged {

@@ -37,6 +37,7 @@ pub(super) fn check(folder: &Path, name: &str, bytes: u64, sha256: &str) -> Verd
 
 /// A manifest is somebody else's text: it must not send us elsewhere.
 fn is_inside(name: &str) -> bool {
+    // No `..`, no root, no prefix: only plain components.
     !name.is_empty() && Path::new(name).components().all(|part| matches!(part, Component::Normal(_)))
 }
 
@@ -51,6 +52,7 @@ fn digest(path: &Path) -> std::io::Result<(u64, String)> {
                 sha256.update(&buffer[..read]);
                 bytes += read as u64;
             }
+            // A signal interrupted the call; `read` is to be repeated.
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
@@ -58,7 +60,7 @@ fn digest(path: &Path) -> std::io::Result<(u64, String)> {
     Ok((bytes, sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
 }
 
-/// Names every file that the manifest does not list: a shard of another run would be read by whoever takes
+/// Names every file that the manifest does not list: a shard of another run would be read by anyone who takes
 /// `copy-*/*.parquet` for the data set.
 pub(super) fn find_unknown(folder: &Path, manifest: &Manifest, problems: &mut Problems) {
     let listed = manifest.shards.iter().map(|shard| shard.path.as_str());

@@ -32,12 +32,14 @@ pub fn verify(folder: &Path) -> Verdict {
             return verdict;
         }
     };
+    // The manifest itself.
     verdict.sound.files = 1;
     verdict.sound.bytes = quanci_store::metadata(&folder.join(MANIFEST_FILE)).map_or(0, |file| file.bytes);
     let vocabulary = whole::check(folder, &manifest, &mut verdict.problems);
     files::find_unknown(folder, &manifest, &mut verdict.problems);
     let others =
         manifest.files.par_iter().map(|file| files::check(folder, &file.path, file.bytes, &file.sha256));
+    // Built once: the rules are the same for every shard.
     let rules = RowRules::new(&manifest, vocabulary.as_ref());
     let shards = manifest.shards.par_iter().map(|shard| {
         let mut part = files::check(folder, &shard.path, shard.bytes, &shard.sha256);

@@ -1,4 +1,4 @@
-//! The rules of a row. A row is taken as it lies in the file: nothing about it is believed.
+//! The rules of a row. A row is taken as it is in the file: nothing about it is trusted.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -9,7 +9,7 @@ use quanci_shards::{Manifest, Objective, Row, Split};
 use crate::vocab::CONTINUATION;
 use crate::vocab::file::Vocabulary;
 
-/// Told of each problem of a row.
+/// Receives each problem of a row.
 pub(super) type ProblemSink<'a> = &'a mut dyn FnMut(String);
 
 /// The rules, and what they need to know.
@@ -33,6 +33,7 @@ impl<'a> RowRules<'a> {
         for &id in &manifest.vocabulary.reserved {
             reserved.get_mut(id as usize).into_iter().for_each(|reserved| *reserved = true);
         }
+        // Settings of other versions may lack it: then no source is known.
         let corpora = manifest.settings.get("corpus").and_then(|corpora| corpora.as_array());
         let names = corpora.into_iter().flatten().filter_map(|corpus| corpus.get("name")?.as_str());
         let pieces = vocabulary.into_iter().flat_map(Vocabulary::pieces);
@@ -148,6 +149,7 @@ impl<'a> RowRules<'a> {
         }
         let first_of_b = segments.b.as_ref().map(|b| b.start);
         let firsts = [Some(segments.a.start), first_of_b];
+        // Outside both segments: [CLS] and the two [SEP].
         let is_special = |position: usize| !segments.holds(position);
         let must = |position: &usize| is_special(*position) || firsts.contains(&Some(*position));
         if let Some(position) = (0..length).filter(must).find(|&position| !starts[position]) {

@@ -65,6 +65,9 @@ impl fmt::Display for Sound {
 
 impl Verdict {
     /// What was looked at, or an error with the problems.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] with the first problems, if there are any.
     pub fn sound(self, folder: &Path) -> Result<Sound, Error> {
         let Problems { shown, count } = &self.problems;
         if *count == 0 {

@@ -46,6 +46,7 @@ pub(super) fn choose(
     forms.retain(|form| !taken.contains(form.entry().as_str()));
     let mut left_out = Vec::new();
     if forms.len() > room {
+        // The most frequent first, with a total order, so that the choice is reproducible.
         forms.sort_unstable_by_key(|form| (std::cmp::Reverse(form.met), form.continues, form.character));
         left_out =
             forms.split_off(room).iter().filter(|form| form.met > 0).map(|form| form.character).collect();
@@ -61,6 +62,7 @@ fn forms(words: &[(Word<'_>, u64)], min_count: u64) -> (Vec<Form>, u64) {
     for (word, count) in words {
         for (i, character) in word.chars().enumerate() {
             let met = met.entry(character).or_default();
+            // The first character of a word is looked up without ##, all others with it.
             *(if i == 0 { &mut met.first } else { &mut met.within }) += count;
         }
     }

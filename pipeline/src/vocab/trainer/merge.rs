@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::pairs::Pairs;
 use super::pieces::{Pieces, length_of};
-use super::queue::{Entry, Queue};
+use super::queue::{Queue, QueueEntry};
 use super::ratio::Ratio;
 use super::text::Text;
 use crate::config::{Merge, VocabularySettings};
@@ -83,18 +83,19 @@ impl Merger {
         let score = self.score(pair);
         if score.count >= self.min_count {
             let (pairs, pieces) = (&self.pairs, &self.pieces);
-            self.queue.push(Entry { score, pair }, &|a, b| by_bytes(pairs, pieces, a, b));
+            self.queue.push(QueueEntry { score, pair }, &|a, b| by_bytes(pairs, pieces, a, b));
         }
     }
 
-    fn pop(&mut self) -> Option<Entry> {
+    fn pop(&mut self) -> Option<QueueEntry> {
         let (pairs, pieces) = (&self.pairs, &self.pieces);
         self.queue.pop(&|a, b| by_bytes(pairs, pieces, a, b))
     }
 
     /// The best pair, with its score of now.
-    fn pop_best(&mut self) -> Option<Entry> {
+    fn pop_best(&mut self) -> Option<QueueEntry> {
         while let Some(top) = self.pop() {
+            // Lazy deletion: a stale entry is recognized when it comes up.
             if top.score == self.score(top.pair) {
                 if self.is_allowed(top.pair) {
                     return Some(top);
@@ -107,7 +108,7 @@ impl Merger {
     }
 
     /// Queues a pair anew whose score was found to have changed, unless it rose: then that was done already.
-    fn refresh(&mut self, stale: Entry) {
+    fn refresh(&mut self, stale: QueueEntry) {
         if self.score(stale.pair).compare(&stale.score).is_le() {
             self.push(stale.pair);
         }
@@ -124,7 +125,7 @@ impl Merger {
     }
 
     /// True where another pair has the score of `best`, which has left the queue.
-    fn is_tied(&mut self, best: Entry) -> bool {
+    fn is_tied(&mut self, best: QueueEntry) -> bool {
         while let Some(next) = self.queue.peek().filter(|next| next.score.compare(&best.score).is_eq()) {
             let is_now = next.score == self.score(next.pair);
             if is_now && next.pair != best.pair && self.is_allowed(next.pair) {
@@ -157,6 +158,7 @@ impl Merger {
 
     /// Merges every place of `pair`; gives how many there were.
     fn merge_places(&mut self, pair: u32, left: u32, right: u32, joined: u32) -> u64 {
+        // Taken out, because merging changes the positions of other pairs.
         let mut positions = std::mem::take(&mut self.pairs.all[pair as usize].positions);
         positions.sort_unstable(); // of overlapping places, the first is merged
         let mut merged = 0;
@@ -217,8 +219,8 @@ impl Merger {
     /// A queue of every pair's score of now, and no stale ones.
     fn requeue_all(&mut self) {
         let count = self.pairs.all.len() as u32;
-        let entries = (0..count).map(|pair| Entry { score: self.score(pair), pair });
-        let entries: Vec<Entry> = entries.filter(|entry| entry.score.count >= self.min_count).collect();
+        let entries = (0..count).map(|pair| QueueEntry { score: self.score(pair), pair });
+        let entries: Vec<QueueEntry> = entries.filter(|entry| entry.score.count >= self.min_count).collect();
         let (pairs, pieces) = (&self.pairs, &self.pieces);
         self.queue = Queue::new(entries, &|a, b| by_bytes(pairs, pieces, a, b));
     }

@@ -102,6 +102,7 @@ pub fn train(words: WordCounts, settings: &VocabularySettings) -> Trained {
 /// Halves the counts until the characters they stand for number less than 2^63, so that no sum overflows.
 fn scale(words: &mut Vec<(Word<'_>, u64)>) {
     let total = words.iter().map(|(word, count)| word.chars().count() as u128 * u128::from(*count));
+    // How many bits the sum of all counts takes.
     let bits = u128::BITS - total.fold(0, u128::saturating_add).leading_zeros();
     if bits > 63 {
         words.iter_mut().for_each(|(_, count)| *count = count.checked_shr(bits - 63).unwrap_or(0));

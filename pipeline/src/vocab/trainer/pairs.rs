@@ -60,5 +60,6 @@ impl Pairs {
 }
 
 fn key(left: u32, right: u32) -> u64 {
+    // Two ids of 32 bits in one key.
     u64::from(left) << 32 | u64::from(right)
 }

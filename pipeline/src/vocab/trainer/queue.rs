@@ -6,7 +6,7 @@ use super::ratio::Ratio;
 
 /// A pair with the score it had when it was queued.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Entry {
+pub(super) struct QueueEntry {
     pub(super) score: Ratio,
     pub(super) pair: u32,
 }
@@ -14,13 +14,14 @@ pub(super) struct Entry {
 /// A binary max-heap. `tie` orders two pairs of equal score: `Less` comes out first.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    entries: Vec<Entry>,
+    entries: Vec<QueueEntry>,
 }
 
 impl Queue {
     /// A queue of `entries`, in linear time.
-    pub(super) fn new(entries: Vec<Entry>, tie: &impl Fn(u32, u32) -> Ordering) -> Queue {
+    pub(super) fn new(entries: Vec<QueueEntry>, tie: &impl Fn(u32, u32) -> Ordering) -> Queue {
         let mut queue = Queue { entries };
+        // Floyd's heap construction: from the last parent up.
         for at in (0..queue.entries.len() / 2).rev() {
             queue.sift_down(at, tie);
         }
@@ -31,13 +32,14 @@ impl Queue {
         self.entries.len()
     }
 
-    pub(super) fn peek(&self) -> Option<Entry> {
+    pub(super) fn peek(&self) -> Option<QueueEntry> {
         self.entries.first().copied()
     }
 
-    pub(super) fn push(&mut self, entry: Entry, tie: &impl Fn(u32, u32) -> Ordering) {
+    pub(super) fn push(&mut self, entry: QueueEntry, tie: &impl Fn(u32, u32) -> Ordering) {
         let mut at = self.entries.len();
         self.entries.push(entry);
+        // Sift up: parents move down until the place of the entry is found.
         while at > 0 {
             let parent = (at - 1) / 2;
             if !comes_before(&entry, &self.entries[parent], tie) {
@@ -49,9 +51,10 @@ impl Queue {
         self.entries[at] = entry;
     }
 
-    pub(super) fn pop(&mut self, tie: &impl Fn(u32, u32) -> Ordering) -> Option<Entry> {
+    pub(super) fn pop(&mut self, tie: &impl Fn(u32, u32) -> Ordering) -> Option<QueueEntry> {
         let last = self.entries.pop()?;
         let Some(first) = self.entries.first_mut() else { return Some(last) };
+        // The last entry takes the top and sinks.
         let top = std::mem::replace(first, last);
         self.sift_down(0, tie);
         Some(top)
@@ -75,7 +78,7 @@ impl Queue {
     }
 }
 
-fn comes_before(a: &Entry, b: &Entry, tie: &impl Fn(u32, u32) -> Ordering) -> bool {
+fn comes_before(a: &QueueEntry, b: &QueueEntry, tie: &impl Fn(u32, u32) -> Ordering) -> bool {
     let by_score = b.score.compare(&a.score);
     by_score.then_with(|| if a.pair == b.pair { Ordering::Equal } else { tie(a.pair, b.pair) }).is_lt()
 }

@@ -15,6 +15,7 @@ impl Ratio {
         if self.parts == other.parts {
             return self.count.cmp(&other.count);
         }
+        // a/b < c/d is a·d < c·b for positive numbers: no division, no rounding.
         product(self.count, other.parts).cmp(&product(other.count, self.parts))
     }
 }

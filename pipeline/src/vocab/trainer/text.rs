@@ -109,6 +109,7 @@ impl Text {
             return None;
         }
         let end = middle + pieces.length(right);
+        // Only the first and the last slot of a piece show its id.
         self.slots[middle - 1] = INNER;
         self.slots[middle] = INNER;
         self.slots[at] = joined;

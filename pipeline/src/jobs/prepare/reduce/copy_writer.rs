@@ -80,10 +80,14 @@ impl<'a> CopyWriter<'a> {
     ) -> Result<(), Error> {
         let seed = self.reduce.settings.seed;
         let split = self.split as u64;
+        // A generator for each (split, bucket, copy): the result does not depend on which thread or machine runs the
+        // task.
         let mut rng = Rng::new(&[seed, split, u64::from(bucket_index), u64::from(self.copy)]);
         self.make_instances(bucket, &mut rng, scratch);
+        // Buckets are random samples of the corpus, so shuffling within each one shuffles the whole.
         rng.shuffle(&mut scratch.all);
         for written in 0..scratch.all.len() {
+            // Often enough to stop within a second.
             if written % 10_000 == 0 {
                 context.stop.check()?;
             }
@@ -158,6 +162,7 @@ fn passes(settings: &PrepareSettings, split: Split, copy: u32, bucket: &Bucket, 
         return 1;
     }
     let weight = settings.corpora[bucket.source(document) as usize].weight;
+    // By content and copy: a weight of 1.5 doubles half of the documents, other ones in each copy.
     let drawn = Rng::new(&[salted(bucket.hash(document), SALT_WEIGHT), u64::from(copy)]).uniform();
     weight.floor() as u32 + u32::from(drawn < weight.fract())
 }

@@ -32,6 +32,7 @@ impl SectionRun<'_> {
 fn runs<'a>(located: &'a [Located], fine: &Range<u32>) -> Vec<SectionRun<'a>> {
     let wanted: Vec<&Located> =
         located.iter().filter(|located| fine.contains(&located.section.fine)).collect();
+    // A bucket is a run of fine buckets, so its sections lie side by side in a part file: one read.
     let by_part = wanted.chunk_by(|a, b| a.part == b.part);
     by_part.map(|sections| SectionRun { part: sections[0].part, sections: sections.to_vec() }).collect()
 }
@@ -59,6 +60,8 @@ impl ReduceInputs<'_> {
             let corpus = self.plan.map[run.part as usize].corpus;
             // Tasks are in the order of their corpora: a repeat belongs to the first that holds it.
             let mut take = |hash, encoded: &[u8]| {
+                // All copies of a text have the same hash, so they meet in this bucket: exact deduplication needs no
+                // global table.
                 if gathered.seen.insert(hash) || !self.settings.clean.dedup {
                     gathered.push(hash, corpus, encoded);
                 } else {
@@ -72,6 +75,7 @@ impl ReduceInputs<'_> {
                 read_section(&request.path, *section, bytes, &mut take)
             })
         })?;
+        // From here on nothing depends on files or tasks.
         gathered.documents.sort_unstable_by_key(|document| (document.hash, document.source));
         counters.documents += gathered.documents.len() as u64;
         for document in &gathered.documents {

@@ -53,7 +53,7 @@ impl ReduceInputs<'_> {
         format!("{folder}/part-{shard:05}-of-{shards:05}.parquet")
     }
 
-    /// Where a copy's file goes at once, if the output is of objects: they cannot be linked into it later.
+    /// Where a copy's file is uploaded to, if the output is in an object store, where files cannot be linked later.
     pub(in crate::jobs::prepare) fn object_path(
         &self,
         split: Split,

@@ -64,6 +64,7 @@ impl Stage for Reduce<'_> {
             .collect::<Result<_, _>>()?;
         let mut counters = SplitCounters::default();
         let buckets = layout.buckets_of(shard);
+        // The buckets of a shard are a run of fine buckets: one range of the index.
         let fine = layout.fine_of(buckets.start, split).start..layout.fine_of(buckets.end - 1, split).end;
         let located = index::read(&self.inputs.index, self.inputs.layout.index, fine)?;
         for bucket_index in buckets {

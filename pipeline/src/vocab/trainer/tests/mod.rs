@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{Han, Layout, Merge};
+use crate::config::{Han, Merge, SpecialLayout};
 
 const SPECIALS: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 
 fn settings(size: u32, merge: Merge, min_pair_count: u64) -> VocabularySettings {
     VocabularySettings {
         size,
-        layout: Layout::Tokens(SPECIALS.map(String::from).to_vec()),
+        layout: SpecialLayout::Tokens(SPECIALS.map(String::from).to_vec()),
         merge,
         han: Han::Words,
         min_char_count: 1,
@@ -191,7 +191,7 @@ fn number_signs_are_never_taken_for_the_prefix() {
 #[test]
 fn googles_layout_keeps_its_ids() {
     let words: WordCounts = [("中国", 3u64), ("unused1", 2)].into_iter().collect();
-    let layout = VocabularySettings { layout: Layout::Google, ..settings(200, Merge::Frequency, 2) };
+    let layout = VocabularySettings { layout: SpecialLayout::Google, ..settings(200, Merge::Frequency, 2) };
     let result = train(words, &layout);
     let id = |piece: &str| result.pieces.iter().position(|other| other == piece);
     assert_eq!(
