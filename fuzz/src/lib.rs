@@ -308,9 +308,9 @@ fn read_all(format: Format, fields: &[&str], bytes: &[u8]) {
     let text_field = fields.iter().map(|field| (*field).to_owned()).collect();
     let settings = ReadSettings { format, text_field, encoding: None, max_document_chars: 1000 };
     with_file("input", bytes, |path| {
-        let Ok(input) = readers::look(path, &settings) else { return };
+        let Ok(input) = readers::sniff(path, &settings) else { return };
         for target_bytes in [1 << 30, 64] {
-            let Ok(splits) = readers::split(&input, &settings, target_bytes) else { return };
+            let Ok(splits) = readers::split_input(&input, &settings, target_bytes) else { return };
             for split in splits {
                 let Ok(mut reader) = readers::open(&split, &settings) else { continue };
                 while let Ok(Some(_)) = reader.next() {}

@@ -44,7 +44,7 @@ fn every_model_has_its_size() {
     let mut read = 0;
     for entry in fs::read_dir(root().join("configs/models")).unwrap() {
         let path = entry.unwrap().path();
-        let shape = quanci_trainer::model::shape::Shape::read(&path).unwrap();
+        let shape = quanci_trainer::model::config::ModelConfig::read(&path).unwrap();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         if let Some((layers, hidden)) = name.strip_prefix("bert-L").and_then(|rest| rest.split_once("-H")) {
             assert_eq!(shape.num_hidden_layers.to_string(), layers, "{name}");

@@ -1,8 +1,6 @@
 //! The reference pages of `docs/`, in Markdown: settings from the questions that a program asks of a settings file,
 //! commands from what it tells clap. A test compares the pages with the programs.
 
-use std::fmt::Write as _;
-
 use clap::{Arg, Command};
 use quanci_settings::Key;
 
@@ -19,13 +17,13 @@ pub enum Topic {
 pub fn settings(program: &str, runs: &[(&str, Vec<Key>)]) -> String {
     let mut page = begin(program, "settings");
     for (run, keys) in runs {
-        let _ = writeln!(page, "\n## Settings of a {run} run");
+        page.push_str(&format!("\n## Settings of a {run} run\n"));
         for table in tables(keys) {
-            let _ = writeln!(page, "\n{}\n", title(table));
+            page.push_str(&format!("\n{}\n\n", title(table)));
             page.push_str("| key | value | default | meaning |\n|---|---|---|---|\n");
             for key in keys.iter().filter(|key| split(&key.path).0 == table) {
                 let name = split(&key.path).1;
-                let _ = writeln!(page, "| `{name}` | {} | {} | {} |", key.kind, key.default, key.help);
+                page.push_str(&format!("| `{name}` | {} | {} | {} |\n", key.kind, key.default, key.help));
             }
         }
     }
@@ -37,12 +35,12 @@ pub fn commands(mut program: Command) -> String {
     program.build();
     let name = program.get_name().to_owned();
     let mut page = begin(&name, "commands");
-    let _ = writeln!(page, "\n{}.", text(program.get_about()));
-    let _ = writeln!(page, "\n{}.", text(program.get_after_help()));
+    page.push_str(&format!("\n{}.\n", text(program.get_about())));
+    page.push_str(&format!("\n{}.\n", text(program.get_after_help())));
     page.push_str("\n## Options of every command\n");
     options(&mut page, program.get_arguments().filter(|arg| arg.is_global_set()));
     for command in program.get_subcommands().filter(|command| command.get_name() != "help") {
-        let _ = writeln!(page, "\n## `{name} {}`\n\n{}.", command.get_name(), text(command.get_about()));
+        page.push_str(&format!("\n## `{name} {}`\n\n{}.\n", command.get_name(), text(command.get_about())));
         options(&mut page, command.get_arguments().filter(|arg| !arg.is_global_set()));
     }
     page
@@ -92,7 +90,7 @@ fn options<'a>(page: &mut String, args: impl Iterator<Item = &'a Arg>) {
     }
     page.push_str("\n| argument | default | meaning |\n|---|---|---|\n");
     for arg in args {
-        let _ = writeln!(page, "| `{}` | {} | {} |", form(arg), default(arg), text(arg.get_help()));
+        page.push_str(&format!("| `{}` | {} | {} |\n", form(arg), default(arg), text(arg.get_help())));
     }
 }
 
