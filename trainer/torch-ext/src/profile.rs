@@ -30,7 +30,8 @@ mod tests {
     fn a_trace_names_what_ran() {
         let path = std::env::temp_dir().join(format!("quanci-profile-{}.json", std::process::id()));
         let x = Tensor::ones([8, 8], (Kind::Float, Device::Cpu));
-        profile(&path, || x.matmul(&x)).unwrap();
+        let product = profile(&path, || x.matmul(&x)).unwrap();
+        assert_eq!(product.size(), [8, 8]);
         let trace = std::fs::read_to_string(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         assert!(trace.contains("aten::mm"));

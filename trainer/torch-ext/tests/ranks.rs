@@ -158,7 +158,7 @@ fn train(player: Option<&Player>, checkpointed: bool) -> Vec<f64> {
         weights.iter().enumerate().map(|(i, weight)| (format!("w{i}"), weight.shallow_clone())).collect();
     let reducer = group.as_ref().map(|group| Reducer::new(group, &named, 4096).unwrap());
     drop(named);
-    let rows = 2 * ROWS / ranks;
+    let rows = 2 * ROWS / world_size;
     let mut losses = Vec::new();
     for step in 0..6 {
         let mut total = 0.0;
