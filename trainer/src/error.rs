@@ -3,22 +3,17 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use quanci_cli::{ExitCode, IoError, ProgramError, list_problems};
+
 /// The errors of this crate. `Display` gives the message; `source` the causes, which the command line prints below it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A file operation failed.
-    #[error("cannot {action} {}", path.display())]
-    Io {
-        /// A verb: "read", "create", "rename".
-        action: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] IoError),
     /// The settings (file, `--set`, arguments) are wrong. Each problem names its line and key.
-    #[error("{}", display_problems(.0))]
+    #[error("{}", list_problems(.0))]
     Settings(Vec<String>),
     /// A model, checkpoint or data set is not what it should be.
     #[error("{}: {message}", path.display())]
@@ -61,8 +56,8 @@ pub enum Error {
 impl Error {
     /// For `map_err`: `Error::io("read", path)`.
     pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Error {
-        let path = path.as_ref().to_path_buf();
-        move |source| Error::Io { action, path, source }
+        let at = IoError::at(action, path);
+        move |source| Error::Io(at(source))
     }
 
     /// An [`Error::Input`] about `path`.
@@ -87,15 +82,17 @@ impl Error {
             other => Error::Torch { action, message: other.to_string() },
         }
     }
+}
 
-    /// The program's exit code for this error.
-    pub fn exit_code(&self) -> u8 {
+impl ProgramError for Error {
+    fn exit_code(&self) -> u8 {
         match self {
-            Error::Settings(_) => 2,
-            Error::Io { .. } | Error::Input { .. } | Error::Output { .. } | Error::Shards(_) => 3,
-            Error::Torch { .. } | Error::Diverged(_) => 1,
-            Error::Ranks(_) => 75,
-            Error::Interrupted(signal) => 128 + u8::try_from(*signal).unwrap_or(2),
+            Error::Settings(_) => ExitCode::USAGE,
+            Error::Io(error) => error.exit_code(),
+            Error::Input { .. } | Error::Output { .. } | Error::Shards(_) => ExitCode::INPUT_OUTPUT,
+            Error::Torch { .. } | Error::Diverged(_) => ExitCode::FAILURE,
+            Error::Ranks(_) => ExitCode::RETRY,
+            Error::Interrupted(signal) => ExitCode::of_signal(*signal),
         }
     }
 }
@@ -103,11 +100,4 @@ impl Error {
 /// libtorch puts a C++ stack below what it has to say.
 fn first_line(message: &str) -> String {
     message.lines().next().unwrap_or_default().to_owned()
-}
-
-fn display_problems(problems: &[String]) -> String {
-    match problems {
-        [one] => one.clone(),
-        many => format!("{} problems:\n  {}", many.len(), many.join("\n  ")),
-    }
 }

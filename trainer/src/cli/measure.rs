@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::args::{Bench, Common};
-use super::output::Output;
 use super::peak_flops::peak_flops;
 use super::pretrain::{choose_kernel, device, prepare_device, set_threads};
+use quanci_cli::{Output, from_here};
+
 use crate::config::PretrainSettings;
 use crate::data;
 use crate::distributed::{RankEnv, SingleRank};
@@ -97,7 +98,7 @@ fn steps(run: &Run<'_>, args: &Bench, output: &Output) -> Result<(), Error> {
             learner.totals(run).map(drop) // waits for the device
         };
         quanci_torch_ext::profile(path, step).map_err(Error::torch_ext("profiling"))??;
-        output.result(format_args!("trace of a step: {}", super::output::from_here(path)));
+        output.result(format_args!("trace of a step: {}", from_here(path)));
     }
     Ok(())
 }

@@ -3,7 +3,6 @@
 mod args;
 mod measure;
 mod model;
-mod output;
 mod peak_flops;
 mod pretrain;
 
@@ -11,22 +10,20 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use quanci_cli::reference::{self, Topic};
+use quanci_cli::{Output, ProgramError, print_completions};
 
 use crate::error::Error;
 use args::{Cli, Command};
-use output::Output;
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new(cli.common.quiet, cli.common.json);
-    match run(cli, &output) {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            output.error(&error);
-            ExitCode::from(error.exit_code())
-        }
-    }
+    let code = run(cli, &output).unwrap_or_else(|error| {
+        output.error(&error);
+        error.exit_code()
+    });
+    ExitCode::from(output.finish(code))
 }
 
 fn run(cli: Cli, output: &Output) -> Result<u8, Error> {
@@ -50,7 +47,7 @@ fn run(cli: Cli, output: &Output) -> Result<u8, Error> {
         Command::Reference { topic } => output.result(reference_of(topic).trim_end()),
         Command::CheckDevice => return measure::check_device(common, output),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "quanci-train", &mut std::io::stdout());
+            print_completions(shell, &mut Cli::command(), "quanci-train", output);
         }
     }
     Ok(0)

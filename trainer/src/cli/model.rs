@@ -3,11 +3,11 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use quanci_cli::{Output, from_here};
 use quanci_shards::mask::MaskUnit;
 use tch::Device;
 
 use super::args::{Common, Eval, UnitName};
-use super::output::{Output, from_here};
 use super::pretrain::{device, set_threads};
 use crate::checkpoint;
 use crate::distributed::RankEnv;

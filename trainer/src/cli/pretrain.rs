@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use quanci_cli::{Output, from_here, stop_on_signals};
 use tch::Device;
 
 use super::args::{Common, DeviceName, Pretrain};
-use super::output::Output;
 use super::peak_flops::peak_flops;
 use crate::config::{Compute, PretrainSettings};
 use crate::distributed::{self, RankEnv};
@@ -26,7 +26,8 @@ pub(super) fn pretrain(args: &Pretrain, common: &Common, output: &Output) -> Res
     let device = device(common.device, &rank_env)?;
     prepare_device(&settings, common.threads, &rank_env)?;
     let comm = distributed::connect(&rank_env, device, Duration::from_secs(args.timeout))?;
-    let signal = handle_signals()?;
+    let signal = Arc::new(AtomicUsize::new(0));
+    stop_on_signals(&signal).map_err(Error::io("handle signals of", "this process"))?;
     let mut run = Run::open(&settings, &*comm, comm.world_size(), device, signal)?;
     choose_kernel(&mut run, output)?;
     if comm.rank() == 0 {
@@ -112,7 +113,7 @@ fn finish(run: &Run<'_>, learner: &Learner, output: &Output) -> Result<(), Error
     let model = run.settings.output.join("model");
     train::export(&folder, &model)?;
     let value = |name: &str| learner.state.curves.get(name).copied();
-    output.result(format_args!("model     {}", super::output::from_here(&model)));
+    output.result(format_args!("model     {}", from_here(&model)));
     output.result(format_args!(
         "trained   {} steps, {} rows, {} tokens; {} steps skipped",
         learner.state.step, learner.state.rows, learner.state.tokens, learner.state.skipped
@@ -221,17 +222,4 @@ pub(super) fn set_threads(threads: usize, rank_env: &RankEnv) {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let own = if threads > 0 { threads } else { (cores / rank_env.local_world_size.max(1)).max(1) };
     tch::set_num_threads(own as i32);
-}
-
-/// A flag that holds the number of the signal that asked to stop. A second signal does not wait for the step's end.
-fn handle_signals() -> Result<Arc<AtomicUsize>, Error> {
-    let flag = Arc::new(AtomicUsize::new(0));
-    let second = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, second.clone())
-            .and_then(|_| signal_hook::flag::register(signal, second.clone()))
-            .and_then(|_| signal_hook::flag::register_usize(signal, flag.clone(), signal as usize))
-            .map_err(Error::io("handle signals of", "this process"))?;
-    }
-    Ok(flag)
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use quanci_cli::{IoError, causes};
 use quanci_shards::manifest::{ShardEntry, VocabularyEntry};
 use quanci_shards::mask::{MaskMode, MaskSettings, replacements};
 use quanci_shards::{Manifest, Objective, PackedRows, Split};
@@ -256,7 +257,7 @@ fn all_of(mut problems: Vec<Error>) -> Error {
     if problems.len() == 1 {
         return problems.remove(0);
     }
-    let texts = problems.iter().map(text).collect::<Vec<_>>();
+    let texts = problems.iter().map(|error| causes(error, ": ")).collect::<Vec<_>>();
     if problems.iter().all(|problem| matches!(problem, Error::Settings(_))) {
         return Error::Settings(texts);
     }
@@ -270,19 +271,8 @@ fn all_of(mut problems: Vec<Error>) -> Error {
 fn place(error: &Error) -> Option<PathBuf> {
     use quanci_shards::Error::{Format, Io, Parquet};
     match error {
-        Error::Io { path, .. } | Error::Input { path, .. } => Some(path.clone()),
+        Error::Io(IoError { path, .. }) | Error::Input { path, .. } => Some(path.clone()),
         Error::Shards(Format { path, .. } | Io { path, .. } | Parquet { path, .. }) => Some(path.clone()),
         _ => None,
     }
-}
-
-/// The message of an error with its causes, on one line.
-fn text(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use data_set::Spec;
+use quanci_cli::ProgramError;
 use quanci_store::Cache;
 
 use super::{DataSets, GlobalBatch, Loader, LoaderSettings, MicroBatch, RowKey};
