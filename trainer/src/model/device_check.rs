@@ -216,6 +216,7 @@ mod tests {
 
     #[test]
     fn a_cpu_is_what_it_is() {
+        let _alone = super::super::parameters::generator();
         let found = check_device(Device::Cpu).unwrap();
         assert!(found.len() >= 5);
         for comparison in &found {

@@ -131,12 +131,20 @@ fn truncated_normal(shape: &[i64], deviation: f64) -> Result<Tensor, TchError> {
     uniform.f_erfinv()?.f_mul_scalar(deviation * SQRT_2)?.f_clamp(-cut, cut)
 }
 
+/// libtorch has one random generator for the CPU: tests that draw from it take turns.
+#[cfg(test)]
+pub(super) fn generator() -> std::sync::MutexGuard<'static, ()> {
+    static GENERATOR: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    GENERATOR.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn new_weights_are_normal_within_two_deviations() {
+        let _alone = generator();
         tch::manual_seed(1);
         let weights = truncated_normal(&[100_000], 0.02).unwrap();
         assert!(weights.abs().max().double_value(&[]) <= 0.04);

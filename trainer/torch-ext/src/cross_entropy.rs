@@ -89,6 +89,7 @@ mod tests {
 
     #[test]
     fn without_gradients_nothing_is_recorded() {
+        let _alone = crate::ops::tests::generator();
         let x = Tensor::randn([3, 4], FLOAT).set_requires_grad(true);
         let (weight, bias) = (Tensor::randn([5, 4], FLOAT), Tensor::zeros([5], FLOAT));
         let labels = Tensor::from_slice(&[0i64, 4, 2]);

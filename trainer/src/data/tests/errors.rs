@@ -51,7 +51,7 @@ fn manifests() {
     assert!(with_manifest(|manifest| manifest.format_version = 9).contains("format version 9"));
     assert!(with_manifest(|manifest| manifest.copies = 0).contains("no copies"));
     assert!(with_manifest(|manifest| manifest.copies = 2).contains("copy 1 has no rows"));
-    assert!(with_manifest(|manifest| manifest.max_seq_len = 2).contains("rows of 2 pieces"));
+    assert!(with_manifest(|manifest| manifest.max_seq_len = 2).contains("rows of 2 tokens"));
     assert!(with_manifest(|manifest| manifest.vocabulary.specials.mask = 500).contains("special token"));
     assert!(with_manifest(|manifest| manifest.vocabulary.reserved = (0..500).collect()).contains("reserved"));
 }
@@ -122,8 +122,8 @@ fn rows() {
     check(&|row| row.ids[1] = u32::MAX, "not in the vocabulary");
     check(&|row| row.ids[0] = 77, "not [CLS]");
     check(&|row| *row.ids.last_mut().unwrap() = 77, "not [CLS]");
-    check(&|row| (row.ids, row.word_starts) = (vec![2; 40], vec![true; 40]), "more pieces");
-    check(&|row| (row.ids, row.word_starts) = (Vec::new(), Vec::new()), "no pieces");
+    check(&|row| (row.ids, row.word_starts) = (vec![2; 40], vec![true; 40]), "more tokens");
+    check(&|row| (row.ids, row.word_starts) = (Vec::new(), Vec::new()), "no tokens");
     check(&|row| row.segment_b = Some(2), "`segment_b`");
     check(&|row| row.segment_b = Some(1_000_000), "`segment_b`");
     check(&|row| row.segment_b = row.segment_b.map(|b| b + 1), "`segment_b`");
