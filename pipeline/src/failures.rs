@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use quanci_cli::{ProgramError, causes};
+use quanci_cli::{ProgramError, causes, host_name};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -37,15 +37,10 @@ impl TaskFailure {
             task,
             message,
             exit_code: error.exit_code(),
-            host: host(),
+            host: host_name(),
             time,
         }
     }
-}
-
-/// The name of this machine.
-pub fn host() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
 }
 
 /// The failures of a plan's tasks, a file each.

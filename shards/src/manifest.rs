@@ -1,6 +1,6 @@
 //! `manifest.json`: what a data set is. It is written last: a folder without it is no data set.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -226,6 +226,25 @@ impl Manifest {
 /// SHA-256, in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     hexadecimal(&Sha256::digest(bytes))
+}
+
+/// The SHA-256 of all that `input` holds, in hexadecimal, and how many bytes that is.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn sha256_of(mut input: impl Read) -> io::Result<(String, u64)> {
+    let (mut hash, mut buffer, mut bytes) = (Sha256::new(), vec![0; 1 << 20], 0);
+    loop {
+        match input.read(&mut buffer) {
+            Ok(0) => return Ok((hexadecimal(&hash.finalize()), bytes)),
+            Ok(read) => {
+                hash.update(&buffer[..read]);
+                bytes += read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 pub(crate) fn hexadecimal(digest: &[u8]) -> String {

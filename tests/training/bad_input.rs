@@ -100,6 +100,21 @@ fn data_sets_that_are_none() {
     .says(&["part-00000"]);
 }
 
+/// One bit of a shard's content flips: sizes are right, and Parquet finds nothing wrong.
+#[test]
+fn a_bit_that_flips_is_found() {
+    let flip = |data: &std::path::Path| {
+        for entry in fs::read_dir(data.join("copy-00")).unwrap() {
+            let path = entry.unwrap().path();
+            let mut bytes = fs::read(&path).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 4;
+            fs::write(path, bytes).unwrap();
+        }
+    };
+    with_data(flip).exits(3).says(&["part-", "damaged: its SHA-256", "make the data set again"]);
+}
+
 #[test]
 fn cuda_that_is_not_there() {
     if std::path::Path::new("/dev/nvidia0").exists() {
@@ -191,7 +206,7 @@ fn a_full_disk_keeps_the_last_good_checkpoint() {
     let left = fs::read_dir(place.join("small/run/checkpoints")).unwrap().count();
     let resumable = place.run(&["export", "small/run", "-o", "model"]);
     assert!(std::process::Command::new("umount").arg(place.join("small")).status().unwrap().success());
-    ran.exits(3).says(&["cannot write", "small/run"]);
+    ran.exits(3).says(&["cannot write a checkpoint", "small/run", "MB are free", "keep_last"]);
     assert!((1..8).contains(&left), "{left}");
     resumable.exits(0);
 }

@@ -58,6 +58,61 @@ fn two_ranks_killed_at_random_moments() {
     killed_and_resumed(&["--nproc", "2"], 3);
 }
 
+/// A signal stops a run after a step whose evaluation is due: the evaluation is done on resume, and its values are the same.
+#[test]
+fn a_signal_at_an_evaluation_loses_no_value() {
+    let place = place();
+    let phase = PHASE.replace("steps = 14", "steps = 30");
+    let more = MORE.replace("every_steps = 7", "every_steps = 1");
+    let never = Settings { output: "never", phase: &phase, more: &more }.write(&place);
+    let often = Settings { output: "often", phase: &phase, more: &more }.write(&place);
+    place.run(&["pretrain", &never, "--threads", "1"]).exits(0);
+    for wanted in [3, 9, 15] {
+        let child = place.spawn(&mut place.command(&["pretrain", &often, "--threads", "1"]));
+        wait_for_steps(&place.join("often"), wanted);
+        let sent = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+        integration_tests::Ran::from(child.wait_with_output().unwrap()).exits(143);
+    }
+    place.run(&["pretrain", &often, "--threads", "1"]).exits(0);
+    let evaluations = curve(&place.join("never"), "eval/mlm_loss");
+    assert_eq!(evaluations.len(), 30);
+    assert_eq!(evaluations, curve(&place.join("often"), "eval/mlm_loss"));
+}
+
+/// Waits until the log holds a step.
+fn wait_for_steps(run: &std::path::Path, steps: u64) {
+    let begun = Instant::now();
+    let logged = || {
+        let text = fs::read_to_string(run.join("log.jsonl")).unwrap_or_default();
+        text.contains(&format!("\"step\":{steps}"))
+    };
+    while !logged() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "no step {steps} in two minutes");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A second run in the folder of a living one ends, and says whose the folder is; the first goes on.
+#[test]
+fn a_folder_has_one_owner() {
+    let place = place();
+    let phase = PHASE.replace("steps = 14", "steps = 100000");
+    let settings = Settings { output: "run", phase: &phase, more: MORE }.write(&place);
+    let mut owner = place.spawn(&mut place.command(&["pretrain", &settings, "--threads", "1"]));
+    wait_for_steps(&place.join("run"), 2);
+    let number = format!("process {}", owner.id());
+    let second = place.run(&["pretrain", &settings, "--threads", "1", "--timeout", "1"]);
+    second.exits(75).says(&["run: in use by", &number, "another `output`"]);
+    let ranks = place.run(&["pretrain", &settings, "--threads", "1", "--timeout", "5", "--nproc", "2"]);
+    ranks.exits(75).says(&["in use by", &number]);
+    assert!(owner.try_wait().unwrap().is_none(), "the first run was disturbed");
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    let third = place.run(&["check", &settings]);
+    third.exits(0);
+}
+
 #[test]
 fn a_signal_saves_and_the_run_goes_on() {
     let place = place();

@@ -1,5 +1,7 @@
 //! One, two and four ranks learn the same.
 
+use integration_tests::{Place, Ran};
+
 use crate::{Settings, curve, place};
 
 const PHASE: &str = "steps = 8\nglobal_batch = 16\nmicro_batch = 4\nlearning_rate = 1e-3\nwarmup_steps = 2\n";
@@ -52,6 +54,70 @@ fn another_number_of_ranks_goes_on_where_one_stopped() {
     let whole = curve(&place.join("whole"), "train/loss");
     for (a, b) in whole.iter().zip(curve(&place.join("parts"), "train/loss")) {
         assert!(a.0 == b.0 && (a.1 - b.1).abs() < 1e-5, "{a:?} and {b:?}");
+    }
+}
+
+/// Two ranks as on two machines: each in a folder of its own.
+fn in_two_folders(settings: [(&Place, &str); 2]) -> [Ran; 2] {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let ranks = [0, 1].map(|rank| {
+        let (place, settings) = settings[rank];
+        let mut command = place.command(&["pretrain", settings, "--threads", "1", "--timeout", "60"]);
+        command.envs([
+            ("RANK", rank.to_string()),
+            ("LOCAL_RANK", rank.to_string()),
+            ("WORLD_SIZE", "2".to_owned()),
+            ("LOCAL_WORLD_SIZE", "2".to_owned()),
+            ("MASTER_ADDR", "127.0.0.1".to_owned()),
+            ("MASTER_PORT", port.clone()),
+        ]);
+        place.spawn(&mut command)
+    });
+    ranks.map(|rank| Ran::from(rank.wait_with_output().unwrap()))
+}
+
+/// Rank 1 sees checkpoints that are not rank 0's: a folder that is not shared, or an older copy of it.
+#[test]
+fn ranks_in_unlike_folders_end() {
+    let (a, b) = (place(), place());
+    let more = format!("{MORE}[checkpoint]\nevery_steps = 4\n");
+    let write = |place| Settings { output: "run", phase: PHASE, more: &more }.write(place);
+    let settings = write(&a);
+    write(&b);
+    b.run(&["pretrain", settings.as_str(), "--threads", "1"]).exits(0);
+    for ran in in_two_folders([(&a, &settings), (&b, &settings)]) {
+        ran.exits(3).says(&["rank 1", "sees another folder", "there are no checkpoints", "of step 8"]);
+    }
+    assert!(!a.join("run/model").exists());
+    // The other way round rank 1 has nothing, and takes everything from rank 0.
+    std::fs::remove_dir_all(b.join("run/checkpoints/step-0000000008")).unwrap();
+    for ran in in_two_folders([(&b, &settings), (&a, &settings)]) {
+        ran.exits(0);
+    }
+    let whole = losses("1", &more);
+    for (one, two) in whole.iter().zip(curve(&b.join("run"), "train/loss")) {
+        assert!(one.0 == two.0 && (one.1 - two.1).abs() < 1e-5, "{one:?} and {two:?}");
+    }
+    assert!(!a.join("run/model").exists(), "rank 1 writes nothing");
+}
+
+#[test]
+fn ranks_with_other_settings_or_data_end() {
+    let (a, b) = (place(), place());
+    let settings = Settings { output: "run", phase: PHASE, more: MORE }.write(&a);
+    Settings { output: "run", phase: &PHASE.replace("steps = 8", "steps = 9"), more: MORE }.write(&b);
+    for ran in in_two_folders([(&a, &settings), (&b, &settings)]) {
+        ran.exits(2).says(&["`phases[0].steps` is 9 on rank 1", "8 on rank 0"]);
+    }
+    let other = crate::prepare(
+        b.path(),
+        "other",
+        "[instances]\nmax_seq_len = 64\ncopies = 1\n[output]\nvalidation = 0.05\n",
+    );
+    let text = std::fs::read_to_string(a.join(&settings)).unwrap();
+    b.write(&settings, text.replace(&format!("{:?}", crate::data()), &format!("{other:?}")));
+    for ran in in_two_folders([(&a, &settings), (&b, &settings)]) {
+        ran.exits(2).says(&["`data", "on rank 1", "all ranks take the same"]);
     }
 }
 

@@ -10,7 +10,7 @@ use divan::counter::ItemsCount;
 use divan::{Bencher, Divan};
 use quanci_shards::mask::MaskMode;
 use quanci_store::Cache;
-use quanci_trainer::config::{DataSettings, DataSource, MaskOverride, MicroBatch};
+use quanci_trainer::config::{DataSettings, DataSource, MaskOverride, MicroBatch, Verify};
 use quanci_trainer::data::{DataSets, Loader, LoaderSettings};
 
 #[path = "../src/data/tests/data_set.rs"]
@@ -42,8 +42,10 @@ fn folder(mode: MaskMode) -> PathBuf {
 
 fn run(bencher: Bencher, mode: MaskMode, micro_batch: MicroBatch, group_batches: u32, workers: u32) {
     let source = DataSource { path: folder(mode), weight: 1.0 };
-    let sets = Arc::new(DataSets::open(&[source], &MaskOverride::default(), &Cache::default()).unwrap());
-    let data = DataSettings { lanes: 64, window: 64, group_batches, workers };
+    let sets = Arc::new(
+        DataSets::open(&[source], &MaskOverride::default(), &Cache::default(), Verify::Once).unwrap(),
+    );
+    let data = DataSettings { lanes: 64, window: 64, group_batches, workers, verify: Verify::Once };
     let settings = LoaderSettings {
         seed: 1,
         rank: 0,

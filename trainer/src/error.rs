@@ -34,6 +34,14 @@ pub enum Error {
     /// Shards and manifests.
     #[error(transparent)]
     Shards(#[from] quanci_shards::Error),
+    /// Another process writes into the run's folder.
+    #[error("{}: in use by {owner}; wait until it has ended, or name another `output`", path.display())]
+    Busy {
+        /// The run's folder.
+        path: PathBuf,
+        /// What the other process says of itself.
+        owner: String,
+    },
     /// libtorch refused.
     #[error("{action} failed: {message}")]
     Torch {
@@ -91,7 +99,7 @@ impl ProgramError for Error {
             Error::Io(error) => error.exit_code(),
             Error::Input { .. } | Error::Output { .. } | Error::Shards(_) => ExitCode::INPUT_OUTPUT,
             Error::Torch { .. } | Error::Diverged(_) => ExitCode::FAILURE,
-            Error::Ranks(_) => ExitCode::RETRY,
+            Error::Ranks(_) | Error::Busy { .. } => ExitCode::RETRY,
             Error::Interrupted(signal) => ExitCode::of_signal(*signal),
         }
     }

@@ -2,10 +2,12 @@
 //! terminal, signals, and the reference pages. Knows no command of either.
 
 mod errors;
+mod host;
 mod output;
 pub mod reference;
 mod signals;
 
 pub use errors::{ExitCode, IoError, ProgramError, causes, list_problems};
+pub use host::host_name;
 pub use output::{Output, from_here, print_completions};
 pub use signals::stop_on_signals;

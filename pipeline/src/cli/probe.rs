@@ -3,11 +3,10 @@
 use std::path::Path;
 
 use crate::error::Error;
-use crate::failures::host;
 use crate::jobs;
 use crate::plan::Plan;
 use crate::work;
-use quanci_cli::Output;
+use quanci_cli::{Output, host_name};
 
 /// `quanci probe`: reads all that tasks read, and leaves a file in the job's folder, which the engine looks for.
 pub(super) fn probe(path: &Path, token: &str, output: &Output) -> Result<(), Error> {
@@ -24,7 +23,7 @@ pub(super) fn probe(path: &Path, token: &str, output: &Output) -> Result<(), Err
         split.input.check_unchanged()?;
     }
     let job = jobs::open(plan)?;
-    let host = host();
+    let host = host_name();
     let file = format!("probe-{token}-{host}-{}", uuid::Uuid::new_v4().simple());
     work::commit_json(&job.folder().join(&file), &host)?;
     output.result(format_args!("{host}: good; left {}", job.folder().join(&file).display()));

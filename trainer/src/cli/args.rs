@@ -16,7 +16,7 @@ pub(super) struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 libtorch failed or training diverged; 2 bad usage or settings; 3 input or \
-                          output failed; 75 another rank is gone, worth retrying; 130/143 stopped by a signal (saved; the \
+                          output failed; 75 another rank is gone or another run uses the folder, worth retrying; 130/143 stopped by a signal (saved; the \
                           same command resumes)";
 
 /// What every command takes.

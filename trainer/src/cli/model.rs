@@ -23,7 +23,7 @@ fn checkpoint_of(from: &Path) -> Result<PathBuf, Error> {
         return Ok(from.to_path_buf());
     }
     let found = checkpoint::newest(from)?.checkpoint;
-    found.map(|(folder, _)| folder).ok_or_else(|| Error::input(from, "holds no sound checkpoint"))
+    found.map(|found| found.folder).ok_or_else(|| Error::input(from, "holds no sound checkpoint"))
 }
 
 /// `quanci-train export`.
@@ -41,7 +41,7 @@ fn load(path: &Path, device: Device, output: &Output) -> Result<Bert, Error> {
     let config = if config.exists() {
         ModelConfig::read(&config)?
     } else {
-        let model = checkpoint::load(&folder)?.model;
+        let model = checkpoint::read_state(&folder)?.model;
         serde_json::from_value(model).map_err(|error| Error::input(&folder, format!("damaged: {error}")))?
     };
     let bert = Bert::new(config, 0, device).map_err(Error::torch("making the model"))?;

@@ -10,11 +10,15 @@ use tch::Device;
 
 use super::args::{Common, DeviceName, Pretrain};
 use super::peak_flops::peak_flops;
+use crate::checkpoint::RunLock;
 use crate::config::{Compute, PretrainSettings};
 use crate::distributed::{self, RankEnv};
 use crate::error::Error;
 use crate::metrics::{MetricsLogger, RunOutline};
 use crate::train::{self, Learner, Resume, Run};
+
+/// How long a run waits for the folder: the ranks of a run that was killed save before they end.
+const LOCK_WAIT: Duration = Duration::from_secs(60);
 
 /// `quanci-train pretrain`.
 pub(super) fn pretrain(args: &Pretrain, common: &Common, output: &Output) -> Result<u8, Error> {
@@ -33,6 +37,8 @@ pub(super) fn pretrain(args: &Pretrain, common: &Common, output: &Output) -> Res
     if comm.rank() == 0 {
         data_warnings(&run).iter().for_each(|warning| output.warning(warning));
     }
+    let _lock = lock(&run, args, output)?;
+    train::agree(&run)?;
     let mut learner = learner(&run, args, output)?;
     let mut metrics = metrics_logger(&run, &learner, output)?;
     train::train(&run, &mut learner, &mut metrics)?;
@@ -44,6 +50,15 @@ pub(super) fn pretrain(args: &Pretrain, common: &Common, output: &Output) -> Res
     Ok(0)
 }
 
+/// The lock of the run's folder, by rank 0, which alone writes there.
+fn lock(run: &Run<'_>, args: &Pretrain, output: &Output) -> Result<Option<RunLock>, Error> {
+    if run.comm.rank() > 0 {
+        return Ok(None);
+    }
+    let wait = LOCK_WAIT.min(Duration::from_secs(args.timeout));
+    RunLock::acquire(&run.settings.output, wait, |notice| output.warning(notice)).map(Some)
+}
+
 /// A learner as the newest checkpoint has it, or a new one.
 fn learner(run: &Run<'_>, args: &Pretrain, output: &Output) -> Result<Learner, Error> {
     let resume = match args.resume.as_str() {
@@ -52,42 +67,29 @@ fn learner(run: &Run<'_>, args: &Pretrain, output: &Output) -> Result<Learner, E
         path => Resume::From(PathBuf::from(path)),
     };
     let found = train::find(run, &resume)?;
-    let first = run.comm.rank() == 0;
-    if first {
-        found
-            .damaged
-            .iter()
-            .for_each(|error| output.warning(format_args!("a checkpoint is passed over: {error}")));
+    for error in &found.damaged {
+        output.warning(format_args!("a checkpoint is passed over: {error}"));
     }
-    run.comm.barrier()?;
-    match found.checkpoint {
-        Some((folder, state)) => {
-            let learner = train::resume(run, &folder, state, &args.accept_changes)?;
-            if first {
-                output.message(format_args!(
-                    "resumed from {} at step {}",
-                    folder.display(),
-                    learner.state.step
-                ));
-            }
-            Ok(learner)
+    let folder = found.checkpoint.as_ref().map(|checkpoint| checkpoint.folder.clone());
+    if let Some(learner) = train::resume(run, found.checkpoint, &args.accept_changes)? {
+        if let Some(folder) = folder {
+            let step = learner.state.step;
+            output.message(format_args!("resumed from {} at step {step}", folder.display()));
         }
-        None => {
-            let (learner, filled) = train::start(run)?;
-            if let Some(filled) = filled.filter(|_| first) {
-                for (what, names) in [
-                    ("not in init_from, drawn anew", &filled.missing),
-                    ("in init_from, with no place in the model", &filled.unused),
-                    ("longer than in init_from", &filled.extended),
-                ] {
-                    if !names.is_empty() {
-                        output.message(format_args!("{what}: {}", names.join(", ")));
-                    }
-                }
-            }
-            Ok(learner)
+        return Ok(learner);
+    }
+    let (learner, filled) = train::start(run)?;
+    let filled = filled.unwrap_or_default();
+    for (what, names) in [
+        ("not in init_from, drawn anew", &filled.missing),
+        ("in init_from, with no place in the model", &filled.unused),
+        ("longer than in init_from", &filled.extended),
+    ] {
+        if !names.is_empty() {
+            output.message(format_args!("{what}: {}", names.join(", ")));
         }
     }
+    Ok(learner)
 }
 
 fn metrics_logger(run: &Run<'_>, learner: &Learner, output: &Output) -> Result<MetricsLogger, Error> {

@@ -116,6 +116,19 @@ pub struct DataSettings {
     pub group_batches: u32,
     /// Threads that read and mask.
     pub workers: u32,
+    /// Whether shards are compared with the SHA-256 of their manifest.
+    pub verify: Verify,
+}
+
+/// When a shard's SHA-256 is compared with the one in its manifest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verify {
+    /// When a process first reads the file.
+    #[default]
+    Once,
+    /// Never: the storage is trusted.
+    Never,
 }
 
 /// `[cache]`: copies of data sets that lie in object stores.
@@ -264,12 +277,14 @@ fn data(section: Section<'_>) -> DataSettings {
     let lanes = "streams that the rows are divided into; a multiple of the number of ranks";
     let window = "row groups (of 8,192 rows) that are shuffled together, over all lanes";
     let group = "global batches within which rows are sorted by length; 0 does not sort";
+    let verify = "compare a shard with its SHA-256 when it is first read; `never` trusts the storage";
     let settings = DataSettings {
         lanes: section.integer("lanes", lanes, 64, 1..=65536) as u32,
         window: section.integer("window", window, 64, 1..=1_000_000) as u32,
         group_batches: section.integer("group_batches", group, 0, 0..=4096) as u32,
         workers: section.integer("workers", "threads of a rank that read rows and draw masks", 2, 1..=256)
             as u32,
+        verify: section.choice("verify", verify, &[("once", Verify::Once), ("never", Verify::Never)]),
     };
     section.finish();
     settings

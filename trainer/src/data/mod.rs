@@ -29,6 +29,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod validation;
+mod verified;
 
 pub use batch::{GlobalBatch, MicroBatch, RowKey};
 pub use bench::{LoaderReport, bench};

@@ -12,7 +12,8 @@ use quanci_shards::{Manifest, Objective, PackedRows, Split};
 use quanci_store::{Cache, is_object};
 
 use super::batch::RowKey;
-use crate::config::{DataSource, MaskOverride};
+use super::verified::VerifiedFiles;
+use crate::config::{DataSource, MaskOverride, Verify};
 use crate::error::Error;
 
 /// The data sets of a phase, which go together: one vocabulary, one objective.
@@ -20,6 +21,8 @@ use crate::error::Error;
 pub struct DataSets {
     sets: Vec<DataSet>,
     cache: Cache,
+    /// None if files are trusted.
+    verified: Option<VerifiedFiles>,
 }
 
 /// One of them.
@@ -38,8 +41,16 @@ pub(super) struct DataSet {
 pub(super) type FileRows = (u32, u64);
 
 impl DataSets {
-    /// Opens the data sets of a phase. Every problem that can be seen without reading shards is told at once.
-    pub fn open(sources: &[DataSource], masking: &MaskOverride, cache: &Cache) -> Result<DataSets, Error> {
+    /// Opens the data sets of a phase, whose files are checked by `verify` when they are read.
+    ///
+    /// # Errors
+    /// Every problem that can be seen without reading shards, at once.
+    pub fn open(
+        sources: &[DataSource],
+        masking: &MaskOverride,
+        cache: &Cache,
+        verify: Verify,
+    ) -> Result<DataSets, Error> {
         let (mut sets, mut problems) = (Vec::new(), Vec::new());
         for source in sources {
             match DataSet::open(source, masking, &mut problems) {
@@ -51,7 +62,10 @@ impl DataSets {
             others.iter().for_each(|other| first.goes_with(other, &mut problems));
         }
         match (problems.is_empty(), sets.is_empty()) {
-            (true, false) => Ok(DataSets { sets, cache: cache.clone() }),
+            (true, false) => {
+                let verified = (verify == Verify::Once).then(VerifiedFiles::default);
+                Ok(DataSets { sets, cache: cache.clone(), verified })
+            }
             (true, true) => Err(Error::settings("`data` is empty: name at least one data set")),
             (false, _) => Err(all_of(problems)),
         }
@@ -120,15 +134,16 @@ impl DataSets {
         let read = || {
             let local =
                 self.cache.fetch(&path, shard.bytes, &shard.sha256).map_err(Error::io("fetch", &path))?;
+            if let Some(verified) = &self.verified {
+                verified.check(&local, shard)?;
+            }
             PackedRows::read(&local, manifest, shard, group, masks).map_err(Error::from)
         };
         match read() {
             // Another process needed the room before we opened it.
-            Err(Error::Shards(quanci_shards::Error::Io { source, .. }))
-                if source.kind() == ErrorKind::NotFound && is_object(&path) =>
-            {
-                read()
-            }
+            Err(
+                Error::Shards(quanci_shards::Error::Io { source, .. }) | Error::Io(IoError { source, .. }),
+            ) if source.kind() == ErrorKind::NotFound && is_object(&path) => read(),
             rows => rows,
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use quanci_torch_ext::{Backend, Options, ProcessGroup, Reducer};
-use tch::{Device, TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use super::rank_env::RankEnv;
 use crate::error::Error;
@@ -30,6 +30,12 @@ pub trait Comm {
 
     /// Returns when all ranks have called it.
     fn barrier(&self) -> Result<(), Error>;
+
+    /// Rank 0's bytes, whatever the others give.
+    fn broadcast_bytes(&self, mine: Vec<u8>) -> Result<Vec<u8>, Error>;
+
+    /// Each rank's bytes, by rank. Lengths may differ.
+    fn all_gather_bytes(&self, mine: &[u8]) -> Result<Vec<Vec<u8>>, Error>;
 
     /// Whether it is so for any rank.
     fn any(&self, mine: bool) -> Result<bool, Error> {
@@ -69,6 +75,14 @@ impl Comm for SingleRank {
 
     fn barrier(&self) -> Result<(), Error> {
         Ok(())
+    }
+
+    fn broadcast_bytes(&self, mine: Vec<u8>) -> Result<Vec<u8>, Error> {
+        Ok(mine)
+    }
+
+    fn all_gather_bytes(&self, mine: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+        Ok(vec![mine.to_vec()])
     }
 
     fn reducer(&self, _parameters: &[(String, Tensor)]) -> Result<Option<Reducer>, Error> {
@@ -136,6 +150,36 @@ impl Comm for DistributedComm {
         self.group.barrier().map_err(Error::torch_ext("waiting for the other ranks"))
     }
 
+    fn broadcast_bytes(&self, mine: Vec<u8>) -> Result<Vec<u8>, Error> {
+        let action = "receiving rank 0's bytes";
+        let length = Tensor::from_slice(&[mine.len() as i64]);
+        self.broadcast(std::slice::from_ref(&length))?;
+        let length = length.f_int64_value(&[0]).map_err(Error::torch(action))?;
+        let bytes = if self.rank() == 0 {
+            Tensor::f_from_slice(&mine)
+        } else {
+            Tensor::f_zeros([length], (Kind::Uint8, Device::Cpu))
+        };
+        let bytes = bytes.map_err(Error::torch(action))?;
+        self.broadcast(std::slice::from_ref(&bytes))?;
+        Vec::try_from(&bytes).map_err(Error::torch(action))
+    }
+
+    fn all_gather_bytes(&self, mine: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+        let action = "gathering the ranks' bytes";
+        let gather = |tensor: &Tensor| self.group.all_gather(tensor).map_err(Error::torch_ext(action));
+        let lengths = gather(&Tensor::from_slice(&[mine.len() as i64]))?;
+        let lengths = lengths.f_view([-1]).and_then(|lengths| Vec::<i64>::try_from(&lengths));
+        let lengths = lengths.map_err(Error::torch(action))?;
+        // The tensors of an all-gather have one shape: shorter ones end with zeros.
+        let longest = lengths.iter().copied().max().unwrap_or(0).max(1) as usize;
+        let padded = [mine, &vec![0; longest - mine.len()]].concat();
+        let all = gather(&Tensor::f_from_slice(&padded).map_err(Error::torch(action))?)?;
+        let all = all.f_view([-1]).and_then(|all| Vec::<u8>::try_from(&all)).map_err(Error::torch(action))?;
+        let bytes = all.chunks(longest).zip(lengths);
+        Ok(bytes.map(|(bytes, length)| bytes[..length as usize].to_vec()).collect())
+    }
+
     fn reducer(&self, parameters: &[(String, Tensor)]) -> Result<Option<Reducer>, Error> {
         let action = "setting up the reduction of gradients";
         Reducer::new(&self.group, parameters, BUCKET_BYTES).map(Some).map_err(Error::torch_ext(action))
@@ -189,9 +233,12 @@ mod tests {
             comm.broadcast(&[tensor.shallow_clone()]).unwrap();
             comm.barrier().unwrap();
             let any = (comm.any(comm.rank() == 1).unwrap(), comm.any(false).unwrap());
-            (numbers, tensor.int64_value(&[0]), any)
+            let bytes = comm.broadcast_bytes(vec![b'a' + comm.rank() as u8; 3 - comm.rank()]).unwrap();
+            let all = comm.all_gather_bytes(&vec![b'a' + comm.rank() as u8; 2 * comm.rank()]).unwrap();
+            (numbers, tensor.int64_value(&[0]), any, bytes, all)
         });
-        assert_eq!(found, [([1.0, 1.0], 7, (true, false)); 2]);
+        let expected = ([1.0, 1.0], 7, (true, false), b"aaa".to_vec(), vec![Vec::new(), b"bb".to_vec()]);
+        assert_eq!(found, [expected.clone(), expected]);
     }
 
     #[test]

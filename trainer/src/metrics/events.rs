@@ -49,7 +49,9 @@ impl EventFile {
     pub fn create(folder: &Path, first_step: u64) -> Result<EventFile, Error> {
         fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
         let seconds = now() as u64;
-        let path = folder.join(format!("events.out.tfevents.{seconds}.quanci.{first_step}"));
+        // The process's number keeps apart two starts within a second.
+        let process = std::process::id();
+        let path = folder.join(format!("events.out.tfevents.{seconds}.quanci.{process}.{first_step}"));
         let file = File::create(&path).map_err(Error::io("create", &path))?;
         let mut events = EventFile { path, file };
         events.write(&Event {
@@ -73,6 +75,14 @@ impl EventFile {
             ..Event::default()
         };
         self.write(&event)
+    }
+
+    /// Makes durable what was written.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn sync(&self) -> Result<(), Error> {
+        self.file.sync_data().map_err(Error::io("write", &self.path))
     }
 
     fn write(&mut self, event: &Event) -> Result<(), Error> {

@@ -29,12 +29,21 @@ impl JsonLinesLog {
                 .map(|line| Value::Object(line).to_string() + "\n")
                 .collect();
             let new = run.join(format!("{LOG_FILE}.new"));
-            fs::write(&new, kept).map_err(Error::io("write", &new))?;
+            let written = File::create(&new).and_then(|mut file| {
+                file.write_all(kept.as_bytes())?;
+                file.sync_all() // before the rename: after a power cut the name must not lead to an empty file
+            });
+            written.map_err(Error::io("write", &new))?;
             fs::rename(&new, &path).map_err(Error::io("rename", &new))?;
         }
         let file =
             OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io("open", &path))?;
         Ok(JsonLinesLog { path, file })
+    }
+
+    /// Makes durable what was written.
+    pub(super) fn sync(&self) -> Result<(), Error> {
+        self.file.sync_data().map_err(Error::io("write", &self.path))
     }
 
     pub(super) fn add(&mut self, step: u64, values: &[(String, f64)]) -> Result<(), Error> {

@@ -117,6 +117,14 @@ impl MetricsLogger {
         Ok(values)
     }
 
+    /// Makes durable what was written.
+    ///
+    /// # Errors
+    /// If a disk fails.
+    pub fn sync(&self) -> Result<(), Error> {
+        self.sinks.as_ref().map_or(Ok(()), Sinks::sync)
+    }
+
     /// Says something above the bar.
     pub fn say(&self, text: impl std::fmt::Display) {
         if let Some(sinks) = &self.sinks {
@@ -132,6 +140,11 @@ impl Sinks {
             Some(events) => events.add(step, values),
             None => Ok(()),
         }
+    }
+
+    fn sync(&self) -> Result<(), Error> {
+        self.lines.sync()?;
+        self.events.as_ref().map_or(Ok(()), EventFile::sync)
     }
 }
 

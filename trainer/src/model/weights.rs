@@ -45,9 +45,13 @@ pub fn read(path: &Path) -> Result<Vec<(String, Tensor)>, Error> {
 
 /// The tensors of a `.safetensors`.
 pub fn read_safetensors(path: &Path) -> Result<Vec<(String, Tensor)>, Error> {
-    let bytes = fs::read(path).map_err(Error::io("read", path))?;
+    parse_safetensors(&fs::read(path).map_err(Error::io("read", path))?, path)
+}
+
+/// The tensors of a `.safetensors` with this content; `path` is named in errors.
+pub fn parse_safetensors(bytes: &[u8], path: &Path) -> Result<Vec<(String, Tensor)>, Error> {
     let damaged = |problem: String| Error::input(path, format!("not a sound safetensors file: {problem}"));
-    let tensors = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let tensors = SafeTensors::deserialize(bytes).map_err(|error| damaged(error.to_string()))?;
     let one = |(name, view): (String, safetensors::tensor::TensorView<'_>)| {
         let kind = kind(view.dtype()).ok_or_else(|| damaged(format!("{name} is of {:?}", view.dtype())))?;
         let sizes: Vec<i64> = view.shape().iter().map(|&size| size as i64).collect();
@@ -93,19 +97,40 @@ impl View for &Bytes {
     }
 }
 
-/// The content of a `.safetensors` with these tensors; fp32 and int64 alone. transformers wants `format: pt`.
+/// Copies of tensors in the host's memory, by name.
+pub struct HostTensors(BTreeMap<String, Bytes>);
+
+impl HostTensors {
+    /// Copies tensors from their devices; fp32 and int64 alone. Waits for the devices.
+    ///
+    /// # Errors
+    /// If a device fails.
+    pub fn copy<'a>(tensors: impl IntoIterator<Item = (&'a str, &'a Tensor)>) -> Result<HostTensors, Error> {
+        let copied = tensors.into_iter().map(|(name, tensor)| Ok((name.to_owned(), bytes(tensor)?)));
+        copied.collect::<Result<_, Error>>().map(HostTensors)
+    }
+
+    /// The content of a `.safetensors` with these tensors. transformers wants `format: pt`.
+    ///
+    /// # Errors
+    /// If the header cannot be made.
+    pub fn to_safetensors(&self, metadata: &[(&str, &str)]) -> Result<Vec<u8>, Error> {
+        let own = metadata.iter().map(|&(key, value)| (key.to_owned(), value.to_owned()));
+        let metadata: HashMap<String, String> = own.chain([("format".to_owned(), "pt".to_owned())]).collect();
+        safetensors::serialize(&self.0, Some(metadata))
+            .map_err(|error| Error::Torch { action: "writing weights", message: error.to_string() })
+    }
+}
+
+/// The content of a `.safetensors` with these tensors; fp32 and int64 alone.
+///
+/// # Errors
+/// If a device fails.
 pub fn to_safetensors<'a>(
     tensors: impl IntoIterator<Item = (&'a str, &'a Tensor)>,
     metadata: &[(&str, &str)],
 ) -> Result<Vec<u8>, Error> {
-    let mut views = BTreeMap::new();
-    for (name, tensor) in tensors {
-        views.insert(name.to_owned(), bytes(tensor)?);
-    }
-    let own = metadata.iter().map(|&(key, value)| (key.to_owned(), value.to_owned()));
-    let metadata: HashMap<String, String> = own.chain([("format".to_owned(), "pt".to_owned())]).collect();
-    safetensors::serialize(&views, Some(metadata))
-        .map_err(|error| Error::Torch { action: "writing weights", message: error.to_string() })
+    HostTensors::copy(tensors)?.to_safetensors(metadata)
 }
 
 fn bytes(tensor: &Tensor) -> Result<Bytes, Error> {

@@ -179,6 +179,12 @@ impl Optimizer {
         Ok((tensors, json!({ "steps": self.steps()? })))
     }
 
+    /// Everything that steps change besides the parameters: moments, and the count of steps. Shares its storage.
+    pub fn tensors(&self) -> Vec<Tensor> {
+        let moments = self.groups.iter().flat_map(|group| group.first.iter().chain(&group.second));
+        moments.chain([&self.steps]).map(Tensor::shallow_clone).collect()
+    }
+
     /// From a checkpoint.
     pub fn load(&mut self, tensors: Vec<(String, Tensor)>, numbers: &Value) -> Result<(), Error> {
         let given: std::collections::BTreeMap<String, Tensor> = tensors.into_iter().collect();

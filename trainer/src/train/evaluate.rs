@@ -10,7 +10,7 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use super::batch::to_device;
 use super::run::Run;
-use crate::config::{DataSource, MaskOverride};
+use crate::config::{DataSource, MaskOverride, Verify};
 use crate::data::{DataSets, Validation, ValidationSettings};
 use crate::error::Error;
 use crate::metrics::{Evaluation, EvaluationReport, Predictions, TokenClasses};
@@ -52,7 +52,8 @@ pub fn measure(
     max_rows: u64,
 ) -> Result<EvaluationReport, Error> {
     let source = DataSource { path: folder.to_path_buf(), weight: 1.0 };
-    let sets = Arc::new(DataSets::open(&[source], &MaskOverride::default(), &Cache::default())?);
+    let sets =
+        Arc::new(DataSets::open(&[source], &MaskOverride::default(), &Cache::default(), Verify::Once)?);
     let (entries, wanted) = (i64::from(sets.vocabulary().size), bert.config().vocab_size);
     if entries != wanted {
         let problem = format!("has a vocabulary of {entries} entries, the model one of {wanted}");

@@ -1,13 +1,16 @@
 //! The training loop. Read this file first: what happens in a step, in which order, and where a run stands.
 
+mod agree;
 mod batch;
 mod evaluate;
 mod inference;
 mod model_card;
 mod resume;
 mod run;
+mod settings_diff;
 mod step;
 
+pub use agree::agree;
 pub use evaluate::measure;
 pub use inference::{FilledMasks, features, fill_mask};
 pub use resume::{Resume, TOKENIZER, export, find, resume, start};
@@ -23,6 +26,11 @@ use crate::metrics::MetricsLogger;
 /// # Errors
 /// [`Error::Interrupted`] after a signal; an error of the device, the data, a file, or another rank.
 pub fn train(run: &Run<'_>, learner: &mut Learner, metrics: &mut MetricsLogger) -> Result<(), Error> {
+    let mut writer = resume::writer(run);
+    if learner.state.evaluation_pending {
+        evaluate(run, learner, metrics)?; // of the step at which a signal stopped the run
+        resume::save(run, learner, metrics, &mut writer)?;
+    }
     while let Some(phase) = run.settings.phases.get(learner.state.phase) {
         learner.begin_phase(run)?;
         let mut loader = run.loader(learner.state.phase, learner.state.phase_step)?;
@@ -35,20 +43,25 @@ pub fn train(run: &Run<'_>, learner: &mut Learner, metrics: &mut MetricsLogger) 
             if is_due(run.settings.log.every_steps, now, last) {
                 log(run, learner, metrics)?;
             }
-            if is_due(run.settings.evaluation.every_steps, now, last) && global.signal.is_none() {
-                evaluate(run, learner, metrics)?;
+            if is_due(run.settings.evaluation.every_steps, now, last) {
+                match global.signal {
+                    None => evaluate(run, learner, metrics)?,
+                    Some(_) => learner.state.evaluation_pending = true, // it may take longer than we have
+                }
             }
             if is_due(run.settings.checkpoint.every_steps, now, last) || global.signal.is_some() {
-                resume::save(run, learner)?; // after the evaluation, whose values it holds
+                resume::save(run, learner, metrics, &mut writer)?; // after the evaluation, whose values it holds
             }
             if let Some(signal) = global.signal {
+                writer.finish()?;
+                run.comm.barrier()?; // a rank that ends ends the others, by their launcher
                 return Err(Error::Interrupted(signal));
             }
         }
         learner.state.phase += 1;
         learner.state.phase_step = 0;
     }
-    Ok(())
+    writer.finish()
 }
 
 fn log(run: &Run<'_>, learner: &mut Learner, metrics: &mut MetricsLogger) -> Result<(), Error> {
@@ -60,6 +73,7 @@ fn log(run: &Run<'_>, learner: &mut Learner, metrics: &mut MetricsLogger) -> Res
 }
 
 fn evaluate(run: &Run<'_>, learner: &mut Learner, metrics: &mut MetricsLogger) -> Result<(), Error> {
+    learner.state.evaluation_pending = false;
     if let Some(report) = evaluate::evaluate_run(run, &learner.bert, learner.state.phase)? {
         let values = metrics.evaluation(learner.state.step, &report)?;
         learner.state.keep_curves(values);

@@ -5,15 +5,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use tch::Tensor;
 
+use super::agree;
 use super::model_card;
 use super::run::Run;
+use super::settings_diff::{SettingChange, changed_settings, is_within};
 use super::step::Learner;
-use crate::checkpoint::{self, Found, MODEL_FILE, OPTIMIZER_FILE, State};
+use crate::checkpoint::{self, Checkpoint, Found, MODEL_FILE, OPTIMIZER_FILE, State, Writer};
 use crate::error::Error;
+use crate::metrics::MetricsLogger;
 use crate::model::Bert;
-use crate::model::weights;
+use crate::model::weights::{self, HostTensors};
 
 /// The folder of a run that keeps the vocabulary and the tokenizer's files, as the data set had them.
 pub const TOKENIZER: &str = "tokenizer";
@@ -41,10 +43,11 @@ pub(super) fn first_state(run: &Run<'_>) -> State {
         skipped: 0,
         rows: 0,
         tokens: 0,
+        evaluation_pending: false,
         optimizer: Value::Null,
         scaler: Value::Null,
         settings: settings_of(run),
-        model: serde_json::from_str(&run.model.to_json()).expect("a shape is JSON"),
+        model: serde_json::from_str(&run.model.to_json()).expect("a model's config is JSON"),
         data: run.data.iter().map(|sets| sets.data_ids().into_iter().map(str::to_owned).collect()).collect(),
         vocabulary: run.data[0].vocabulary().sha256.clone(),
         curves: BTreeMap::new(),
@@ -56,32 +59,69 @@ fn settings_of(run: &Run<'_>) -> Value {
     serde_json::to_value(run.settings).expect("settings have string keys only")
 }
 
-/// Saves everything, by the first rank; then removes what need not stay.
-pub(super) fn save(run: &Run<'_>, learner: &mut Learner) -> Result<(), Error> {
-    learner.totals(run)?; // how many steps were skipped
-    if run.comm.rank() == 0 {
-        let (tensors, numbers) = learner.optimizer.state()?;
-        let state = &mut learner.state;
-        state.optimizer = numbers;
-        state.scaler = learner.scaler.as_ref().map_or(Value::Null, |scaler| scaler.state());
-        let model = weights::to_safetensors(learner.bert.parameters().iter(), &[])?;
-        let optimizer =
-            weights::to_safetensors(tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)), &[])?;
-        let settings = &run.settings.checkpoint;
-        copy_tokenizer(run)?;
-        checkpoint::save(&run.settings.output, state, &[(MODEL_FILE, model), (OPTIMIZER_FILE, optimizer)])?;
-        checkpoint::tidy(&run.settings.output, state.step, settings.keep_last, settings.keep_every)?;
-    }
-    run.comm.barrier()
+/// What writes the run's checkpoints.
+pub(super) fn writer(run: &Run<'_>) -> Writer {
+    let settings = &run.settings.checkpoint;
+    Writer::new(run.settings.output.clone(), settings.keep_last, settings.keep_every)
 }
 
-/// Where the run goes on from, with the state there, and what is wrong with newer checkpoints.
+/// Begins to save everything: rank 0 copies it to the host, and `writer` does the rest while training goes on. Says which
+/// ranks had other weights than rank 0; they continue with rank 0's.
+pub(super) fn save(
+    run: &Run<'_>,
+    learner: &mut Learner,
+    metrics: &mut MetricsLogger,
+    writer: &mut Writer,
+) -> Result<(), Error> {
+    learner.totals(run)?; // how many steps were skipped
+    reunite(run, learner, metrics)?;
+    if run.comm.rank() > 0 {
+        return Ok(());
+    }
+    let (tensors, numbers) = learner.optimizer.state()?;
+    let model = HostTensors::copy(learner.bert.parameters().iter())?;
+    let optimizer = HostTensors::copy(tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)))?;
+    let state = &mut learner.state;
+    state.optimizer = numbers;
+    state.scaler = learner.scaler.as_ref().map_or(Value::Null, |scaler| scaler.state());
+    copy_tokenizer(run)?;
+    metrics.sync()?; // the log never lacks a step that a checkpoint covers
+    writer.submit(state.clone(), move || {
+        Ok(vec![(MODEL_FILE, model.to_safetensors(&[])?), (OPTIMIZER_FILE, optimizer.to_safetensors(&[])?)])
+    })
+}
+
+/// Unlike devices may round differently, and a device may fail: then the ranks' weights drift apart without a sign in the
+/// losses. All take rank 0's again, so that a resumed run, which begins with them, goes on as this one does.
+fn reunite(run: &Run<'_>, learner: &Learner, metrics: &MetricsLogger) -> Result<(), Error> {
+    let tensors = learner.tensors()?;
+    let strayed = agree::strayed(run.comm, &tensors)?;
+    if let Some(rank) = strayed.first() {
+        metrics.say(format_args!(
+            "warning: step {}: the weights of {} of {} ranks (first: rank {rank}) are not those of rank 0; all go on with \
+             rank 0's. GPUs of different kinds round differently; if all are alike, test their memory",
+            learner.state.step,
+            strayed.len(),
+            run.comm.world_size(),
+        ));
+        run.comm.broadcast(&tensors)?;
+    }
+    Ok(())
+}
+
+/// Where the run resumes from, as rank 0 sees it, and what is wrong with newer checkpoints. Nothing on the other ranks,
+/// which get all from rank 0.
+///
+/// # Errors
+/// If the checkpoint that was asked for is not sound, or `resume` is [`Resume::None`] and there are some.
 pub fn find(run: &Run<'_>, resume: &Resume) -> Result<Found, Error> {
     let output = &run.settings.output;
+    if run.comm.rank() > 0 {
+        return Ok(Found::default());
+    }
     match resume {
         Resume::From(folder) => {
-            let checkpoint = Some((folder.clone(), checkpoint::load(folder)?));
-            Ok(Found { checkpoint, damaged: Vec::new() })
+            Ok(Found { checkpoint: Some(Checkpoint::read(folder)?), damaged: Vec::new() })
         }
         Resume::Auto => checkpoint::newest(output),
         Resume::None if checkpoint::steps(output)?.is_empty() => Ok(Found::default()),
@@ -93,31 +133,67 @@ pub fn find(run: &Run<'_>, resume: &Resume) -> Result<Found, Error> {
     }
 }
 
-/// A learner as it was when the checkpoint in `folder` was saved; `accepted` are keys of settings that may differ.
-pub fn resume(run: &Run<'_>, folder: &Path, state: State, accepted: &[String]) -> Result<Learner, Error> {
+/// A learner as it was when rank 0's `checkpoint` was saved, on every rank; none if rank 0 has none. `accepted` are keys
+/// of settings that may differ.
+///
+/// # Errors
+/// If settings, model or data are not those of the checkpoint, a tensor is missing, or another rank is gone.
+pub fn resume(
+    run: &Run<'_>,
+    checkpoint: Option<Checkpoint>,
+    accepted: &[String],
+) -> Result<Option<Learner>, Error> {
+    let Some((folder, state)) = share_state(run, checkpoint.as_ref())? else { return Ok(None) };
     let first = first_state(run);
-    refuse_changes(folder, &state, &first, accepted)?;
+    refuse_changes(&folder, &state, &first, accepted)?;
     let bert = new_model(run)?;
-    fill_exactly(&bert, &folder.join(MODEL_FILE))?;
-    let optimizer: Vec<(String, Tensor)> = weights::read_safetensors(&folder.join(OPTIMIZER_FILE))?;
+    if let Some(checkpoint) = &checkpoint {
+        fill_exactly(&bert, checkpoint)?;
+    }
     // What was accepted holds from now on.
     let state = State { settings: first.settings, data: first.data, ..state };
     let mut learner = Learner::new(run, bert, state)?;
-    learner.optimizer.load(optimizer, &learner.state.optimizer)?;
+    if let Some(checkpoint) = &checkpoint {
+        let (path, content) = checkpoint.file(OPTIMIZER_FILE)?;
+        learner.optimizer.load(weights::parse_safetensors(content, &path)?, &learner.state.optimizer)?;
+    }
     if let Some(scaler) = &mut learner.scaler {
         scaler.load(&learner.state.scaler);
     }
-    Ok(learner)
+    run.comm.broadcast(&learner.tensors()?)?;
+    Ok(Some(learner))
 }
 
-/// A new learner: weights drawn, or those of `init_from`; says what was found there. Writes nothing.
+/// Rank 0's state and the folder that it is from, on every rank.
+fn share_state(run: &Run<'_>, checkpoint: Option<&Checkpoint>) -> Result<Option<(PathBuf, State)>, Error> {
+    let own = checkpoint.map(|checkpoint| (checkpoint.folder.clone(), checkpoint.state.clone()));
+    if run.comm.world_size() == 1 {
+        return Ok(own);
+    }
+    let json = |action: &'static str| {
+        move |error: serde_json::Error| Error::Torch { action, message: error.to_string() }
+    };
+    let mine = serde_json::to_vec(&own).map_err(json("sending the state"))?;
+    let from_0 = run.comm.broadcast_bytes(mine)?;
+    serde_json::from_slice(&from_0).map_err(json("receiving rank 0's state"))
+}
+
+/// A new learner: weights drawn, or those of `init_from`; says what was found there. Writes nothing. Every rank has rank
+/// 0's weights.
+///
+/// # Errors
+/// If `init_from` cannot be read or is not of this model, the device fails, or another rank is gone.
 pub fn start(run: &Run<'_>) -> Result<(Learner, Option<weights::LoadReport>), Error> {
     let bert = new_model(run)?;
     let filled = match &run.settings.init_from {
-        Some(path) => Some(weights::fill(bert.parameters(), weights::read(path)?, path)?),
-        None => None,
+        Some(path) if run.comm.rank() == 0 => {
+            Some(weights::fill(bert.parameters(), weights::read(path)?, path)?)
+        }
+        _ => None,
     };
-    Ok((Learner::new(run, bert, first_state(run))?, filled))
+    let learner = Learner::new(run, bert, first_state(run))?;
+    run.comm.broadcast(&learner.tensors()?)?;
+    Ok((learner, filled))
 }
 
 fn new_model(run: &Run<'_>) -> Result<Bert, Error> {
@@ -129,8 +205,9 @@ fn new_model(run: &Run<'_>) -> Result<Bert, Error> {
 }
 
 /// A checkpoint's weights are all there, and nothing else is.
-fn fill_exactly(bert: &Bert, path: &Path) -> Result<(), Error> {
-    let filled = weights::fill(bert.parameters(), weights::read_safetensors(path)?, path)?;
+fn fill_exactly(bert: &Bert, checkpoint: &Checkpoint) -> Result<(), Error> {
+    let (path, content) = checkpoint.file(MODEL_FILE)?;
+    let filled = weights::fill(bert.parameters(), weights::parse_safetensors(content, &path)?, &path)?;
     if filled == weights::LoadReport::default() {
         return Ok(());
     }
@@ -143,16 +220,18 @@ fn refuse_changes(folder: &Path, old: &State, new: &State, accepted: &[String]) 
     if old.vocabulary != new.vocabulary {
         return Err(Error::input(folder, "was trained with another vocabulary than the data set's"));
     }
-    let mut changes = changed_settings(&old.settings, &new.settings);
-    changes.extend(changed("model", &old.model, &new.model));
-    changes.extend(changed("data", &serde_json::json!(old.data), &serde_json::json!(new.data)));
-    changes.retain(|(key, ..)| !is_free(key) && !accepted.iter().any(|accepted| is_within(key, accepted)));
+    let mut changes = changed_settings("", &old.settings, &new.settings);
+    changes.extend(changed_settings("model", &old.model, &new.model));
+    changes.extend(changed_settings("data", &serde_json::json!(old.data), &serde_json::json!(new.data)));
+    changes.retain(|change| {
+        !is_free(&change.key) && !accepted.iter().any(|accepted| is_within(&change.key, accepted))
+    });
     if changes.is_empty() {
         return Ok(());
     }
-    let told = changes.iter().map(|(key, was, is)| {
+    let told = changes.into_iter().map(|SettingChange { key, old, new }| {
         format!(
-            "`{key}` was {was} in {} and is {is}: put it back, or give --accept-changes {key}",
+            "`{key}` was {old} in {} and is {new}: put it back, or give --accept-changes {key}",
             folder.display()
         )
     });
@@ -169,6 +248,7 @@ fn is_free(key: &str) -> bool {
         "init_from",
         "data.pad_multiple", // of checkpoints from when rows were padded
         "data.workers",
+        "data.verify",
         "cache",
         "precision.max_skipped_steps",
     ];
@@ -176,35 +256,6 @@ fn is_free(key: &str) -> bool {
     model_path
         || free.iter().any(|free| is_within(key, free))
         || (key.starts_with("phases[") && key.ends_with("].path"))
-}
-
-fn is_within(key: &str, whole: &str) -> bool {
-    key.strip_prefix(whole).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-}
-
-/// The keys whose values differ, with both values.
-fn changed_settings(old: &Value, new: &Value) -> Vec<(String, String, String)> {
-    changed("", old, new)
-}
-
-fn changed(path: &str, old: &Value, new: &Value) -> Vec<(String, String, String)> {
-    let join = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
-    match (old, new) {
-        (Value::Object(a), Value::Object(b)) => {
-            let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-            let null = Value::Null;
-            let side = |map: &serde_json::Map<String, Value>, key: &str| {
-                map.get(key).cloned().unwrap_or(null.clone())
-            };
-            keys.into_iter().flat_map(|key| changed(&join(key), &side(a, key), &side(b, key))).collect()
-        }
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() && a.iter().any(Value::is_object) => {
-            let items = a.iter().zip(b).enumerate();
-            items.flat_map(|(i, (a, b))| changed(&format!("{path}[{i}]"), a, b)).collect()
-        }
-        (a, b) if a == b => Vec::new(),
-        (a, b) => vec![(path.to_owned(), a.to_string(), b.to_string())],
-    }
 }
 
 fn copy_tokenizer(run: &Run<'_>) -> Result<(), Error> {
@@ -221,19 +272,22 @@ fn copy_tokenizer(run: &Run<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes the checkpoint in `folder` as a Hugging Face folder: weights, shape, tokenizer, model card.
+/// Writes the checkpoint in `folder` as a Hugging Face folder: weights, config, tokenizer, model card.
+///
+/// # Errors
+/// If the checkpoint is not sound, or a file cannot be written.
 pub fn export(folder: &Path, output: &Path) -> Result<State, Error> {
-    let state = checkpoint::load(folder)?;
+    let checkpoint = Checkpoint::read(folder)?;
+    let state = checkpoint.state.clone();
     let run = folder.parent().and_then(Path::parent).unwrap_or(Path::new("."));
     fs::create_dir_all(output).map_err(Error::io("create", output))?;
     let write = |name: &str, content: &[u8]| {
         let path = output.join(name);
         fs::write(&path, content).map_err(Error::io("write", &path))
     };
-    let weights = folder.join(MODEL_FILE);
-    write(MODEL_FILE, &fs::read(&weights).map_err(Error::io("read", &weights))?)?;
+    write(MODEL_FILE, checkpoint.file(MODEL_FILE)?.1)?;
     let mut config =
-        serde_json::to_string_pretty(&state.model).expect("a model's shape has string keys only");
+        serde_json::to_string_pretty(&state.model).expect("a model's config has string keys only");
     config.push('\n');
     write("config.json", config.as_bytes())?;
     for name in TOKENIZER_FILES {
@@ -248,22 +302,11 @@ pub fn export(folder: &Path, output: &Path) -> Result<State, Error> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
-    fn changes_are_named_by_their_keys() {
-        let old =
-            json!({"seed": 1, "phases": [{"steps": 10, "data": [{"path": "a"}]}], "log": {"every_steps": 1}});
-        let new =
-            json!({"seed": 1, "phases": [{"steps": 20, "data": [{"path": "b"}]}], "log": {"every_steps": 5}});
-        let keys: Vec<String> = changed_settings(&old, &new).into_iter().map(|(key, ..)| key).collect();
-        assert_eq!(keys, ["log.every_steps", "phases[0].data[0].path", "phases[0].steps"]);
-        let counted: Vec<&String> = keys.iter().filter(|key| !is_free(key)).collect();
-        assert_eq!(counted, ["phases[0].steps"]);
-        assert!(is_within("phases[0].steps", "phases[0]"));
-        assert!(is_within("phases[0].steps", "phases"));
-        assert!(!is_within("phases[0].steps", "phases[0].step"));
+    fn what_is_learned_may_not_change() {
+        assert!(is_free("log.every_steps") && is_free("phases[0].data[0].path"));
+        assert!(!is_free("phases[0].steps") && !is_free("optimizer.betas"));
     }
 }

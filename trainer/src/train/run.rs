@@ -67,7 +67,7 @@ impl<'a> Run<'a> {
         let data: Vec<Result<DataSets, Error>> = settings
             .phases
             .iter()
-            .map(|phase| DataSets::open(&phase.data, &settings.masking, &cache))
+            .map(|phase| DataSets::open(&phase.data, &settings.masking, &cache, settings.data.verify))
             .collect();
         let mut problems = Vec::new();
         let model = model.map_err(|error| problems.push(error)).ok();

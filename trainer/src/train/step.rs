@@ -50,6 +50,16 @@ impl Learner {
         Ok(Learner { bert, state, optimizer, scaler, reducer, with_pairs, totals, last_rows: Vec::new() })
     }
 
+    /// All that training changes: the model's parameters, the optimizer's moments and its count of steps. The tensors
+    /// share their storage with the learner's.
+    pub(super) fn tensors(&self) -> Result<Vec<Tensor>, Error> {
+        let parameters = self.bert.parameters().iter().map(|(_, tensor)| tensor.f_detach());
+        let parameters = parameters.collect::<Result<Vec<_>, _>>();
+        let mut tensors = parameters.map_err(Error::torch("listing the weights"))?;
+        tensors.extend(self.optimizer.tensors());
+        Ok(tensors)
+    }
+
     /// Called at the start of a phase, and when a run is resumed within it.
     pub(super) fn begin_phase(&mut self, run: &Run<'_>) -> Result<(), Error> {
         let phase = &run.settings.phases[self.state.phase];

@@ -307,6 +307,11 @@ void quanci_ranks_free(QuanciRanks* ranks) {
   });
 }
 
+// Collective operations on the CPU that were begun so far, the reducer's buckets included.
+int64_t quanci_ranks_operations(const QuanciRanks* ranks) {
+  return guarded(int64_t{-1}, [&] { return static_cast<int64_t>(ranks->cpu->getSequenceNumberForGroup()); });
+}
+
 // Why an operation failed: -1 and a message if ranks are gone, 0 if all are alive. Takes a few beats.
 int quanci_ranks_diagnose(const QuanciRanks* ranks) {
   return guarded(-1, [&] {

@@ -132,6 +132,7 @@ unsafe extern "C" {
     pub(crate) fn quanci_ranks_diagnose(ranks: *const Ranks) -> c_int;
     pub(crate) fn quanci_ranks_sum(ranks: *mut Ranks, tensors: List, count: i64) -> c_int;
     pub(crate) fn quanci_ranks_broadcast(ranks: *mut Ranks, tensors: List, count: i64, root: c_int) -> c_int;
+    pub(crate) fn quanci_ranks_operations(ranks: *const Ranks) -> i64;
     pub(crate) fn quanci_ranks_barrier(ranks: *mut Ranks) -> c_int;
     pub(crate) fn quanci_ranks_all_gather(ranks: *mut Ranks, tensor: *const C_tensor) -> *mut C_tensor;
 

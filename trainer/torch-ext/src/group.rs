@@ -133,6 +133,17 @@ impl ProcessGroup {
         self.check(unsafe { ffi::quanci_ranks_broadcast(self.raw(), list.as_ptr(), list.len() as i64, root) })
     }
 
+    /// Collective operations that Gloo has begun so far, the buckets of a [`Reducer`](crate::Reducer) included: to count
+    /// what a step sends.
+    ///
+    /// # Errors
+    /// If libtorch does not count them.
+    pub fn operations(&self) -> Result<u64, Error> {
+        // SAFETY: the group lives.
+        let count = unsafe { ffi::quanci_ranks_operations(self.raw()) };
+        u64::try_from(count).map_err(|_| last_failure().into())
+    }
+
     /// Returns when all ranks have called it.
     pub fn barrier(&self) -> Result<(), Error> {
         // SAFETY: the group lives.

@@ -92,6 +92,7 @@ fn a_rank_of_another_test() {
         "collectives" => collectives(&player),
         "training" => format!("{:?}", train(Some(&player), false)),
         "training, checkpointed" => format!("{:?}", train(Some(&player), true)),
+        "operations" => counts_operations(&player),
         "dies" => dies(&player),
         "dies in backward" => dies_in_backward(&player),
         "hangs" => hangs(&player),
@@ -208,6 +209,40 @@ fn two_ranks_train_like_one_on_the_joint_batch() {
         assert!(furthest < 1e-6, "{part}: {first:?} {alone:?}");
     }
     assert!(alone[5] < alone[0]);
+}
+
+/// Operations of a step with 1, 2 and 4 micro-batches.
+fn counts_operations(player: &Player) -> String {
+    let group = ProcessGroup::connect(&player.options).unwrap();
+    let weights: Vec<(String, Tensor)> =
+        (0..6).map(|i| (format!("w{i}"), Tensor::ones([64], FLOAT).set_requires_grad(true))).collect();
+    let reducer = Reducer::new(&group, &weights, 2 * 64 * 4).unwrap(); // two tensors a bucket
+    let step = |micro_batches: usize| {
+        let before = group.operations().unwrap();
+        for i in 0..micro_batches {
+            let last = i + 1 == micro_batches;
+            reducer.prepare_forward(last).unwrap();
+            let loss =
+                weights.iter().map(|(_, weight)| weight.sum(Kind::Float)).reduce(|a, b| a + b).unwrap();
+            if last {
+                reducer.prepare_backward().unwrap();
+            }
+            loss.f_backward().unwrap();
+        }
+        group.operations().unwrap() - before
+    };
+    step(1); // buckets are arranged anew after the first step, by the order in which gradients came
+    step(1);
+    format!("{:?}", [step(1) as f64, step(2) as f64, step(4) as f64])
+}
+
+#[test]
+fn gradients_are_reduced_once_a_step() {
+    for report in play("operations", 2) {
+        let counts = numbers(&report);
+        assert!(counts[0] >= 3.0, "{report}");
+        assert!(counts.iter().all(|&count| count == counts[0]), "{report}");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::data_set::{SEP, Written, change_manifest};
 use super::*;
 
 fn open(sources: &[DataSource]) -> Result<DataSets, Error> {
-    DataSets::open(sources, &MaskOverride::default(), &Cache::default())
+    DataSets::open(sources, &MaskOverride::default(), &Cache::default(), Verify::Once)
 }
 
 /// Opens a data set whose manifest was changed.
@@ -106,7 +106,8 @@ fn masks_that_are_not_there() {
     let (folder, _) = sets(&[(Spec::default(), 1.0)]);
     let masking = MaskOverride { mode: Some(MaskMode::Static), ..MaskOverride::default() };
     let error =
-        DataSets::open(&[source(&folder.path().join("0"), 1.0)], &masking, &Cache::default()).unwrap_err();
+        DataSets::open(&[source(&folder.path().join("0"), 1.0)], &masking, &Cache::default(), Verify::Once)
+            .unwrap_err();
     assert_eq!(error.exit_code(), 2);
     assert!(error.to_string().contains("stores no masks"));
 }

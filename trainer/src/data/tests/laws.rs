@@ -26,7 +26,7 @@ fn cases() -> impl Strategy<Value = (Vec<(Spec, f64)>, LoaderSettings)> {
     let numbers = (numbers, prop::sample::select(vec![32u32, 64, 96]), micro_batch, 0u64..1000);
     (prop::collection::vec((spec, 0.1f64..5.0), 1..4), numbers).prop_map(|(specs, numbers)| {
         let ((lanes, window, group_batches), global_batch, micro_batch, seed) = numbers;
-        let data = DataSettings { lanes, window, group_batches, workers: 2 };
+        let data = DataSettings { lanes, window, group_batches, workers: 2, verify: Verify::Once };
         (specs, LoaderSettings { seed, global_batch, micro_batch, data, ..settings() })
     })
 }
@@ -95,7 +95,7 @@ proptest! {
         let rows: u64 = files.iter().sum();
         prop_assume!(rows >= u64::from(lanes));
         let (_folder, sets) = sets(&[(Spec { copies: vec![files], ..Spec::default() }, 1.0)]);
-        let data = DataSettings { lanes, window, group_batches, workers: 2 };
+        let data = DataSettings { lanes, window, group_batches, workers: 2, verify: Verify::Once };
         let (global_batch, micro_batch) = (lanes, MicroBatchSize::Rows(1));
         let settings = LoaderSettings { seed, global_batch, micro_batch, data, ..settings() };
         // A batch is a row of each lane, so that epochs end where batches do; with grouping, where windows do.

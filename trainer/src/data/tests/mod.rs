@@ -14,7 +14,7 @@ use quanci_cli::ProgramError;
 use quanci_store::Cache;
 
 use super::{DataSets, GlobalBatch, Loader, LoaderSettings, MicroBatch, RowKey};
-use crate::config::{DataSettings, DataSource, MaskOverride, MicroBatch as MicroBatchSize};
+use crate::config::{DataSettings, DataSource, MaskOverride, MicroBatch as MicroBatchSize, Verify};
 use crate::error::Error;
 
 fn source(path: &Path, weight: f64) -> DataSource {
@@ -28,7 +28,7 @@ fn sets(specs: &[(Spec, f64)]) -> (tempfile::TempDir, Arc<DataSets>) {
         source(&spec.write(&folder.path().join(number.to_string())), *weight)
     };
     let sources: Vec<DataSource> = specs.iter().enumerate().map(write).collect();
-    let sets = DataSets::open(&sources, &MaskOverride::default(), &Cache::default()).unwrap();
+    let sets = DataSets::open(&sources, &MaskOverride::default(), &Cache::default(), Verify::Once).unwrap();
     (folder, Arc::new(sets))
 }
 
@@ -39,7 +39,7 @@ fn settings() -> LoaderSettings {
         world_size: 1,
         global_batch: 16,
         micro_batch: MicroBatchSize::Rows(2),
-        data: DataSettings { lanes: 8, window: 8, group_batches: 0, workers: 2 },
+        data: DataSettings { lanes: 8, window: 8, group_batches: 0, workers: 2, verify: Verify::Once },
         first_batch: 0,
     }
 }
