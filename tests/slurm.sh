@@ -187,7 +187,7 @@ squeue --array --format='%i %j %T %N' | head -n 12
 kill_node node1
 "$quanci" status --plan "$plan"
 again=0; "${submit[@]}" 2>"$place/again.txt" >/dev/null || again=$?
-[ $again = 75 ] && grep -q "in the queue already" "$place/again.txt" || fail "a second submission is to be refused (exit code $again)"
+[ $again = 75 ] && grep -q "already in the queue" "$place/again.txt" || fail "a second submission is to be refused (exit code $again)"
 sleep 2
 start_node node1
 
@@ -218,5 +218,5 @@ leftovers=$(find out -name '*.tmp'; find . -maxdepth 1 -name '.*.tmp')
 [ -z "$leftovers" ] || fail "temporary files in the output: $leftovers"
 "$quanci" verify out
 again=$("${submit[@]}")
-grep -q "finished already" <<<"$again" || fail "a finished run is to be left alone: $again"
+grep -q "already finished" <<<"$again" || fail "a finished run is to be left alone: $again"
 say "the same bytes, $SECONDS s"

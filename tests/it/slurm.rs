@@ -97,7 +97,7 @@ fn a_run_submitted_twice() {
     element(&place, "reduce", "1", "0");
     element(&place, "commit", "", "0").exits(0);
     let ran = submit(&place, &[]).exits(0);
-    assert!(ran.out.contains("finished already"), "{}", ran.out);
+    assert!(ran.out.contains("already finished"), "{}", ran.out);
     assert_eq!(fs::read_to_string(place.join("sbatch.log")).unwrap(), log, "nothing was submitted");
     place.run(&["prepare", "run.toml", "--out", "local", "--set", "output.work=w"]).exits(0);
     assert_eq!(hashes(&place.join("out")), hashes(&place.join("local")));
@@ -109,7 +109,7 @@ fn a_run_that_is_in_the_queue() {
     place.settings(&novels(), TABLES);
     commands(&place, &[("sbatch", &sbatch(0)), ("squeue", "#!/bin/bash\necho 102\necho 103\n")]);
     submit(&place, &[]).exits(0);
-    submit(&place, &[]).exits(75).says(&["in the queue already (jobs 102 103)", "scancel 102 103"]);
+    submit(&place, &[]).exits(75).says(&["already in the queue (jobs 102 103)", "scancel 102 103"]);
 }
 
 #[test]
@@ -187,5 +187,5 @@ fn options_that_are_wrong() {
     place.settings("paths = [\"-\"]\nformat = \"documents\"", TABLES);
     submit(&place, &["--dry-run"]).exits(2).says(&["standard input"]);
     let wrong = place.command(&["vocab", "run.toml", "--engine", "slurm"]);
-    with_path(&place, wrong).exits(2).says(&["settings of a prepare run: quanci prepare run.toml"]);
+    with_path(&place, wrong).exits(2).says(&["settings of a prepare run; use quanci prepare run.toml"]);
 }

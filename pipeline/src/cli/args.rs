@@ -1,4 +1,4 @@
-//! Commands and their arguments. Doc comments here are the help texts.
+//! Commands and their arguments. The doc comments are the help texts, and the generated reference page quotes them.
 
 use std::path::PathBuf;
 
@@ -6,8 +6,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use quanci_cli::reference::Topic;
 use quanci_shards::Split;
 
-/// Chinese corpora into WordPiece vocabularies and whole-word-masked pretraining shards.
+/// The command line of `quanci`.
 #[derive(Parser)]
+// `about` without a value shows the description in Cargo.toml, not the doc comment above.
 #[command(name = "quanci", version, about, max_term_width = 110, after_help = EXIT_CODES)]
 pub(super) struct Cli {
     #[command(subcommand)]
@@ -16,124 +17,128 @@ pub(super) struct Cli {
     pub(super) common: Common,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done; 2 bad usage or settings; 3 input or output failed; 4 too many records \
-                          rejected; 75 worth retrying; 130/143 stopped by a signal (the same command resumes)";
+const EXIT_CODES: &str = "Exit codes: 0 success; 2 invalid usage or settings; 3 input or output error; 4 too many records \
+                          rejected; 75 temporary failure, retry; 130/143 stopped by a signal (the same command resumes)";
 
-/// What every command takes.
+/// Options of every command.
 #[derive(Args)]
 pub(super) struct Common {
-    /// Number of threads; 0 takes one per core
+    /// Number of threads; 0 uses one per core
+    // `global`: accepted after the subcommand too, where users append options.
     #[arg(long, global = true, default_value_t = 0)]
     pub(super) threads: usize,
-    /// Override a value of the settings file, such as masking.prob=0.2 (repeatable)
+    /// Override a key of the settings file, for example masking.prob=0.2 (repeatable)
     #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
     pub(super) overrides: Vec<String>,
-    /// Print only errors and results
+    /// Print only results, warnings and errors
     #[arg(long, global = true)]
     pub(super) quiet: bool,
-    /// Print a last line of JSON for programs
+    /// Print the result as a line of JSON on standard output, and text on standard error
     #[arg(long, global = true)]
     pub(super) json: bool,
 }
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Inspect a folder of text and write settings for it
+    /// Detect the formats of the files in a folder, and write a settings file for them
     Init {
-        /// The folder
+        /// Folder with the text
         #[arg(default_value = ".")]
         folder: PathBuf,
-        /// The settings file to write
+        /// Settings file to write; it must not exist
         #[arg(short, long, default_value = "quanci.toml")]
         output: PathBuf,
     },
     /// Train a WordPiece vocabulary
     Vocab(RunArgs),
-    /// Turn corpora into shards; run again to resume
+    /// Convert corpora to shards; run the same command again to resume
     Prepare(RunArgs),
-    /// Read settings and inputs, report every problem, write nothing
+    /// Check settings and inputs, and report every problem; writes nothing
     Check {
-        /// The settings file
+        /// Settings file
         config: PathBuf,
     },
-    /// Show instances: words, masks, pairs
+    /// Show training instances with their words, masks and pairs
     Inspect {
-        /// The data set's folder
+        /// Folder of the data set
         folder: PathBuf,
-        /// How many rows
+        /// Number of rows
         #[arg(long, default_value_t = 5)]
         rows: u64,
-        /// Seed for the choice of rows, and for the masks where none are stored
+        /// Show random rows chosen with this seed, instead of the first rows; it also seeds dynamic masks
+        // No default: an absent seed selects the first rows of copy 0.
         #[arg(long)]
         seed: Option<u64>,
-        /// Training rows or validation rows
+        /// Split to show
         #[arg(long, value_enum, default_value_t = SplitName::Train)]
         split: SplitName,
     },
-    /// Check every checksum and every row
+    /// Verify the checksum of every file and the contents of every row
     Verify {
-        /// The data set's folder
+        /// Folder of the data set
         folder: PathBuf,
     },
-    /// Show lengths, masks, words, labels and reasons for drops
+    /// Show statistics: lengths, pairs, masks, words, corpora and dropped documents
     Stats {
-        /// The data set's folder
+        /// Folder of the data set
         folder: PathBuf,
     },
-    /// Write the plan of a prepare or vocab run, for a cluster's workers
+    /// Write the plan of a prepare or vocab run, for the workers of a cluster
     Plan {
-        /// The settings file
+        /// Settings file
         config: PathBuf,
-        /// The plan file to write
+        /// Plan file to write
         #[arg(short, long)]
         output: PathBuf,
-        /// The data set's folder or the vocabulary file, instead of the settings'
+        /// Data set folder or vocabulary file to write, instead of the one in the settings
         #[arg(long)]
         out: Option<PathBuf>,
     },
-    /// Run one task of a plan, or a share of a stage's tasks
+    /// Run one task of a plan, or one share of the tasks of a stage
     RunTask {
-        /// The plan file
+        /// Plan file
         #[arg(long)]
         plan: PathBuf,
-        /// The stage
+        /// Stage: map, layout, reduce or commit (prepare); count or train (vocab)
+        // A string, not an enum: the stages belong to the plan's job, which is known only after reading it.
         #[arg(long)]
         stage: String,
-        /// The task
+        /// Index of the task, or of the share with --of, from 0
         #[arg(long)]
         index: u32,
-        /// Run the tasks index, index + N, index + 2 N …: one of N shares of the stage
+        /// Run the tasks INDEX, INDEX + N, INDEX + 2N, …: one of N shares of the stage
         #[arg(long, value_name = "N")]
         of: Option<u32>,
     },
-    /// Check whether this machine can run a plan's tasks, and write the answer into its work folder
+    /// Check whether this machine can run the tasks of a plan, and write a probe file to the work folder
     Probe {
-        /// The plan file
+        /// Plan file
         #[arg(long)]
         plan: PathBuf,
-        /// A word for the name of the file that is written
+        /// Text to include in the name of the probe file
         #[arg(long)]
         token: String,
     },
-    /// Show which tasks of a plan are done
+    /// Show which tasks of a plan are done, missing or failed
     Status {
-        /// The plan file
+        /// Plan file
         #[arg(long)]
         plan: PathBuf,
     },
-    /// Print the reference of commands or settings, in Markdown
+    /// Print the reference of commands or settings as Markdown
     Reference {
-        /// What it is about
+        /// Reference to print
         topic: Topic,
     },
-    /// Print a shell's completions
+    /// Print a completion script for a shell
     Completions {
-        /// bash, zsh, fish, elvish or powershell
+        /// Shell to complete for
         shell: clap_complete::Shell,
     },
 }
 
-/// A split, as it is named on the command line.
+/// A split as named on the command line.
+// Not `Split` itself: `quanci-shards` does not depend on clap.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum SplitName {
     Train,
@@ -149,63 +154,65 @@ impl From<SplitName> for Split {
     }
 }
 
-/// What the two jobs take.
+/// Arguments of `prepare` and `vocab`.
 #[derive(Args)]
 pub(super) struct RunArgs {
-    /// The settings file
+    /// Settings file
     pub(super) config: PathBuf,
-    /// The data set's folder or the vocabulary file, instead of the settings'
+    /// Data set folder or vocabulary file to write, instead of the one in the settings
     #[arg(long)]
     pub(super) out: Option<PathBuf>,
-    /// Start over, and replace what is there
+    /// Start over and replace the existing output
     #[arg(long)]
     pub(super) force: bool,
     #[command(flatten)]
     pub(super) engine: EngineArgs,
 }
 
-/// Where tasks run, and what that place needs to know.
+/// Where tasks run, with the options of each engine.
 #[derive(Args)]
 #[command(next_help_heading = "Clusters")]
 pub(super) struct EngineArgs {
-    /// Who runs the tasks
+    /// Where the tasks run
     #[arg(long, value_enum, default_value_t = EngineName::Local)]
     pub(super) engine: EngineName,
-    /// ray: the cluster, such as auto, HOST:6379 or ray://HOST:10001
+    /// ray: address of the cluster: auto, HOST:6379 or ray://HOST:10001
     #[arg(long, value_name = "ADDRESS", default_value = "auto")]
     pub(super) ray_address: String,
-    /// ray: a Python that has Ray
+    /// ray: Python interpreter with Ray installed
     #[arg(long, value_name = "PATH", default_value = "python3")]
     pub(super) python: PathBuf,
-    /// Where this program lies on the cluster's nodes, if not where it lies here
+    /// Path of quanci on the nodes of the cluster, if it differs from the path here
     #[arg(long, value_name = "PATH")]
     pub(super) program: Option<PathBuf>,
-    /// slurm, kubernetes: elements of a job array (1000, if nothing is said), or pods of a Job (16), at most
+    /// slurm: maximum number of array elements (default: 1000); kubernetes: maximum number of pods per Job (default: 16)
+    // No `default_value`: it depends on the engine.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) workers: Option<u32>,
-    /// slurm: an option of sbatch, such as partition=cpu or time=4:00:00 (repeatable)
+    /// slurm: option for sbatch, for example partition=cpu or time=4:00:00 (repeatable)
+    // Hyphens are allowed so that `--slurm --mem=8G` gets our message about KEY=VALUE, not clap's.
     #[arg(long, value_name = "KEY=VALUE", allow_hyphen_values = true)]
     pub(super) slurm: Vec<String>,
     /// kubernetes: image, namespace, cpu, memory, volume=CLAIM:/MOUNT, secret=NAME, service-account, user (repeatable)
     #[arg(long, value_name = "KEY=VALUE", allow_hyphen_values = true)]
     pub(super) kubernetes: Vec<String>,
-    /// kubernetes: the folder to write the manifests to
+    /// kubernetes: folder to write the manifests to
     #[arg(long, value_name = "DIR", default_value = "kubernetes")]
     pub(super) manifests: PathBuf,
-    /// slurm, kubernetes: show what would be submitted, and submit nothing
+    /// slurm, kubernetes: print what would be submitted or written, and do nothing else
     #[arg(long)]
     pub(super) dry_run: bool,
 }
 
-/// Who runs tasks.
+/// Where tasks run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum EngineName {
     /// Threads of this process
     Local,
     /// Tasks of a Ray cluster
     Ray,
-    /// Job arrays
+    /// Job arrays of Slurm
     Slurm,
-    /// Indexed Jobs
+    /// Indexed Jobs of Kubernetes
     Kubernetes,
 }

@@ -1,4 +1,4 @@
-//! `--engine`: who runs the tasks of `prepare` and `vocab`.
+//! `--engine`: where the tasks of `prepare` and `vocab` run.
 
 use std::env::current_exe;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::engine::{Engine, Local};
 use crate::error::Error;
 use crate::plan::Plan;
 
-/// What runs the tasks of a plan, whose own work is kept in `folder`, and waits for them.
+/// The engine that runs the tasks of a plan and waits for them. `folder` is the work folder of the plan.
 pub(super) fn engine(
     args: &EngineArgs,
     plan: &Plan,
@@ -19,8 +19,9 @@ pub(super) fn engine(
     match args.engine {
         EngineName::Local => Ok(Box::new(Local)),
         EngineName::Ray => Ok(Box::new(Ray::new(ray_options(args, common)?, plan, folder))),
+        // `prepare` and `vocab` submit these runs and return before they ask for an engine.
         EngineName::Slurm | EngineName::Kubernetes => {
-            Err(Error::settings("--engine: only local and ray run a job to its end"))
+            Err(Error::settings("--engine slurm and kubernetes cannot run tasks here; use local or ray"))
         }
     }
 }
@@ -30,7 +31,7 @@ fn ray_options(args: &EngineArgs, common: &Common) -> Result<RayOptions, Error> 
         Some(program) => program.clone(),
         None => current_exe().map_err(Error::io("find", "this program"))?,
     };
-    // A task for each CPU, unless told otherwise: nodes are full then, whatever their size.
+    // One CPU per task by default, so that Ray fills nodes of any size. Here 0 does not mean all cores.
     let threads = common.threads.max(1);
     Ok(RayOptions { address: args.ray_address.clone(), python: args.python.clone(), program, threads })
 }

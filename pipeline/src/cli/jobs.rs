@@ -25,10 +25,12 @@ pub(super) fn prepare(run: &RunArgs, common: &Common, output: &Output) -> Result
         EngineName::Kubernetes => return submit::kubernetes(JobKind::Prepare, run, common, output),
         _ => {}
     }
+    // The time in the summary includes planning, which reads the beginning of every input.
     let begun = Instant::now();
     let recipe = Recipe::read(&run.config, &common.overrides, run.out.as_deref())?;
     let (mut plan, settings) = PrepareJob::plan(recipe)?;
     plan.replace = run.force;
+    // Warnings come before the work: a run may take hours.
     settings.warnings().iter().chain(&plan.warnings).for_each(|warning| output.warning(warning));
     let input_bytes = plan.input_bytes;
     let job = PrepareJob::open(plan)?;
@@ -75,10 +77,11 @@ pub(super) fn vocab(run: &RunArgs, common: &Common, output: &Output) -> Result<(
     Ok(())
 }
 
-/// `quanci check`: for either kind of settings file.
+/// `quanci check`, for the settings of prepare and vocab runs.
 pub(super) fn check(config: &Path, common: &Common, output: &Output) -> Result<(), Error> {
     let recipe = Recipe::read(config, &common.overrides, None)?;
     let mut problems = crate::jobs::check(&recipe);
+    // The last problem is returned, so that `main` prints it and sets the exit code.
     if let Some(last) = problems.pop() {
         problems.iter().for_each(|problem| output.error(problem));
         return Err(last);
@@ -87,7 +90,7 @@ pub(super) fn check(config: &Path, common: &Common, output: &Output) -> Result<(
     warnings.iter().chain(&plan.warnings).for_each(|warning| output.warning(warning));
     let files = plan.map.iter().map(|task| task.splits.len()).sum::<usize>();
     output.result(format_args!(
-        "{}: good; {} tasks over {files} files or parts of files, {:.1} MB",
+        "{}: no problem found; {} tasks for {files} files or parts of files, {:.1} MB",
         config.display(),
         plan.map.len(),
         plan.input_bytes as f64 / 1e6
@@ -97,24 +100,30 @@ pub(super) fn check(config: &Path, common: &Common, output: &Output) -> Result<(
 }
 
 fn summary(manifest: &Manifest, folder: &Path, seconds: f64) -> Result<String, Error> {
-    let counters: Counters = serde_json::from_value(manifest.counters.clone())
-        .map_err(|e| Error::input(folder, format!("the manifest's counters are of another version: {e}")))?;
+    let counters: Counters = serde_json::from_value(manifest.counters.clone()).map_err(|e| {
+        Error::input(
+            folder,
+            format!("the counters in manifest.json do not match this version of quanci: {e}"),
+        )
+    })?;
     let (train, read) = (&counters.train, &counters.read);
     let mut lines = vec![format!("data set  {}  (data id {})", from_here(folder), manifest.data_id)];
     let dropped = counters.dropped.in_words();
-    let set_apart = counters.validation.documents;
+    let validation = counters.validation.documents;
     lines.push(format!(
-        "documents {} for training, {set_apart} set apart; dropped: {dropped}",
+        "documents {} for training, {validation} for validation; dropped: {dropped}",
         train.documents
     ));
     let (text_mb, unknown) =
         (read.text_bytes as f64 / 1e6, 100.0 * read.unknown as f64 / read.pieces.max(1) as f64);
     lines.push(format!(
-        "text      {text_mb:.1} MB, {} sentences, {} words, {} pieces, {unknown:.3} % [UNK]",
+        "text      {text_mb:.1} MB, {} sentences, {} words, {} tokens, {unknown:.3} % [UNK]",
         read.sentences, read.words, read.pieces
     ));
+    // At least 1: a share of no rows is shown as 0, not as NaN.
     let rows = train.instances.max(1) as f64;
     let labels = match manifest.objective {
+        // Instances of one segment have no label.
         quanci_shards::Objective::Mlm => String::new(),
         _ => format!(", label 1: {:.2} %", 100.0 * train.label_one as f64 / rows),
     };
@@ -128,7 +137,7 @@ fn summary(manifest: &Manifest, folder: &Path, seconds: f64) -> Result<String, E
     let bytes: u64 = manifest.shards.iter().map(|shard| shard.bytes).sum();
     let all_rows: u64 = manifest.shards.iter().map(|shard| shard.rows).sum();
     lines.push(format!(
-        "shards    {} files, {:.1} MB, {:.1} bytes an instance; {seconds:.1} s",
+        "shards    {} files, {:.1} MB, {:.1} bytes per instance; {seconds:.1} s",
         manifest.shards.len(),
         bytes as f64 / 1e6,
         bytes as f64 / all_rows.max(1) as f64

@@ -23,6 +23,7 @@ use quanci_cli::{Output, ProgramError, print_completions};
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
+    // First of all, before any thread or large block exists.
     quanci_malloc_tuning::return_large_blocks();
     let cli = Cli::parse();
     let output = Output::new(cli.common.quiet, cli.common.json);
@@ -33,6 +34,7 @@ pub fn main() -> ExitCode {
             error.exit_code()
         }
     };
+    // Results that could not be written turn success into an error: `finish` gives the final code.
     ExitCode::from(output.finish(code))
 }
 
@@ -68,6 +70,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Error> {
 }
 
 fn reference_of(topic: Topic) -> String {
+    // A closure: the keys are collected only for the page that shows them.
     let runs = || [("prepare", crate::config::prepare_keys()), ("vocab", crate::config::vocab_keys())];
     match topic {
         Topic::Commands => reference::commands(Cli::command()),

@@ -1,4 +1,4 @@
-//! `plan`, `run-task` and `status`: the task contract that engines outside this process drive.
+//! `plan`, `run-task` and `status`: the commands that external schedulers call.
 
 use std::path::Path;
 
@@ -30,27 +30,29 @@ pub(super) fn plan(
     Ok(())
 }
 
-/// TaskChoice tasks of a stage a `quanci run-task` does.
+/// Which tasks of a stage `quanci run-task` runs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TaskChoice {
-    /// The task; with `of`, the first of those it does.
+    /// The task; with `of`, the first of several.
     pub(super) index: u32,
-    /// Every so many: one share of as many.
+    /// The number of shares, which is also the step from one task to the next.
     pub(super) of: Option<u32>,
 }
 
 impl TaskChoice {
-    /// The tasks, of `count`.
+    /// The chosen tasks of a stage with `count` tasks.
     fn tasks(self, stage: &str, count: u32) -> Result<Vec<u32>, Error> {
         let TaskChoice { index, of } = self;
         match of {
+            // This also refuses `--of 0`, by which `step_by` would panic.
             Some(of) if index >= of => {
-                Err(Error::settings(format!("no share {index} of {of}: they count from 0")))
+                Err(Error::settings(format!("no share {index} of {of}; shares are numbered from 0")))
             }
+            // May be empty: schedulers choose the number of shares before the number of tasks is known.
             Some(of) => Ok((index..count).step_by(of as usize).collect()),
-            None if index >= count => {
-                Err(Error::settings(format!("no task {index}; the stage {stage} has {count} tasks, from 0")))
-            }
+            None if index >= count => Err(Error::settings(format!(
+                "no task {index} in stage {stage}: it has {count} tasks, numbered from 0"
+            ))),
             None => Ok(vec![index]),
         }
     }
@@ -68,11 +70,11 @@ pub(super) fn run_task(
     parent::follow(&context.stop);
     let job = jobs::open(Plan::read(plan)?)?;
     let failures = Failures::of(job.folder());
-    // What ends a share before its first task is told by that task.
+    // An error before the first task of a share is recorded for that task, so that `status` shows it.
     let first = |error: Error| recorded(&failures, stage, which.index, error);
     let opened = job.stage(stage).map_err(first)?;
     let tasks = which.tasks(stage, opened.count())?;
-    // A late retry of a finished run finds its inputs gone: there is nothing to do.
+    // A late retry of a finished run does nothing: the intermediate results may be gone.
     if !job.is_finished()? {
         tasks.iter().try_for_each(|&task| run_recorded(&*opened, task, &context, &failures))?;
     }
@@ -80,14 +82,15 @@ pub(super) fn run_task(
     Ok(())
 }
 
-/// Runs a task, and keeps what it dies of.
+/// Runs a task, and records its failure.
 fn run_recorded(stage: &dyn Stage, task: u32, context: &Context, failures: &Failures) -> Result<(), Error> {
     run_once(stage, task, context).map_err(|error| recorded(failures, stage.name(), task, error))?;
     failures.clear(stage.name(), task)
 }
 
-/// Keeps an error, unless it is a signal's.
+/// Records an error, unless a signal stopped the task.
 fn recorded(failures: &Failures, stage: &str, task: u32, error: Error) -> Error {
+    // A stopped task has not failed: the same command resumes it.
     if !matches!(error, Error::Interrupted(_)) {
         failures.record(&TaskFailure::new(stage, task, &error));
     }
@@ -103,6 +106,7 @@ pub(super) fn status(plan: &Path, output: &Output) -> Result<(), Error> {
     for name in job.stages() {
         match job.stage(name) {
             Ok(stage) => {
+                // Once the output is there, its work may be removed: then no task counts as missing.
                 let missing = if finished { Vec::new() } else { stage.missing()? };
                 let failed = failed(&failures, name, &missing)?;
                 let done = stage.count() as usize - missing.len();
@@ -116,6 +120,7 @@ pub(super) fn status(plan: &Path, output: &Output) -> Result<(), Error> {
                     "stage": name, "tasks": stage.count(), "missing": missing, "failed": failed,
                 }));
             }
+            // The number of tasks is not known before the previous stage is done.
             Err(Error::Retry(why)) => {
                 output.result(format_args!("{name:>8}: {why}"));
                 stages.push(serde_json::json!({ "stage": name, "waiting": why }));
@@ -127,16 +132,19 @@ pub(super) fn status(plan: &Path, output: &Output) -> Result<(), Error> {
     Ok(())
 }
 
+/// The recorded failures of `missing` tasks.
 fn failed(failures: &Failures, stage: &str, missing: &[u32]) -> Result<Vec<TaskFailure>, Error> {
+    // Not of other tasks: a failure of a finished task is history.
     let each = missing.iter().map(|&task| failures.of_task(stage, task));
     each.filter_map(Result::transpose).collect()
 }
 
-/// Failures in words, the first of many.
+/// Prints the first failures.
 fn print_failures(failed: &[TaskFailure], output: &Output) {
     const SHOWN: usize = 10;
     for TaskFailure { task, message, exit_code, host, .. } in failed.iter().take(SHOWN) {
-        let kind = if *exit_code == 75 { "may be tried again" } else { "failed" };
+        let kind = if *exit_code == 75 { "failed temporarily" } else { "failed" };
+        // One line per failure, so that grep finds the whole message.
         output.result(format_args!(
             "          task {task} {kind} (on {host}): {}",
             message.replace('\n', "; ")
@@ -147,6 +155,7 @@ fn print_failures(failed: &[TaskFailure], output: &Output) {
     }
 }
 
+/// The missing tasks as the end of a line; a stage may have thousands, so only the first ten.
 fn listed(missing: &[u32]) -> String {
     let first: Vec<String> = missing.iter().take(10).map(u32::to_string).collect();
     match missing.len() {

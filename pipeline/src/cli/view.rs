@@ -18,11 +18,14 @@ pub(super) fn init(folder: &Path, path: &Path, output: &Output) -> Result<(), Er
         output.result(format_args!("found     {}", init::describe_group(group)));
     }
     for (reason, files) in &written.survey.left_out {
-        output.result(format_args!("left out  {files} × {reason}"));
+        output.result(format_args!("skipped   {files} × {reason}"));
     }
     output.result(format_args!("settings  {}", written.settings.display()));
     if let Some(vocabulary) = &written.vocabulary {
-        output.result(format_args!("          {} (no vocabulary was found)", vocabulary.display()));
+        output.result(format_args!(
+            "          {} (no vocab.txt found: these settings train one)",
+            vocabulary.display()
+        ));
         output.result(format_args!("next      quanci vocab {}", vocabulary.display()));
     }
     output.result(format_args!("next      quanci prepare {}", written.settings.display()));
@@ -33,6 +36,7 @@ pub(super) fn init(folder: &Path, path: &Path, output: &Output) -> Result<(), Er
 /// `quanci inspect`.
 pub(super) fn inspect(folder: &Path, choice: Choice, output: &Output) -> Result<(), Error> {
     let data = DataSet::open(folder)?;
+    // No thread pool: only the row groups of the chosen rows are read.
     let inspection = inspect::inspect(&data, choice)?;
     output.result(format_args!("{}", inspection.to_string().trim_end()));
     output.json(&json!({
@@ -59,8 +63,9 @@ pub(super) fn stats(folder: &Path, common: &Common, output: &Output) -> Result<(
     Ok(())
 }
 
-/// Threads of our own: nothing here leaves work behind, so a signal may end the process as it always does.
+/// A thread pool for commands that only read.
 fn pool(common: &Common) -> Result<rayon::ThreadPool, Error> {
+    // No signal handlers: these commands write nothing, so a signal may end the process at once.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(common.threads).build();
     pool.map_err(|e| Error::Retry(format!("cannot start threads: {e}")))
 }

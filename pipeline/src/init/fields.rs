@@ -1,4 +1,4 @@
-//! Which fields hold the text: the longest ones, and a title beside them.
+//! Finds the fields that have the text: the longest ones, and a title beside them.
 
 use std::collections::BTreeMap;
 
@@ -6,25 +6,26 @@ use serde_json::Value;
 
 use super::shape::is_han;
 
-/// Names that a title goes by.
+/// Names of title fields.
 const TITLES: [&str; 6] = ["title", "headline", "subject", "标题", "題目", "题目"];
-/// Fields of at least this share of the longest field's length hold text too.
-const AS_LONG: f64 = 0.5;
-/// Letters a record, on the average, that make a text.
-const LEAST: f64 = 4.0;
+/// Fields with at least this share of the longest field's letters are text too, such as question and answer.
+const MIN_SHARE: f64 = 0.5;
+/// Mean letters per record below which the longest field is not text, but for example a label.
+const MIN_LETTERS: f64 = 4.0;
 
-/// Letters in each field of some records.
+/// Counts of letters per field, over some records.
 #[derive(Debug, Default)]
 pub(super) struct Letters {
+    // Sorted by name, so that the order of the fields in the settings does not depend on a hash.
     fields: BTreeMap<String, usize>,
     all: usize,
     han: usize,
 }
 
 impl Letters {
-    /// Counts the strings of a JSON value by their paths, as `text_field` writes them.
+    /// Counts the strings in a JSON value, by their paths in the syntax of `text_field`.
     pub(super) fn add_value(&mut self, value: &Value) {
-        // Arrays at the top are walked without a name.
+        // In `text_field`, a path starts within an element of a top-level array.
         match value {
             Value::Array(items) => items.iter().for_each(|item| self.add_value(item)),
             _ => self.walk(value, ""),
@@ -35,10 +36,11 @@ impl Letters {
         match value {
             Value::String(text) => self.add(path, text),
             Value::Array(items) => {
+                // Arrays of arrays share one `[]`: `text_field` walks nested arrays with a single one.
                 let path = if path.ends_with("[]") { path.to_owned() } else { format!("{path}[]") };
                 items.iter().for_each(|item| self.walk(item, &path));
             }
-            // A dot within a name would be taken for two names.
+            // `text_field` cannot express a name with a dot: it would be read as two names.
             Value::Object(members) => {
                 members.iter().filter(|(key, _)| !key.contains('.')).for_each(|(key, member)| {
                     let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
@@ -49,8 +51,9 @@ impl Letters {
         }
     }
 
-    /// Counts a text of a field.
+    /// Adds one value of a field.
     pub(super) fn add(&mut self, field: &str, text: &str) {
+        // URLs are long, but not text.
         let letters =
             if text.starts_with("http") { 0 } else { text.chars().filter(|c| c.is_alphabetic()).count() };
         *self.fields.entry(field.to_owned()).or_default() += letters;
@@ -58,30 +61,29 @@ impl Letters {
         self.han += text.chars().filter(|&c| is_han(c)).count();
     }
 
-    /// True if there is any Chinese text to speak of.
+    /// True if more than 5 % of the letters are Hanzi.
     pub(super) fn is_chinese(&self) -> bool {
         self.han * 20 > self.all
     }
 
-    /// The fields of the text, of `records` records: a title first, then the longest field and what is about as long
-    /// beside it.
+    /// The text fields of `records` records: a title first, then the longest field, then others of similar length.
     pub(super) fn text_fields(&self, records: usize) -> Vec<String> {
         let longest =
             self.fields.iter().filter(|(field, _)| !field.is_empty()).max_by_key(|(_, letters)| **letters);
         let Some((main, &most)) =
-            longest.filter(|(_, letters)| **letters as f64 >= LEAST * records.max(1) as f64)
+            longest.filter(|(_, letters)| **letters as f64 >= MIN_LETTERS * records.max(1) as f64)
         else {
             return Vec::new();
         };
-        // A title belongs to the text only if it is in the same object.
+        // Only fields of the same object: `text_field` joins the fields of one record.
         let beside = |field: &&String| parent(field) == parent(main);
-        // Titles are short, so they are known by their names.
+        // Titles are too short for the length rule, so they are recognized by name.
         let is_title = |field: &String| TITLES.contains(&name(field).to_lowercase().as_str());
         let fields: Vec<&String> = self.fields.keys().filter(beside).collect();
         let titles =
             fields.iter().filter(|field| is_title(field) && **field != main && self.fields[**field] > 0);
         let others = fields.iter().filter(|field| !is_title(field) && **field != main);
-        let others = others.filter(|field| self.fields[**field] as f64 >= AS_LONG * most as f64);
+        let others = others.filter(|field| self.fields[**field] as f64 >= MIN_SHARE * most as f64);
         titles.copied().chain([main]).chain(others.copied()).cloned().collect()
     }
 }
@@ -94,18 +96,19 @@ fn name(field: &str) -> &str {
     field.rsplit('.').next().unwrap_or(field).trim_end_matches("[]")
 }
 
-/// A JSON text of which only the beginning is known, cut behind the last thing that is whole and closed.
+/// Parses the beginning of a JSON text: cuts it after the last complete object or array and closes the open ones.
 pub(super) fn closed(beginning: &str) -> Option<Value> {
     if let Ok(value) = serde_json::from_str(beginning) {
         return Some(value);
     }
-    // A small JSON scanner: it remembers the last place where a value was complete.
+    // Not a parser: it tracks strings and brackets, and remembers the last position where a value was complete.
     let (mut open, mut best) = (Vec::new(), None);
     let (mut in_string, mut escaped) = (false, false);
     for (at, byte) in beginning.bytes().enumerate() {
         match byte {
             _ if escaped => escaped = false,
             b'\\' if in_string => escaped = true,
+            // Bytes suffice: in UTF-8, no byte of a multibyte character equals a quote or a bracket.
             b'"' => in_string = !in_string,
             _ if in_string => {}
             b'{' => open.push('}'),

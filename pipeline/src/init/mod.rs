@@ -1,10 +1,11 @@
-//! `quanci init`: looks at a folder of text and writes settings for it.
+//! `quanci init`: detects the formats of the files in a folder and writes a settings file.
 //!
 //! ```text
-//! survey   the files, in groups of one folder and one kind of name; some of each group are looked at
-//! shape    how documents lie in a text: by blank lines, by line lengths
-//! fields   which fields of JSON, tables and Parquet hold the text
-//! write    settings with comments
+//! survey   lists the files, groups them by folder and extension, and samples files of each group
+//! sniff    the format of one file, from its name and the beginning of its content
+//! shape    how documents are separated in plain text: by blank lines, by lines, by files
+//! fields   which fields of JSON, CSV, TSV and Parquet have the text
+//! write    the settings files, with comments
 //! ```
 
 mod fields;
@@ -26,37 +27,39 @@ pub use sniff::FileKind;
 pub use survey::{FileGroup, Survey};
 pub use write::describe_group;
 
-/// What was written.
+/// What `init` found and wrote.
 #[derive(Debug, Clone)]
 pub struct InitOutcome {
-    /// The settings of a prepare run.
+    /// The settings file of the prepare run.
     pub settings: PathBuf,
-    /// Where no vocabulary was found: the settings of the run that trains one.
+    /// The settings file of a vocab run, if no vocabulary was found.
     pub vocabulary: Option<PathBuf>,
-    /// What was found.
+    /// The files that were found.
     pub survey: Survey,
 }
 
-/// Looks at `folder` and writes settings to `path`; no file that exists is touched.
+/// Detects the formats of the files in `folder` and writes a settings file to `path`. Existing files are not changed.
 ///
 /// # Errors
-/// If the folder holds no Chinese text, or if a settings file is there already.
+/// If the folder has no Chinese text, or if a settings file already exists.
 pub fn init(folder: &Path, path: &Path) -> Result<InitOutcome, Error> {
     let base = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
     if !base.is_dir() {
-        return Err(refused(base, "is no folder; make it first"));
+        return Err(refused(base, "is not a folder; create it first"));
     }
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let training = path.with_file_name(format!("vocab-{stem}.toml"));
+    // Checked before the survey, which may take a while. `create` below is what prevents overwriting.
     if path.exists() {
-        return Err(refused(path, "exists already; name another file with -o, or remove it"));
+        return Err(refused(path, "already exists; choose another file with -o, or remove it"));
     }
     let survey = survey::survey(folder)?;
     let names = write::FolderNames::new(base, folder, &stem)?;
     let vocabulary = survey.vocabulary.is_none().then_some(training);
+    // The vocab settings first: if they cannot be created, no settings refer to them.
     if let Some(training) = &vocabulary {
         create(training, &write::vocabulary_settings(&survey, &names))?;
     }
@@ -70,12 +73,13 @@ fn refused(path: &Path, message: &str) -> Error {
     Error::Output { path: path.to_path_buf(), message: message.to_owned() }
 }
 
-/// Creates a file that must not exist.
+/// Writes a new file; fails if it exists.
 fn create(path: &Path, text: &str) -> Result<(), Error> {
+    // `create_new` is atomic: a file that appears after the check above is not overwritten.
     match OpenOptions::new().write(true).create_new(true).open(path) {
         Ok(mut file) => file.write_all(text.as_bytes()).map_err(Error::io("write", path)),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            Err(refused(path, "exists already; name another file with -o, or remove it"))
+            Err(refused(path, "already exists; choose another file with -o, or remove it"))
         }
         Err(error) => Err(Error::io("create", path)(error)),
     }

@@ -1,28 +1,28 @@
-//! How documents lie in a text.
+//! Finds out how documents are separated in plain text.
 
 use crate::config::Format;
 
-/// What ends a sentence, perhaps with a closing quote behind it.
+/// Ends of sentences; a closing quote may follow.
 const ENDS: [char; 8] = ['。', '！', '？', '…', '!', '?', '；', ';'];
 const CLOSES: [char; 6] = ['”', '’', '」', '』', '）', '"'];
 
-/// What the lines of a sample are like.
+/// Counts over the lines of a sample.
 #[derive(Debug, Default)]
 struct LineStats {
-    /// LineStats with text.
+    /// Lines with text.
     full: usize,
-    /// Runs of them between blank lines.
+    /// Groups of such lines between blank lines.
     blocks: usize,
     chars: usize,
-    /// Ends of sentences within and at the end of lines.
+    /// Ends of sentences, within lines and at their ends.
     sentences: usize,
-    /// LineStats that end with the end of a sentence.
+    /// Lines that end with the end of a sentence.
     ended: usize,
-    /// LineStats that begin with white space, as paragraphs of a printed text do.
+    /// Lines that begin with white space, like the paragraphs of a printed book.
     indented: usize,
 }
 
-/// The format of a text of which this is the beginning; `alone` tells that the file is one of few.
+/// The format of a text that begins with `sample`. `alone`: the file is one of few of its kind.
 pub(super) fn of_text(sample: &str, alone: bool) -> Format {
     let lines = LineStats::of(sample);
     if lines.full == 0 {
@@ -30,15 +30,17 @@ pub(super) fn of_text(sample: &str, alone: bool) -> Format {
     }
     let per = |n: usize| n as f64 / lines.full as f64;
     let lines_a_block = lines.full as f64 / lines.blocks.max(1) as f64;
+    // At least 3 blocks: one blank line may also separate a title from its text.
     if lines.blocks >= 3 && lines_a_block >= 1.5 {
-        // In doubt, paragraphs: they are cut into sentences, and one sentence stays one.
+        // In doubt, paragraphs: they are split into sentences, which leaves a single sentence as it is.
         let one_sentence_a_line = per(lines.sentences) < 1.1 && per(lines.ended) > 0.8;
         return if one_sentence_a_line { Format::Sentences } else { Format::Paragraphs };
     }
-    // A blank line behind every paragraph parts no documents.
+    // A blank line after every paragraph does not separate documents.
     let is_spaced = lines.blocks >= 3;
-    // Thresholds found on the formats of public Chinese corpora.
+    // Thresholds were found on public Chinese corpora: lines that are documents are long and have several sentences.
     let is_long = per(lines.chars) >= 120.0 && per(lines.sentences) >= 2.0;
+    // One of many files is usually a document by itself; many documents in one file are usually in few files.
     if alone && !is_spaced && lines.full >= 5 && is_long && per(lines.indented) < 0.2 {
         return Format::Documents;
     }
@@ -67,12 +69,12 @@ impl LineStats {
     }
 }
 
-/// True for a Chinese character.
+/// True for a Chinese character (Unicode's CJK unified and compatibility ideographs).
 pub(super) fn is_han(c: char) -> bool {
     matches!(c, '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{323AF}')
 }
 
-/// True if a sample has any Chinese text to speak of.
+/// True if more than 5 % of the letters and digits of a sample are Hanzi.
 pub(super) fn is_chinese(sample: &str) -> bool {
     let (mut all, mut han) = (0, 0);
     for c in sample.chars().filter(|c| c.is_alphanumeric()) {

@@ -1,5 +1,5 @@
-//! Finds the kind of one file, by its name and its content. It reads through the readers, so that it sees what a run will
-//! see.
+//! Detects the format of one file from its name and content. It uses the readers of the pipeline, so that it sees what a
+//! run will see.
 
 use std::fs::File;
 use std::path::Path;
@@ -13,15 +13,16 @@ use crate::config::Format;
 use crate::error::Error;
 use crate::readers::{self, InputSplit, Part, ReadSettings, Record};
 
-/// How files are to be read.
+/// How to read a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileKind {
     /// The format.
     pub format: Format,
-    /// The fields of the text, for formats that have them.
+    /// The fields with the text, for formats with fields.
     pub fields: Vec<String>,
 }
 
+// By names, because `Format` has no order of its own.
 impl Ord for FileKind {
     fn cmp(&self, other: &FileKind) -> std::cmp::Ordering {
         (self.format.name(), &self.fields).cmp(&(other.format.name(), &other.fields))
@@ -34,16 +35,16 @@ impl PartialOrd for FileKind {
     }
 }
 
-/// Characters of a file that are read.
+/// Bytes of text to read from a file.
 const SAMPLE: usize = 256 << 10;
-/// Records of a table that are read.
+/// Records to read from a file of records.
 const RECORDS: usize = 50;
 
-/// What the file is and its encoding, or why it is left out.
+/// The format and the encoding of a file, or the reason to skip it.
 pub(super) fn sniff(path: &Path, suffix: &str, alone: bool) -> Result<(FileKind, &'static str), String> {
     let outer = suffix.split('.').nth(1).unwrap_or_default().to_lowercase();
     if outer == "parquet" {
-        let columns = parquet_columns(path).ok_or("not Parquet, or damaged")?;
+        let columns = parquet_columns(path).ok_or("not a Parquet file, or damaged")?;
         return table(path, Format::Parquet, &columns).map(|kind| (kind, "utf-8"));
     }
     let (sample, encoding) = sample(path).map_err(|error| reason(&error))?;
@@ -52,12 +53,13 @@ pub(super) fn sniff(path: &Path, suffix: &str, alone: bool) -> Result<(FileKind,
         _ if begin.is_empty() => return Err("empty files".to_owned()),
         "csv" => table(path, Format::Csv, &columns(&sample, ','))?,
         "tsv" => table(path, Format::Tsv, &columns(&sample, '\t'))?,
+        // Also in files named .txt: many corpora name JSON lines so.
         _ if begin.starts_with(['{', '[']) && closed(begin.lines().next().unwrap_or_default()).is_some() => {
             json(begin)?
         }
         "jsonl" | "ndjson" | "json" => json(begin)?,
         _ if begin.starts_with('<') => {
-            return Err("markup (HTML, XML): take the text out of it first".to_owned());
+            return Err("HTML or XML; extract the text first".to_owned());
         }
         _ if !shape::is_chinese(&sample) => return Err(NO_CHINESE.to_owned()),
         _ => FileKind { format: shape::of_text(&sample, alone), fields: Vec::new() },
@@ -68,7 +70,7 @@ pub(super) fn sniff(path: &Path, suffix: &str, alone: bool) -> Result<(FileKind,
 const NO_CHINESE: &str = "no Chinese text";
 const NO_FIELD: &str = "no field with text";
 
-/// The reason of an error without the file's name, so that equal ones are counted together.
+/// The message of an error without the file name, so that equal reasons are counted together.
 fn reason(error: &Error) -> String {
     match error {
         Error::Input { message, .. } => message.clone(),
@@ -81,6 +83,7 @@ fn open(
     format: Format,
     fields: &[String],
 ) -> Result<(Box<dyn readers::Reader>, &'static str), Error> {
+    // The limit bounds the memory for a file that is one huge document.
     let text_field = fields.to_vec();
     let settings = ReadSettings { format, text_field, encoding: None, max_document_chars: SAMPLE as u64 };
     let input = readers::sniff(path, &settings)?;
@@ -88,8 +91,9 @@ fn open(
     Ok((readers::open(&InputSplit { input, part: Part::Whole }, &settings)?, encoding))
 }
 
-/// The beginning of a file as text, blank lines and all.
+/// The beginning of a file as text, with its blank lines.
 fn sample(path: &Path) -> Result<(String, &'static str), Error> {
+    // As `Files`: the other formats would drop blank lines or need fields.
     let (mut reader, encoding) = open(path, Format::Files, &[])?;
     let mut sample = String::new();
     while sample.len() < SAMPLE {
@@ -105,22 +109,22 @@ fn sample(path: &Path) -> Result<(String, &'static str), Error> {
     Ok((sample, encoding))
 }
 
-/// JSON lines, or one JSON value.
+/// The format and the fields of JSON lines or of one JSON value.
 fn json(sample: &str) -> Result<FileKind, String> {
     let whole = |line: &str| {
         serde_json::from_str::<serde_json::Value>(line).ok().filter(serde_json::Value::is_object)
     };
     let mut lines = sample.lines().filter(|line| !line.trim().is_empty());
-    // JSON lines: the first line alone is an object.
+    // The first line decides: other JSON begins with an array, or its object spans lines.
     let is_lines = lines.next().and_then(whole).is_some();
     let mut letters = Letters::default();
     let records = if is_lines {
-        // The last line of a sample may be cut.
+        // The last line of a sample may be cut off; it is skipped because it does not parse.
         let values: Vec<_> = sample.lines().filter_map(whole).take(RECORDS).collect();
         values.iter().for_each(|value| letters.add_value(value));
         values.len()
     } else {
-        let value = closed(sample).ok_or("neither JSON nor JSON lines")?;
+        let value = closed(sample).ok_or("invalid JSON")?;
         letters.add_value(&value);
         1
     };
@@ -137,17 +141,18 @@ fn file_kind(format: Format, letters: &Letters, records: usize) -> Result<FileKi
     }
 }
 
-/// The names in a header.
+/// The names of the columns in a header.
 fn columns(sample: &str, separator: char) -> Vec<String> {
     let header = sample.lines().next().unwrap_or_default();
     header.split(separator).map(|name| name.trim().trim_matches('"').to_owned()).collect()
 }
 
-/// Reads the beginning of each column.
+/// The text fields of a table, from the first records of each column.
 fn table(path: &Path, format: Format, columns: &[String]) -> Result<FileKind, String> {
     let mut letters = Letters::default();
     let mut records = 1;
     for column in columns.iter().filter(|column| !column.is_empty()) {
+        // One column at a time: the reader joins fields, and would not say which one the text came from.
         let Ok((mut reader, _)) = open(path, format, std::slice::from_ref(column)) else { continue };
         let mut read = 0;
         while read < RECORDS {
@@ -163,10 +168,11 @@ fn table(path: &Path, format: Format, columns: &[String]) -> Result<FileKind, St
     file_kind(format, &letters, records)
 }
 
-/// The columns of text, as paths.
+/// The string columns of a Parquet file, as paths.
 fn parquet_columns(path: &Path) -> Option<Vec<String>> {
     let file = File::open(path).ok()?;
     let open = || ParquetRecordBatchReaderBuilder::try_new(file).ok();
+    // `parquet` may panic on damaged files.
     let builder = std::panic::catch_unwind(std::panic::AssertUnwindSafe(open)).ok()??;
     let columns = builder.parquet_schema().columns().iter();
     let is_text = |column: &&std::sync::Arc<parquet::schema::types::ColumnDescriptor>| {

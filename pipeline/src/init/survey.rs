@@ -1,4 +1,4 @@
-//! The files of a folder: which are text, and of what kind.
+//! Finds the text files of a folder and groups them by format.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,34 +9,34 @@ use super::sniff::{FileKind, sniff};
 use crate::error::Error;
 use crate::vocab::file::Vocabulary;
 
-/// Files looked at in one folder with one kind of name; the others are taken for the same.
+/// Files to read per folder and extension, at most; the others are assumed to have the same format.
 const MAX_SNIFFED: usize = 20;
-/// From so many files on, the kind that most of them are of stands for all.
+/// With at least this many files, all get the format of the majority.
 const MAJORITY_FROM: usize = 5;
 
-/// What a folder holds.
+/// The files of a folder.
 #[derive(Debug, Clone, Default)]
 pub struct Survey {
-    /// Files of the same kind together: a `[[corpus]]` each.
+    /// Files by format; each group becomes a `[[corpus]]`.
     pub groups: Vec<FileGroup>,
-    /// A `vocab.txt` that was found.
+    /// The `vocab.txt` nearest to the folder, if any.
     pub vocabulary: Option<PathBuf>,
-    /// Files that were left out: reasons and how many.
+    /// The number of skipped files by reason.
     pub left_out: BTreeMap<String, u64>,
 }
 
-/// Files of the same kind.
+/// Files of the same format.
 #[derive(Debug, Clone)]
 pub struct FileGroup {
-    /// Its name as a corpus.
+    /// The name of the corpus.
     pub name: String,
-    /// How they are to be read.
+    /// How to read them.
     pub kind: FileKind,
     /// Globs and files, relative to the folder.
     pub paths: Vec<String>,
-    /// How many files.
+    /// The number of files.
     pub files: usize,
-    /// Encodings met.
+    /// The detected encodings.
     pub encodings: BTreeSet<&'static str>,
 }
 
@@ -45,15 +45,16 @@ struct ScannedFile {
     /// Relative to the folder.
     path: PathBuf,
     folder: PathBuf,
+    // Empty for skipped files. They stay in the list, so that no glob pattern matches them.
     suffix: String,
     kind: Option<FileKind>,
     encoding: Option<&'static str>,
 }
 
-/// Looks at a folder.
+/// Surveys a folder.
 pub(super) fn survey(folder: &Path) -> Result<Survey, Error> {
     if !folder.is_dir() {
-        return Err(Error::input(folder, "is no folder; name the one that holds the text"));
+        return Err(Error::input(folder, "is not a folder; pass the folder with the text"));
     }
     let mut survey = Survey::default();
     let mut found = list(folder, &mut survey)?;
@@ -67,14 +68,15 @@ pub(super) fn survey(folder: &Path) -> Result<Survey, Error> {
     survey.groups = group(&found, folder);
     if survey.groups.is_empty() {
         let reasons: Vec<String> =
-            survey.left_out.iter().map(|(why, n)| format!("{n} left out: {why}")).collect();
-        let reasons = if reasons.is_empty() { "it is empty".to_owned() } else { reasons.join("; ") };
-        return Err(Error::input(folder, format!("holds no Chinese text that can be read ({reasons})")));
+            survey.left_out.iter().map(|(why, n)| format!("{n} skipped: {why}")).collect();
+        let reasons =
+            if reasons.is_empty() { "it has no visible files".to_owned() } else { reasons.join("; ") };
+        return Err(Error::input(folder, format!("no readable Chinese text found ({reasons})")));
     }
     Ok(survey)
 }
 
-/// All files that are not hidden; those with an empty suffix are not sniffed.
+/// All files that are not hidden. Those with an empty suffix are skipped.
 fn list(folder: &Path, survey: &mut Survey) -> Result<Vec<ScannedFile>, Error> {
     let not_hidden = |name: &std::ffi::OsStr| !name.to_string_lossy().starts_with('.');
     let mut found = Vec::new();
@@ -84,6 +86,7 @@ fn list(folder: &Path, survey: &mut Survey) -> Result<Vec<ScannedFile>, Error> {
             let path = e.path().unwrap_or(folder).to_path_buf();
             Error::io("list", path)(e.into())
         })?;
+        // Folders, and also pipes and sockets, which would block the reader.
         if !entry.file_type().is_file() {
             continue;
         }
@@ -101,43 +104,45 @@ fn list(folder: &Path, survey: &mut Survey) -> Result<Vec<ScannedFile>, Error> {
     Ok(found)
 }
 
-/// By its name and place, before its bytes are looked at.
+/// Why to skip a file, judging by its name and folder. Remembers a vocabulary.
 fn reason_to_leave_out(folder: &Path, path: &Path, survey: &mut Survey) -> Option<String> {
     const TEXT: [&str; 8] = ["txt", "text", "jsonl", "ndjson", "json", "csv", "tsv", "parquet"];
+    // Prefixes, because these files come with and without extensions.
     const PAPERS: [&str; 7] = ["readme", "license", "licence", "notice", "copying", "changelog", "manifest."];
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let is_ours =
         path.ancestors().skip(1).any(|above| folder.join(above).join(quanci_shards::MANIFEST_FILE).exists());
     if is_ours {
-        return Some("a data set of shards".to_owned());
+        return Some("data set made by quanci".to_owned());
     }
+    // Parsed, because a text may have this name too.
     if name == "vocab.txt" && Vocabulary::read(&folder.join(path)).is_ok() {
         let is_nearer = |other: &PathBuf| other.components().count() <= path.components().count();
         if !survey.vocabulary.as_ref().is_some_and(is_nearer) {
             survey.vocabulary = Some(path.to_path_buf());
         }
-        return Some("a vocabulary".to_owned());
+        return Some("vocabulary".to_owned());
     }
     if PAPERS.iter().any(|paper| name.starts_with(paper)) {
-        return Some("papers such as README and LICENSE".to_owned());
+        return Some("documentation, such as README or LICENSE".to_owned());
     }
     let suffix = suffix(path);
     let kind = suffix.split('.').nth(1).unwrap_or_default().to_lowercase();
     let is_markdown = kind == "md";
     (!TEXT.contains(&kind.as_str()) && !is_markdown).then(|| match suffix.as_str() {
-        "" => "files without a suffix".to_owned(),
+        "" => "files without an extension".to_owned(),
         suffix => format!("*{suffix} files"),
     })
 }
 
-/// `.txt`, `.jsonl.zst`.
+/// The extension, with that of a compressed file before it: `.txt`, `.jsonl.zst`.
 fn suffix(path: &Path) -> String {
     const PACKED: [&str; 5] = ["gz", "zst", "bz2", "xz", "zip"];
     let extension = |path: &Path| path.extension().map(|e| e.to_string_lossy().into_owned());
     match extension(path) {
         Some(outer) if PACKED.contains(&outer.to_lowercase().as_str()) => {
             let inner = path.file_stem().and_then(|stem| extension(Path::new(stem)));
-            // `novels.zip` is taken for packed text.
+            // `novels.zip`: the archive is the only extension.
             inner.map_or(format!(".{outer}"), |inner| format!(".{inner}.{outer}"))
         }
         Some(extension) => format!(".{extension}"),
@@ -145,9 +150,10 @@ fn suffix(path: &Path) -> String {
     }
 }
 
+/// Detects the formats of the files of one folder and extension.
 fn sniff_unit(folder: &Path, files: &[usize], found: &mut [ScannedFile], survey: &mut Survey) {
     let alone = files.len() < MAJORITY_FROM;
-    // Spread over the folder, for its files may change halfway through.
+    // Spread over the sorted names: the first files may differ from the last ones.
     let step = files.len().div_ceil(MAX_SNIFFED).max(1);
     let mut votes: BTreeMap<FileKind, usize> = BTreeMap::new();
     for &i in files.iter().step_by(step) {
@@ -162,6 +168,7 @@ fn sniff_unit(folder: &Path, files: &[usize], found: &mut [ScannedFile], survey:
     }
     let Some((majority, _)) = votes.into_iter().max_by_key(|(_, votes)| *votes) else { return };
     if !alone {
+        // Files that could not be read are left without a format, so that no pattern includes them.
         let sniffed: BTreeSet<usize> = files.iter().copied().step_by(step).collect();
         for &i in
             files.iter().filter(|i| found[**i].kind.is_some() || !sniffed.contains(i)).collect::<Vec<_>>()
@@ -171,6 +178,7 @@ fn sniff_unit(folder: &Path, files: &[usize], found: &mut [ScannedFile], survey:
     }
 }
 
+/// Groups files by format.
 fn group(found: &[ScannedFile], folder: &Path) -> Vec<FileGroup> {
     let mut kinds: BTreeMap<&FileKind, Vec<&ScannedFile>> = BTreeMap::new();
     for file in found {
@@ -189,7 +197,7 @@ fn group(found: &[ScannedFile], folder: &Path) -> Vec<FileGroup> {
     groups.collect()
 }
 
-/// The folder that all files are in, or the format; made different from other names.
+/// A unique name for a corpus: the folder of its files if they share one, else the format.
 fn name(files: &[&ScannedFile], kind: &FileKind, folder: &Path, taken: &mut BTreeSet<String>) -> String {
     let together = files.iter().all(|file| file.folder == files[0].folder);
     let own = files[0].folder.file_name().or(folder.file_name()).filter(|_| together);
@@ -202,7 +210,7 @@ fn name(files: &[&ScannedFile], kind: &FileKind, folder: &Path, taken: &mut BTre
     free
 }
 
-/// The fewest patterns that name these files and no other ones.
+/// Few patterns that match these files and no others.
 fn patterns(files: &[&ScannedFile], all: &[ScannedFile]) -> Vec<String> {
     let members: BTreeSet<&Path> = files.iter().map(|file| file.path.as_path()).collect();
     let only_members = |suffix: &str, folder: Option<&Path>| {
@@ -215,6 +223,7 @@ fn patterns(files: &[&ScannedFile], all: &[ScannedFile]) -> Vec<String> {
     for file in files {
         let (suffix, folder) = (file.suffix.as_str(), file.folder.as_path());
         let elsewhere = files.iter().any(|other| other.suffix == suffix && other.folder != folder);
+        // From general to specific: all folders, one folder, a single file.
         patterns.insert(if elsewhere && only_members(suffix, None) {
             format!("**/*{}", globset::escape(suffix))
         } else if only_members(suffix, Some(folder)) {

@@ -1,4 +1,4 @@
-//! Folders looked at, and the settings read back.
+//! Surveys folders and reads the written settings back.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -75,7 +75,7 @@ fn kinds_are_told_apart() {
     let reasons: Vec<&str> = written.survey.left_out.keys().map(String::as_str).collect();
     assert_eq!(
         reasons,
-        ["*.jpg files", "empty files", "no Chinese text", "papers such as README and LICENSE"]
+        ["*.jpg files", "documentation, such as README or LICENSE", "empty files", "no Chinese text"]
     );
 }
 
@@ -90,7 +90,7 @@ fn a_vocabulary_is_found_and_nothing_is_overwritten() {
     assert!(text.contains("vocab = \"v/vocab.txt\"") && text.contains("paths = [\"*.txt\"]"), "{text}");
 
     let again = init(folder.path(), &path).expect_err("the file exists");
-    assert!(matches!(again, Error::Output { .. }) && again.to_string().contains("exists already"), "{again}");
+    assert!(matches!(again, Error::Output { .. }) && again.to_string().contains("already exists"), "{again}");
     assert_eq!(fs::read_to_string(&path).expect("a file"), text);
 }
 
@@ -110,10 +110,10 @@ fn folders_without_text_are_refused() {
         let folder = folder(files);
         init(folder.path(), &folder.path().join("run.toml")).expect_err("no text").to_string()
     };
-    assert!(message(&[]).contains("it is empty"));
-    assert!(message(&[("a.txt", "English only"), ("b.bin", "")]).contains("1 left out: no Chinese text"));
+    assert!(message(&[]).contains("it has no visible files"));
+    assert!(message(&[("a.txt", "English only"), ("b.bin", "")]).contains("1 skipped: no Chinese text"));
     let missing = init(Path::new("no/such/folder"), Path::new("x.toml")).expect_err("no folder");
-    assert!(missing.to_string().contains("is no folder"), "{missing}");
+    assert!(missing.to_string().contains("is not a folder"), "{missing}");
 }
 
 #[test]

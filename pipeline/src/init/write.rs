@@ -1,4 +1,4 @@
-//! Settings as text, with comments.
+//! Writes settings files with comments.
 
 use std::path::{Path, PathBuf};
 
@@ -7,14 +7,14 @@ use super::sniff::FileKind;
 use super::survey::{FileGroup, Survey};
 use crate::error::Error;
 
-/// How the settings file names what is in the folder.
+/// Turns paths of the survey into paths of the settings file.
 pub(super) struct FolderNames {
     prefix: PathBuf,
     stem: String,
 }
 
 impl FolderNames {
-    /// Paths relative to the settings file where the folder is below it.
+    /// Paths are relative to `base`, the folder of the settings file, if it contains `folder`; otherwise absolute.
     pub(super) fn new(base: &Path, folder: &Path, stem: &str) -> Result<FolderNames, Error> {
         let (base, folder) = (real_path(base)?, real_path(folder)?);
         let prefix = folder.strip_prefix(&base).map_or_else(|_| folder.clone(), Path::to_path_buf);
@@ -26,20 +26,20 @@ impl FolderNames {
     }
 
     fn pattern(&self, pattern: &str) -> String {
-        // A folder's own name may hold characters of globs; only then it is escaped.
+        // In a glob, special characters in the name of the folder must be escaped. In a plain path they must not.
         if !pattern.contains(['*', '?', '[', '{']) || self.prefix.as_os_str().is_empty() {
             return self.path(Path::new(pattern));
         }
         format!("{}/{pattern}", globset::escape(&self.prefix.to_string_lossy()))
     }
 
-    /// Where the vocabulary will be that is still to be trained.
+    /// Where the vocab run will write the vocabulary.
     fn trained(&self) -> String {
         format!("vocab-{}/vocab.txt", self.stem)
     }
 }
 
-/// A group in a line: "12 files, jsonl (title, text)".
+/// A group on one line: "web: 12 files, jsonl (title, text), utf-8".
 pub fn describe_group(group: &FileGroup) -> String {
     let FileKind { format, fields } = &group.kind;
     let fields = if fields.is_empty() { String::new() } else { format!(" ({})", fields.join(", ")) };
@@ -48,7 +48,7 @@ pub fn describe_group(group: &FileGroup) -> String {
     format!("{}: {files}, {}{fields}, {}", group.name, format.name(), encodings.join(" and "))
 }
 
-/// A string as TOML writes it.
+/// A string in TOML syntax.
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
@@ -60,9 +60,9 @@ fn quoted_list<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
 /// The settings of a prepare run.
 pub(super) fn settings(survey: &Survey, names: &FolderNames, training: Option<&str>) -> String {
     let mut text = format!(
-        "# Written by `quanci init`: a guess, to be corrected. Paths are relative to this file.\n\
-         # Look at it with `quanci check {0}.toml`, run it with `quanci prepare {0}.toml`.\n\n\
-         # Every random draw comes from it.\nseed = 12345\n",
+        "# Written by `quanci init`. The formats are detected and may be wrong. Paths are relative to this file.\n\
+         # Check it with `quanci check {0}.toml`, run it with `quanci prepare {0}.toml`.\n\n\
+         # Seed of all random numbers.\nseed = 12345\n",
         names.stem
     );
     text.push_str(&vocabulary_line(survey, names, training));
@@ -76,7 +76,7 @@ fn vocabulary_line(survey: &Survey, names: &FolderNames, training: Option<&str>)
     match (&survey.vocabulary, training) {
         (Some(found), _) => format!("vocab = {}\n", quoted(&names.path(found))),
         (None, training) => format!(
-            "# No vocab.txt was found. Name one that you have (Google's Chinese one, say), or train one on this text:\n\
+            "# No vocab.txt was found. Use an existing one (such as that of bert-base-chinese), or train one on this text:\n\
              #   quanci vocab {}\nvocab = {}\n",
             training.unwrap_or_default(),
             quoted(&names.trained())
@@ -84,31 +84,33 @@ fn vocabulary_line(survey: &Survey, names: &FolderNames, training: Option<&str>)
     }
 }
 
+// The values are the defaults: the file shows the keys that users change most often.
 const REST: &str = "
 [instances]
 objective = \"nsp\"        # nsp | sop | mlm
 max_seq_len = 128
-# copies = 5              # passes over the text, each with its own pairs and masks
+# copies = 5              # passes over the corpus, each with its own pairs and masks
 
 [masking]
-mode = \"static\"          # static | dynamic: the trainer draws anew in every epoch
+mode = \"static\"          # static | dynamic (drawn by the trainer in each epoch)
 unit = \"word\"            # word | piece | ngram
 # prob = 0.15
 
 # [clean]
 # min_chars = 1           # shorter documents are dropped
-# dedup = true            # exact repeats are dropped
+# dedup = true            # exact duplicates are dropped
 
 ";
 
-const OUTPUT: &str = "# shards = 16             # files of each copy, at most
-# validation = 0.005      # share of documents set apart; too small a share of a small corpus sets none apart
+const OUTPUT: &str = "# shards = 16             # files per copy, at most
+# validation = 0.005      # share of documents for validation; a small corpus needs a larger share
 ";
 
 /// The `[[corpus]]` tables.
 fn corpora(text: &mut String, survey: &Survey, names: &FolderNames) {
     for group in &survey.groups {
         let paths: Vec<String> = group.paths.iter().map(|pattern| names.pattern(pattern)).collect();
+        // A line break in a file name would end the comment.
         text.push_str(&format!("\n# {}\n[[corpus]]\n", describe_group(group).replace(['\n', '\r'], " ")));
         text.push_str(&format!("name = {}\npaths = {}\n", quoted(&group.name), path_list(&paths)));
         text.push_str(&format!(
@@ -122,18 +124,18 @@ fn corpora(text: &mut String, survey: &Survey, names: &FolderNames) {
         }
         if group.encodings.iter().any(|encoding| *encoding != "utf-8") {
             let found: Vec<&str> = group.encodings.iter().copied().collect();
-            text.push_str(&format!("# encoding = \"auto\"       # found: {}\n", found.join(", ")));
+            text.push_str(&format!("# encoding = \"auto\"       # detected: {}\n", found.join(", ")));
         }
     }
     for (reason, files) in &survey.left_out {
-        text.push_str(&format!("\n# Left out: {files} × {}", reason.replace(['\n', '\r'], " ")));
+        text.push_str(&format!("\n# Skipped: {files} × {}", reason.replace(['\n', '\r'], " ")));
     }
     if !survey.left_out.is_empty() {
         text.push('\n');
     }
 }
 
-/// One line, or a line each.
+/// An array of strings: one path on the same line, several on a line each.
 fn path_list(paths: &[String]) -> String {
     match paths {
         [_] => quoted_list(paths.iter().map(String::as_str)),
@@ -141,25 +143,26 @@ fn path_list(paths: &[String]) -> String {
     }
 }
 
+/// A comment that explains a format, aligned with the others.
 fn meaning(format: &str) -> &'static str {
     match format {
-        "sentences" => "      # a sentence a line, a blank line between documents",
-        "paragraphs" => "     # a paragraph a line, a blank line between documents",
-        "documents" => "      # a document a line",
-        "files" => "          # a document a file; long ones are cut at headings",
+        "sentences" => "      # one sentence per line, a blank line between documents",
+        "paragraphs" => "     # one paragraph per line, a blank line between documents",
+        "documents" => "      # one document per line",
+        "files" => "          # one document per file; long ones are split at headings",
         _ => "",
     }
 }
 
-/// The settings of the run that trains a vocabulary on the same text.
+/// The settings of the vocab run on the same text.
 pub(super) fn vocabulary_settings(survey: &Survey, names: &FolderNames) -> String {
     let mut text = format!(
-        "# Written by `quanci init`: trains a vocabulary for {0}.toml with `quanci vocab vocab-{0}.toml`.\n",
+        "# Written by `quanci init`. `quanci vocab vocab-{0}.toml` trains the vocabulary for {0}.toml.\n",
         names.stem
     );
     corpora(&mut text, survey, names);
     text.push_str(&format!(
-        "\n[vocabulary]\nsize = 21128            # entries at most\npath = {}\n",
+        "\n[vocabulary]\nsize = 21128            # maximum number of entries\npath = {}\n",
         quoted(&names.trained())
     ));
     text

@@ -1,5 +1,5 @@
-//! A finished data set, looked at: its rows (`inspect`), its numbers (`stats`), its soundness (`verify`). Knows the
-//! contract and the vocabulary, nothing of how data sets are made; prints nothing.
+//! Reads finished data sets: single rows (`inspect`), statistics (`stats`), integrity (`verify`). Depends on the data
+//! format and the vocabulary, not on how data sets are made. Prints nothing.
 
 pub mod inspect;
 mod row;
@@ -20,7 +20,7 @@ use quanci_shards::{Manifest, Objective, Row};
 use crate::error::Error;
 use crate::vocab::file::Vocabulary;
 
-/// A data set, opened to be shown.
+/// An open data set.
 #[derive(Debug, Clone)]
 pub struct DataSet {
     folder: PathBuf,
@@ -32,13 +32,14 @@ impl DataSet {
     /// Opens the data set in `folder`.
     ///
     /// # Errors
-    /// If the manifest or the vocabulary cannot be read, or if they do not belong together.
+    /// If the manifest or the vocabulary cannot be read, or if the vocabulary is not the one in the manifest.
     pub fn open(folder: &Path) -> Result<DataSet, Error> {
         let manifest = quanci_shard_store::read_manifest(folder)?;
         let path = folder.join(&manifest.vocabulary.file);
         let vocabulary = Vocabulary::read(&path)?;
+        // Any vocabulary of the same size would give plausible, but wrong tokens.
         if vocabulary.sha256() != manifest.vocabulary.sha256 {
-            let message = "is not the vocabulary that the rows were made with; put that one back".to_owned();
+            let message = "is not the vocabulary of this data set; restore the original file".to_owned();
             return Err(Error::Damaged { path, message });
         }
         Ok(DataSet { folder: folder.to_path_buf(), manifest, vocabulary })
@@ -50,8 +51,8 @@ impl DataSet {
     }
 }
 
-/// Gives the rows of a shard, or of some of its row groups, to `visit`, each with its number in the file. `first` is
-/// the number of the first of them.
+/// Calls `visit` for each row of a shard, or of some of its row groups, with the number of the row in the file. `first`
+/// is the number of the first row that is read. Stops when `visit` returns false.
 fn read_rows(
     folder: &Path,
     manifest: &Manifest,
@@ -62,6 +63,7 @@ fn read_rows(
 ) -> Result<(), Error> {
     guarded(&folder.join(&shard.path), || {
         let mut number = first;
+        // One row group at a time: memory does not grow with the size of the shard.
         for rows in quanci_shard_store::open_shard(folder, manifest, shard, groups)? {
             let rows = rows?;
             for i in 0..rows.len() {
@@ -75,23 +77,23 @@ fn read_rows(
     })
 }
 
-/// A decoder of foreign bytes may give up in the middle of a damaged file: that is the file's fault, and its name is
-/// what the user needs.
+/// Turns a panic of the Parquet decoder into an error with the path of the file.
 fn guarded<T>(path: &Path, call: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    // `parquet` panics on some damaged pages.
+    // `parquet` panics on some damaged pages. Unwinding is safe: callers only add to counts and lists.
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
-        let message = "damaged: the decoder gave up; fetch or make the data set again".to_owned();
+        let message =
+            "damaged: the Parquet decoder failed; restore the file, or create the data set again".to_owned();
         Err(Error::Damaged { path: path.to_path_buf(), message })
     })
 }
 
-/// What a label says, in words.
+/// The meaning of a label.
 fn label_words(objective: Objective, label: i8) -> &'static str {
     match (objective, label) {
         (Objective::Sop, 0) => "in order",
         (Objective::Sop, 1) => "swapped",
         (Objective::Nsp, 0) => "B follows A",
         (Objective::Nsp, 1) => "B is random",
-        _ => "a label that means nothing",
+        _ => "unknown label",
     }
 }

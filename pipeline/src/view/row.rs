@@ -1,5 +1,5 @@
-//! A row as far as it can be shown: a damaged file may hold anything, and what is shown or counted must be within
-//! bounds. `verify` has all the rules of a row; these are the ones that nothing works without.
+//! A row whose ids, positions and lengths are within bounds, so that it can be shown or counted without a panic. A
+//! damaged file may contain anything. `verify` checks all rules of a row; this module only what indexing depends on.
 
 use std::ops::Range;
 use std::path::Path;
@@ -24,16 +24,18 @@ pub(super) struct SoundRow<'a> {
 impl<'a> SoundRow<'a> {
     /// The row, or what is wrong with it.
     pub(super) fn new(row: Row<'a>, vocabulary_size: u32) -> Result<SoundRow<'a>, &'static str> {
+        // The first problem is enough here: `verify` reports all.
         let ids = unsigned(row.input_ids, vocabulary_size).ok_or("a token id is not in the vocabulary")?;
-        // Everything below assumes [CLS] at the front and [SEP] at the end.
+        // `a` and `b` below exclude the first and the last token, [CLS] and [SEP], whatever they are.
         if ids.len() < 2 {
-            return Err("it has no [CLS] and [SEP]");
+            return Err("[CLS] or [SEP] is missing");
         }
         if row.word_starts.len() != ids.len() {
             return Err("`word_starts` and `input_ids` differ in length");
         }
         let segment_b = match row.segment_b.map(usize::try_from) {
             None => None,
+            // At least 2: before B are at least [CLS] and a [SEP].
             Some(Ok(b)) if (2..ids.len()).contains(&b) => Some(b),
             Some(_) => return Err("`segment_b` is out of range"),
         };
@@ -49,11 +51,11 @@ impl<'a> SoundRow<'a> {
         })
     }
 
-    /// An error that names the row.
+    /// The row, or an error with the path of the file and the number of the row.
     pub(super) fn sound(row: Row<'a>, manifest: &Manifest, path: &Path, number: u64) -> Result<Self, Error> {
         SoundRow::new(row, manifest.vocabulary.size).map_err(|problem| Error::Damaged {
             path: path.to_path_buf(),
-            message: format!("row {number}: {problem}; `quanci verify` tells what else is damaged"),
+            message: format!("row {number}: {problem}; run `quanci verify` to find all problems"),
         })
     }
 
@@ -61,22 +63,23 @@ impl<'a> SoundRow<'a> {
         RowView { ids: &self.ids, word_starts: &self.word_starts, segment_b: self.segment_b }
     }
 
-    /// Positions of A's pieces.
+    /// Positions of the tokens of A.
     pub(super) fn a(&self) -> Range<usize> {
+        // Never an inverted range, which would panic when it is used as an index.
         1..self.segment_b.map_or(self.ids.len(), |b| b).saturating_sub(1).max(1)
     }
 
-    /// Positions of B's pieces; empty without B.
+    /// Positions of the tokens of B; empty without B.
     pub(super) fn b(&self) -> Range<usize> {
         let end = self.ids.len() - 1;
         self.segment_b.unwrap_or(end).min(end)..end
     }
 
-    /// The words of A or of B, as positions.
+    /// The words of a segment, as ranges of positions.
     pub(super) fn words(&self, segment: Range<usize>) -> impl Iterator<Item = Range<usize>> {
         let mut start = segment.start;
         std::iter::from_fn(move || {
-            // A word goes on to the next token that begins one.
+            // The first token always begins a word, whatever its `word_starts`, so that damaged rows can be shown too.
             let next = (start + 1..segment.end).find(|&at| self.word_starts[at]);
             let word = start..next.unwrap_or(segment.end);
             start = word.end;
@@ -85,6 +88,7 @@ impl<'a> SoundRow<'a> {
     }
 }
 
+/// The values as unsigned numbers, or none if one of them is negative or not below `below`.
 fn unsigned(values: &[i32], below: u32) -> Option<Vec<u32>> {
     values.iter().map(|&value| u32::try_from(value).ok().filter(|&value| value < below)).collect()
 }
@@ -96,39 +100,43 @@ fn masks(positions: &[i32], inputs: &[i32], length: usize, vocabulary: u32) -> R
     if positions.len() != inputs.len() {
         return Err("`masked_lm_positions` and `masked_lm_inputs` differ in length");
     }
+    // `inspect` finds masks by binary search.
     if !positions.is_sorted_by(|a, b| a < b) {
-        return Err("`masked_lm_positions` are not ascending");
+        return Err("`masked_lm_positions` is not ascending");
     }
     Ok(Masks { positions, inputs })
 }
 
-/// The epoch whose masks are shown where none are stored.
+/// The epoch whose dynamic masks are shown.
 const FIRST_EPOCH: u64 = 0;
 
-/// Gives a row its masks: those stored, or drawn as the trainer draws them in its first epoch.
+/// The masks of rows: stored ones, or drawn as the trainer draws them in its first epoch.
 pub(super) struct MaskSource {
     masker: Masker,
     seed: u64,
     data_key: u64,
+    // Reused for every row, so that drawing does not allocate.
     drawn: Masks,
 }
 
 impl MaskSource {
     pub(super) fn new(manifest: &Manifest, path: &Path, seed: u64) -> Result<MaskSource, Error> {
         let replacements = replacements(manifest.vocabulary.size, &manifest.vocabulary.reserved);
+        // `Masker::new` panics without replacements.
         if replacements.is_empty() {
-            let message = "damaged: its vocabulary is made of reserved entries alone".to_owned();
+            let message = "damaged: the vocabulary has only reserved entries".to_owned();
             return Err(Error::Damaged { path: path.to_path_buf(), message });
         }
         let masker = Masker::new(manifest.masking, manifest.vocabulary.specials.mask, replacements);
         Ok(MaskSource { masker, seed, data_key: manifest.data_key(), drawn: Masks::default() })
     }
 
-    /// The masks of row `number` of the manifest's shard number `file`.
+    /// The masks of row `number` of shard `file` in the manifest.
     pub(super) fn masks<'m>(&'m mut self, row: &'m SoundRow<'_>, file: usize, number: u64) -> &'m Masks {
         if let Some(stored) = &row.masks {
             return stored;
         }
+        // Seeded per row: the masks do not depend on which other rows are shown.
         let mut rng = dynamic_mask_rng(self.seed, FIRST_EPOCH, self.data_key, file as u64, number);
         self.masker.draw(row.view(), &mut rng, &mut self.drawn);
         &self.drawn

@@ -1,8 +1,8 @@
-//! Numbers and columns for people.
+//! Formats numbers and tables.
 
 use unicode_width::UnicodeWidthStr;
 
-/// 1,912,260.
+/// A number with thousands separators: 1,912,260.
 pub(super) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut grouped = String::with_capacity(digits.len() * 4 / 3);
@@ -15,7 +15,7 @@ pub(super) fn count(n: u64) -> String {
     grouped
 }
 
-/// 0.1523 of a whole as "15.23 %"; nothing of nothing is "-".
+/// A share as a percentage, "15.23 %"; "-" if `whole` is 0.
 pub(super) fn percent(part: u64, whole: u64) -> String {
     match whole {
         0 => "-".to_owned(),
@@ -23,14 +23,15 @@ pub(super) fn percent(part: u64, whole: u64) -> String {
     }
 }
 
-/// A mean with one digit; of nothing, "-".
+/// A mean with one decimal; "-" if `n` is 0.
 pub(super) fn mean(sum: u64, n: u64) -> String {
     if n == 0 { "-".to_owned() } else { format!("{:.1}", sum as f64 / n as f64) }
 }
 
-/// Aligned rows: the first `left` columns to the left, the others, which are numbers, to the right.
+/// Aligns the cells of rows: the first `left` columns to the left, the others, which are numbers, to the right.
 pub(super) fn table(rows: &[Vec<String>], left: usize) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    // Display width, not the number of characters: a Hanzi takes two columns of a terminal.
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max();
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
     let line = |row: &Vec<String>| {
@@ -43,10 +44,10 @@ pub(super) fn table(rows: &[Vec<String>], left: usize) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-/// A bar of at most `width` columns, in eighths of one.
+/// A bar of up to `width` columns, with a resolution of an eighth of a column.
 pub(super) fn bar(part: u64, most: u64, width: u64) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-    // Rounded up, so that the smallest part still shows.
+    // Rounded up, so that the smallest part is visible. `u128`: the product of two `u64` counts may overflow.
     let eighths = (u128::from(part) * u128::from(width) * 8).div_ceil(u128::from(most.max(1))) as usize;
     "█".repeat(eighths / 8) + EIGHTHS[eighths % 8]
 }

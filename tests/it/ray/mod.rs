@@ -128,7 +128,7 @@ fn a_node_killed(copies: u32, stage: &str, nth: usize, kill: Kill) {
     let at_the_kill = status(&place);
     let stage_at = ["map", "layout", "reduce"].iter().position(|name| *name == stage).unwrap();
     assert!(at_the_kill[stage_at].1 > 0, "{stage} was over: {at_the_kill:?}");
-    ended(child).exits(0).says(if kill == Kill::Node { &["tried again"] } else { &[] });
+    ended(child).exits(0).says(if kill == Kill::Node { &["retried"] } else { &[] });
     whole(&place, &expected);
 }
 
@@ -222,8 +222,9 @@ fn nodes_that_cannot_work() {
     let on_b = |other: &str| run(two_faced(&place, other).to_str().unwrap()).says(&["error: node "]);
     run("/nowhere/quanci").says(&["2 of 2 nodes cannot work", "cannot start /nowhere/quanci", "--program"]);
     let blind = "exec \"$quanci\" probe --json --token x --plan /nowhere/plan.json";
-    on_b(blind)
-        .says(&["/nowhere/plan.json: cannot be seen; put `output.work` on storage that all nodes share"]);
+    on_b(blind).says(&[
+        "/nowhere/plan.json: not found on this machine; put `output.work` on storage that all nodes share",
+    ]);
     let another_folder = "mkdir -p \"$plan.other\" && sed 's#\"path\": \".*run.toml\"#\"path\": \"/tmp/quanci-no-node/run.toml\"#' \
                           \"$plan\" >\"$plan.other/plan.json\"; \
                           exec \"$quanci\" \"$1\" \"$2\" \"$3\" \"$plan.other/plan.json\" \"$5\" \"$6\"";

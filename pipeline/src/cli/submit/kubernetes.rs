@@ -1,5 +1,5 @@
-//! `--engine kubernetes`: writes the manifests of a run, whose inputs only the cluster's pods see, and says what to do
-//! with them.
+//! `--engine kubernetes`: writes the manifests of a run and prints the next steps. Only the pods see the inputs, so
+//! nothing is planned here.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use crate::plan::{JobKind, Recipe};
 use crate::work;
 use quanci_cli::{Output, from_here};
 
-/// Pods of a Job, unless `--workers` says another number.
+/// Pods of a Job without `--workers`.
 const PODS: u32 = 16;
 
 /// `quanci prepare` and `quanci vocab` with `--engine kubernetes`.
@@ -26,7 +26,7 @@ pub(in crate::cli) fn kubernetes(
 ) -> Result<(), Error> {
     if run.force {
         return Err(Error::settings(
-            "--force is not for Kubernetes, where nothing is removed from afar: remove the output, or name another",
+            "--force does not work with --engine kubernetes; remove the output yourself, or choose another with --out",
         ));
     }
     let options = Options::parse(&run.engine.kubernetes)?;
@@ -47,7 +47,7 @@ pub(in crate::cli) fn kubernetes(
     Ok(())
 }
 
-/// Where a path of the settings leads in a pod.
+/// What a path of the settings means in a pod.
 enum PathKind {
     Url(String),
     Absolute(PathBuf),
@@ -57,6 +57,7 @@ enum PathKind {
 impl PathKind {
     fn of(path: &Path) -> PathKind {
         let inner = path.strip_prefix(SETTINGS_FOLDER).unwrap_or(path);
+        // `:/`, not `://`: `Path` may have merged the two slashes.
         let text = inner.to_string_lossy();
         match text.split_once(":/") {
             Some((scheme, rest)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
@@ -68,17 +69,17 @@ impl PathKind {
     }
 }
 
-/// Every path that no pod would find, or whose content would go with its pod.
+/// Reports every path that pods cannot find, and every output that would be lost with its pod.
 fn check(paths: &Paths, out: Option<&Path>, options: &Options) -> Result<(), Error> {
     let mut problems = Vec::new();
     for (key, path) in paths.all() {
         let key = if out.is_some() && *key == paths.output.0 { "--out" } else { key };
         match PathKind::of(path) {
-            // A work folder beside a relative output is no second problem.
+            // The default work folder follows the output, whose problem is reported already.
             PathKind::Relative(path) if *key == *paths.work.0 && path.ends_with(".work") => {}
             PathKind::Relative(path) => problems.push(format!(
-                "`{key}` is the relative path {}: pods know neither this folder nor that of the settings; write an absolute \
-                 path in a volume, or a URL such as s3://BUCKET/…",
+                "`{key}` is the relative path {}, which does not exist in pods; use an absolute path in a volume, or a URL \
+                 such as s3://BUCKET/…",
                 path.display()
             )),
             _ => {}
@@ -89,7 +90,7 @@ fn check(paths: &Paths, out: Option<&Path>, options: &Options) -> Result<(), Err
             && !options.is_in_volume(&path)
         {
             problems.push(format!(
-                "`{key}` is {}, which lies in no volume and would go with its pod: mount one with --kubernetes \
+                "`{key}` is {}, which is in no volume and would be lost with its pod; mount a volume with --kubernetes \
                  volume=CLAIM:/MOUNT",
                 path.display()
             ));
@@ -106,9 +107,9 @@ fn kubernetes_run(
     options: Options,
 ) -> Result<kubernetes::KubernetesRun, Error> {
     let pods = run.engine.workers.unwrap_or(PODS);
-    // All that the manifests depend on.
+    // Everything that the manifests depend on. Another request needs another name: the pods of a Job cannot be changed.
     let contents = format!("{recipe:?}{options:?}{pods}{:?}", run.engine.program);
-    // The Debug form enters the name of the Jobs: renaming a type here renames them.
+    // The name has a hash of this Debug output: renaming a field or a type renames the Jobs.
     let name = name(&stem(&run.config), &contents);
     let mut plan_arguments: Vec<String> =
         recipe.overrides.iter().flat_map(|value| ["--set".to_owned(), value.clone()]).collect();
@@ -132,7 +133,7 @@ fn kubernetes_run(
     })
 }
 
-/// Pods of a stage: how many tasks it will have is not known here.
+/// The number of pods of a stage. The number of its tasks is not known here.
 fn width(stage: &str, pods: u32) -> u32 {
     if matches!(stage, "map" | "count" | "reduce") { pods } else { 1 }
 }
@@ -153,5 +154,5 @@ fn print_next_steps(run: &RunArgs, output: &Output) {
         file("Containerfile")
     ));
     output.message(format_args!("run:     bash {}", file("apply.sh")));
-    output.message("resume:  the same");
+    output.message("resume:  the same command");
 }

@@ -1,4 +1,4 @@
-//! `--engine slurm` and `--engine kubernetes`: a run handed to a cluster's own scheduler. We return when it has it.
+//! `--engine slurm` and `--engine kubernetes`: the scheduler of a cluster gets the whole run, and quanci returns.
 
 mod kubernetes;
 mod paths;
@@ -13,7 +13,7 @@ use super::args::{Common, RunArgs};
 use crate::error::Error;
 use crate::plan::{JobKind, Recipe};
 
-/// The settings file, which must be for the command that was called.
+/// Reads the settings file, which must be for the command `kind`.
 fn recipe(kind: JobKind, run: &RunArgs, common: &Common) -> Result<Recipe, Error> {
     let recipe = Recipe::read(&run.config, &common.overrides, run.out.as_deref())?;
     if recipe.job() == kind {
@@ -24,10 +24,10 @@ fn recipe(kind: JobKind, run: &RunArgs, common: &Common) -> Result<Recipe, Error
         JobKind::Prepare => ("a prepare run", "prepare"),
     };
     let config = run.config.display();
-    Err(Error::settings(format!("{config} has the settings of {found}: quanci {command} {config} …")))
+    Err(Error::settings(format!("{config} has the settings of {found}; use quanci {command} {config} …")))
 }
 
-/// The settings file's name, as jobs may be called after it.
+/// The name of the settings file without its extension, for the names of jobs.
 fn stem(config: &Path) -> String {
     config.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }

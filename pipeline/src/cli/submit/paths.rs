@@ -1,4 +1,4 @@
-//! The paths that a settings file names.
+//! The paths in a settings file, with their keys.
 
 use std::path::{Path, PathBuf};
 
@@ -6,9 +6,9 @@ use crate::config::{CorpusSettings, PrepareSettings, VocabRun};
 use crate::error::Error;
 use crate::plan::{JobKind, Recipe};
 
-/// Paths by their keys.
+/// Paths with their keys.
 pub(super) struct Paths {
-    /// What is read: `vocab`, `segment.user_dict`, each of `corpus.paths`.
+    /// Inputs: `vocab`, `segment.user_dict`, each of `corpus.paths`.
     pub(super) read: Vec<(&'static str, PathBuf)>,
     /// The output and its key.
     pub(super) output: (&'static str, PathBuf),
@@ -17,7 +17,7 @@ pub(super) struct Paths {
 }
 
 impl Paths {
-    /// Those of a settings file, were it the file `path`: relative ones become that folder's.
+    /// The paths of a settings file as if it were at `path`: relative paths are joined to the folder of `path`.
     pub(super) fn of(recipe: &Recipe, path: &Path) -> Result<Paths, Error> {
         let Recipe { text, overrides, out, .. } = recipe;
         match recipe.job() {
@@ -51,6 +51,7 @@ impl Paths {
 }
 
 fn corpora(corpora: &[CorpusSettings]) -> Vec<(&'static str, PathBuf)> {
+    // Globs are not expanded: the files may exist only on the cluster.
     let patterns = corpora.iter().flat_map(|corpus| &corpus.paths);
     patterns.map(|pattern| ("corpus.paths", PathBuf::from(pattern))).collect()
 }

@@ -1,4 +1,4 @@
-//! `--engine slurm`: plans here, submits a job for each stage that is not done, and tells how to follow them.
+//! `--engine slurm`: plans the run here, submits a job for each unfinished stage, and prints how to follow the jobs.
 
 use std::path::{Path, PathBuf, absolute};
 
@@ -30,12 +30,13 @@ pub(in crate::cli) fn slurm(
         refuse_while_queued(&previous_jobs(&submission)?, &submission)?;
         job.begin()?;
     }
+    // `begin` removes the output of a forced run. A dry run removes nothing, so it ignores what exists.
     let from_scratch = run.force && run.engine.dry_run;
     let batches = unfinished_stages(&*job, from_scratch, run.engine.workers.unwrap_or(1000))?;
     if run.engine.dry_run {
         show(&submission, &batches, output);
     } else if batches.is_empty() {
-        output.result(format_args!("finished already: {}", finished(&submission)));
+        output.result(format_args!("already finished: {}", finished(&submission)));
         output.json(&serde_json::json!({ "ok": true, "plan": submission.plan, "jobs": [] }));
     } else {
         let jobs = submit_stages(&plan, &submission, &batches)?;
@@ -44,12 +45,12 @@ pub(in crate::cli) fn slurm(
     Ok(())
 }
 
-/// The plan, made on this machine, which sees the same files as the nodes.
+/// Makes the plan on this machine, which must see the same files as the nodes.
 fn plan_on_login_node(kind: JobKind, run: &RunArgs, common: &Common, output: &Output) -> Result<Plan, Error> {
     let recipe = recipe(kind, run, common)?;
     if run.engine.dry_run && Paths::of(&recipe, &recipe.path)?.has_stdin() {
         return Err(Error::settings(
-            "--dry-run writes nothing, and standard input must be kept to be plan_on_login_node: name a file",
+            "--dry-run writes nothing, but a corpus from standard input must be stored first; name a file in `corpus.paths`",
         ));
     }
     let (mut plan, warnings) = jobs::plan(recipe)?;
@@ -72,8 +73,9 @@ fn submission(run: &RunArgs, job: &dyn Job, options: SlurmOptions) -> Result<slu
     Ok(slurm::SlurmRun { name, program, plan, folder, options })
 }
 
-/// Scripts and logs lie beside the work; where that is in an object store, in the folder that the run is submitted from.
+/// The folder of the scripts and logs: beside the work, or in the current folder if the work is in an object store.
 fn scripts_folder(folder: &Path) -> Result<PathBuf, Error> {
+    // Slurm opens scripts and logs as files.
     if !quanci_store::is_object(folder) {
         return Ok(folder.join("slurm"));
     }
@@ -81,7 +83,7 @@ fn scripts_folder(folder: &Path) -> Result<PathBuf, Error> {
     absolute(&name).map_err(Error::io("find", &name))
 }
 
-/// A job for each stage that is not done.
+/// A job for each unfinished stage.
 fn unfinished_stages(job: &dyn Job, from_scratch: bool, workers: u32) -> Result<Vec<StageJob>, Error> {
     let max_array_size = max_array_size();
     let mut batches = Vec::new();
@@ -105,7 +107,7 @@ fn unfinished_stages(job: &dyn Job, from_scratch: bool, workers: u32) -> Result<
     Ok(batches)
 }
 
-/// Writes plan and scripts, and submits them.
+/// Writes the plan and the scripts, and submits the scripts.
 fn submit_stages(
     plan: &Plan,
     submission: &slurm::SlurmRun,
@@ -118,6 +120,7 @@ fn submit_stages(
         work::commit_file(&path, |file| std::io::Write::write_all(file, text.as_bytes()))?;
     }
     let jobs = submit(submission, batches)?;
+    // Kept, so that the next call can see whether these jobs are still queued.
     work::commit_json(&jobs_path(submission), &jobs)?;
     Ok(jobs)
 }
@@ -126,13 +129,13 @@ fn jobs_path(submission: &slurm::SlurmRun) -> PathBuf {
     submission.folder.join("jobs.json")
 }
 
-/// The jobs that the last submission of this run made.
+/// The jobs of the last submission of this run.
 fn previous_jobs(submission: &slurm::SlurmRun) -> Result<SubmittedJobs, Error> {
     let path = jobs_path(submission);
     if work::exists(&path)? { work::read_json(&path) } else { Ok(SubmittedJobs::default()) }
 }
 
-/// Twice the same work side by side would do no harm and no good.
+/// Refuses to submit a run whose jobs are still queued: running it twice is harmless, but wastes the cluster.
 fn refuse_while_queued(previous: &SubmittedJobs, submission: &slurm::SlurmRun) -> Result<(), Error> {
     let queued = queued(previous);
     if queued.is_empty() {
@@ -140,14 +143,14 @@ fn refuse_while_queued(previous: &SubmittedJobs, submission: &slurm::SlurmRun) -
     }
     let (plan, ids) = (submission.plan.to_string_lossy(), queued.join(" "));
     Err(Error::Retry(format!(
-        "this run is in the queue already (jobs {ids}). Follow it with: {}\nTo submit it anew, cancel it first: scancel {ids}",
+        "this run is already in the queue (jobs {ids}); see its progress with: {}\nTo submit it again, first cancel it: scancel {ids}",
         shell::line(["quanci", "status", "--plan", &plan])
     )))
 }
 
 fn show(submission: &slurm::SlurmRun, batches: &[StageJob], output: &Output) {
     if batches.is_empty() {
-        output.result(format_args!("finished already: {}", finished(submission)));
+        output.result(format_args!("already finished: {}", finished(submission)));
     }
     for batch in batches {
         output.result(format_args!("# {}/{}.sh", submission.folder.display(), batch.stage));
@@ -157,7 +160,7 @@ fn show(submission: &slurm::SlurmRun, batches: &[StageJob], output: &Output) {
 }
 
 fn finished(submission: &slurm::SlurmRun) -> String {
-    format!("all tasks of {} are done, and nothing was submitted", submission.plan.display())
+    format!("all tasks of {} are done; nothing was submitted", submission.plan.display())
 }
 
 fn print_next_steps(submission: &slurm::SlurmRun, jobs: &SubmittedJobs, run: &RunArgs, output: &Output) {
@@ -166,11 +169,11 @@ fn print_next_steps(submission: &slurm::SlurmRun, jobs: &SubmittedJobs, run: &Ru
     }
     let plan = submission.plan.to_string_lossy();
     let ids = jobs.ids().join(",");
-    output.message(format_args!("follow:  {}", shell::line(["quanci", "status", "--plan", &plan])));
+    output.message(format_args!("status:  {}", shell::line(["quanci", "status", "--plan", &plan])));
     output.message(format_args!("         squeue --jobs={ids}"));
     output.message(format_args!("logs:    {}", submission.folder.display()));
     output.message(format_args!(
-        "resume:  the same command, once no job of {} is in the queue",
+        "resume:  the same command, when no job of {} is in the queue",
         run.config.display()
     ));
     let jobs: Vec<_> =

@@ -1,4 +1,4 @@
-//! Which rows are shown.
+//! Chooses the rows to show.
 
 use std::collections::BTreeSet;
 
@@ -8,19 +8,20 @@ use quanci_shards::{Manifest, Split};
 
 use crate::error::Error;
 
-/// Which rows.
+/// Which rows to show.
 #[derive(Debug, Clone, Copy)]
 pub struct Choice {
-    /// How many.
+    /// The number of rows.
     pub rows: u64,
-    /// Chooses them, and draws masks where none are stored; the first rows without.
+    /// Seed of random rows and of dynamic masks. Without a seed, the first rows are shown.
     pub seed: Option<u64>,
-    /// Of which split.
+    /// The split.
     pub split: Split,
 }
 
-/// The chosen rows by shard: its number in the manifest, and rows in ascending order.
+/// The chosen rows by shard: the index of the shard in the manifest, and its rows in ascending order.
 pub(super) fn choose(manifest: &Manifest, choice: &Choice) -> Result<Vec<(usize, Vec<u64>)>, Error> {
+    // Random rows come from all copies, first rows from copy 0.
     let any_copy = choice.seed.is_some();
     let is_eligible = |shard: &ShardEntry| shard.split == choice.split && (any_copy || shard.copy == 0);
     let shards: Vec<(usize, u64)> = manifest
@@ -33,7 +34,7 @@ pub(super) fn choose(manifest: &Manifest, choice: &Choice) -> Result<Vec<(usize,
     let total: u64 = shards.iter().map(|(_, rows)| rows).sum();
     if total == 0 {
         return Err(Error::settings(format!(
-            "the data set has no {} rows to show",
+            "the data set has no {} rows; choose the other split with --split",
             split_name(choice.split)
         )));
     }
@@ -44,7 +45,7 @@ pub(super) fn choose(manifest: &Manifest, choice: &Choice) -> Result<Vec<(usize,
     Ok(by_shard(&shards, &numbers))
 }
 
-/// The split as it is written.
+/// The name of a split in messages.
 pub(super) fn split_name(split: Split) -> &'static str {
     match split {
         Split::Train => "training",
@@ -52,13 +53,14 @@ pub(super) fn split_name(split: Split) -> &'static str {
     }
 }
 
-/// `rows` different numbers below `total`, every set as likely (Floyd's algorithm).
+/// `rows` different numbers below `total`; every such set is equally likely.
 fn draw(seed: u64, rows: u64, total: u64) -> BTreeSet<u64> {
     let mut rng = Rng::new(&[seed]);
     let mut chosen = BTreeSet::new();
-    // Floyd's algorithm: `rows` draws and no list of all numbers.
+    // Floyd's algorithm: `rows` draws, and no list of all `total` numbers.
     for last in total - rows..total {
         let number = rng.below(last as usize + 1) as u64;
+        // `last` is larger than all numbers so far, so it cannot be in the set.
         if !chosen.insert(number) {
             chosen.insert(last);
         }
@@ -66,6 +68,7 @@ fn draw(seed: u64, rows: u64, total: u64) -> BTreeSet<u64> {
     chosen
 }
 
+/// Splits `numbers`, which count rows over all `shards` (index and rows), into rows of each shard.
 fn by_shard(shards: &[(usize, u64)], numbers: &BTreeSet<u64>) -> Vec<(usize, Vec<u64>)> {
     let mut first = 0;
     let mut chosen = Vec::new();

@@ -1,4 +1,4 @@
-//! `quanci inspect`: some rows, as the model sees them.
+//! `quanci inspect`: shows rows as the model sees them.
 
 mod choose;
 mod show;
@@ -16,56 +16,57 @@ use super::{DataSet, label_words, read_rows};
 use crate::error::Error;
 use crate::vocab::CONTINUATION;
 
-/// The seed of masks where the user gave none.
+/// The seed of dynamic masks without `--seed`.
 const DEFAULT_SEED: u64 = 0;
 
-/// Rows to be shown.
+/// The rows to show.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Inspection {
-    /// Where masks were drawn and not stored: the seed.
+    /// The seed of the masks, if they are dynamic.
     pub drawn_with: Option<u64>,
     /// The rows, in the order of the files.
     pub rows: Vec<ShownRow>,
 }
 
-/// A row, its pieces spelled out.
+/// A row with its tokens as text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ShownRow {
-    /// Its file, within the folder.
+    /// Path of the file, relative to the folder.
     pub file: String,
-    /// Its number in the file, from 0.
+    /// Number of the row in the file, from 0.
     pub row: u64,
     /// Name of the corpus.
     pub source: String,
-    /// First 64 bits of the content hash of A's document, in hexadecimal.
+    /// First 64 bits of the content hash of the document of A, in hexadecimal.
+    // A string: JSON numbers lose precision above 2^53 in many readers.
     pub document: String,
-    /// Pieces, specials included.
+    /// Tokens, including special ones.
     pub length: usize,
-    /// Pieces masked.
+    /// Masked tokens.
     pub masked: usize,
-    /// 0 or 1; none without B.
+    /// The label, 0 or 1; none without B.
     pub label: Option<i8>,
-    /// The same in words.
+    /// The meaning of the label.
     pub label_words: Option<&'static str>,
-    /// The first segment.
+    /// The words of segment A.
     pub a: Vec<ShownWord>,
-    /// The second one.
+    /// The words of segment B.
     pub b: Option<Vec<ShownWord>>,
 }
 
-/// A word of one piece or several.
+/// A word of one or more tokens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ShownWord {
-    /// Its pieces, without the `##` of those that continue a word.
+    /// Its tokens, without the `##` of those that continue a word.
     pub pieces: Vec<ShownPiece>,
 }
 
-/// A piece, and what the model sees in its place.
+/// A token, and what the model sees in its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ShownPiece {
-    /// The original, which the model has to guess where it is masked.
+    /// The original token, which is the label if it is masked.
     pub piece: String,
-    /// What the model sees, where it is masked: `[MASK]`, another piece, or the same.
+    /// If it is masked, what the model sees: `[MASK]`, a random token, or the original.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<String>,
 }
@@ -84,11 +85,12 @@ pub fn inspect(data: &DataSet, choice: Choice) -> Result<Inspection, Error> {
             rows.push(shown(data, file, number, &row, drawn));
         })?;
     }
+    // Validation rows always have stored masks, so that every evaluation uses the same ones.
     let dynamic = data.manifest.masking.mode == MaskMode::Dynamic && choice.split == Split::Train;
     Ok(Inspection { drawn_with: dynamic.then_some(choice.seed.unwrap_or(DEFAULT_SEED)), rows })
 }
 
-/// Visits the rows `numbers` of a file, which ascend. Reads the row groups that hold them, and no others.
+/// Visits rows of a file; `numbers` are ascending. Reads only the row groups that contain them.
 fn for_rows(
     data: &DataSet,
     file: usize,
@@ -98,7 +100,7 @@ fn for_rows(
     let shard = &data.manifest.shards[file];
     let path = data.folder.join(&shard.path);
     let group_of = |number: &u64| (number / ROW_GROUP_ROWS as u64) as usize;
-    // Only the row groups with chosen rows are read.
+    // All row groups but the last have exactly ROW_GROUP_ROWS rows, so the group follows from the number.
     for numbers in numbers.chunk_by(|a, b| group_of(a) == group_of(b)) {
         let group = group_of(&numbers[0]);
         let first = (group * ROW_GROUP_ROWS) as u64;
@@ -107,8 +109,10 @@ fn for_rows(
             if wanted.next_if_eq(&&number).is_some() {
                 visit(number, SoundRow::sound(row, &data.manifest, &path, number)?);
             }
+            // False ends the reading: the rest of the group is not needed.
             Ok(wanted.peek().is_some())
         })?;
+        // The manifest says more rows than the file has.
         if let Some(missing) = wanted.next() {
             return Err(missing_row(&path, *missing));
         }
@@ -117,7 +121,7 @@ fn for_rows(
 }
 
 fn missing_row(path: &Path, number: u64) -> Error {
-    let message = format!("damaged: no row {number}; `quanci verify` tells what else is damaged");
+    let message = format!("damaged: row {number} is missing; run `quanci verify` to find all problems");
     Error::Damaged { path: path.to_path_buf(), message }
 }
 
@@ -154,8 +158,9 @@ fn words(
     row.words(segment).map(|word| ShownWord { pieces: word.map(piece).collect() }).collect()
 }
 
-/// A piece without its `##`.
+/// A token without its `##`.
 fn spelled(data: &DataSet, id: u32) -> String {
     let piece = data.vocabulary.piece(id);
+    // The entry `##` itself, if there is one, stays as it is.
     piece.strip_prefix(CONTINUATION).filter(|rest| !rest.is_empty()).unwrap_or(piece).to_owned()
 }

@@ -1,4 +1,4 @@
-//! Rows for people. Marks tell all that colours do.
+//! Formats rows for the terminal. Colors add nothing that the marks do not show, so output without colors is complete.
 
 use std::fmt;
 
@@ -7,16 +7,18 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{Inspection, ShownPiece, ShownRow, ShownWord};
 
-/// Columns of a line.
+/// Columns per line.
 const WIDTH: usize = 100;
 const INDENT: &str = "    ";
 
 impl fmt::Display for Inspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let legend = format!("words are set apart; {}guessed{}{}what the model sees, ", OPEN, CLOSE, ARROW);
-        writeln!(f, "{}", format!("{legend}{KEPT}x for an x kept as it is").dimmed())?;
+        let legend =
+            format!("words are separated by spaces; {}masked{}{}what the model sees; ", OPEN, CLOSE, ARROW);
+        writeln!(f, "{}", format!("{legend}{KEPT}x: masked, but x is kept").dimmed())?;
         if let Some(seed) = self.drawn_with {
-            let told = format!("no masks are stored: drawn here with seed {seed}, as the trainer draws them");
+            let told =
+                format!("dynamic masks: not stored, drawn here with seed {seed} as the trainer draws them");
             writeln!(f, "{}", told.dimmed())?;
         }
         for row in &self.rows {
@@ -38,7 +40,7 @@ impl fmt::Display for Shown<'_> {
         let row = self.0;
         let share = 100.0 * row.masked as f64 / row.length.max(1) as f64;
         let place = format!("{} row {}", row.file, row.row);
-        write!(f, "{}  {} pieces, {} masked ({share:.1} %)", place.bold(), row.length, row.masked)?;
+        write!(f, "{}  {} tokens, {} masked ({share:.1} %)", place.bold(), row.length, row.masked)?;
         if let Some(label) = row.label_words {
             write!(f, ", {}", label.bold())?;
         }
@@ -48,12 +50,13 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// A segment: its words, broken into lines.
+/// Writes the words of a segment, wrapped to [`WIDTH`] columns.
 fn segment(f: &mut fmt::Formatter<'_>, name: &str, words: &[ShownWord]) -> fmt::Result {
     write!(f, "  {}", name.bold())?;
     let (mut column, mut is_first) = (INDENT.len(), true);
     for word in words {
         let (text, width) = spelled(word);
+        // A word longer than a line gets a line of its own; words are never broken.
         if is_first {
             write!(f, " {text}")?;
         } else if column + 1 + width > WIDTH {
@@ -69,9 +72,10 @@ fn segment(f: &mut fmt::Formatter<'_>, name: &str, words: &[ShownWord]) -> fmt::
     writeln!(f)
 }
 
-/// A word with its marks, and its width without colours.
+/// A word with its marks, and its display width without color codes.
 fn spelled(word: &ShownWord) -> (String, usize) {
     let (mut text, mut width) = (String::new(), 0);
+    // Neighboring masked tokens share one pair of brackets.
     for run in word.pieces.chunk_by(|a, b| a.input.is_some() == b.input.is_some()) {
         let original: String = run.iter().map(|piece| piece.piece.as_str()).collect();
         width += original.width();
@@ -90,6 +94,7 @@ fn spelled(word: &ShownWord) -> (String, usize) {
     (text, width)
 }
 
+/// What the model sees in place of a masked token, and its display width.
 fn seen(piece: &ShownPiece) -> (String, usize) {
     let input = piece.input.as_deref().unwrap_or_default();
     if input == piece.piece {

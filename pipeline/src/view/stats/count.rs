@@ -1,4 +1,4 @@
-//! Sums over rows. Merging is commutative, and all that is held is bounded by the settings, not by the rows.
+//! Counts over rows. Merging is commutative, and memory depends on the settings, not on the number of rows.
 
 use std::collections::BTreeMap;
 
@@ -9,35 +9,36 @@ use serde::Serialize;
 use super::leak::Cells;
 use crate::view::row::SoundRow;
 
-/// Rows that are padded together, to tell what padding costs.
+/// Rows per batch when the cost of padding is computed.
 pub(super) const BATCH: u64 = 32;
 
-/// What some rows hold.
+/// Counts of some rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Count {
     /// Rows.
     pub rows: u64,
-    /// Pieces, specials included.
+    /// Tokens, including special ones.
     pub tokens: u64,
-    /// Pieces of A and B.
+    /// Tokens of A and B, without special ones.
     pub pieces: u64,
-    /// Pieces that are `[UNK]`.
+    /// `[UNK]` tokens in A and B.
     pub unknown: u64,
-    /// Rows by length.
+    /// Rows by length; the index is the number of tokens.
     pub lengths: Vec<u64>,
-    /// Pieces and padding if runs of 32 rows are padded to their longest.
+    /// Tokens and padding if every 32 consecutive rows are padded to the longest of them.
     pub padded_by_batch: u64,
-    /// By label: pairs and the lengths of their parts.
+    /// Pairs by label, with the lengths of A and B.
     pub labels: [PairLengths; 2],
-    /// By length in pieces (1, 2, 3, 4 and more).
+    /// Words by their number of tokens (1, 2, 3, 4 and more).
     pub words: [WordCount; 4],
     /// Masks.
     pub masks: MaskCount,
-    /// Rows and pieces by name of the corpus.
+    /// Rows and tokens by name of the corpus.
     pub sources: BTreeMap<String, SourceCount>,
-    /// Pairs by the lengths of their parts.
+    /// Pairs by the lengths of A and B.
     #[serde(skip)]
     pub(super) cells: Cells,
+    // The rows of the unfinished batch, and the length of the longest one.
     #[serde(skip)]
     batch: (u64, u64),
 }
@@ -45,7 +46,7 @@ pub struct Count {
 /// Pairs with the same label.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct PairLengths {
-    /// How many.
+    /// The number of pairs.
     pub rows: u64,
     /// Sum of the lengths of A.
     pub a: u64,
@@ -56,54 +57,56 @@ pub struct PairLengths {
 /// Words of one length.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct WordCount {
-    /// How many.
+    /// The number of words.
     pub words: u64,
-    /// Their pieces.
+    /// Their tokens.
     pub pieces: u64,
-    /// Their masked pieces.
+    /// Their masked tokens.
     pub masked: u64,
 }
 
 /// Masks of some rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct MaskCount {
-    /// Pieces masked.
+    /// Masked tokens.
     pub masked: u64,
-    /// Pieces that the settings allow to be masked.
+    /// Sum of the budgets: the tokens that the settings allow to mask.
     pub budget: u64,
     /// Replaced by `[MASK]`.
     pub mask: u64,
-    /// Replaced by another piece.
+    /// Replaced by a random token.
     pub random: u64,
-    /// Left as they are.
+    /// Kept.
     pub keep: u64,
-    /// Runs of 1, 2, 3, 4, 5 and more masked words that stand together.
+    /// Runs of 1, 2, 3, 4, 5 and more consecutive masked words.
     pub runs: [u64; 5],
 }
 
 /// Rows of one corpus.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct SourceCount {
-    /// How many.
+    /// The number of rows.
     pub rows: u64,
-    /// Their pieces, specials included.
+    /// Their tokens, including special ones.
     pub tokens: u64,
 }
 
 impl Count {
-    /// Adds a row of a file; rows come in their order.
+    /// Adds a row. The rows of a file must come in order, because batches of them are padded together.
     pub(super) fn add(&mut self, manifest: &Manifest, row: &SoundRow<'_>, masks: &Masks) {
         let length = row.ids.len();
         self.add_length(length, manifest.max_seq_len as usize);
         let segments = row.a().chain(row.b());
         self.unknown += segments.filter(|&at| row.ids[at] == manifest.vocabulary.specials.unk).count() as u64;
         self.pieces += (row.a().len() + row.b().len()) as u64;
+        // Other labels are damage, which `verify` reports.
         if let (Some(_), Some(label @ 0..=1)) = (row.segment_b, row.label) {
             self.add_pair(row, label as usize, manifest.max_seq_len as usize);
         }
         self.masks.budget += manifest.masking.budget(length) as u64;
         self.masks.add(row, masks, manifest.vocabulary.specials.mask);
         self.add_words(row, masks);
+        // Not `entry` at once: it would allocate the name for every row.
         match self.sources.get_mut(row.source) {
             Some(source) => source.add(length),
             None => self.sources.entry(row.source.to_owned()).or_default().add(length),
@@ -113,6 +116,7 @@ impl Count {
     fn add_length(&mut self, length: usize, most: usize) {
         self.rows += 1;
         self.tokens += length as u64;
+        // Rows longer than `max_seq_len` are damage; they count as the longest valid length.
         self.lengths.resize(most + 1, 0);
         self.lengths[length.min(most)] += 1;
         let (rows, longest) = self.batch;
@@ -122,7 +126,7 @@ impl Count {
         }
     }
 
-    /// Ends the batch of rows that are padded together.
+    /// Ends the current batch. Batches do not span files, so that the result does not depend on the order of the files.
     pub(super) fn end_file(&mut self) {
         self.padded_by_batch += self.batch.0 * self.batch.1;
         self.batch = (0, 0);
@@ -138,6 +142,7 @@ impl Count {
     }
 
     fn add_words(&mut self, row: &SoundRow<'_>, masks: &Masks) {
+        // Both the words and the masks are in ascending order, so one pass over the masks is enough.
         let mut positions = masks.positions.iter().peekable();
         let mut run = 0;
         for segment in [row.a(), row.b()] {
@@ -152,11 +157,12 @@ impl Count {
                 count.masked += masked;
                 if masked > 0 { run += 1 } else { self.masks.end_run(&mut run) }
             }
+            // [SEP] separates the segments, and so ends a run.
             self.masks.end_run(&mut run);
         }
     }
 
-    /// Adds another file's.
+    /// Adds the counts of another file.
     pub(super) fn merge(mut self, other: Count) -> Count {
         self.rows += other.rows;
         self.tokens += other.tokens;
@@ -196,6 +202,7 @@ impl SourceCount {
 impl MaskCount {
     fn add(&mut self, row: &SoundRow<'_>, masks: &Masks, mask_id: u32) {
         self.masked += masks.positions.len() as u64;
+        // A random draw may give the original token; it counts as kept, because the row does not say how it was drawn.
         for (&position, &input) in masks.positions.iter().zip(&masks.inputs) {
             let kind = match input {
                 input if input == mask_id => &mut self.mask,

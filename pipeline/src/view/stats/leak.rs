@@ -1,8 +1,8 @@
-//! Do lengths tell the label? A model that can read it off the lengths of A and B learns nothing of their text.
+//! Measures whether the lengths of A and B predict the label. If so, a model can learn the lengths instead of the text.
 //!
-//! A logistic regression over the length of A, that of B and their sum, and the square of each, fitted on four fifths
-//! of the documents and judged on the last, five times over. Rows enter as counts by their lengths, so the size of a
-//! data set does not matter, and nothing is drawn at random.
+//! A logistic regression over the length of A, the length of B, their sum, and the square of each, with five-fold
+//! cross-validation over documents. Rows enter as counts by lengths, so memory does not depend on the number of rows.
+//! Nothing is random.
 
 use std::collections::BTreeMap;
 
@@ -10,41 +10,42 @@ use quanci_shards::rng::splitmix64;
 use serde::Serialize;
 
 const FOLDS: usize = 5;
-/// The weights, that of 1 first.
+/// An intercept, three lengths and their squares.
 const FEATURES: usize = 7;
-/// Lengths are told apart up to this many; longer ones in steps.
+/// Bound of the number of different lengths. If `max_seq_len` is larger, lengths are binned.
 const BINS: usize = 512;
-/// A pull towards nothing, for lengths and their sum are not independent.
+/// L2 regularization. Without it the Hessian would be singular, because a + b depends linearly on a and b.
 const RIDGE: f64 = 1e-6;
+// Newton's method usually needs fewer than 10 steps; perfectly separable labels need more.
 const MOST_STEPS: usize = 30;
 
 type Vector = [f64; FEATURES];
 
-/// Pairs by the lengths of A and B; by fold and label.
+/// Numbers of pairs by the lengths of A and B, by fold and label.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+// Sorted: floating-point sums over the cells have a fixed order, so results are the same in every run.
 pub(super) struct Cells(BTreeMap<(u16, u16), [[u64; 2]; FOLDS]>);
 
-/// How well lengths alone tell the label.
+/// How well lengths alone predict the label.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Leak {
-    /// Pairs.
+    /// The number of pairs.
     pub rows: u64,
-    /// Share of the commoner label: what guessing it always gets right.
+    /// Share of the more frequent label: the accuracy of always predicting it.
     pub majority: f64,
-    /// Share that the lengths get right.
+    /// Accuracy of the prediction from lengths.
     pub accuracy: f64,
-    /// Probability that of two pairs with different labels the right one is thought the likelier to have label 1.
+    /// Probability that of two pairs with different labels, the one with label 1 gets the higher score.
     pub auc: f64,
-    /// What chance alone makes of it: one standard deviation, if rows were independent. Copies of a document and its
-    /// neighbouring rows are not, so the true one is larger.
+    /// Standard deviation of the AUC by chance, if rows were independent. Rows of one document are not, so the true
+    /// value is larger.
     pub auc_deviation: f64,
 }
 
 impl Cells {
     pub(super) fn add(&mut self, (a, b): (usize, usize), label: usize, document: u64, most: usize) {
         let bin = |length: usize| (length / most.div_ceil(BINS).max(1)).min(usize::from(u16::MAX)) as u16;
-        // By document, so that no text is in both parts.
-        // Cross-validation by document: rows of one document are alike, and must not be in both parts.
+        // Folds are by document: rows of one document are alike, and must not be in both parts.
         let fold = (splitmix64(document) % FOLDS as u64) as usize;
         self.0.entry((bin(a), bin(b))).or_default()[fold][label] += 1;
     }
@@ -56,7 +57,7 @@ impl Cells {
         }
     }
 
-    /// Nothing if one of the labels is missing somewhere: nothing can be learnt of it.
+    /// None if a label is missing in one of the folds or in the rest: then nothing can be fitted or judged.
     pub(super) fn leak(&self) -> Option<Leak> {
         let points = self.points();
         let (mut right, mut pairs, mut ordered) = (0.0, 0.0, 0.0);
@@ -78,18 +79,19 @@ impl Cells {
             majority: zeros.max(ones) / (zeros + ones),
             accuracy: right / (zeros + ones),
             auc: ordered / pairs,
+            // Variance of the Mann-Whitney statistic under the null hypothesis, divided by (zeros * ones)^2.
             auc_deviation: ((zeros + ones + 1.0) / (12.0 * zeros * ones)).sqrt(),
         })
     }
 
     fn points(&self) -> Vec<Point> {
         let most = self.0.keys().map(|(a, b)| a.max(b)).max().copied().unwrap_or(1);
-        // Features near [-0.5, 0.5] keep the normal equations well conditioned.
+        // Features near [-0.5, 0.5] keep the Hessian well conditioned.
         let scale = 1.0 / f64::from(most.max(1));
         let mut points = Vec::new();
         for (&(a, b), folds) in &self.0 {
             let (a, b) = (f64::from(a) * scale - 0.5, f64::from(b) * scale - 0.5);
-            // Squares let the model see "B has a typical length", not only "B is long".
+            // With squares, the model can use "B has a typical length", not only "B is long".
             let features = [1.0, a, b, a + b, a * a, b * b, (a + b) * (a + b)];
             for (fold, labels) in folds.iter().enumerate().filter(|(_, labels)| labels.iter().any(|&n| n > 0))
             {
@@ -115,9 +117,10 @@ fn dot(x: &Vector, y: &Vector) -> f64 {
     x.iter().zip(y).map(|(x, y)| x * y).sum()
 }
 
-/// The weights of the logistic regression, by Newton's method with steps that are halved until they help.
+/// Fits the logistic regression by Newton's method; a step is halved until the loss decreases.
 fn fit(points: &[&Point]) -> Vector {
     let total: f64 = points.iter().map(|point| point.labels[0] + point.labels[1]).sum();
+    // The loss is convex, so the starting point does not matter.
     let mut weights = [0.0; FEATURES];
     let mut loss = loss_of(points, &weights, total);
     for _ in 0..MOST_STEPS {
@@ -139,7 +142,7 @@ fn fit(points: &[&Point]) -> Vector {
     weights
 }
 
-/// The mean of -log p, with the ridge.
+/// The mean negative log-likelihood plus the L2 term.
 fn loss_of(points: &[&Point], weights: &Vector, total: f64) -> f64 {
     // log(1 + e^z) without overflow for large z.
     let log1p_exp = |z: f64| z.max(0.0) + (-z.abs()).exp().ln_1p();
@@ -150,10 +153,11 @@ fn loss_of(points: &[&Point], weights: &Vector, total: f64) -> f64 {
     points.iter().map(one).sum::<f64>() / total + RIDGE / 2.0 * dot(weights, weights)
 }
 
+/// The Newton step, the inverse Hessian times the gradient; none if the Hessian is singular.
 fn newton_step(points: &[&Point], weights: &Vector, total: f64) -> Option<Vector> {
     let mut gradient = weights.map(|weight| RIDGE * weight);
     let mut curvature = [[0.0; FEATURES]; FEATURES];
-    // The ridge makes the matrix invertible: a + b is a sum of two other features.
+    // The Hessian starts with the L2 term, which makes it invertible.
     (0..FEATURES).for_each(|i| curvature[i][i] = RIDGE);
     for point in points {
         let p = 1.0 / (1.0 + (-dot(&point.features, weights)).exp());
@@ -167,17 +171,17 @@ fn newton_step(points: &[&Point], weights: &Vector, total: f64) -> Option<Vector
     solve(curvature, gradient)
 }
 
-/// Gauss's elimination; nothing if the system has no one solution.
+/// Solves a system of linear equations by Gaussian elimination; none if it is singular.
 fn solve(matrix: [Vector; FEATURES], right: Vector) -> Option<Vector> {
     let mut rows: Vec<(Vector, f64)> = matrix.into_iter().zip(right).collect();
     for column in 0..FEATURES {
         let size = |row: &usize| rows[*row].0[column].abs();
-        // Partial pivoting.
+        // Partial pivoting, for numerical stability.
         let pivot = (column..FEATURES).max_by(|a, b| size(a).total_cmp(&size(b)))?;
         rows.swap(column, pivot);
         let (above, below) = rows.split_at_mut(column + 1);
         let (pivot, known) = above[column];
-        // A singular matrix.
+        // Singular: even the largest candidate is zero.
         if pivot[column].abs() < 1e-300 {
             return None;
         }
@@ -189,12 +193,13 @@ fn solve(matrix: [Vector; FEATURES], right: Vector) -> Option<Vector> {
     }
     let mut solution = [0.0; FEATURES];
     for (column, (row, right)) in rows.iter().enumerate().rev() {
-        // What is not solved yet is 0.
+        // Unknowns that are not solved yet are 0 in `solution`, so the product covers only the solved ones.
         solution[column] = (right - dot(row, &solution)) / row[column];
     }
     solution.iter().all(|value| value.is_finite()).then_some(solution)
 }
 
+/// Results on one fold: right predictions, pairs of rows with different labels, and those in the right order.
 #[derive(Default)]
 struct Judged {
     right: f64,
@@ -202,15 +207,17 @@ struct Judged {
     ordered: f64,
 }
 
-/// Guesses right; and of the pairs of rows with different labels, those in the right order, ties counting half.
+/// Evaluates the weights on a fold. Ties count half in the order.
 fn judge(points: &[&Point], weights: &Vector) -> Judged {
     let mut scored: Vec<(f64, [f64; 2])> =
         points.iter().map(|point| (dot(&point.features, weights), point.labels)).collect();
+    // Sorted by score, one pass counts the ordered pairs: for each 1, the zeros below it.
     scored.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (mut judged, mut zeros_below) = (Judged::default(), 0.0);
     for tie in scored.chunk_by(|a, b| a.0 == b.0) {
         let of = |label: usize| tie.iter().map(|(_, labels)| labels[label]).sum::<f64>();
         let (zeros, ones) = (of(0), of(1));
+        // A score above 0 is a probability above 0.5.
         judged.right += if tie[0].0 > 0.0 { ones } else { zeros };
         judged.ordered += ones * (zeros_below + zeros / 2.0);
         zeros_below += zeros;
@@ -251,7 +258,7 @@ mod tests {
             (a, if label == 1 { 125 - a } else { 1 + rng.below(125 - a) })
         });
         assert!(fills.auc > 0.95 && fills.accuracy > 0.9, "{fills:?}");
-        // Told by the squares alone: neither longer nor shorter.
+        // Only the squares show it: neither label is longer.
         let middle =
             leak(|rng, label| if label == 1 { (30, 1 + rng.below(60)) } else { (60 * rng.below(2), 30) });
         assert!(middle.auc > 0.99, "{middle:?}");

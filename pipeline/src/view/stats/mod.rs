@@ -1,4 +1,4 @@
-//! `quanci stats`: what a data set holds, counted from its rows.
+//! `quanci stats`: statistics of a data set, counted from its rows.
 
 mod count;
 mod leak;
@@ -17,23 +17,24 @@ use crate::error::Error;
 pub use count::{Count, MaskCount, PairLengths, SourceCount, WordCount};
 pub use leak::Leak;
 
-/// The seed of masks that are counted where none are stored.
+/// The seed of the dynamic masks that are counted.
+// Fixed: the numbers of a data set are the same every time.
 const SEED: u64 = 0;
 
-/// What a data set holds.
+/// Statistics of a data set.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Stats {
-    /// What made the rows.
+    /// The data id.
     pub data_id: String,
-    /// What a row is.
+    /// The training objective.
     pub objective: Objective,
-    /// Pieces in a row at most.
+    /// Maximum number of tokens per row.
     pub max_seq_len: u32,
-    /// Entries of the vocabulary.
+    /// Number of entries of the vocabulary.
     pub vocabulary_size: u32,
-    /// How rows are masked.
+    /// The mask settings.
     pub masking: MaskSettings,
-    /// Where masks were drawn to be counted, because none are stored: the seed.
+    /// The seed of the counted masks, if they are dynamic.
     pub drawn_with: Option<u64>,
     /// Shards by split and copy.
     pub shards: Vec<ShardGroup>,
@@ -41,9 +42,9 @@ pub struct Stats {
     pub train: Count,
     /// Validation rows.
     pub validation: Count,
-    /// How well lengths alone tell the label of training rows.
+    /// How well lengths alone predict the labels of training rows.
     pub leak: Option<Leak>,
-    /// What went in and what came out, as `prepare` counted it.
+    /// The counters of `prepare`: what was read, dropped and written.
     pub counters: Counters,
 }
 
@@ -54,25 +55,25 @@ pub struct ShardGroup {
     pub split: Split,
     /// The copy.
     pub copy: u32,
-    /// Files.
+    /// Number of files.
     pub files: u64,
-    /// Rows.
+    /// Number of rows.
     pub rows: u64,
-    /// Pieces, specials included.
+    /// Tokens, including special ones.
     pub tokens: u64,
-    /// Bytes of the files.
+    /// Size of the files.
     pub bytes: u64,
 }
 
-/// Counts all rows, files side by side on the threads of the current pool.
+/// Counts all rows. Files are read in parallel on the current thread pool.
 ///
 /// # Errors
-/// The first shard that cannot be read.
+/// If a shard cannot be read.
 pub fn stats(data: &DataSet) -> Result<Stats, Error> {
     let manifest = &data.manifest;
     let counters = serde_json::from_value(manifest.counters.clone()).map_err(|error| Error::Damaged {
         path: data.folder.join(quanci_shards::MANIFEST_FILE),
-        message: format!("its counters cannot be read: {error}"),
+        message: format!("cannot parse its counters: {error}"),
     })?;
     let train = count_split(data, Split::Train)?;
     Ok(Stats {
@@ -92,7 +93,7 @@ pub fn stats(data: &DataSet) -> Result<Stats, Error> {
 
 fn count_split(data: &DataSet, split: Split) -> Result<Count, Error> {
     let files = data.manifest.shards.par_iter().enumerate().filter(|(_, shard)| shard.split == split);
-    // Sums of integers: whichever file comes first, the result is the same.
+    // Sums of integers: the result does not depend on the order of the files.
     files
         .map(|(file, _)| count_file(data, file))
         .try_reduce(Count::default, |sum, count| Ok(sum.merge(count)))
@@ -112,9 +113,11 @@ fn count_file(data: &DataSet, file: usize) -> Result<Count, Error> {
     Ok(count)
 }
 
+/// Shards by split and copy, in the order of the manifest.
 fn groups(shards: &[ShardEntry]) -> Vec<ShardGroup> {
     let mut groups: Vec<ShardGroup> = Vec::new();
     for shard in shards {
+        // A linear search: there are only a few copies.
         let group = groups.iter().position(|group| (group.split, group.copy) == (shard.split, shard.copy));
         let at = group.unwrap_or_else(|| {
             let (split, copy) = (shard.split, shard.copy);

@@ -1,4 +1,4 @@
-//! The numbers for people.
+//! Formats statistics for the terminal.
 
 use std::fmt;
 
@@ -16,11 +16,12 @@ impl fmt::Display for Stats {
         writeln!(f, "{}", self.headline())?;
         section(f, "shards", self.shard_lines())?;
         section(f, "lengths of training rows", self.length_lines())?;
+        // `mlm` rows have no second segment.
         if self.objective != Objective::Mlm {
             section(f, "pairs", self.pair_lines())?;
         }
         section(f, "masks", self.mask_lines())?;
-        section(f, "words by their number of pieces", self.word_lines())?;
+        section(f, "words by number of tokens", self.word_lines())?;
         section(f, "sources", self.source_lines())?;
         section(f, "documents", self.document_lines())
     }
@@ -42,14 +43,15 @@ impl Stats {
             Objective::Sop => "pairs for sentence order prediction",
             Objective::Mlm => "single segments",
         };
-        let mode = if self.masking.mode == MaskMode::Static { "stored" } else { "drawn by the trainer" };
+        let mode = if self.masking.mode == MaskMode::Static { "static" } else { "dynamic" };
         let unit = match self.masking.unit {
             MaskUnit::Word => "whole words",
-            MaskUnit::Piece => "pieces",
+            MaskUnit::Piece => "single tokens",
             MaskUnit::Ngram => "n-grams of words",
         };
         format!(
-            "{objective}, up to {} pieces; masks {mode}, of {unit}, {:.1} % and at most {}\nvocabulary of {}, data id {}",
+            "{objective}, up to {} tokens; {mode} masks of {unit}, {:.1} % of a row, at most {} tokens\n\
+             vocabulary of {} entries, data id {}",
             self.max_seq_len,
             100.0 * self.masking.prob,
             self.masking.max_predictions,
@@ -60,10 +62,11 @@ impl Stats {
 
     fn shard_lines(&self) -> Vec<String> {
         let mut rows =
-            vec![cells(["split", "copy", "files", "rows", "pieces", "MB", "bytes a row", "mean length"])];
+            vec![cells(["split", "copy", "files", "rows", "tokens", "MB", "bytes/row", "mean length"])];
         for group in &self.shards {
             let (split, copy) = match group.split {
                 Split::Train => ("train", format!("{:02}", group.copy)),
+                // Validation rows are written once, whatever the number of copies.
                 Split::Validation => ("validation", "-".to_owned()),
             };
             rows.push(vec![
@@ -81,10 +84,12 @@ impl Stats {
     }
 
     fn length_lines(&self) -> Vec<String> {
+        // 16 lines of 8 tokens each at the default `max_seq_len` of 128.
         const BARS: usize = 16;
         const WIDTH: u64 = 40;
         let most = self.max_seq_len as usize;
         let step = most.div_ceil(BARS).max(1);
+        // Without length 0, which no row has.
         let lengths = self.train.lengths.get(1..).unwrap_or_default();
         let sums: Vec<u64> = lengths.chunks(step).map(|chunk| chunk.iter().sum()).collect();
         let highest = sums.iter().max().copied().unwrap_or(0);
@@ -99,7 +104,7 @@ impl Stats {
         let by_batch = self.train.padded_by_batch;
         let of_batch = percent(by_batch.saturating_sub(self.train.tokens), by_batch);
         lines.push(format!(
-            "padding: {of_most} up to {most} pieces, {of_batch} up to the longest of {BATCH} rows"
+            "padding: {of_most} to max_seq_len = {most}, {of_batch} to the longest row of a batch of {BATCH}"
         ));
         lines
     }
@@ -121,18 +126,19 @@ impl Stats {
         }
         let mut lines = table(&rows, 2);
         let forced = percent(self.counters.train.forced, self.counters.train.instances);
-        lines.push(format!("labels that could not be drawn: {forced}"));
+        lines.push(format!("labels not drawn at random: {forced}"));
         lines.push(self.leak.as_ref().map_or_else(
-            || "do lengths tell the label? too few rows to say".to_owned(),
-            |leak| format!("do lengths tell the label? {}", leak_words(leak)),
+            || "do lengths predict the label? too few rows to tell".to_owned(),
+            |leak| format!("do lengths predict the label? {}", leak_words(leak)),
         ));
         lines
     }
 
     fn mask_lines(&self) -> Vec<String> {
         let mut rows =
-            vec![cells(["split", "masked", "of the pieces", "of the budget", "[MASK]", "random", "kept"])];
+            vec![cells(["split", "masked", "of the tokens", "of the budget", "[MASK]", "random", "kept"])];
         for (name, split) in [("train", &self.train), ("validation", &self.validation)] {
+            // Shares are of the tokens of A and B: special tokens are never masked.
             let masks = &split.masks;
             if split.rows > 0 {
                 let share = |part| percent(part, masks.masked);
@@ -150,7 +156,7 @@ impl Stats {
         let mut lines = table(&rows, 1);
         if let Some(seed) = self.drawn_with {
             lines.push(format!(
-                "(no masks are stored for training: drawn here with seed {seed}, as the trainer draws them)"
+                "(dynamic masks: not stored, drawn here with seed {seed} as the trainer draws them)"
             ));
         }
         lines.push(self.run_line());
@@ -163,10 +169,12 @@ impl Stats {
         let names = ["1", "2", "3", "4", "5+"];
         let shares: Vec<String> =
             names.iter().zip(runs).map(|(name, &run)| format!("{name}: {}", percent(run, all))).collect();
-        let mut line = format!("masked words that stand together: {}", shares.join(", "));
+        let mut line = format!("runs of consecutive masked words: {}", shares.join(", "));
         if self.masking.unit == MaskUnit::Ngram {
             let wanted = NGRAM_SHARES.map(|share| format!("{:.0}", 100.0 * share)).join(" / ");
-            line.push_str(&format!("; n-grams are drawn with {wanted} % and may touch"));
+            line.push_str(&format!(
+                "; n-grams of 1 to 4 words are drawn with {wanted} %, and adjacent ones form one run"
+            ));
         }
         line
     }
@@ -177,7 +185,7 @@ impl Stats {
         let pieces = words.iter().map(|count| count.pieces).sum();
         let masked = words.iter().map(|count| count.masked).sum();
         let mut rows =
-            vec![cells(["pieces", "words", "of the words", "of the pieces", "of the masked pieces"])];
+            vec![cells(["tokens", "words", "of the words", "of the tokens", "of the masked tokens"])];
         for (name, word) in ["1", "2", "3", "4+"].iter().zip(words) {
             let shares =
                 [percent(word.words, all), percent(word.pieces, pieces), percent(word.masked, masked)];
@@ -186,12 +194,12 @@ impl Stats {
         let mut lines = table(&rows, 1);
         let (per_word, unknown) =
             (pieces as f64 / all.max(1) as f64, percent(self.train.unknown, self.train.pieces));
-        lines.push(format!("{per_word:.2} pieces a word; [UNK] {unknown} of the pieces"));
+        lines.push(format!("{per_word:.2} tokens per word; [UNK] is {unknown} of the tokens"));
         lines
     }
 
     fn source_lines(&self) -> Vec<String> {
-        let mut rows = vec![cells(["corpus", "documents", "rows", "of the rows", "pieces", "of the pieces"])];
+        let mut rows = vec![cells(["corpus", "documents", "rows", "of the rows", "tokens", "of the tokens"])];
         for (name, source) in &self.train.sources {
             let documents = self.counters.train.documents_by_source.get(name).copied().unwrap_or(0);
             rows.push(vec![
@@ -209,7 +217,7 @@ impl Stats {
     fn document_lines(&self) -> Vec<String> {
         let counters = &self.counters;
         let mut lines = vec![format!(
-            "{} for training, {} set apart, of {} records read",
+            "{} for training, {} for validation; {} records were read",
             count(counters.train.documents),
             count(counters.validation.documents),
             count(counters.records)
@@ -220,32 +228,36 @@ impl Stats {
         for (reason, &dropped) in &counters.dropped.counts {
             lines.push(format!("{} dropped: {}", count(dropped), reason.words()));
             let samples = counters.dropped.samples.get(reason).into_iter().flatten();
+            // `{:?}` escapes control characters, which a terminal would interpret.
             lines.extend(samples.map(|sample| format!("  {:?}", sample.text)));
         }
         lines
     }
 }
 
-/// Right-aligned numbers before a bar.
+/// Right-aligned numbers, followed by a bar. The bar is not a cell: it must not be padded on the left.
 fn numbers_then_bar(rows: &[Vec<String>]) -> Vec<String> {
     let numbers: Vec<Vec<String>> = rows.iter().map(|row| row[..row.len() - 1].to_vec()).collect();
     let lines = table(&numbers, 0).into_iter().zip(rows.iter().filter_map(|row| row.last()));
     lines.map(|(line, bar)| format!("{line}  {bar}").trim_end().to_owned()).collect()
 }
 
+/// A verdict on whether lengths predict labels, with the numbers.
 fn leak_words(leak: &Leak) -> String {
+    // Distances of the AUC from 0.5. Google's builder is at 0.16 on short Chinese documents (docs/en/data-format.md).
     const LITTLE: f64 = 0.02;
     const MUCH: f64 = 0.05;
     let off = (leak.auc - 0.5).abs();
     let verdict = match off {
-        _ if off < 3.0 * leak.auc_deviation => "no more than chance",
-        _ if off < LITTLE => "hardly: more than chance, but very little",
+        // Within three standard deviations of chance.
+        _ if off < 3.0 * leak.auc_deviation => "no better than chance",
+        _ if off < LITTLE => "hardly: only slightly better than chance",
         _ if off < MUCH => "a little",
         _ => "yes: a model may learn the lengths instead of the text",
     };
     format!(
-        "{verdict}\n    {:.2} % guessed right from lengths alone, {:.2} % by always saying the commoner label; AUC {:.3} \
-         (chance: 0.5 ± {:.4})",
+        "{verdict}\n    accuracy {:.2} % from lengths alone, {:.2} % by always predicting the more frequent label; AUC \
+         {:.3} (chance: 0.5 ± {:.4})",
         100.0 * leak.accuracy,
         100.0 * leak.majority,
         leak.auc,

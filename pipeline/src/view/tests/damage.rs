@@ -65,7 +65,7 @@ fn truncated_missing_and_foreign_files() {
         fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("a folder");
         fs::write(&path, "x").expect("a file");
         let verdict = verify(folder.path());
-        assert_eq!(verdict.problems.shown, [format!("{extra}: is no part of the data set; move it away")]);
+        assert_eq!(verdict.problems.shown, [format!("{extra}: not part of the data set; move it elsewhere")]);
         fs::remove_file(&path).expect("a file");
     }
 }
@@ -82,15 +82,18 @@ fn a_manifest_that_lies() {
         assert!(shown.iter().any(|problem| problem.contains(expected)), "{shown:?}");
     }
     check(|manifest| manifest.shards[0].rows = 31, "30 rows; the manifest says 31");
-    check(|manifest| manifest.shards[0].tokens += 1, "30 rows of 330 pieces; the manifest says 30 and 331");
+    check(
+        |manifest| manifest.shards[0].tokens += 1,
+        "30 rows with 330 tokens; manifest.json says 30 and 331",
+    );
     check(|manifest| manifest.shards[0].path = "../x.parquet".to_owned(), "outside the folder");
-    check(|manifest| manifest.shards[0].copy = 3, "copy 3 of 1");
-    check(|manifest| manifest.vocabulary.size = 12, "the vocabulary's size");
-    check(|manifest| manifest.vocabulary.sha256 = "00".to_owned(), "is another vocabulary");
-    check(|manifest| manifest.vocabulary.reserved.clear(), "the vocabulary's reserved entries");
-    check(|manifest| manifest.vocabulary.file = "none.txt".to_owned(), "does not list its vocabulary");
+    check(|manifest| manifest.shards[0].copy = 3, "copy 3 is out of range");
+    check(|manifest| manifest.vocabulary.size = 12, "vocabulary size: mismatch");
+    check(|manifest| manifest.vocabulary.sha256 = "00".to_owned(), "not the vocabulary of this data set");
+    check(|manifest| manifest.vocabulary.reserved.clear(), "vocabulary reserved entries: mismatch");
+    check(|manifest| manifest.vocabulary.file = "none.txt".to_owned(), "is not in the list of files");
     check(|manifest| manifest.data_id = "other".to_owned(), "belongs to another data set");
-    check(|manifest| manifest.counters = serde_json::Value::Null, "counters cannot be read");
+    check(|manifest| manifest.counters = serde_json::Value::Null, "cannot parse its counters");
     check(|manifest| manifest.files.push(manifest.files[0].clone()), "lists README.md twice");
 }
 
@@ -103,7 +106,7 @@ fn problems_beyond_twenty_are_counted() {
     let error = verdict.sound(folder.path()).expect_err("problems");
     assert_eq!(error.exit_code(), 3);
     assert!(
-        error.to_string().ends_with("row 19: has B and no `next_sentence_label`\n  and 30 more"),
+        error.to_string().ends_with("row 19: has a segment B, but no `next_sentence_label`\n  and 30 more"),
         "{error}"
     );
 }

@@ -24,7 +24,7 @@ fn plain(text: &str) -> String {
 fn a_row_is_shown() {
     let (_folder, data) = open(&[good()], |_| {});
     let shown = plain(&inspect(&data, FIRST).expect("rows").to_string());
-    let expected = "copy-00/part-00000-of-00001.parquet row 0  11 pieces, 2 masked (18.2 %), B is random\n    \
+    let expected = "copy-00/part-00000-of-00001.parquet row 0  11 tokens, 2 masked (18.2 %), B is random\n    \
                     source news, document 0000000000000007\n  A 今天 network\n  B 【新闻】→[MASK]中 中 国\n";
     assert!(shown.ends_with(expected), "{shown}");
     let kept = TestRow { masks: Some(Masks { positions: vec![3, 4], inputs: vec![11, MASK] }), ..good() };
@@ -99,6 +99,7 @@ fn rows_are_counted() {
     assert_eq!((train.labels[1].rows, train.labels[1].a, train.labels[1].b), (10, 40, 40));
     assert_eq!((train.sources["news"].rows, stats.leak), (10, None));
     assert!(
-        plain(&stats.to_string()).contains("padding: 8.33 % up to 12 pieces, 0.00 % up to the longest of 32")
+        plain(&stats.to_string())
+            .contains("padding: 8.33 % to max_seq_len = 12, 0.00 % to the longest row of a batch of 32")
     );
 }

@@ -1,4 +1,4 @@
-//! Data sets written by hand, sound and wrong on purpose.
+//! Small data sets, valid ones and damaged ones.
 
 mod damage;
 mod looks;
@@ -22,7 +22,7 @@ const CLS: u32 = 2;
 const SEP: u32 = 3;
 const MASK: u32 = 4;
 
-/// A row to be written, right or wrong.
+/// A row to write, valid or not.
 #[derive(Debug, Clone)]
 struct TestRow {
     ids: Vec<u32>,

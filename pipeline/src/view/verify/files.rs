@@ -1,4 +1,4 @@
-//! The folder's files: each that is listed is there and has its bytes, and no other is there.
+//! Checks the files of the folder: each listed file has the right size and checksum, and there are no other files.
 
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read};
@@ -11,37 +11,38 @@ use walkdir::WalkDir;
 
 use super::verdict::{Problems, Verdict};
 
-/// Checks the size and the SHA-256 of a file.
+/// Checks the size and the SHA-256 of one file.
 pub(super) fn check(folder: &Path, name: &str, bytes: u64, sha256: &str) -> Verdict {
     let mut part = Verdict::default();
     if !is_inside(name) {
-        part.problems.add(|| format!("{MANIFEST_FILE}: names {name:?}, which is outside the folder"));
+        part.problems.add(|| format!("{MANIFEST_FILE}: lists {name:?}, which is outside the folder"));
         return part;
     }
     part.sound.files = 1;
     match digest(&folder.join(name)) {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            part.problems.add(|| format!("{name}: is missing"))
-        }
+        Err(error) if error.kind() == ErrorKind::NotFound => part.problems.add(|| format!("{name}: missing")),
         Err(error) => part.problems.add(|| format!("{name}: cannot be read: {error}")),
+        // The size first: it explains a truncated file better than a hash does.
         Ok((found, _)) if found != bytes => {
-            part.problems.add(|| format!("{name}: has {found} bytes; the manifest says {bytes}"));
+            part.problems.add(|| format!("{name}: has {found} bytes; {MANIFEST_FILE} says {bytes}"));
         }
         Ok((_, found)) if found != sha256 => {
-            part.problems.add(|| format!("{name}: is damaged: its SHA-256 is {found}, not {sha256}"));
+            part.problems.add(|| format!("{name}: damaged: its SHA-256 is {found}, expected {sha256}"));
         }
         Ok(_) => part.sound.bytes = bytes,
     }
     part
 }
 
-/// A manifest is somebody else's text: it must not send us elsewhere.
+/// True if `name` is a path within the folder. A manifest may come from anyone, and must not make us read other files.
 fn is_inside(name: &str) -> bool {
     // No `..`, no root, no prefix: only plain components.
     !name.is_empty() && Path::new(name).components().all(|part| matches!(part, Component::Normal(_)))
 }
 
+/// The size and the SHA-256 of a file.
 fn digest(path: &Path) -> std::io::Result<(u64, String)> {
+    // 1 MiB: shards are read as a stream, not into memory.
     const BUFFER: usize = 1 << 20;
     let mut file = quanci_store::FileHandle::open(path)?.stream(0)?;
     let (mut sha256, mut buffer, mut bytes) = (Sha256::new(), vec![0; BUFFER], 0);
@@ -52,7 +53,7 @@ fn digest(path: &Path) -> std::io::Result<(u64, String)> {
                 sha256.update(&buffer[..read]);
                 bytes += read as u64;
             }
-            // A signal interrupted the call; `read` is to be repeated.
+            // A signal interrupted the call; read again.
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
@@ -60,8 +61,8 @@ fn digest(path: &Path) -> std::io::Result<(u64, String)> {
     Ok((bytes, sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
 }
 
-/// Names every file that the manifest does not list: a shard of another run would be read by anyone who takes
-/// `copy-*/*.parquet` for the data set.
+/// Reports every file that the manifest does not list. A stray shard of another run would be read by everyone who opens
+/// `copy-*/*.parquet`.
 pub(super) fn find_unknown(folder: &Path, manifest: &Manifest, problems: &mut Problems) {
     let listed = manifest.shards.iter().map(|shard| shard.path.as_str());
     let listed = listed.chain(manifest.files.iter().map(|file| file.path.as_str())).chain([MANIFEST_FILE]);
@@ -74,29 +75,32 @@ pub(super) fn find_unknown(folder: &Path, manifest: &Manifest, problems: &mut Pr
     if is_object(folder) {
         return find_unknown_objects(folder, &known, problems);
     }
+    // Hidden files too: a data set has none.
     for entry in WalkDir::new(folder).follow_links(true).sort_by_file_name() {
         match entry {
-            Err(error) => problems.add(|| format!("a file cannot be looked at: {error}")),
+            Err(error) => problems.add(|| format!("cannot list the files: {error}")),
             Ok(entry) if entry.file_type().is_dir() => {}
             Ok(entry) => {
                 let name = entry.path().strip_prefix(folder).unwrap_or(entry.path());
                 if !known.contains(name) {
-                    problems.add(|| format!("{}: is no part of the data set; move it away", name.display()));
+                    problems
+                        .add(|| format!("{}: not part of the data set; move it elsewhere", name.display()));
                 }
             }
         }
     }
 }
 
+/// The same for a data set in an object store.
 fn find_unknown_objects(folder: &Path, known: &BTreeSet<&Path>, problems: &mut Problems) {
     let listed = match quanci_store::list(folder) {
         Ok(listed) => listed,
-        Err(error) => return problems.add(|| format!("the objects cannot be listed: {error}")),
+        Err(error) => return problems.add(|| format!("cannot list the objects: {error}")),
     };
     for entry in listed {
         let name = entry.path.strip_prefix(folder).unwrap_or(&entry.path);
         if !known.contains(name) {
-            problems.add(|| format!("{}: is no part of the data set; move it away", name.display()));
+            problems.add(|| format!("{}: not part of the data set; move it elsewhere", name.display()));
         }
     }
 }

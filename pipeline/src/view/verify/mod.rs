@@ -1,9 +1,9 @@
-//! `quanci verify`: every checksum, and every row's invariants. Finds all that is wrong, not the first of it.
+//! `quanci verify`: checks every checksum and every row. Reports all problems, not only the first.
 //!
 //! ```text
-//! manifest   its own checksum; what it says of the vocabulary, the copies and the counts
-//! files      each listed file: there, its size, its SHA-256; no file that is not listed
-//! rows       of shards whose bytes are right: the rules of a row
+//! manifest   its own checksum; the vocabulary, the copies and the counts
+//! files      each listed file: existence, size, SHA-256; files that are not listed
+//! rows       the rules of a row, in shards whose checksum is right
 //! ```
 
 mod files;
@@ -22,17 +22,18 @@ use crate::error::Error;
 use rules::RowRules;
 pub use verdict::{Problems, Sound, Verdict};
 
-/// Checks the data set in `folder`, files side by side on the threads of the current pool.
+/// Checks the data set in `folder`. Files are checked in parallel on the current thread pool.
 pub fn verify(folder: &Path) -> Verdict {
     let mut verdict = Verdict::default();
     let manifest = match quanci_shard_store::read_manifest(folder) {
         Ok(manifest) => manifest,
+        // Without a manifest there is nothing to compare with.
         Err(error) => {
             verdict.problems.add(|| causes(&Error::from(error), ": "));
             return verdict;
         }
     };
-    // The manifest itself.
+    // The manifest is a file too, but does not list itself.
     verdict.sound.files = 1;
     verdict.sound.bytes = quanci_store::metadata(&folder.join(MANIFEST_FILE)).map_or(0, |file| file.bytes);
     let vocabulary = whole::check(folder, &manifest, &mut verdict.problems);
@@ -43,12 +44,13 @@ pub fn verify(folder: &Path) -> Verdict {
     let rules = RowRules::new(&manifest, vocabulary.as_ref());
     let shards = manifest.shards.par_iter().map(|shard| {
         let mut part = files::check(folder, &shard.path, shard.bytes, &shard.sha256);
-        // Rows of a file that is damaged anyway would only add noise.
+        // The rows of a damaged file would only repeat the problem.
         if part.problems.count == 0 {
             part.sound.rows = rows::check(folder, &manifest, shard, &rules, &mut part.problems);
         }
         part
     });
+    // Collected in the order of the manifest, so that reports are the same for any number of threads.
     let parts: Vec<Verdict> = others.chain(shards).collect();
     parts.into_iter().for_each(|part| verdict.merge(part));
     verdict

@@ -1,16 +1,16 @@
-//! The rows of a shard, each judged by the rules.
+//! Checks the rows of a shard.
 
 use std::path::Path;
 
 use quanci_cli::causes;
-use quanci_shards::Manifest;
 use quanci_shards::manifest::ShardEntry;
+use quanci_shards::{MANIFEST_FILE, Manifest};
 
 use super::rules::RowRules;
 use super::verdict::Problems;
 use crate::view::read_rows;
 
-/// Checks every row of a shard, and their numbers. Gives how many there are.
+/// Checks every row of a shard, and the numbers of rows and tokens. Returns the number of rows.
 pub(super) fn check(
     folder: &Path,
     manifest: &Manifest,
@@ -28,11 +28,12 @@ pub(super) fn check(
         Ok(true)
     });
     if let Err(error) = read {
-        problems.add(|| format!("{}: its rows cannot be read: {}", shard.path, causes(&error, ": ")));
+        problems.add(|| format!("{}: cannot read the rows: {}", shard.path, causes(&error, ": ")));
+    // Only if all rows were read: after an error the counts are too small anyway.
     } else if (rows, tokens) != (shard.rows, shard.tokens) {
         problems.add(|| {
-            let said = format!("the manifest says {} and {}", shard.rows, shard.tokens);
-            format!("{}: {rows} rows of {tokens} pieces; {said}", shard.path)
+            let said = format!("{MANIFEST_FILE} says {} and {}", shard.rows, shard.tokens);
+            format!("{}: {rows} rows with {tokens} tokens; {said}", shard.path)
         });
     }
     rows

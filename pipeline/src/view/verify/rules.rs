@@ -1,4 +1,4 @@
-//! The rules of a row. A row is taken as it is in the file: nothing about it is trusted.
+//! The rules of a row. The file may be damaged or forged, so nothing in a row is trusted.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -9,19 +9,20 @@ use quanci_shards::{Manifest, Objective, Row, Split};
 use crate::vocab::CONTINUATION;
 use crate::vocab::file::Vocabulary;
 
-/// Receives each problem of a row.
+/// Called with each problem of a row.
 pub(super) type ProblemSink<'a> = &'a mut dyn FnMut(String);
 
-/// The rules, and what they need to know.
+/// The rules of a row, for the rows of one data set.
 pub(super) struct RowRules<'a> {
     manifest: &'a Manifest,
     sources: BTreeSet<&'a str>,
-    /// By id: a `##` piece; empty where the vocabulary is not at hand.
+    /// By id: true for a `##` token. Empty if the vocabulary cannot be read; then this rule is not checked.
     continues: Vec<bool>,
+    /// By id: true for special and unused tokens, which never replace a masked token.
     reserved: Vec<bool>,
 }
 
-/// Where the segments of a row are.
+/// The positions of the segments of a row.
 struct Segments {
     a: Range<usize>,
     b: Option<Range<usize>>,
@@ -31,9 +32,10 @@ impl<'a> RowRules<'a> {
     pub(super) fn new(manifest: &'a Manifest, vocabulary: Option<&Vocabulary>) -> RowRules<'a> {
         let mut reserved = vec![false; manifest.vocabulary.size as usize];
         for &id in &manifest.vocabulary.reserved {
+            // Ids come from the manifest, and may be out of range.
             reserved.get_mut(id as usize).into_iter().for_each(|reserved| *reserved = true);
         }
-        // Settings of other versions may lack it: then no source is known.
+        // Settings of another version may have no such key; then every source is reported.
         let corpora = manifest.settings.get("corpus").and_then(|corpora| corpora.as_array());
         let names = corpora.into_iter().flatten().filter_map(|corpus| corpus.get("name")?.as_str());
         let pieces = vocabulary.into_iter().flat_map(Vocabulary::pieces);
@@ -45,14 +47,15 @@ impl<'a> RowRules<'a> {
         }
     }
 
-    /// Tells `found` of all that is wrong with a row.
+    /// Calls `found` with every problem of a row.
     pub(super) fn judge(&self, split: Split, row: &Row<'_>, found: ProblemSink<'_>) {
         self.ids(row, found);
         self.label(row, found);
         if !self.sources.contains(row.source) {
-            found(format!("its source {:?} is no corpus of the settings", row.source));
+            found(format!("source {:?} is not a corpus in the settings", row.source));
         }
         match self.segments(row) {
+            // The other rules need the positions of the segments.
             Err(problem) => found(problem),
             Ok(segments) => {
                 self.inside(row, &segments, found);
@@ -65,19 +68,21 @@ impl<'a> RowRules<'a> {
     fn ids(&self, row: &Row<'_>, found: ProblemSink<'_>) {
         let (length, most) = (row.input_ids.len(), self.manifest.max_seq_len as usize);
         if length > most {
-            found(format!("has {length} pieces; the settings allow {most}"));
+            found(format!("has {length} tokens; `max_seq_len` is {most}"));
         }
+        // One problem per rule and row: a damaged row may break a rule at every position.
         if let Some(position) = row.input_ids.iter().position(|&id| self.known(id).is_none()) {
             let id = row.input_ids[position];
-            found(format!("`input_ids`: {id} at {position} is no id of the vocabulary"));
+            found(format!("`input_ids`: {id} at position {position} is not in the vocabulary"));
         }
     }
 
+    /// The id, if it is in the vocabulary.
     fn known(&self, id: i32) -> Option<u32> {
         u32::try_from(id).ok().filter(|&id| id < self.manifest.vocabulary.size)
     }
 
-    /// `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`, neither A nor B empty.
+    /// The segments of `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`. Neither A nor B may be empty.
     fn segments(&self, row: &Row<'_>) -> Result<Segments, String> {
         let specials = &self.manifest.vocabulary.specials;
         let ids = row.input_ids;
@@ -87,6 +92,7 @@ impl<'a> RowRules<'a> {
         if !is(0, specials.cls) {
             return Err("does not begin with [CLS]".to_owned());
         }
+        // Cannot underflow: position 0 exists.
         let last = ids.len() - 1;
         if !is(last, specials.sep) {
             return Err("does not end with [SEP]".to_owned());
@@ -95,35 +101,39 @@ impl<'a> RowRules<'a> {
             return if last > 1 {
                 Ok(Segments { a: 1..last, b: None })
             } else {
-                Err("has no piece".to_owned())
+                Err("has no tokens between [CLS] and [SEP]".to_owned())
             };
         };
         match usize::try_from(segment_b) {
+            // Before B: [CLS], at least one token of A, [SEP].
             Ok(b) if b > 2 && b < last && is(b - 1, specials.sep) => {
                 Ok(Segments { a: 1..b - 1, b: Some(b..last) })
             }
-            Ok(b) if b > 2 && b < last => Err(format!("`segment_b` is {b}, but no [SEP] is before it")),
-            _ => Err(format!("`segment_b` is {segment_b}, out of range in a row of {} pieces", ids.len())),
+            Ok(b) if b > 2 && b < last => {
+                Err(format!("`segment_b` is {b}, but the token before it is not [SEP]"))
+            }
+            _ => Err(format!("`segment_b` is {segment_b}, out of range in a row of {} tokens", ids.len())),
         }
     }
 
     fn label(&self, row: &Row<'_>, found: ProblemSink<'_>) {
         let wants_b = self.manifest.objective != Objective::Mlm;
         match (row.segment_b.is_some(), row.next_sentence_label) {
-            (true, None) => found("has B and no `next_sentence_label`".to_owned()),
-            (false, Some(_)) => found("has a `next_sentence_label` and no B".to_owned()),
+            (true, None) => found("has a segment B, but no `next_sentence_label`".to_owned()),
+            (false, Some(_)) => found("has a `next_sentence_label`, but no segment B".to_owned()),
             (true, Some(label)) if !(0..=1).contains(&label) => {
-                found(format!("`next_sentence_label` is {label}, neither 0 nor 1"));
+                found(format!("`next_sentence_label` is {label}; it must be 0 or 1"));
             }
             _ => {}
         }
         match (wants_b, row.segment_b.is_some()) {
-            (true, false) => found("has no B; the objective wants pairs".to_owned()),
-            (false, true) => found("has a B; the objective wants one segment".to_owned()),
+            (true, false) => found("has no segment B, but the objective needs pairs".to_owned()),
+            (false, true) => found("has a segment B, but the objective needs single segments".to_owned()),
             _ => {}
         }
     }
 
+    /// Special tokens inside a segment. `[UNK]` is allowed.
     fn inside(&self, row: &Row<'_>, segments: &Segments, found: ProblemSink<'_>) {
         let specials = &self.manifest.vocabulary.specials;
         let names = [
@@ -135,12 +145,12 @@ impl<'a> RowRules<'a> {
         for position in segments.positions() {
             let id = i64::from(row.input_ids[position]);
             if let Some((_, name)) = names.iter().find(|(special, _)| i64::from(*special) == id) {
-                return found(format!("`input_ids`: {name} at {position}, inside a segment"));
+                return found(format!("`input_ids`: {name} at position {position}, inside a segment"));
             }
         }
     }
 
-    /// Gives whether words can be told at all.
+    /// Returns false if the lengths differ, so that words cannot be determined.
     fn word_starts(&self, row: &Row<'_>, segments: &Segments, found: ProblemSink<'_>) -> bool {
         let (starts, length) = (&row.word_starts, row.input_ids.len());
         if starts.len() != length {
@@ -153,14 +163,14 @@ impl<'a> RowRules<'a> {
         let is_special = |position: usize| !segments.holds(position);
         let must = |position: &usize| is_special(*position) || firsts.contains(&Some(*position));
         if let Some(position) = (0..length).filter(must).find(|&position| !starts[position]) {
-            let what = if is_special(position) { "a special" } else { "the first piece of a segment" };
-            found(format!("`word_starts` is false at {position}, {what}"));
+            let what = if is_special(position) { "a special token" } else { "the first token of a segment" };
+            found(format!("`word_starts` is false at position {position}, {what}"));
         }
         let continues = |id: i32| usize::try_from(id).ok().and_then(|id| self.continues.get(id)).copied();
         let wrong = |position: &usize| starts[*position] && continues(row.input_ids[*position]) == Some(true);
-        // Truncation may cut a word: the first piece of a segment begins one whatever it is.
+        // The first token of a segment may be a ## token that begins a word: truncation cut the word.
         if let Some(position) = segments.positions().filter(|at| !firsts.contains(&Some(*at))).find(wrong) {
-            found(format!("`word_starts` is true at {position}, a {CONTINUATION} piece"));
+            found(format!("`word_starts` is true at position {position}, a {CONTINUATION} token"));
         }
         true
     }
@@ -173,11 +183,12 @@ impl<'a> RowRules<'a> {
         starts_fit: bool,
         found: ProblemSink<'_>,
     ) {
+        // Validation rows have stored masks even with dynamic masking, so that evaluations are comparable.
         let wanted = split == Split::Validation || self.manifest.masking.mode == MaskMode::Static;
         let (positions, inputs) = match (row.masks, wanted) {
             (Some(masks), true) => masks,
-            (None, true) => return found("has no masks; they should be stored".to_owned()),
-            (Some(_), false) => return found("has masks; the trainer should draw them".to_owned()),
+            (None, true) => return found("has no masks, but they must be stored".to_owned()),
+            (Some(_), false) => return found("has masks, but masking is dynamic".to_owned()),
             (None, false) => return,
         };
         if positions.len() != inputs.len() {
@@ -186,14 +197,15 @@ impl<'a> RowRules<'a> {
         }
         let budget = self.manifest.masking.budget(row.input_ids.len());
         if positions.len() > budget {
-            found(format!("{} pieces are masked; the budget is {budget}", positions.len()));
+            found(format!("{} tokens are masked; the budget is {budget}", positions.len()));
         }
         if let Some(pair) = positions.windows(2).find(|pair| pair[0] >= pair[1]) {
-            found(format!("`masked_lm_positions`: {} comes before {}", pair[0], pair[1]));
+            found(format!("`masked_lm_positions` is not ascending: {} before {}", pair[0], pair[1]));
         }
         let outside = |at: &&i32| !usize::try_from(**at).is_ok_and(|at| segments.holds(at));
         if let Some(position) = positions.iter().find(outside) {
-            return found(format!("`masked_lm_positions`: {position} is no piece of a segment"));
+            // The rules below use positions as indexes.
+            return found(format!("`masked_lm_positions`: {position} is not in a segment"));
         }
         self.inputs(row, positions, inputs, found);
         if starts_fit && self.manifest.masking.unit != MaskUnit::Piece {
@@ -201,7 +213,7 @@ impl<'a> RowRules<'a> {
         }
     }
 
-    /// `[MASK]`, the original, or a piece that a random draw may give. All positions are within the row.
+    /// An input must be `[MASK]`, the original, or a token that can be drawn at random. Positions are within the row.
     fn inputs(&self, row: &Row<'_>, positions: &[i32], inputs: &[i32], found: ProblemSink<'_>) {
         let mask = self.manifest.vocabulary.specials.mask;
         for (&position, &input) in positions.iter().zip(inputs) {
@@ -209,8 +221,8 @@ impl<'a> RowRules<'a> {
             let is_random = |id: u32| self.reserved.get(id as usize) == Some(&false);
             if !is_original && !self.known(input).is_some_and(|id| id == mask || is_random(id)) {
                 return found(format!(
-                    "`masked_lm_inputs`: {input} at {position} is neither [MASK] nor the original nor a piece that may \
-                     replace it"
+                    "`masked_lm_inputs`: {input} at position {position} is neither [MASK] nor the original nor a valid \
+                     random token"
                 ));
             }
         }
@@ -218,7 +230,7 @@ impl<'a> RowRules<'a> {
 }
 
 impl Segments {
-    /// All positions of A and B.
+    /// The positions of A and B.
     fn positions(&self) -> impl Iterator<Item = usize> + use<> {
         self.a.clone().chain(self.b.clone().into_iter().flatten())
     }
@@ -228,13 +240,14 @@ impl Segments {
     }
 }
 
-/// A word is masked whole or not at all.
+/// Checks that words are masked as a whole or not at all.
 fn whole_words(row: &Row<'_>, segments: &Segments, positions: &[i32], found: ProblemSink<'_>) {
     let mut masked = vec![false; row.input_ids.len()];
     positions.iter().for_each(|&position| masked[position as usize] = true);
+    // A word ends at [SEP]: the first token of B never continues the last word of A.
     let within_word = |position: &usize| !row.word_starts[*position] && segments.holds(*position - 1);
     let cut = segments.positions().filter(within_word).find(|&at| masked[at] != masked[at - 1]);
     if let Some(position) = cut {
-        found(format!("`masked_lm_positions`: the word with the piece at {position} is masked in part"));
+        found(format!("`masked_lm_positions`: the word at position {position} is only partly masked"));
     }
 }

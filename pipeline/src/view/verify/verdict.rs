@@ -1,4 +1,4 @@
-//! What `verify` found: what is sound, and what is not.
+//! The result of `verify`: totals and problems.
 
 use std::fmt;
 use std::path::Path;
@@ -6,19 +6,21 @@ use std::path::Path;
 use crate::error::Error;
 use crate::view::table;
 
-/// Problems shown; the others are counted.
+/// Problems to show; the others are only counted.
+// One wrong setting may give a problem per row.
 const SHOWN: usize = 20;
 
-/// What is wrong: the first problems in words, in the order of the files, and the number of all.
+/// The first problems, in the order of the files, and the number of all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Problems {
-    /// Some of them.
+    /// The first problems.
     pub shown: Vec<String>,
-    /// All of them.
+    /// The number of all problems.
     pub count: u64,
 }
 
 impl Problems {
+    // A closure: messages beyond the limit need not be formatted.
     pub(super) fn add(&mut self, problem: impl FnOnce() -> String) {
         self.count += 1;
         if self.shown.len() < SHOWN {
@@ -33,21 +35,21 @@ impl Problems {
     }
 }
 
-/// What was looked at and what is wrong with it.
+/// What was checked, and the problems.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verdict {
-    /// What is good if there are no problems.
+    /// Totals, valid if there are no problems.
     pub sound: Sound,
-    /// What is wrong.
+    /// The problems.
     pub problems: Problems,
 }
 
-/// What was looked at.
+/// Totals of what was checked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sound {
-    /// Files, the manifest among them.
+    /// Files, including the manifest.
     pub files: u64,
-    /// Their bytes.
+    /// Size of the files in bytes.
     pub bytes: u64,
     /// Rows.
     pub rows: u64,
@@ -56,27 +58,24 @@ pub struct Sound {
 impl fmt::Display for Sound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (files, rows, mb) = (table::count(self.files), table::count(self.rows), self.bytes as f64 / 1e6);
-        write!(
-            f,
-            "sound: {files} files, {mb:.1} MB, {rows} rows; every checksum and every row is as it should be"
-        )
+        write!(f, "ok: {files} files, {mb:.1} MB, {rows} rows; all checksums match and all rows are valid")
     }
 }
 
 impl Verdict {
-    /// What was looked at, or an error with the problems.
+    /// The totals, or an error with the problems.
     ///
     /// # Errors
-    /// [`Error::Damaged`] with the first problems, if there are any.
+    /// [`Error::Damaged`] with the first problems, if there are any problems.
     pub fn sound(self, folder: &Path) -> Result<Sound, Error> {
         let Problems { shown, count } = &self.problems;
         if *count == 0 {
             return Ok(self.sound);
         }
         let mut message = match count {
-            1 => "1 problem; fetch what is damaged again, or make the data set again".to_owned(),
+            1 => "1 problem; restore the damaged files, or create the data set again".to_owned(),
             _ => format!(
-                "{} problems; fetch what is damaged again, or make the data set again",
+                "{} problems; restore the damaged files, or create the data set again",
                 table::count(*count)
             ),
         };

@@ -1,4 +1,4 @@
-//! What the manifest says of the whole: the vocabulary and the counts.
+//! Checks what the manifest says about the whole data set: the vocabulary and the counts.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::verdict::Problems;
 use crate::counters::{Counters, SplitCounters};
 use crate::vocab::file::Vocabulary;
 
-/// Checks the manifest against the vocabulary and against itself. Gives the vocabulary if it is the right one.
+/// Checks the manifest against the vocabulary and against itself. Returns the vocabulary if it is the right one.
 pub(super) fn check(folder: &Path, manifest: &Manifest, problems: &mut Problems) -> Option<Vocabulary> {
     counts(manifest, problems);
     vocabulary(folder, manifest, problems)
@@ -19,7 +19,7 @@ fn vocabulary(folder: &Path, manifest: &Manifest, problems: &mut Problems) -> Op
     let said = &manifest.vocabulary;
     if !manifest.files.iter().any(|file| file.path == said.file) {
         problems
-            .add(|| format!("{MANIFEST_FILE}: does not list its vocabulary {:?} among the files", said.file));
+            .add(|| format!("{MANIFEST_FILE}: the vocabulary {:?} is not in the list of files", said.file));
         return None;
     }
     let vocabulary = match Vocabulary::read(&folder.join(&said.file)) {
@@ -32,35 +32,47 @@ fn vocabulary(folder: &Path, manifest: &Manifest, problems: &mut Problems) -> Op
     let found = vocabulary.sha256();
     if found != said.sha256 {
         problems.add(|| {
-            format!("{}: is another vocabulary: its SHA-256 is {found}, not {}", said.file, said.sha256)
+            format!(
+                "{}: not the vocabulary of this data set: its SHA-256 is {found}, expected {}",
+                said.file, said.sha256
+            )
         });
         return None;
     }
+    // Masking and training take these values from the manifest, not from the file.
     let agrees = [
         ("size", vocabulary.len() == said.size as usize),
         ("special tokens", vocabulary.specials() == said.specials),
         ("reserved entries", vocabulary.reserved() == said.reserved),
     ];
     for (what, _) in agrees.iter().filter(|(_, agrees)| !agrees) {
-        problems.add(|| format!("{MANIFEST_FILE}: the vocabulary's {what} are not those of {}", said.file));
+        problems.add(|| format!("{MANIFEST_FILE}: vocabulary {what}: mismatch with {}", said.file));
     }
     agrees.iter().all(|(_, agrees)| *agrees).then_some(vocabulary)
 }
 
 fn counts(manifest: &Manifest, problems: &mut Problems) {
     for shard in manifest.shards.iter().filter(|shard| shard.copy >= copies(manifest, shard.split)) {
-        problems.add(|| format!("{}: copy {} of {}", shard.path, shard.copy, copies(manifest, shard.split)));
+        problems.add(|| {
+            format!(
+                "{}: copy {} is out of range; the number of copies is {}",
+                shard.path,
+                shard.copy,
+                copies(manifest, shard.split)
+            )
+        });
     }
     let counters: Counters = match serde_json::from_value(manifest.counters.clone()) {
         Ok(counters) => counters,
         Err(error) => {
-            return problems.add(|| format!("{MANIFEST_FILE}: its counters cannot be read: {error}"));
+            return problems.add(|| format!("{MANIFEST_FILE}: cannot parse its counters: {error}"));
         }
     };
     for (split, counters, name) in
         [(Split::Train, &counters.train, "training"), (Split::Validation, &counters.validation, "validation")]
     {
         let shards = manifest.shards.iter().filter(|shard| shard.split == split);
+        // Saturating: the numbers come from a file.
         let (rows, tokens) = shards.fold((0u64, 0u64), |(rows, tokens), shard| {
             (rows.saturating_add(shard.rows), tokens.saturating_add(shard.tokens))
         });
@@ -68,14 +80,15 @@ fn counts(manifest: &Manifest, problems: &mut Problems) {
         if (rows, tokens) != (instances, counted) {
             problems.add(|| {
                 format!(
-                    "{MANIFEST_FILE}: the {name} shards are said to hold {rows} rows of {tokens} pieces, the counters \
-                     say {instances} and {counted}"
+                    "{MANIFEST_FILE}: the {name} shards have {rows} rows with {tokens} tokens, but the counters say \
+                     {instances} and {counted}"
                 )
             });
         }
     }
 }
 
+/// The number of copies of a split; validation rows are written once.
 fn copies(manifest: &Manifest, split: Split) -> u32 {
     if split == Split::Train { manifest.copies } else { 1 }
 }
