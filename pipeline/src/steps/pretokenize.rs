@@ -1,6 +1,6 @@
-//! Cleaned text into tokens, before WordPiece: Hanzi and punctuation stand alone and are looked up in a table; what is
-//! between them and white space is a run, which goes through `tokenizers`' own normalizer and pre-tokenizer unless it is
-//! plain ASCII.
+//! Splits cleaned text into tokens, before WordPiece. Hanzi and punctuation are tokens of their own and are looked up
+//! in a table. What is between them and white space is a run, which goes through the normalizer and the pre-tokenizer
+//! of `tokenizers`, unless it is plain ASCII.
 
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
@@ -48,6 +48,7 @@ impl PreTokens {
         let normalizer = BertNormalizer::new(true, han == Han::Characters, None, lowercase);
         let mut tokens = PreTokens { han, normalizer, plane: Box::default(), number };
         let action = |code| char::from_u32(code).map_or(Action::Space, |c| tokens.action(c));
+        // Filled by the function that is the slow path, so the two cannot disagree.
         tokens.plane = (0..0x1_0000).map(action).collect();
         tokens
     }
@@ -75,6 +76,7 @@ impl PreTokens {
             // One table lookup a character for the whole Basic Multilingual Plane.
             let action = match self.plane.get(c as usize) {
                 Some(&action) => action,
+                // Hanzi of the supplementary planes are rare enough for the slow path.
                 None => self.action(c),
             };
             let goes_on = match action {
@@ -82,6 +84,8 @@ impl PreTokens {
                 Action::WordHan => in_word && !starts.contains(at),
                 Action::Space | Action::Lone(_) => false,
             };
+            // A state machine: a run ends where another kind of character, or with `han = "words"` another word,
+            // begins.
             if goes_on && run.is_some() {
                 continue;
             }
