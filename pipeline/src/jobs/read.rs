@@ -23,7 +23,7 @@ const BATCHES_AHEAD: usize = 2;
 pub(super) struct Batch {
     pub(super) documents: Vec<Document>,
     pub(super) rejected: Vec<(Reason, String, Place)>,
-    /// Records met, readable or not.
+    /// Records read, including rejects.
     pub(super) records: u64,
     /// Bytes of the files gone through.
     pub(super) file_bytes: u64,

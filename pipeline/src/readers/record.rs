@@ -57,8 +57,8 @@ pub enum Record {
 /// How far a reader has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ReadProgress {
-    /// Records met: for text formats, lines that are not blank; else objects or rows. However a file is split, the sum
-    /// over its parts is the same, and no more records are rejected than were met.
+    /// Records read: for text formats, lines that are not blank; else objects or rows. However a file is split, the sum
+    /// over its parts is the same, and no more records are rejected than were read.
     pub records: u64,
     /// Bytes of text in UTF-8 that came from them.
     pub text_bytes: u64,

@@ -37,7 +37,7 @@ impl Stream {
         let path = &split.input.path;
         let source = quanci_store::FileHandle::open(path).map_err(Error::io("open", path))?;
         let start = match split.part {
-            // The byte before tells whether a line begins at `start`, or goes on.
+            // With the byte before `start` a reader sees whether a line begins at `start`, or goes on.
             Part::Bytes { start, .. } => start.saturating_sub(1),
             _ => 0,
         };

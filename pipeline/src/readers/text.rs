@@ -46,7 +46,7 @@ impl TextReader {
         let mut skipping = false;
         // A range in the middle of a document belongs to the task that has the document's beginning.
         if let (EndsAt::BlankLine, Part::Bytes { start: start @ 1.., .. }) = (ends_at, part) {
-            // Within a document there are no blank lines, so the line before tells whether the range begins in a
+            // Within a document there are no blank lines, so the line before shows whether the range begins in a
             // document.
             let blank = line_before_is_blank(&stream.origin.path, start, encoding);
             skipping = !blank.map_err(Error::io("read", &stream.origin.path))?;

@@ -23,7 +23,7 @@ enum Action {
     WordHan,
 }
 
-/// Gives a token that stands alone its number: an id, or its character.
+/// Maps a token that stands alone to its number: an id, or its character.
 pub type Number = Box<dyn Fn(&str) -> u32 + Send + Sync>;
 
 /// Finds tokens.
@@ -116,8 +116,8 @@ impl PreTokens {
         splits.into_iter().map(|(token, (start, _), _)| (token.to_owned(), start)).collect()
     }
 
-    /// Hands `each` the tokens of a run, with the byte offset of their first original character. A run of ASCII is
-    /// letters and digits alone: one token, whose lower case is all its normalization.
+    /// Passes the tokens of a run to `each`, with the byte offset of their first original character. A run of ASCII is
+    /// letters and digits only: one token, whose normalization is at most its lower case.
     pub fn cut(&self, run: &str, lower: &mut String, each: &mut dyn FnMut(&str, usize)) {
         if !run.is_ascii() {
             return self.tokens(run).iter().for_each(|(token, start)| each(token, *start));

@@ -37,7 +37,7 @@ pub struct Coverage {
     pub uncovered: u128,
     /// The same, each once.
     pub distinct_uncovered: u64,
-    /// The most frequent of them, with how often they are met.
+    /// The most frequent of them, with their counts.
     pub top_uncovered: Vec<(char, u64)>,
     /// Entries that no word is cut into, specials and `[unusedN]` apart.
     pub never_used: u64,

@@ -31,7 +31,8 @@ pub(super) struct Alphabet {
     pub(super) rare: u64,
 }
 
-/// Every character met at least `min_count` times: its plain form, and its `##` form where it stands within a word.
+/// Chooses every character that occurs at least `min_count` times: its plain form, and its `##` form if it occurs
+/// within a word.
 ///
 /// If these are more than `room` entries, the forms compete by their own counts: a plain form by the words that the
 /// character begins, a `##` form by its places within words. A missing form turns at most that many words into `[UNK]`,

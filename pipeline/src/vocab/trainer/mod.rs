@@ -44,7 +44,7 @@ pub struct Trained {
     pub alphabet: u64,
     /// Characters, with a form that the text needs, for which `size` had no room.
     pub left_out: Vec<char>,
-    /// Characters met fewer than `min_char_count` times.
+    /// Characters that occur fewer than `min_char_count` times.
     pub rare_characters: u64,
     /// Words beyond what training can address (4 billion characters of distinct words); 0 except for enormous corpora.
     pub words_left_out: u64,

@@ -21,7 +21,7 @@ pub(super) struct Text {
     slots: Vec<u32>,
     /// The word each slot belongs to.
     owners: Vec<u32>,
-    /// How often each word is met.
+    /// How often each word occurs.
     weights: Vec<u64>,
     /// Words for which there was no room.
     pub(super) left_out: u64,
