@@ -88,7 +88,7 @@ impl Cache {
             file.write_all(&buffer[..n])?;
             written += n as u64;
         }
-        // Hashed while it is written, and renamed only if it is right: a copy in the cache is never a damaged one.
+        // Hashed while it is written, and renamed only if it is right: no damaged copy enters the cache.
         let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         if (written, found.as_str()) == (bytes, sha256) {
             return Ok(());

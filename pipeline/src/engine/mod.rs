@@ -67,8 +67,8 @@ impl Context {
 
     /// How many threads a task may count on for itself now: more when others have ended.
     pub fn width(&self) -> usize {
-        // The last tasks of a stage get the threads of those that have ended. Only memory depends on this number, never
-        // a result.
+        // The last tasks of a stage get the threads of those that have ended. Time and memory depend on this number,
+        // results do not.
         (self.pool.current_num_threads() / self.running.load(Ordering::Relaxed).max(1)).max(1)
     }
 }

@@ -96,8 +96,8 @@ impl Commit<'_> {
         let old = listed.iter().filter(|entry| self.replace && is_shard(&entry.path) && !ours(&entry.path));
         old.into_iter().try_for_each(|entry| work::remove_file(&entry.path))?;
         let path = output.join(MANIFEST_FILE);
-        // The commit point: from here on readers find a data set. The mark goes only afterwards, so a run that is
-        // killed between the two can finish.
+        // The commit point: from here on readers find a data set. The mark is removed afterwards, so an incomplete data
+        // set always has it.
         quanci_store::put(&path, manifest.to_json().as_bytes()).map_err(Error::io("write", &path))?;
         work::commit_json(&self.committed, &manifest.data_id)?;
         unfinished::end(output)?;

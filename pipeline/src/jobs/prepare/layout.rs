@@ -167,7 +167,7 @@ impl LayoutStage<'_> {
 }
 
 fn data_id(settings_id: &str, report: &MapReport) -> String {
-    // A sum over all documents, with their number: the id depends on the set of texts, not on their order or their
+    // A sum over all documents, with their number: the id depends on the texts, not on their order or their
     // files.
     let text = [
         report.train.documents,
