@@ -1,4 +1,4 @@
-//! What was read and written: sums that do not depend on the order of tasks.
+//! Counters of what was read and written: sums that do not depend on the order of tasks.
 
 use std::collections::BTreeMap;
 
@@ -70,6 +70,7 @@ impl SplitCounters {
         self.documents += other.documents;
         self.duplicates += other.duplicates;
         self.without_instance += other.without_instance;
+        // By name, which several corpora may share.
         for (source, documents) in &other.documents_by_source {
             *self.documents_by_source.entry(source.clone()).or_default() += documents;
         }
@@ -85,16 +86,16 @@ impl SplitCounters {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Counters {
-    /// Records met in the inputs.
+    /// Records in the inputs, including rejects.
     pub records: u64,
     /// Documents read for training, before repeats are dropped, and what they hold.
     pub read: TextCounts,
-    /// The same for documents set apart.
+    /// The same for the validation split.
     pub read_validation: TextCounts,
     /// What was dropped, with samples.
     pub dropped: Dropped,
-    /// What was made for training.
+    /// What was written for training.
     pub train: SplitCounters,
-    /// What was made of the documents set apart.
+    /// What was written for validation.
     pub validation: SplitCounters,
 }

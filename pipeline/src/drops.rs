@@ -16,7 +16,7 @@ pub enum Reason {
     Malformed,
     /// A record without the text field, or one whose text field is not text.
     NoText,
-    /// A line of JSON or a table row longer than we are ready to hold.
+    /// A line of JSON or a table row that is longer than we hold in memory.
     RecordTooLong,
     /// A document without a character left after cleaning.
     Empty,
@@ -89,6 +89,7 @@ impl Dropped {
         // Bottom-k sampling: the smallest hashes are the same set whatever the order of the records.
         let hash = xxhash_rust::xxh3::xxh3_64(text.as_bytes());
         let kept = self.samples.entry(reason).or_default();
+        // Checked before the strings are built: nearly all records fail this test once the samples are full.
         if kept.len() < SAMPLES_PER_REASON || kept.last().is_some_and(|last| hash < last.hash) {
             let text = text.chars().take(SAMPLE_CHARS).collect();
             insert_sample(kept, Sample { hash, reason, text, place: place.to_string() });

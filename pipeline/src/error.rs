@@ -30,7 +30,7 @@ pub enum Error {
     TooManyRejects {
         /// Records that could not be read.
         rejected: u64,
-        /// Records met, readable or not.
+        /// Records read, including rejects.
         read: u64,
         /// The setting.
         limit: f64,

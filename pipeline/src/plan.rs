@@ -1,5 +1,5 @@
-//! What is to be done: the settings as they were, the inputs as they were found, and the map tasks cut from them. A plan
-//! is data: any machine that sees the same files can run its tasks.
+//! A plan: the settings as they were, the inputs as they were found, and the map tasks cut from them. It is data: any
+//! machine that sees the same files can run its tasks.
 
 use std::path::{Path, PathBuf};
 
@@ -99,9 +99,9 @@ pub struct MapTask {
     pub key: String,
 }
 
-/// The text of a map task is about this much at least, so that tasks are few.
+/// The least bytes of a map task, about, so that tasks are few.
 const TASK_BYTES: u64 = 32 << 20;
-/// And this much at most, whatever the corpus.
+/// The most bytes of a map task.
 const MAX_TASK_BYTES: u64 = 4 << 30;
 /// Tasks of a large corpus, about.
 const TASKS: u64 = 4096;
@@ -237,8 +237,8 @@ fn corpus_files(corpus: &CorpusSettings, base: &Path, stdin: &Path) -> Result<Ve
     Ok(files)
 }
 
-/// Puts small parts together, to no more than a task's size: what a task holds grows with it. Where a group ends depends on the parts in it more than on those before, so that a file
-/// added or removed changes few groups.
+/// Packs small parts into tasks, up to a task's size, as memory grows with it. Where a group ends depends more on the
+/// parts in it than on those before it, so that a file that is added or removed changes few groups.
 fn group(splits: Vec<(u64, InputSplit)>, task_bytes: u64) -> Vec<Vec<InputSplit>> {
     let mut groups: Vec<Vec<InputSplit>> = Vec::new();
     let (mut open, mut bytes) = (Vec::new(), 0);

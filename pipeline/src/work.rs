@@ -1,8 +1,9 @@
-//! Work files: written under a temporary name and committed by a rename, so that what is there is whole. Two attempts at
-//! the same task may race: either may win, for both write the same content.
+//! Work files: written under a temporary name and committed by a rename, so that a file is complete as soon as it
+//! exists. Two attempts at the same task may race: either may win, as both write the same content.
 //!
-//! Where work lies in an object store, an attempt is written on this machine and sent when it is whole. An object appears
-//! at once or not at all; of a folder of objects, its mark ([`Attempt::commit_folder`]) appears last, and once only.
+//! Where work is in an object store, an attempt is written on this machine and uploaded when it is complete. An object
+//! appears at once or not at all; of a folder of objects, its mark ([`Attempt::commit_folder`]) appears last, and once
+//! only.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -66,18 +67,18 @@ impl Attempt {
         Ok(())
     }
 
-    /// Where a file system has no locks, leftovers of killed runs stay.
+    /// Locks it. On a file system without locks, leftovers of killed runs stay.
     fn hold(&self) {
         if let Ok(file) = File::open(&self.temporary)
-            // The lock is released when the process dies, however it dies: that is how leftovers are told from work in
-            // progress.
+            // The lock is released when the process dies, however it dies. So a leftover, unlike work in progress, is
+            // not locked.
             && file.try_lock().is_ok()
         {
             self.held.set(file).ok();
         }
     }
 
-    /// Gives it its name.
+    /// Renames it to its final name.
     ///
     /// # Errors
     /// If it cannot be renamed, or sent to the object store.
@@ -86,8 +87,8 @@ impl Attempt {
         self.commit_as(&committed)
     }
 
-    /// Gives a file another name than planned, or a folder of this machine its name. A folder that another attempt
-    /// committed first is as good.
+    /// Commits a file under another name than planned, or a folder of this machine under its name. If another attempt
+    /// committed the folder first, that one is as good.
     ///
     /// # Errors
     /// If it cannot be renamed, or sent to the object store.
@@ -102,8 +103,8 @@ impl Attempt {
         }
     }
 
-    /// Commits a folder whose file `mark` says that it is whole. `send` tells where else than into the folder a file
-    /// belongs, if the folder is of objects.
+    /// Commits a folder whose file `mark` says that it is complete. If the folder is of objects, `send` returns where a
+    /// file goes that does not go into the folder.
     ///
     /// # Errors
     /// If it cannot be renamed, or if a file cannot be sent to the object store.
@@ -190,6 +191,7 @@ pub fn commit_file(
 /// # Errors
 /// If the file cannot be written.
 pub fn commit_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
+    // Indented: people read these files too.
     let json = serde_json::to_string_pretty(value).expect("our own types have string keys only");
     commit_file(path, |file| writeln!(file, "{json}"))
 }

@@ -1,5 +1,5 @@
-//! One column of one row group, some rows at a time, with its levels as they lie in the file. Reading lists so, with
-//! no Arrow array in between, takes half the time.
+//! One column of one row group, read some rows at a time, with its repetition and definition levels as they are in the
+//! file (Dremel encoding). Reading lists like this, without an Arrow array in between, takes half the time.
 
 use std::sync::Arc;
 
@@ -15,9 +15,9 @@ use crate::file::LocalFile;
 /// A column being read. `levels` and the like are those of the rows that were read last.
 pub(crate) struct LeafReader<T: DataType> {
     column: ColumnReaderImpl<T>,
-    /// For each value, null or empty list: how far it is defined. All alike where it cannot be undefined.
+    /// The definition level of each value, null or empty list. All are equal in a column that is always defined.
     pub(crate) definitions: Vec<i16>,
-    /// For each of them: 0 where it begins a row. Empty for a column without lists.
+    /// The repetition level of each of them: 0 where it begins a row. Empty for a column without lists.
     pub(crate) repetitions: Vec<i16>,
     /// The values that are defined.
     pub(crate) values: Vec<T::T>,

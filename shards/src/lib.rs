@@ -1,5 +1,5 @@
 //! The contract between quanci's two parts: what a data set is, how its files are written and read, and how masks are
-//! drawn. Knows nothing of text and nothing of tensors.
+//! drawn. It depends on neither text nor tensors.
 
 mod error;
 mod file;

@@ -195,6 +195,7 @@ impl Masker {
         }
         self.starts.truncate(units);
         self.order.clear();
+        // Indexes, not a copy of the units: shuffled lazily, as most rows need only the first few.
         self.order.extend(0..units as u32);
     }
 
@@ -269,7 +270,7 @@ impl Masker {
     }
 }
 
-/// MaskedSet positions as a set of bits, which gives them back in order without sorting, and what the model sees there.
+/// Masked positions as a bit set, which returns them in order without sorting, and what the model sees there.
 #[derive(Debug, Clone, Default)]
 struct MaskedSet {
     bits: Vec<u64>,
@@ -326,13 +327,15 @@ fn ngram_words(uniform: f64) -> usize {
 
 /// The ids that random replacements are drawn from: all but `reserved` (specials and unused entries).
 pub fn replacements(vocabulary_size: u32, reserved: &[u32]) -> Vec<u32> {
+    // The allowed ids in one array: a replacement is one draw, with no reserved id to reject.
     let mut allowed = vec![true; vocabulary_size as usize];
     reserved.iter().filter(|&&id| id < vocabulary_size).for_each(|&id| allowed[id as usize] = false);
     (0..vocabulary_size).filter(|&id| allowed[id as usize]).collect()
 }
 
-/// The generator for the dynamic masks of a row: the same in every program and after every restart, another in each epoch. `data_key` is [`crate::Manifest::data_key`], `file` the row's shard as an index into the manifest's list, `row` its
-/// number in that file.
+/// The generator for the dynamic masks of a row: the same in every program and after every restart, and another one in
+/// each epoch. `data_key` is [`crate::Manifest::data_key`], `file` the index of the row's shard in the manifest, `row`
+/// its number in that file.
 pub fn dynamic_mask_rng(seed: u64, epoch: u64, data_key: u64, file: u64, row: u64) -> Rng {
     Rng::new(&[seed, epoch, data_key, file, row])
 }

@@ -104,7 +104,7 @@ impl Iterator for ShardReader {
     }
 }
 
-/// Opens a shard, checks it against the manifest, and gives it with its footer.
+/// Opens a shard, checks it against the manifest, and returns it with its footer.
 pub(crate) fn open_checked(
     path: &Path,
     manifest: &Manifest,

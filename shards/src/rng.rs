@@ -80,7 +80,7 @@ impl RandomSource for Rng {
     fn below(&mut self, n: usize) -> usize {
         assert!(n > 0, "a draw from nothing");
         let n = n as u64;
-        // The upper half of the product is the result, the lower half tells whether it is biased.
+        // The upper half of the product is the result, the lower half decides whether it may be biased.
         let mut product = u128::from(self.next_u64()) * u128::from(n);
         // The division is reached with probability n / 2^64: hardly ever.
         if (product as u64) < n {

@@ -22,6 +22,7 @@ impl ExitCode {
 
     /// A signal ended the run: 128 + its number, as shells have it.
     pub fn of_signal(signal: i32) -> u8 {
+        // 2 is SIGINT. Signal numbers are below 128, so this does not happen.
         128 + u8::try_from(signal).unwrap_or(2)
     }
 }
@@ -53,6 +54,7 @@ impl IoError {
 
     /// The exit code: an object store that did not answer in time may answer later.
     pub fn exit_code(&self) -> u8 {
+        // `quanci-store` gives this kind to failures of the network that outlasted its retries.
         if self.source.kind() == io::ErrorKind::TimedOut { ExitCode::RETRY } else { ExitCode::INPUT_OUTPUT }
     }
 }

@@ -1,5 +1,5 @@
-//! What the command lines of quanci's two programs share: the skeleton of their errors, the one place that writes to the
-//! terminal, signals, and the reference pages. Knows no command of either.
+//! What the command lines of quanci's two programs share: the skeleton of their errors, the one module that writes to
+//! the terminal, signals, and the reference pages. It does not depend on the commands of either program.
 
 mod errors;
 mod host;

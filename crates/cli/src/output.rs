@@ -12,8 +12,8 @@ use crate::errors::{ExitCode, ProgramError};
 
 /// Results, messages and errors, as the user wants them.
 ///
-/// A reader that goes away (`quanci stats … | head`) is no error: the rest is not printed. Any other failure to write results
-/// is remembered, and [`Output::finish`] gives it.
+/// A reader that goes away (`quanci stats … | head`) is no error: the rest is not printed. Any other failure to write
+/// results is kept, and [`Output::finish`] reports it.
 pub struct Output {
     quiet: bool,
     json: bool,
@@ -54,7 +54,7 @@ impl Output {
         }
     }
 
-    /// Something that may not be meant.
+    /// A warning: something that the user may not have intended. `quiet` does not suppress it.
     pub fn warning(&self, text: impl Display) {
         print_message(format_args!("{} {text}\n", "warning:".yellow().bold()));
     }
@@ -72,7 +72,7 @@ impl Output {
         );
     }
 
-    /// Ends the output, and gives the exit code: `done`, or that of a failure to write the results.
+    /// Ends the output and returns the exit code: `done`, or that of a failure to write the results.
     pub fn finish(&self, done: u8) -> u8 {
         match self.failure.take() {
             None => done,
@@ -89,6 +89,7 @@ impl Output {
     fn print(&self, text: Arguments<'_>) {
         // `println!` would panic if nobody reads any more.
         let mut stdout = anstream::stdout().lock();
+        // Flushed at once: a failure at exit would go unnoticed, with an exit code of 0.
         match stdout.write_fmt(text).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
                 self.failure.borrow_mut().get_or_insert(error);
@@ -111,7 +112,7 @@ pub fn print_completions(shell: Shell, command: &mut clap::Command, name: &str, 
     output.print(format_args!("{}", String::from_utf8_lossy(&script)));
 }
 
-/// A path as short as it can be said from here.
+/// A path, relative to the working directory if it is below it.
 pub fn from_here(path: &Path) -> std::path::Display<'_> {
     let here = std::env::current_dir().ok();
     let relative = here.and_then(|here| path.strip_prefix(here).ok());

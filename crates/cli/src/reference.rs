@@ -1,5 +1,5 @@
-//! The reference pages of `docs/`, in Markdown: settings from the questions that a program asks of a settings file,
-//! commands from what it tells clap. A test compares the pages with the programs.
+//! The reference pages of `docs/`, in Markdown: settings from the keys that a program asks a settings file for,
+//! commands from its declarations for clap. A test compares the pages with the programs.
 
 use clap::{Arg, Command};
 use quanci_settings::Key;
@@ -32,6 +32,7 @@ pub fn settings(program: &str, runs: &[(&str, Vec<Key>)]) -> String {
 
 /// The page about the commands of a program.
 pub fn commands(mut program: Command) -> String {
+    // clap passes global options on to the subcommands only now.
     program.build();
     let name = program.get_name().to_owned();
     let mut page = begin(&name, "commands");
@@ -62,6 +63,7 @@ fn tables(keys: &[Key]) -> Vec<&str> {
     // A table within a table follows it.
     let root = |table: &str| table.split(['.', '[']).next().unwrap_or_default().to_owned();
     let roots: Vec<String> = tables.iter().map(|table| root(table)).collect();
+    // A stable sort: tables of one root stay in the order of the questions.
     tables.sort_by_key(|table| roots.iter().position(|known| *known == root(table)));
     tables.retain(|table| keys.iter().any(|key| split(&key.path).0 == *table));
     tables
@@ -112,6 +114,7 @@ fn form(arg: &Arg) -> String {
         (Some(short), None) => format!("-{short} "),
         (None, None) => String::new(),
     };
+    // A bar would end the cell of the table.
     format!("{flag}{value}").trim_end().replace('|', "\\|")
 }
 

@@ -39,6 +39,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
+        // Groups of three are counted from the end.
         if i > 0 && (digits.len() - i).is_multiple_of(3) {
             text.push('_');
         }

@@ -1,5 +1,5 @@
-//! Settings files of both programs: TOML with `--set` overrides becomes checked settings, or a list of all problems, each
-//! with its line, its key and the nearest valid key. Knows no key of either program.
+//! Settings files of both programs: turns TOML with `--set` overrides into checked settings, or a list of all problems,
+//! each with its line, its key and the nearest valid key. It does not depend on the keys of either program.
 
 mod key;
 mod node;
@@ -23,6 +23,7 @@ impl SettingsFile {
     /// A path of the settings file, with every `..` resolved; see [`join`].
     pub fn join(&self, path: impl AsRef<Path>) -> PathBuf {
         let path = join(&self.base, path.as_ref());
+        // A URL: `components` would merge the two slashes of its scheme.
         if has_scheme(&path) {
             return path;
         }
@@ -53,8 +54,9 @@ fn has_scheme(path: &Path) -> bool {
     path.to_str().is_some_and(|text| text.contains("://"))
 }
 
-/// Parses `text`, the content of the file `path`, lays `overrides` (`dotted.key=value`) over it and gives the tree to
-/// `read`, which asks for every key it knows. Every problem comes back at once, one a line, in the file's order.
+/// Parses `text`, the content of the file `path`, merges `overrides` (`dotted.key=value`) into it and passes the tree
+/// to `read`, which asks for every key it knows. All problems are returned at once, one per line, in the order of the
+/// file.
 ///
 /// # Errors
 /// Every problem: text that is no TOML, values of a wrong type or out of range, keys that `read` did not ask for.
@@ -71,6 +73,7 @@ pub fn read<T>(
     let source = SettingsFile { path: path.to_path_buf(), base };
     let reading = section::Reading::new(path);
     let section = Section::new("", &root, &reading);
+    // `read` always returns a value: a wrong one is replaced by its default, so that the other keys are checked too.
     let settings = read(&source, &section);
     section.finish();
     match reading.into_lines() {
@@ -80,7 +83,7 @@ pub fn read<T>(
 }
 
 /// Every key that `read` asks for, in its order. `example` names the arrays of tables, one empty table each, such as
-/// `[[corpus]]`: what is within them is asked only where there are some.
+/// `[[corpus]]`, since the keys in them are asked for only if there are some.
 ///
 /// ```
 /// let keys = quanci_settings::keys("[[run]]", |_, root| {
@@ -97,6 +100,7 @@ pub fn keys<T>(example: &str, read: impl FnOnce(&SettingsFile, &Section<'_>) -> 
     let path = Path::new("example.toml");
     let root = node::parse(path, example, &[]).expect("the example is TOML");
     let reading = section::Reading::new(path);
+    // A dry run over an almost empty file. Its problems are ignored; only the questions count.
     read(
         &SettingsFile { path: path.to_path_buf(), base: PathBuf::new() },
         &Section::new("", &root, &reading),

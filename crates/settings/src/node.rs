@@ -1,4 +1,4 @@
-//! A parsed settings file as a tree whose every value knows its line, with `--set` laid over it.
+//! A parsed settings file as a tree in which every value has its line, with `--set` merged into it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -52,13 +52,14 @@ impl Value {
     }
 }
 
-/// Parses the text of a settings file and lays `overrides` (`dotted.key=value`) over it.
+/// Parses the text of a settings file and merges `overrides` (`dotted.key=value`) into it.
 pub(crate) fn parse(path: &Path, text: &str, overrides: &[String]) -> Result<Node, String> {
     let parsed = DeTable::parse(text).map_err(|error| {
         let line = error.span().map_or(1, |span| line_of(text, span.start));
         format!("{}:{line}: not TOML: {}", path.display(), error.message())
     })?;
     let mut root = table(parsed.get_ref(), &|offset| ValueOrigin::Line(line_of(text, offset)));
+    // In the order of the command line: a later `--set` wins.
     for set in overrides {
         merge(&mut root, parse_override(set)?);
     }
@@ -80,6 +81,7 @@ fn parse_override(set: &str) -> Result<BTreeMap<String, Node>, String> {
 fn merge(base: &mut BTreeMap<String, Node>, over: BTreeMap<String, Node>) {
     for (key, node) in over {
         match (base.get_mut(&key), node) {
+            // Tables are merged key by key; anything else, arrays included, is replaced as a whole.
             (Some(Node { value: Value::Table(base), .. }), Node { value: Value::Table(over), .. }) => {
                 merge(base, over);
             }
@@ -101,6 +103,7 @@ fn node(at: usize, value: &Spanned<DeValue<'_>>, origin: &dyn Fn(usize) -> Value
     let parsed = match value.get_ref() {
         DeValue::String(s) => Value::String(s.to_string()),
         DeValue::Integer(i) => {
+            // The parser hands numbers over as text: TOML allows `1_000`, and 0x, 0o and 0b.
             i64::from_str_radix(&i.as_str().replace('_', ""), i.radix()).map_or(Value::Other, Value::Integer)
         }
         DeValue::Float(f) => f.as_str().replace('_', "").parse().map_or(Value::Other, Value::Float),
@@ -115,5 +118,6 @@ fn node(at: usize, value: &Spanned<DeValue<'_>>, origin: &dyn Fn(usize) -> Value
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
+    // Counted from the beginning for each value: settings files are short.
     1 + text.as_bytes()[..offset.min(text.len())].iter().filter(|&&byte| byte == b'\n').count()
 }

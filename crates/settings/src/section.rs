@@ -43,6 +43,7 @@ impl<'a> Reading<'a> {
     /// All problems.
     pub(crate) fn into_lines(self) -> Vec<String> {
         let mut found = self.found.into_inner();
+        // Keys are read in the order of the code, problems are shown in the order of the file.
         found.sort();
         found.into_iter().map(|(_, line)| line).collect()
     }
@@ -68,6 +69,7 @@ impl<'a> Section<'a> {
             Value::Table(table) => table,
             other => {
                 reading.add(node.origin, path, format_args!("must be a table, not {}", other.kind()));
+                // An empty table stands in, so that reading goes on and finds more problems.
                 &NO_TABLE
             }
         };
@@ -140,6 +142,7 @@ impl<'a> Section<'a> {
         range: RangeInclusive<u64>,
     ) -> Option<u64> {
         let node = self.ask(key, help, integers(&range), "none".to_owned())?;
+        // A value within the range, though a problem was recorded: nobody will use it.
         Some(self.in_range(key, node, &range).unwrap_or(*range.start()))
     }
 
@@ -179,6 +182,7 @@ impl<'a> Section<'a> {
         let node = self.ask(key, help, numbers(&range), format!("`{default:?}`"));
         let value = match node.map(|node| &node.value) {
             None => return default,
+            // `prob = 1` is an integer in TOML.
             Some(Value::Integer(value)) => *value as f64,
             Some(Value::Float(value)) => *value,
             Some(other) => {
@@ -363,6 +367,7 @@ impl<'a> Section<'a> {
     /// Ends the reading: keys that are in the file and were never read are unknown.
     pub fn finish(self) {
         let asked = self.asked.borrow();
+        // The questions are the schema: what was not asked for is a misspelled key, or one of another version.
         for key in self.table.keys().filter(|key| !asked.contains(&key.as_str())) {
             self.problem(key, format_args!("is unknown{}", suggestion(key, &asked)));
         }
@@ -375,6 +380,7 @@ fn out_of_range<T: Display>(value: &T, range: &RangeInclusive<impl Display>) -> 
 
 /// "; did you mean `x`?" for the nearest word, if one is near.
 fn suggestion(written: &str, words: &[&str]) -> String {
+    // Jaro-Winkler similarity favours a common prefix, as most misspelled keys have.
     let near = words.iter().map(|word| (strsim::jaro_winkler(written, word), word));
     match near.max_by(|a, b| a.0.total_cmp(&b.0)) {
         Some((score, word)) if score > 0.75 => format!("; did you mean `{word}`?"),

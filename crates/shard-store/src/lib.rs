@@ -1,5 +1,5 @@
-//! Joins `quanci-shards`, which reads Parquet from anything and knows no store, and `quanci-store`, which reads files and
-//! objects alike and knows no format.
+//! Joins `quanci-shards`, which reads Parquet from any source of bytes, and `quanci-store`, which reads files and
+//! objects alike, whatever their format.
 
 mod parquet_file;
 

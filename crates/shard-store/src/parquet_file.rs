@@ -46,6 +46,7 @@ impl ChunkReader for ParquetFile {
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
+        // `read_at` ends with the file, so a damaged length allocates no more than the file has.
         let bytes = self.source.read_at(start..start.saturating_add(length as u64))?;
         if bytes.len() < length {
             return Err(ParquetError::EOF("the file ends in the middle of a page".into()));
@@ -62,6 +63,7 @@ pub struct RangeReader {
 
 impl Read for RangeReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // A positioned read (pread): column readers share the handle without sharing a position.
         let n = self.source.read_into(self.at, buffer)?;
         self.at += n as u64;
         Ok(n)

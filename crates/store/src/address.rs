@@ -1,4 +1,4 @@
-//! Where something lies: a path of this machine, or `scheme://bucket/key`.
+//! The address of a file or object: a path of this machine, or `scheme://bucket/key`.
 
 use std::io;
 use std::path::{Path, PathBuf};

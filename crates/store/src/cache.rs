@@ -40,6 +40,7 @@ impl Cache {
             return Ok(path.to_path_buf());
         }
         fs::create_dir_all(&self.folder)?;
+        // Content-addressed: data sets that share a shard share its copy, and a changed shard gets another name.
         let copy = self.folder.join(sha256);
         if self.touch(&copy, bytes) {
             return Ok(copy);
@@ -47,6 +48,7 @@ impl Cache {
         // An advisory lock beside the copy, released by the system if its holder dies.
         let lock = File::create(self.folder.join(format!("{sha256}.lock")))?;
         lock.lock()?;
+        // Checked again under the lock: another process may have fetched it meanwhile (double-checked locking).
         if !self.touch(&copy, bytes) {
             self.make_room(bytes)?;
             self.download(path, bytes, sha256, &copy)?;
@@ -55,7 +57,7 @@ impl Cache {
         Ok(copy)
     }
 
-    /// True if the copy is there; it was used now.
+    /// True if the copy exists; marks it as used now.
     fn touch(&self, copy: &Path, bytes: u64) -> bool {
         let Ok(file) = File::options().append(true).open(copy) else { return false };
         // The modification time is the time of last use: access times are often switched off.
@@ -86,6 +88,7 @@ impl Cache {
             file.write_all(&buffer[..n])?;
             written += n as u64;
         }
+        // Hashed while it is written, and renamed only if it is right: no damaged copy enters the cache.
         let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         if (written, found.as_str()) == (bytes, sha256) {
             return Ok(());

@@ -28,6 +28,7 @@ pub(crate) fn object(path: &Path) -> io::Result<Object> {
 
 /// The client of a bucket, made once.
 fn client(root: &str) -> io::Result<Arc<dyn ObjectStore>> {
+    // A client holds connections and tokens, so one per bucket serves the whole process.
     static CLIENTS: Mutex<BTreeMap<String, Arc<dyn ObjectStore>>> = Mutex::new(BTreeMap::new());
     let mut clients = CLIENTS.lock().expect("no thread panics while it holds this");
     if let Some(client) = clients.get(root) {
@@ -127,6 +128,7 @@ fn aws_profile() -> Vec<(String, String)> {
         std::fs::read_to_string(path).unwrap_or_default()
     };
     let mut found = profile_of(&file("AWS_CONFIG_FILE", "config"), &profile);
+    // The credentials file wins over the config file, as with the AWS tools.
     found.extend(profile_of(&file("AWS_SHARED_CREDENTIALS_FILE", "credentials"), &profile));
     found
 }
@@ -144,6 +146,7 @@ fn profile_of(text: &str, profile: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for line in text.lines().map(str::trim) {
         if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            // Sections are `[name]` in `credentials` and `[profile name]` in `config`.
             inside = name.trim().trim_start_matches("profile ").trim() == profile;
         } else if let Some((key, value)) = line.split_once('=').filter(|_| inside) {
             let known = KEYS.iter().find(|(name, _)| *name == key.trim());

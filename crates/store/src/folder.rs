@@ -1,4 +1,4 @@
-//! What is there: sizes, times, names.
+//! Metadata and listings: sizes, times, names.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ pub struct FileInfo {
     pub bytes: u64,
     /// When it was last changed.
     pub modified: SystemTime,
-    /// What the store says instead of a checksum; files have none.
+    /// The store's entity tag (ETag), which changes with the content; files have none.
     pub tag: Option<String>,
 }
 
@@ -74,7 +74,7 @@ pub fn list(folder: &Path) -> io::Result<Vec<FileInfo>> {
     let objects =
         listed.into_iter().filter(|meta| !(meta.size == 0 && meta.location.as_ref().ends_with('/')));
     let mut entries: Vec<FileInfo> = objects.map(|meta| FileInfo::of_object(&root, meta)).collect();
-    // Stores list in different orders.
+    // Sorted: not all stores list by name.
     entries.sort_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
     Ok(entries)
 }
@@ -92,6 +92,7 @@ pub fn names(folder: &Path) -> io::Result<Vec<String>> {
 fn object_names(folder: &Path) -> io::Result<Vec<String>> {
     let Object { store, key, .. } = object(folder)?;
     let prefix = (!key.as_ref().is_empty()).then_some(&key);
+    // A delimiter makes the store return one level: objects, and the common prefixes of those further down.
     let listed = retry(async || store.list_with_delimiter(prefix).await)?;
     let objects = listed.objects.iter().map(|meta| &meta.location);
     let last = |path: &object_store::path::Path| path.filename().map(str::to_owned);

@@ -1,12 +1,12 @@
-//! Files and objects alike: what quanci reads, keeps and writes may lie in a folder, or in an object store.
+//! Files and objects alike: what quanci reads, keeps and writes may be in a folder, or in an object store.
 //!
 //! A place is a [`Path`](std::path::Path) either way. One that begins with `s3://`, `gs://` or `az://` and a bucket names an object, or all
 //! objects below it; `join`, `parent` and `file_name` work on it as on any other path. Callers of this crate
 //! need not know which it is; before a call to `std::fs`, ask [`is_object`].
 //!
-//! Everything here blocks: requests run on a small runtime of their own, failed ones are retried with growing pauses
-//! (by the crate `object_store`, and a body that breaks off or stalls by [`read`](crate::read_range) itself), and errors
-//! are [`std::io::Error`]s whose kind tells what one would do about it: `NotFound`, `PermissionDenied`, `AlreadyExists`,
+//! Everything here blocks: requests run on a small runtime of their own. Failed ones are retried with growing pauses
+//! (by the crate `object_store`, and a body that breaks off or stalls by [`read`](crate::read_range) itself). Errors
+//! are [`std::io::Error`]s whose kind says what to do about them: `NotFound`, `PermissionDenied`, `AlreadyExists`,
 //! `InvalidInput` for a wrong address or configuration, `TimedOut` where trying later may help.
 
 mod address;

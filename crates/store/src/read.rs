@@ -60,8 +60,8 @@ pub struct RangeRequest {
     pub range: Range<u64>,
 }
 
-/// Gives `take` the bytes of many ranges, in order. Ranges of objects are requested concurrently, some ahead of the one that
-/// is taken, so that the store's latency is paid once and not for each range.
+/// Passes the bytes of many ranges to `take`, in order. Ranges of objects are requested concurrently, ahead of the one
+/// that is taken, so that the store's latency is paid once and not for each range.
 ///
 /// # Errors
 /// The first range that cannot be read, as `failed` makes an error of it, or the first error of `take`.
@@ -70,6 +70,7 @@ pub fn read_ranges<E>(
     failed: impl Fn(&RangeRequest, io::Error) -> E,
     mut take: impl FnMut(&RangeRequest, Bytes) -> Result<(), E>,
 ) -> Result<(), E> {
+    // A sliding window of requests in flight.
     let mut open: VecDeque<(RangeRequest, PendingRange)> = VecDeque::new();
     for request in requests {
         let pending = PendingRange::begin(&request).map_err(|error| failed(&request, error))?;
@@ -187,6 +188,7 @@ impl FileHandle {
         if !is_object(path) {
             return File::open(path).map(FileHandle::File);
         }
+        // The size is fixed here: no request reaches past the end, which stores answer with an error.
         let bytes = metadata(path)?.bytes;
         let object = object(path)?;
         Ok(FileHandle::Object(ObjectHandle { store: object.store, key: object.key, bytes }))

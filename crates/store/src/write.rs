@@ -9,7 +9,7 @@ use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutOpt
 use crate::client::{Object, as_io, backoff, object, retry, wait};
 use crate::is_object;
 
-/// Larger files are sent in parts of so much: 10,000 parts, the most there may be, make 160 GB.
+/// The size of a part; larger files are sent in several. The 10,000 parts that S3 allows make 160 GB.
 const PART_BYTES: u64 = 16 << 20;
 /// Parts sent at once, each held in memory.
 const CONCURRENT_REQUESTS: usize = 4;
@@ -27,13 +27,16 @@ pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     retry(async || object.store.put(&object.key, payload.clone()).await).map(drop)
 }
 
-/// Writes a small object unless there is one of this name; tells whether it did. Of several at once, one does.
+/// Writes a small object unless one of this name exists; returns whether it did. Of several concurrent calls, one
+/// succeeds.
 ///
 /// # Errors
 /// If it cannot be written for another reason than being there. `path` must name an object.
 pub fn put_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     let object = object(path)?;
     let payload = PutPayload::from(bytes.to_vec());
+    // Put-if-absent. After a lost answer, a retry may meet the object of its own first attempt and return false:
+    // callers compare what is there, or do not care who wrote it.
     let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
     match retry(async || object.store.put_opts(&object.key, payload.clone(), options.clone()).await) {
         Ok(_) => Ok(true),
@@ -49,7 +52,7 @@ pub fn put_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
 pub fn upload(from: &Path, to: &Path) -> io::Result<()> {
     let mut file = File::open(from)?;
     let bytes = file.metadata()?.len();
-    // One request instead of three.
+    // One request, where a multipart upload takes three: create, part, complete.
     if bytes <= PART_BYTES {
         let mut whole = Vec::with_capacity(bytes as usize);
         file.read_to_end(&mut whole)?;

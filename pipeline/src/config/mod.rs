@@ -1,4 +1,5 @@
-//! Settings: what the user wrote (TOML, `--set`) becomes what the code may trust, or every problem at once.
+//! Settings: turns what the user wrote (TOML, `--set`) into values that the code can trust, or reports every problem at
+//! once.
 
 mod prepare;
 mod vocab;
@@ -21,7 +22,7 @@ pub use quanci_settings::{Key, SettingsFile};
 /// One `[[corpus]]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CorpusSettings {
-    /// The name that the column `source` bears.
+    /// The name of the corpus in the column `source`.
     pub name: String,
     /// Globs, folders or files, relative to the settings file; `-` is standard input.
     pub paths: Vec<String>,
@@ -29,9 +30,9 @@ pub struct CorpusSettings {
     pub format: Format,
     /// The fields that hold the text, joined by newlines: for jsonl, json, csv, tsv, parquet.
     pub text_field: Vec<String>,
-    /// `None` finds it out, file by file.
+    /// The encoding; `None` detects it, file by file.
     pub encoding: Option<Encoding>,
-    /// How many times a document is passed over; fractions by hash.
+    /// How many times a document is used; the fraction is drawn by content hash.
     pub weight: f64,
 }
 
@@ -161,6 +162,7 @@ fn corpus(section: Section<'_>) -> CorpusSettings {
     if text_field.is_some() && !format.has_fields() {
         section.problem("text_field", format_args!("has no meaning with format = {:?}", format.name()));
     }
+    // `auto` comes first, as the first choice is the default.
     let choices: Vec<(&str, Option<Encoding>)> = std::iter::once(("auto", None))
         .chain(Encoding::NAMES.iter().map(|&(name, encoding)| (name, Some(encoding))))
         .collect();
@@ -170,6 +172,7 @@ fn corpus(section: Section<'_>) -> CorpusSettings {
         name,
         paths,
         format,
+        // The default of every format with fields; for the others the value has no meaning.
         text_field: text_field.unwrap_or_else(|| vec!["text".to_owned()]),
         encoding: section.choice("encoding", "character encoding; `auto` detects it for each file", &choices),
         weight: section.number("weight", weight, 1.0, 0.0..=1000.0),

@@ -122,10 +122,14 @@ fn from_section(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -
     let vocab = source.join(root.required_string("vocab", "the vocabulary file, a token a line"));
     let masking = root.section("masking");
     let mode = "`static` stores masks in the shards; `dynamic` leaves them to the trainer";
+    // Asked first, as the default of `instances.copies` depends on it; the rest of `[masking]` depends on
+    // `max_seq_len`.
     let mode = masking.choice("mode", mode, &MASK_MODES);
     let instances = instances(root, mode);
     let masking = mask_settings(masking, mode, instances.max_seq_len);
     PrepareSettings {
+        // The defaults of `seed`, `max_seq_len`, `prob` and `copies` are those of the command in google-research/bert's
+        // README. TOML's integers are signed, so a seed has 63 bits.
         seed: root.integer("seed", "the seed of all random numbers", 12345, 0..=i64::MAX as u64),
         vocab,
         max_reject_percent: max_reject_percent(root),
@@ -157,6 +161,7 @@ pub(super) fn segment(source: &SettingsFile, root: &Section<'_>) -> SegmentSetti
         hmm: section.boolean("hmm", "let jieba's HMM find words that are in no dictionary", true),
         user_dict: section.string("user_dict", user_dict).map(|path| source.join(path)),
     };
+    // A setting without effect is an error: its user expects one.
     if settings.user_dict.is_some() && settings.words != Words::Jieba {
         section.problem("user_dict", "needs words = \"jieba\"");
     }
@@ -254,6 +259,7 @@ fn output(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -> Outp
     if is_object(&path) && path.components().count() < 3 {
         section.problem("path", "must be a folder in the bucket, such as s3://bucket/data-set");
     }
+    // Beside the output, so usually on the same file system, where shards are committed by hard links.
     let beside = path.parent().map_or_else(PathBuf::new, Path::to_path_buf).join(".work");
     let work = "folder for intermediate results; by default `.work` beside the data set";
     let keep = "keep intermediate results, so that other data sets of the same text can use them";
@@ -264,6 +270,7 @@ fn output(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -> Outp
         keep_work: section.boolean("keep_work", keep, true),
         path,
         task_mb: task_mb(&section),
+        // At most one shard per fine bucket, of which there are 4,096.
         shards: section.integer("shards", "files of each copy at most", 16, 1..=4096) as u32,
         bucket_mb: section.integer("bucket_mb", bucket, 8, 1..=65536) as u32,
         validation: section.number("validation", validation, 0.0, 0.0..=0.5),
@@ -285,7 +292,7 @@ pub(super) fn task_mb(section: &Section<'_>) -> u32 {
 }
 
 impl PrepareSettings {
-    /// What is allowed and probably not meant.
+    /// Warnings about settings that are allowed but probably not intended.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         let wanted = (self.masking.prob * f64::from(self.instances.max_seq_len)).ceil() as u32;

@@ -45,9 +45,9 @@ pub struct VocabularySettings {
     pub merge: Merge,
     /// Whether Hanzi are merged within words.
     pub han: Han,
-    /// Characters met less often are left out.
+    /// Characters that occur less often are left out.
     pub min_char_count: u64,
-    /// Pairs met less often are not merged.
+    /// Pairs that occur less often are not merged.
     pub min_pair_count: u64,
     /// Lower-case the text and strip its accents.
     pub lowercase: bool,
@@ -146,10 +146,13 @@ fn vocabulary(section: &Section<'_>) -> VocabularySettings {
     let min_pair_count = "do not merge pairs that occur less often";
     let size = "entries at most, special tokens included";
     let settings = VocabularySettings {
+        // 21,128 is the size of Google's Chinese vocabulary. The smallest valid size depends on the layout and is
+        // checked below.
         size: section.integer("size", size, 21128, 1..=10_000_000) as u32,
         layout,
         merge: section.choice("merge", merge, &merges),
         han: han(section),
+        // TOML's integers are signed: 2^63 − 1 is the largest.
         min_char_count: section.integer("min_char_count", min_char_count, 1, 1..=u64::MAX >> 1),
         min_pair_count: section.integer("min_pair_count", min_pair_count, 2, 1..=u64::MAX >> 1),
         lowercase: lowercase(section),
@@ -166,6 +169,7 @@ fn vocabulary(section: &Section<'_>) -> VocabularySettings {
 fn layout(section: &Section<'_>) -> SpecialLayout {
     let help =
         "the special tokens at the head: as in Google's Chinese vocabulary, or a list of tokens from id 0";
+    // One key of two types: a string names a layout, an array lists its tokens.
     let Some(tokens) = section.strings("layout", help, "`\"google\"`") else { return SpecialLayout::Google };
     if tokens == ["google"] {
         return SpecialLayout::Google;

@@ -1,4 +1,4 @@
-//! Tasks side by side in this process.
+//! Runs tasks concurrently in this process.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,18 +14,20 @@ impl Engine for Local {
     fn execute(&self, stage: &dyn Stage, context: &Context) -> Result<(), Error> {
         let tasks = stage.missing()?;
         let threads = context.pool.current_num_threads();
+        // As many tasks as the pool has threads. A task's own thread mostly waits for the pool, which they share.
         let side_by_side = threads.min(tasks.len()).max(1);
         run_all(stage, &tasks, side_by_side, context)
     }
 }
 
-/// Hands out tasks in order to threads of their own; the heavy work of a task goes to the pool.
+/// Starts the tasks in order, on `side_by_side` threads; the heavy work of a task goes to the pool.
 fn run_all(stage: &dyn Stage, tasks: &[u32], side_by_side: usize, context: &Context) -> Result<(), Error> {
     let next = AtomicUsize::new(0);
     let failed = AtomicBool::new(false);
     let first_error: Mutex<Option<Error>> = Mutex::new(None);
     let work = || {
         context.running.fetch_add(1, Ordering::Relaxed);
+        // After a failure no task begins, but those that run go on to their end: what they commit is not lost.
         while !failed.load(Ordering::Relaxed) {
             // Threads take the next task when they are free: long tasks do not hold up short ones.
             let Some(&task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) else { break };

@@ -1,4 +1,4 @@
-//! Engines run tasks. An engine knows nothing of text.
+//! Engines run tasks. An engine does not depend on what a task does.
 
 pub mod kubernetes;
 mod local;
@@ -17,8 +17,8 @@ use crate::stop::Stop;
 
 pub use local::Local;
 
-/// The work between two barriers: `count` independent tasks, each idempotent. What a task commits depends on the plan
-/// and the task alone.
+/// The work between two barriers: `count` independent and idempotent tasks. What a task commits depends on the plan and
+/// the task alone.
 pub trait Stage: Sync {
     /// Its name: "map", "layout", "reduce", "commit".
     fn name(&self) -> &'static str;
@@ -58,6 +58,7 @@ impl Context {
     /// # Errors
     /// If the system refuses the threads.
     pub fn new(threads: usize, stop: Stop, progress: Progress) -> Result<Context, Error> {
+        // One work-stealing pool for all tasks, so that no core is idle while any task has work.
         let pool =
             rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("worker-{i}"));
         let pool = pool.build().map_err(|e| Error::Retry(format!("cannot start threads: {e}")))?;
@@ -66,7 +67,8 @@ impl Context {
 
     /// How many threads a task may count on for itself now: more when others have ended.
     pub fn width(&self) -> usize {
-        // The last tasks of a stage get the threads of those that have ended.
+        // The last tasks of a stage get the threads of those that have ended. Time and memory depend on this number,
+        // results do not.
         (self.pool.current_num_threads() / self.running.load(Ordering::Relaxed).max(1)).max(1)
     }
 }
@@ -74,9 +76,10 @@ impl Context {
 /// Does a task unless it is done.
 ///
 /// # Errors
-/// Whatever the task fails of, or [`Error::Interrupted`].
+/// The error of the task, or [`Error::Interrupted`].
 pub fn run_once(stage: &dyn Stage, task: u32, context: &Context) -> Result<(), Error> {
     context.stop.check()?;
+    // Idempotent: a scheduler may run a task twice, after a lost answer or a lost node.
     if stage.is_done(task)? { Ok(()) } else { stage.run(task, context) }
 }
 

@@ -2,7 +2,10 @@
 
 use crate::error::Error;
 
-/// The keys and values of `--FLAG KEY=VALUE` arguments, in their order; every one that is not so written is told.
+/// The keys and values of `--FLAG KEY=VALUE` arguments, in their order.
+///
+/// # Errors
+/// If arguments are not written like that; all of them are named.
 pub(super) fn pairs(flag: &str, arguments: &[String]) -> Result<Vec<(String, String)>, Error> {
     let mut pairs = Vec::new();
     let mut problems = Vec::new();

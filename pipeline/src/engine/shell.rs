@@ -9,6 +9,7 @@ pub fn quoted(word: &str) -> Cow<'_, str> {
         return Cow::Borrowed(word);
     }
     // Within single quotes only the single quote itself is special.
+    // So each one ends the quotation, is escaped, and begins another.
     Cow::Owned(format!("'{}'", word.replace('\'', r"'\''")))
 }
 

@@ -1,4 +1,4 @@
-//! The user's dictionary for the segmenter, and what words come from.
+//! Reads the user's dictionary for the segmenter, and identifies what the words come from.
 
 use std::path::PathBuf;
 

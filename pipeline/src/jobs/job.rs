@@ -1,4 +1,4 @@
-//! A job: a row of stages, with a barrier between two of them.
+//! A job: a sequence of stages with a barrier after each.
 
 use std::path::Path;
 
@@ -20,13 +20,14 @@ pub trait Job {
     /// [`Error::Retry`] while the stages before it are not done; [`Error::Settings`] for a name that no stage has.
     fn stage(&self, name: &str) -> Result<Box<dyn Stage + '_>, Error>;
 
-    /// How many tasks of a stage are worth running side by side, said before its tasks can be counted.
+    /// How many tasks of a stage are worth running side by side. Schedulers ask this at submission, when the number of
+    /// tasks of a later stage is not known yet.
     fn width(&self, stage: &str) -> u32;
 
     /// The work folder and the output, which only one run may write at a time.
     fn locked(&self) -> (&Path, &Path);
 
-    /// What comes before the first task.
+    /// Prepares the output before the first task.
     ///
     /// # Errors
     /// If the output is somebody else's, or if `--force` cannot remove what is there.
@@ -46,11 +47,12 @@ pub trait Job {
         Ok(false)
     }
 
-    /// True once the output is there, whatever became of the work it was made from.
+    /// True once the output exists, even if the work that it was made from is gone.
     ///
     /// # Errors
     /// If the output or the work cannot be read.
     fn is_finished(&self) -> Result<bool, Error> {
+        // The last stage of every job has one task.
         let last = self.stages().last().expect("a job has stages");
         match self.stage(last) {
             Ok(stage) => stage.is_done(0),
@@ -75,6 +77,7 @@ pub(super) fn run(
     if job.is_complete_after(None)? {
         return Ok(());
     }
+    // Not `?`: the sweep below happens after a failure too.
     let ran = run_stages(job, engine, context, begin);
     // Attempts that were killed elsewhere left their files after the first sweep.
     let swept = job.sweep();
@@ -88,6 +91,7 @@ fn run_stages(
     begin: &mut dyn FnMut(&dyn Stage),
 ) -> Result<(), Error> {
     for name in job.stages() {
+        // Opened one after the other: a later stage can be opened only when those before it are done.
         let stage = job.stage(name)?;
         begin(&*stage);
         engine.execute(&*stage, context)?;

@@ -1,4 +1,4 @@
-//! The kinds of jobs, and what each can do with its settings: the one place that knows them all.
+//! The kinds of jobs, and what each can do with its settings. This is the only module that knows all of them.
 
 use super::job::Job;
 use super::prepare::{self, PrepareJob};
@@ -43,7 +43,7 @@ pub fn stages(job: JobKind) -> &'static [&'static str] {
     job_type(job).stages
 }
 
-/// Plans the job that the settings are for. Gives the plan, and warnings about the settings.
+/// Plans the job that the settings are for. Returns the plan, and warnings about the settings.
 ///
 /// # Errors
 /// All problems of the settings, or the first input that cannot be read.

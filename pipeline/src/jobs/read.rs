@@ -1,4 +1,4 @@
-//! Reading for both jobs: a separate thread reads a task's files and sends batches of documents.
+//! Reading, for both jobs: a thread prefetches a task's files and sends batches of documents.
 
 use std::thread;
 
@@ -9,13 +9,13 @@ use crate::error::Error;
 use crate::plan::MapTask;
 use crate::readers::{self, ReadSettings, Record};
 
-/// Text of a batch, about.
+/// The bytes of text of a batch, about.
 const BATCH_BYTES: usize = 2 << 20;
 /// Documents of a batch at least, unless they are long.
 const BATCH_DOCUMENTS: usize = 8;
 /// Rejected records of a batch at most.
 const BATCH_REJECTS: usize = 1000;
-/// Batches read ahead.
+/// Batches that wait in the channel at most: the prefetch depth.
 const BATCHES_AHEAD: usize = 2;
 
 /// Records read together.
@@ -23,7 +23,7 @@ const BATCHES_AHEAD: usize = 2;
 pub(super) struct Batch {
     pub(super) documents: Vec<Document>,
     pub(super) rejected: Vec<(Reason, String, Place)>,
-    /// Records met, readable or not.
+    /// Records read, including rejects.
     pub(super) records: u64,
     /// Bytes of the files gone through.
     pub(super) file_bytes: u64,
@@ -48,7 +48,7 @@ impl Batch {
     }
 }
 
-/// Hands `work` the batches of a task in order. A thread of its own reads ahead, unless there is to be one thread only.
+/// Passes the batches of a task to `work`, in order. A thread prefetches them, unless the pool has one thread only.
 pub(super) fn for_each_batch(
     task: &MapTask,
     settings: &ReadSettings,
@@ -70,15 +70,16 @@ pub(super) fn for_each_batch(
     // Bounded: the reader waits if the work is slower, so memory stays limited (backpressure).
     let (sender, receiver) = crossbeam_channel::bounded(BATCHES_AHEAD);
     thread::scope(|scope| {
-        // The channel closes when the work has failed: then there is nothing more to read for.
+        // When the work fails, its end of the channel is dropped. `send` then fails, and the reader stops.
         let reading = scope.spawn(move || read(task, settings, &mut |batch| Ok(sender.send(batch).is_ok())));
         let worked = receiver.into_iter().try_for_each(work);
         let read = reading.join().expect("readers return errors instead of panicking");
+        // The error of the work first: the reader stops because of it, without an error of its own.
         worked.and(read)
     })
 }
 
-/// Reads the task's files and gives their records to `take`, until the end, an error, or a false answer.
+/// Reads the task's files and passes their records to `take` in batches, until the end, an error, or a `false`.
 fn read(
     task: &MapTask,
     settings: &ReadSettings,
@@ -87,6 +88,7 @@ fn read(
     let mut batch = Batch::default();
     for split in &task.splits {
         let mut reader = readers::open(split, settings)?;
+        // A reader's counts are totals, while a batch holds what was added since the batch before.
         let mut told = readers::ReadProgress::default();
         let mut tell = |batch: &mut Batch, now: readers::ReadProgress| {
             batch.records += now.records - told.records;

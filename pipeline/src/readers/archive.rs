@@ -37,6 +37,7 @@ pub(super) fn samples(input: &Input, bytes: u64) -> Result<Vec<Vec<u8>>, Error> 
         read.map_err(|source| stream.origin.error(source))?;
         samples.push(sample);
     }
+    // An archive without files: callers look at `samples[0]`.
     if samples.is_empty() {
         samples.push(Vec::new());
     }
@@ -59,6 +60,7 @@ impl Reader for ArchiveReader {
                 if let Some(record) = reader.next()? {
                     return Ok(Some(record));
                 }
+                // The counts of the finished entry go into the total before its reader is dropped.
                 self.before = self.progress();
                 self.current = None;
             }
@@ -105,9 +107,10 @@ impl Entries {
 
     /// The bytes of an entry; `None` for a folder and for what the system that packed it hides.
     fn entry(&mut self, index: usize) -> Result<Option<Stream>, Error> {
-        // Raw: only the directory is read here, the bytes are streamed below.
+        // Raw: this reads headers only. The compressed bytes are streamed below.
         let entry = self.archive.by_index_raw(index).map_err(|error| self.origin.error(as_io(error)))?;
         let name = entry_name(entry.name_raw());
+        // `__MACOSX/` holds the resource forks that macOS adds to every archive it makes.
         if !entry.is_file() || is_hidden(&name) {
             return Ok(None);
         }
@@ -116,7 +119,10 @@ impl Entries {
             return Err(Error::input(path, "is encrypted: unpack the archive"));
         }
         let (start, packed) = (entry.data_start().unwrap_or(0), entry.compressed_size());
+        // From the central directory. A local header may hold zeros here, with the values in a data descriptor behind
+        // the data.
         let (method, size, crc) = (entry.compression(), entry.size(), entry.crc32());
+        // A handle of its own: a `Stream` must not borrow from the archive.
         let file = FileHandle::open(&self.origin.path).map_err(Error::io("open", &self.origin.path))?;
         let file = file.stream(start).map_err(Error::io("read", &self.origin.path))?;
         let bytes = Counted { read: file.take(packed), count: self.consumed.clone() };
@@ -126,6 +132,7 @@ impl Entries {
             let message = format!("is packed by a method that cannot be read ({method}): unpack the archive");
             return Err(Error::input(path, message));
         };
+        // Reading below the zip library skips its own CRC check, so `Checked` makes up for it.
         let read = Box::new(Checked { read: unpacked, left: size, crc: flate2::Crc::new(), expected: crc });
         Ok(Some(Stream { read, origin, start: 0, consumed: self.consumed.clone() }))
     }
@@ -145,7 +152,7 @@ fn unpack(
     }))
 }
 
-/// Names are UTF-8, or whatever the packing system spoke: in this field, GBK.
+/// An entry's name: UTF-8, or else the code page of the system that packed it, which for Chinese archives is GBK.
 fn entry_name(raw: &[u8]) -> String {
     match std::str::from_utf8(raw) {
         Ok(name) => name.to_owned(),
@@ -155,6 +162,7 @@ fn entry_name(raw: &[u8]) -> String {
 }
 
 fn is_hidden(name: &str) -> bool {
+    // Some Windows programs pack names with backslashes, although the format asks for slashes.
     name.split(['/', '\\']).any(|part| part.starts_with('.') || part == "__MACOSX")
 }
 
@@ -181,6 +189,7 @@ impl Read for Checked {
             Some(left) => self.left = left,
             None => return Err(io::Error::new(io::ErrorKind::InvalidData, "an entry is too long")),
         }
+        // A read of 0 bytes is the end only if the buffer has room.
         if n == 0 && !buffer.is_empty() && self.left > 0 {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "an entry is too short"));
         }

@@ -29,9 +29,12 @@ impl Compression {
     /// Of a file with this beginning.
     pub fn of(head: &[u8]) -> Compression {
         match head {
+            // RFC 1952: two magic bytes, then the method, of which only 8 (deflate) is defined.
             [0x1f, 0x8b, 8, ..] => Compression::Gzip,
+            // RFC 8878: a Zstandard frame, or one of the 16 kinds of skippable frames, both little-endian.
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Compression::Zstd,
-            // "BZh9" alone might be text; what follows is the number of a block, or of the end of an empty file.
+            // "BZh9" alone might be text. The magic number of a block follows (the digits of π), or the one that ends
+            // an empty file (the digits of √π).
             [b'B', b'Z', b'h', b'1'..=b'9', block @ ..]
                 if block.starts_with(&[0x31, 0x41, 0x59, 0x26, 0x53, 0x59])
                     || block.starts_with(&[0x17, 0x72, 0x45, 0x38, 0x50, 0x90]) =>
@@ -39,6 +42,8 @@ impl Compression {
                 Compression::Bzip2
             }
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Compression::Xz,
+            // A local file header, the end record of an empty archive, or the marker of one that is split over several
+            // files.
             [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] | [b'P', b'K', 7, 8, ..] => Compression::Zip,
             _ => Compression::None,
         }
@@ -64,6 +69,8 @@ impl Compression {
         }
         let read = BufReader::with_capacity(BUFFER, read);
         Ok(match self {
+            // The multi-member decoders: `cat a.gz b.gz`, bgzip and pbzip2 write several members. A plain decoder would
+            // stop after the first one without an error. The one of zstd reads all frames by default.
             Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(read)),
             Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(read)?),
             Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(read)),

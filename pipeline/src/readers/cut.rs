@@ -1,6 +1,8 @@
-//! Documents out of lines. One of more than `max_document_chars` is cut at a heading, a line end or a sentence end.
+//! Assembles documents from lines. One of more than `max_document_chars` is cut at a heading, a line end or a sentence
+//! end.
 //!
-//! A cut depends on the text alone: it is made once a character over the limit is known, at a place before it.
+//! A cut depends on the text alone, never on how it was buffered: it is made once a character over the limit is known,
+//! at a place before that character.
 
 use std::collections::VecDeque;
 
@@ -13,7 +15,7 @@ use crate::drops::Reason;
 /// Characters of a rejected record that are kept for people to look at.
 const REJECTED_CHARS: usize = 1000;
 
-/// Gathers a document's lines and hands out documents.
+/// Collects a document's lines and queues finished documents.
 pub(super) struct DocumentCutter {
     origin: Origin,
     max_chars: usize,
@@ -23,7 +25,7 @@ pub(super) struct DocumentCutter {
     /// Where each line begins in `text`, and in the file.
     lines: Vec<(usize, At)>,
     in_line: bool,
-    /// Characters in `text[..counted.0]`, which are counted only when there may be too many.
+    /// A memo: the number of characters in `text[..counted.0]`. They are counted only when there may be too many.
     counted: (usize, usize),
     found: VecDeque<Record>,
     progress: ReadProgress,
@@ -47,6 +49,7 @@ impl DocumentCutter {
     /// Adds a line, or with `ends` false a piece of one, to the document.
     pub(super) fn add(&mut self, text: &str, at: At, ends: bool) {
         if !self.in_line {
+            // The newline is written before the next line, not after this one, so a document does not end with it.
             if !self.lines.is_empty() {
                 self.text.push('\n');
             }
@@ -60,14 +63,16 @@ impl DocumentCutter {
         }
     }
 
-    /// Adds the text of a field, whose line ends may be of any kind, as a whole document. A blank one too is handed
-    /// out, for it is a record, and only the cleaner may drop it.
+    /// Adds the text of a field as a whole document; its line ends may be of any kind. A blank text is handed out too:
+    /// it is a record, and only the cleaner may drop it.
     pub(super) fn add_document(&mut self, text: &str, at: At) {
         if text.trim_start().is_empty() {
             let document = Document { text: String::new(), place: self.origin.place(at) };
+            // Not by `emit`, which drops blank text.
             self.found.push_back(Record::Document(document));
             return;
         }
+        // LF, CRLF and a lone CR end a line, as in `LineReader`.
         let text = text.strip_suffix('\n').unwrap_or(text);
         for line in text.split('\n') {
             let line = line.strip_suffix('\r').unwrap_or(line);
@@ -89,6 +94,7 @@ impl DocumentCutter {
 
     /// Leaves out a line, a piece of one, or a record. `ends` is true unless more pieces of the line follow.
     pub(super) fn reject(&mut self, reason: Reason, text: &str, at: At, ends: bool) {
+        // If the first piece of a line is bad, `in_line` stays false, and the next good piece begins a line of its own.
         self.in_line &= !ends;
         let text = text.chars().take(REJECTED_CHARS).collect();
         self.found.push_back(Record::Rejected { reason, text, place: self.origin.place(at) });
@@ -112,10 +118,13 @@ impl DocumentCutter {
 
     /// Cuts documents from the text while it has too many characters.
     fn cut(&mut self) {
+        // Only what was added since the last call is counted: a document is counted in linear time, however many lines
+        // it has.
         let (counted, chars) = self.counted;
         let mut chars = chars + self.text[counted..].chars().count();
         let mut from = 0;
         while chars > self.max_chars {
+            // The line that `from` lies in: a binary search, as starts ascend.
             let line = self.lines.partition_point(|&(start, _)| start <= from).saturating_sub(1);
             let (end, next) = self.place_to_cut(from);
             emit(&mut self.found, &self.origin, &self.text[from..end], self.lines[line].1);
@@ -131,6 +140,7 @@ impl DocumentCutter {
         let text = &self.text[from..];
         // The byte position of the first character over the limit.
         let (limit, _) = text.char_indices().nth(self.max_chars).expect("called for a longer text");
+        // The byte before a heading is the newline that separates it from the line before.
         if let Some(start) = self.last_heading(from, from + limit) {
             return (start - 1, start);
         }
@@ -150,8 +160,11 @@ impl DocumentCutter {
         if !self.at_headings {
             return None;
         }
+        // A line at the limit was added whole, or in pieces far longer than a heading, so `is_heading` never sees half
+        // of one.
         let after = self.lines.partition_point(|&(start, _)| start <= limit);
         let starts = self.lines[..after].iter().rev().map(|&(start, _)| start);
+        // A heading in the first half would leave a document that is far too short.
         let mut late = starts.take_while(|&start| start > from + (limit - from) / 2);
         late.find(|&start| is_heading(self.text[start..].split('\n').next().unwrap_or("")))
     }

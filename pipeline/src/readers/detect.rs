@@ -1,4 +1,4 @@
-//! The encoding of a file, from samples of it; or whether the declared one can be right.
+//! Detects the encoding of a file from samples of it, or checks whether the declared one can be right.
 
 use std::io::Read;
 
@@ -13,7 +13,7 @@ use crate::error::Error;
 /// Bytes of a sample.
 const SAMPLE: u64 = 64 << 10;
 
-/// Finds the encoding of `input` out, or checks the declared one.
+/// Detects the encoding of `input`, or checks the declared one.
 pub(super) fn detect(input: &mut Input, settings: &ReadSettings) -> Result<(), Error> {
     let samples = samples(input)?;
     // The magic of POSIX tar archives, which would otherwise be read as text with zeros.
@@ -38,6 +38,7 @@ fn samples(input: &Input) -> Result<Vec<Vec<u8>>, Error> {
     }
     let mut stream = Stream::open(&InputSplit { input: input.clone(), part: Part::Whole })?;
     let mut head = Vec::new();
+    // A compressed stream has no random access: more of its beginning stands in for its middle and end.
     let bytes = if input.compression == Compression::None { SAMPLE } else { 4 * SAMPLE };
     let read = (&mut stream.read).take(bytes).read_to_end(&mut head);
     read.map_err(|source| stream.origin.error(source))?;
@@ -53,13 +54,13 @@ fn samples(input: &Input) -> Result<Vec<Vec<u8>>, Error> {
     Ok(samples)
 }
 
-/// Nobody knows where a character of two bytes begins, unless after a line end.
+/// The whole lines of a sample. Within a line, nobody knows whether a byte is the first or the second of a character.
 fn whole_lines(sample: &[u8]) -> Option<&[u8]> {
     let (first, last) = (memchr::memchr(b'\n', sample)?, memchr::memrchr(b'\n', sample)?);
     (first < last).then(|| &sample[first + 1..=last])
 }
 
-/// What samples tell about their encoding.
+/// The evidence that samples give for each encoding.
 struct Evidence {
     by_mark: Option<Encoding>,
     utf8: Utf8Evidence,
@@ -76,6 +77,8 @@ struct Evidence {
 
 impl Evidence {
     fn of(samples: &[Vec<u8>]) -> Evidence {
+        // chardetng is the detector of Firefox. `Utf8Evidence` decides about UTF-8, and ISO-2022-JP is none of our
+        // encodings.
         let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
         samples.iter().for_each(|sample| {
             detector.feed(sample, false);
@@ -96,6 +99,8 @@ impl Evidence {
 
     fn best(&self) -> Encoding {
         const CLOSE: f64 = 0.1;
+        // From the surest evidence to the weakest: a byte order mark, zeros as in UTF-16, valid UTF-8. GB18030 and Big5
+        // accept almost any bytes, so only plausibility separates them.
         match self.by_mark {
             Some(encoding) => encoding,
             None if self.utf16 => Encoding::Utf16,
@@ -151,6 +156,7 @@ impl Evidence {
             }
             (Some(declared), Some(best)) => best.chars >= CHARS && best.mean - declared.mean > CLEARLY,
             (None, Some(best)) => best.chars >= CHARS && best.mean > CLEARLY,
+            // UTF-8 and UTF-16 are never taken for one another.
             (None, None) => true,
         }
     }
@@ -165,6 +171,7 @@ fn check(input: &Input, declared: Encoding, found: &Evidence, samples: &[Vec<u8>
         Encoding::Utf16 => transcode::utf16_of(&samples[0]),
         other => transcode::encoding(other),
     };
+    // The message shows the first characters that are not ASCII, for those are what a wrong encoding garbles.
     let text = plausible::read(decoder, &samples[0]);
     let excerpt: String = text.chars().skip_while(|c| c.is_ascii()).take(20).collect();
     let message = format!(
@@ -179,6 +186,7 @@ fn by_mark(head: &[u8]) -> Option<Encoding> {
     match head {
         [0xef, 0xbb, 0xbf, ..] => Some(Encoding::Utf8),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some(Encoding::Utf16),
+        // U+FEFF in GB18030.
         [0x84, 0x31, 0x95, 0x33, ..] => Some(Encoding::Gb18030),
         _ => None,
     }
@@ -216,6 +224,7 @@ impl Utf8Evidence {
         for sample in samples {
             for chunk in sample.utf8_chunks() {
                 evidence.valid += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
+                // One for each run of bytes that a decoder would replace by one U+FFFD.
                 evidence.invalid += usize::from(!chunk.invalid().is_empty());
             }
             // A sample may end within a character.
@@ -227,7 +236,8 @@ impl Utf8Evidence {
         evidence
     }
 
-    /// UTF-8, even with a few bad bytes: in text of another encoding there are far more of them.
+    /// True for UTF-8, even with a few bad bytes: text in another encoding has far more of them. Plain ASCII is UTF-8
+    /// too.
     fn holds(&self) -> bool {
         self.invalid * 4 <= self.valid
     }

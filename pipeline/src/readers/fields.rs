@@ -1,11 +1,11 @@
 //! Text fields within JSON: `text`, `["title", "content"]`, `data[].paragraphs[].context`.
 //!
-//! Arrays on the way are walked, with or without `[]`. The last object that all paths go through is the record: one
-//! path makes a document of every object that holds its last key, several are joined by newlines.
+//! Arrays on the way are walked, with or without `[]`. The record is the last object that all paths go through. One
+//! path makes a document of every object that holds its last key; the texts of several paths are joined by newlines.
 
 use serde_json::Value;
 
-/// The paths of `text_field`, apart into the way to a record and the ways within it.
+/// The paths of `text_field`, split into the way to a record and the ways within it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fields {
     /// Keys from the top to a record.
@@ -32,7 +32,7 @@ impl Fields {
         Fields { to_record, in_record }
     }
 
-    /// The text of every record in `value`; `None` for a record without.
+    /// The text of every record in `value`; `None` for a record without text.
     pub(super) fn texts(&self, value: &Value, found: &mut Vec<Option<String>>) {
         records(value, &self.to_record, &mut |record| found.push(self.text(record)));
     }
@@ -53,6 +53,7 @@ impl Fields {
 /// The key that every path goes through before its last.
 fn common_first(paths: &[Vec<String>]) -> Option<String> {
     let first = paths.first()?.first()?;
+    // The last key stays in the record: it names the text, and an object without it is a record without text.
     paths.iter().all(|path| path.len() > 1 && path.first() == Some(first)).then(|| first.clone())
 }
 
@@ -61,6 +62,8 @@ fn records(value: &Value, keys: &[String], visit: &mut impl FnMut(&Value)) {
         (Value::Array(items), _) => items.iter().for_each(|item| records(item, keys, visit)),
         (Value::Object(members), [key, rest @ ..]) => match members.get(key) {
             Some(member) => records(member, rest, visit),
+            // An object that lacks the way to its record still counts, as a record without text: nothing is lost
+            // silently.
             None => visit(&Value::Null),
         },
         _ => visit(value),

@@ -1,4 +1,4 @@
-//! The files that patterns name.
+//! Finds the files that the patterns in `paths` name.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -35,6 +35,7 @@ fn matches(pattern: &str, base: &Path) -> Result<Vec<PathBuf>, Error> {
     if quanci_store::is_object(&path) {
         return objects(&path);
     }
+    // A file of this very name comes first: names may contain `[` or `{`.
     match fs::metadata(&path) {
         Ok(metadata) if metadata.is_dir() => in_folder(&path),
         Ok(_) => Ok(vec![path]),
@@ -56,6 +57,7 @@ fn objects(path: &Path) -> Result<Vec<PathBuf>, Error> {
     let folder: PathBuf =
         PathBuf::from(name.split('/').take_while(|part| !has_glob(part)).collect::<Vec<_>>().join("/"));
     let glob = if has_glob(&name) { Some(glob(&name, &name)?) } else { None };
+    // Stores list by prefix, so the folders before the first wildcard limit what is listed.
     let listed = quanci_store::list(&folder).map_err(Error::io("list", &folder))?;
     let below = |object: &Path| {
         object.to_string_lossy().get(folder.as_os_str().len()..).unwrap_or_default().to_owned()
@@ -76,6 +78,7 @@ fn has_glob(text: &str) -> bool {
 
 /// A pattern; `shown` is what the user wrote.
 fn glob(pattern: &str, shown: &str) -> Result<GlobMatcher, Error> {
+    // `*` and `?` stop at a slash, as in a shell; `**` does not.
     let glob = GlobBuilder::new(pattern).literal_separator(true).build();
     let glob = glob
         .map_err(|error| Error::settings(format!("paths: {shown:?} is not a pattern: {}", error.kind())))?;
@@ -95,6 +98,7 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 
 fn by_glob(pattern: &str, base: &Path) -> Result<Vec<PathBuf>, Error> {
     let pattern = pattern.trim_start_matches("file://").trim_start_matches("./");
+    // The folder of the settings may itself have a name with wildcards in it.
     let base_text = globset::escape(&base.to_string_lossy());
     let whole = match (Path::new(pattern).is_absolute(), base_text.is_empty()) {
         (true, _) | (_, true) => pattern.to_owned(),
@@ -123,6 +127,8 @@ fn walk(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>, E
     let entries = WalkDir::new(folder).follow_links(true).into_iter();
     let not_hidden = |name: &std::ffi::OsStr| !name.to_string_lossy().starts_with('.');
     let mut paths = Vec::new();
+    // Depth 0 is the folder that the user named, which may be hidden. `filter_entry` prunes: it does not descend into
+    // hidden folders.
     for entry in entries.filter_entry(|entry| entry.depth() == 0 || not_hidden(entry.file_name())) {
         let entry = entry.map_err(|error| {
             let path = error.path().unwrap_or(folder).to_path_buf();

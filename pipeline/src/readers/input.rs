@@ -1,4 +1,4 @@
-//! A file of a corpus as it was when the run was planned: size, time, compression, encoding.
+//! A file of a corpus as it was when the run was planned: size, modification time, compression, encoding.
 
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -19,7 +19,7 @@ pub struct Input {
     pub bytes: u64,
     /// When it was last changed.
     pub modified: Modified,
-    /// What an object store says in place of a checksum.
+    /// The entity tag of an object, which changes with its content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
     /// How it is compressed.
@@ -31,7 +31,7 @@ pub struct Input {
     pub warnings: Vec<String>,
 }
 
-/// A time of change, as the file system tells it.
+/// A modification time, as the file system gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Modified {
@@ -42,7 +42,7 @@ pub struct Modified {
 }
 
 impl Input {
-    /// An error unless size and time, and an object's tag, are as they were.
+    /// Checks that size, modification time and an object's tag are as they were when the run was planned.
     ///
     /// # Errors
     /// [`Error::Input`] if they are not.
@@ -55,7 +55,7 @@ impl Input {
     }
 }
 
-/// What tells that a file is still the same.
+/// What is compared to decide whether a file is still the same.
 #[derive(PartialEq, Eq)]
 pub(super) struct FileState {
     pub(super) bytes: u64,
@@ -71,7 +71,8 @@ pub(super) fn state(path: &Path) -> Result<FileState, Error> {
     let entry = quanci_store::metadata(path).map_err(Error::io("read", path))?;
     let (seconds, nanoseconds) = match entry.modified.duration_since(UNIX_EPOCH) {
         Ok(since) => (i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos()),
-        // Times before 1970 exist: archives of old systems.
+        // Times before 1970 exist: archives of old systems. These values are only compared, so the fraction may count
+        // backwards.
         Err(before) => {
             let before = before.duration();
             (-i64::try_from(before.as_secs()).unwrap_or(i64::MAX), before.subsec_nanos())

@@ -1,4 +1,5 @@
-//! One JSON value a file, an array or an object around one: read record by record, whatever the size of the file.
+//! JSON with one value per file, such as an array or an object of records. It is read record by record, so memory does
+//! not depend on the size of the file.
 
 use std::io::{self, Cursor, Read};
 use std::sync::Arc;
@@ -28,7 +29,7 @@ pub(super) struct JsonReader {
     open: Vec<Level>,
     origin: Origin,
     consumed: Arc<AtomicU64>,
-    /// Set when reading failed below JSON.
+    /// Set when the stream below failed, as opposed to the JSON in it.
     failed: Arc<AtomicBool>,
     fields: Fields,
     cutter: DocumentCutter,
@@ -51,6 +52,8 @@ impl JsonReader {
         encoding: Encoding,
         settings: &ReadSettings,
     ) -> Result<JsonReader, Error> {
+        // Even UTF-8 goes through the decoder: struson fails for good at an invalid byte, while `INVALID_CHAR` damages
+        // one record only.
         let stream = transcode::to_utf8(stream, encoding, INVALID_CHAR.as_bytes())?;
         let Stream { read, origin, consumed, .. } = stream;
         let failed = Arc::new(AtomicBool::new(false));
@@ -74,12 +77,14 @@ impl JsonReader {
         })
     }
 
-    /// Goes on to the next value on the way to a record.
+    /// Moves on to the next value on the way to a record. A pull parser: each call consumes one event, and `open` is
+    /// the stack that a recursive descent would have.
     fn read_on(&mut self) -> Result<(), ReaderError> {
         let Some(json) = &mut self.json else { return Ok(()) };
         match self.open.last_mut() {
             None if self.started => {
                 if let Some(json) = self.json.take() {
+                    // Fails if another value follows.
                     json.consume_trailing_whitespace()?;
                 }
             }
@@ -94,6 +99,7 @@ impl JsonReader {
             }
             Some(Level::Object(depth, met)) if json.has_next()? => {
                 let depth = *depth;
+                // In bounds: `enter` opens an object only above the depth of the records.
                 if json.next_name()? == self.fields.to_record[depth] {
                     *met = true;
                     self.enter(depth + 1)?;
@@ -115,6 +121,7 @@ impl JsonReader {
     fn enter(&mut self, depth: usize) -> Result<(), ReaderError> {
         let Some(json) = &mut self.json else { return Ok(()) };
         match json.peek()? {
+            // An array adds no depth: arrays of arrays are walked.
             ValueType::Array => {
                 json.begin_array()?;
                 self.open.push(Level::Array(depth));
@@ -124,6 +131,7 @@ impl JsonReader {
                 self.open.push(Level::Object(depth, false));
             }
             _ => {
+                // One budget per record, whatever its members are.
                 let mut budget = ByteBudget { left: self.max_bytes, exceeded: false };
                 let record = read_value(json, &mut budget, &|key| self.fields.wants(key))?;
                 self.record(&record, budget.exceeded);
@@ -185,13 +193,14 @@ impl StepReader for JsonReader {
     }
 }
 
-/// The bytes that a record may still hold.
+/// Limits the memory that one record takes.
 struct ByteBudget {
     left: usize,
     exceeded: bool,
 }
 
-/// Reads a value. Of its members only those that `wanted` wants are kept, and of what is no text nothing.
+/// Reads a value. Only the members that `wanted` accepts are kept; numbers, booleans and nulls become null, for they
+/// are not text. The recursion is bounded, as struson allows 128 levels.
 fn read_value(
     json: &mut Json,
     budget: &mut ByteBudget,
@@ -204,6 +213,7 @@ fn read_value(
             let mut items = Vec::new();
             while json.has_next()? {
                 let item = read_value(json, budget, wanted)?;
+                // Millions of empty items would cost nothing if only their text counted.
                 budget.spend(size_of::<Value>());
                 if !budget.exceeded {
                     items.push(item);
@@ -240,7 +250,7 @@ fn read_string(json: &mut Json, budget: &mut ByteBudget) -> Result<String, Reade
     {
         let mut string = json.next_string_reader()?;
         let kept = (&mut string).take(budget.left as u64).read_to_end(&mut bytes);
-        // To its end, or the JSON reader cannot go on.
+        // Read to the end of the string, or the JSON reader cannot go on.
         if let Err(error) = kept.and_then(|_| io::copy(&mut string, &mut io::sink()).map(|n| rest = n)) {
             return Err(ReaderError::IoError { error, location: NOWHERE });
         }
@@ -249,7 +259,7 @@ fn read_string(json: &mut Json, budget: &mut ByteBudget) -> Result<String, Reade
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The error itself names the place.
+/// No position here: the wrapped error names the place itself.
 const NOWHERE: struson::reader::JsonReaderPosition =
     struson::reader::JsonReaderPosition { path: None, line_pos: None, data_pos: None };
 
@@ -260,7 +270,7 @@ impl ByteBudget {
     }
 }
 
-/// Remembers that reading failed: the JSON reader wraps its own errors the same way.
+/// Remembers that reading the stream failed, because struson wraps errors of its own in the same type.
 struct FailureFlag<R> {
     read: R,
     failed: Arc<AtomicBool>,
@@ -268,7 +278,7 @@ struct FailureFlag<R> {
 
 impl<R: Read> Read for FailureFlag<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // struson reports errors of the stream and of JSON as one type; this flag tells them apart.
+        // `Interrupted` asks for another try, and is no failure.
         let read = self.read.read(buffer);
         let failed = read.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::Interrupted);
         self.failed.fetch_or(failed, Ordering::Relaxed);

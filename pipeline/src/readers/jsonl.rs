@@ -1,4 +1,4 @@
-//! JSON Lines: an object a line.
+//! JSON Lines: one object per line.
 
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ pub(super) struct JsonlReader {
     done: bool,
 }
 
-/// The pieces of a long line, or of the beginning of one that is too long.
+/// The pieces of a long line, or the beginning of one that is too long.
 #[derive(Default)]
 struct LongRecord {
     text: String,
@@ -56,11 +56,14 @@ impl JsonlReader {
             self.done = true;
             return Ok(());
         };
+        // A line belongs to the range that it begins in, so the last line of a range is read to its end, past the
+        // range.
         if line.starts && line.byte >= self.range_end {
             self.done = true;
             return Ok(());
         }
         let mut parser = Parser { fields: &self.fields, cutter: &mut self.cutter };
+        // The fast path: a line below 64 KiB is parsed where it lies, without a copy.
         if line.starts && line.ends {
             parser.line(line.text, line.valid, line.at);
             return Ok(());
@@ -102,6 +105,7 @@ impl Parser<'_> {
             self.cutter.count(1, text.len());
             return self.cutter.reject(Reason::InvalidBytes, text, at, true);
         }
+        // A syntax error costs one line. In the format `json` it would cost the rest of the file.
         let Ok(value) = serde_json::from_str::<Value>(text) else {
             self.cutter.count(1, text.len());
             return self.cutter.reject(Reason::Malformed, text, at, true);

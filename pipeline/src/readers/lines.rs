@@ -1,12 +1,13 @@
-//! Lines of text out of bytes: line ends of three kinds, four encodings, lines of any length.
+//! Splits bytes into lines of text: three kinds of line ends, four encodings, lines of any length.
 //!
 //! ```text
 //!  bytes --blocks--> whole lines --decoded at once where valid--> Line, Line, Line
 //!                    a line over LONG bytes --piece by piece----> Line (starts), Line, Line (ends)
 //! ```
 //!
-//! Line ends are LF, CRLF and CR, which are bytes of no other character in UTF-8, GB18030 and Big5; UTF-16 comes here
-//! as UTF-8. A long line's pieces are counted from its beginning, so that they depend on no buffer.
+//! Line ends are LF, CRLF and CR. No other character has these bytes in UTF-8, GB18030 and Big5, so they are found
+//! before decoding; UTF-16 is transcoded to UTF-8 first. The pieces of a long line are counted from its beginning, so
+//! they do not depend on where a buffer ended.
 
 use std::io::Read;
 use std::sync::atomic::Ordering;
@@ -21,7 +22,7 @@ use crate::config::Encoding;
 use crate::document::At;
 use crate::error::Error;
 
-/// A line of more bytes is read in pieces of so many; and none such is taken for a blank line.
+/// A longer line is read in pieces of this many bytes, and is never taken for a blank one.
 pub(super) const LONG: usize = 64 << 10;
 /// Bytes read at once: a few lines of the longest kind that is read whole.
 // Large enough that most lines lie within one block.
@@ -136,6 +137,7 @@ impl LineReader {
             starts: span.starts,
             ends: span.ends,
             byte: span.byte,
+            // In the middle of a file the number of a line is unknown without reading all that comes before.
             at: self.number.map_or(At::Byte(span.byte), At::Line),
         }))
     }
@@ -154,6 +156,7 @@ impl LineReader {
         if self.raw.is_empty() && self.long.is_none() {
             return Ok(false);
         }
+        // Here `raw` is a full block, or ends where the file ends.
         if self.long.is_none() {
             let end = self.find_lines();
             if end > 0 {
@@ -161,6 +164,8 @@ impl LineReader {
                 self.consume(end);
                 return Ok(true);
             }
+            // The first line is longer than `LONG`. It keeps its decoder to its end, because a piece may end within a
+            // character.
             let decoder = self.encoding.new_decoder_without_bom_handling();
             self.long = Some(Box::new(LongLine { decoder, byte: self.line_byte(0) }));
             self.decode_piece(true);
@@ -173,6 +178,7 @@ impl LineReader {
     /// Finds the lines that lie whole in `raw`, up to the first long one, and returns where they end.
     fn find_lines(&mut self) -> usize {
         let mut start = 0;
+        // Taken out, so that `self` can be borrowed in the loop; the allocation is kept.
         let mut spans = std::mem::take(&mut self.spans);
         for end in memchr2_iter(b'\n', b'\r', &self.raw) {
             if end < start {
@@ -187,6 +193,7 @@ impl LineReader {
             start = next;
         }
         let rest = &self.raw[start..];
+        // The last line of a file may lack its line end.
         if self.at_end && !rest.is_empty() && rest.len() <= LONG && memchr2(b'\n', b'\r', rest).is_none() {
             spans.push(self.whole_line(start, self.raw.len()));
             start = self.raw.len();
@@ -201,6 +208,8 @@ impl LineReader {
 
     /// Where a line that begins at `raw[at]` begins in the file: the first one with the byte order mark.
     fn line_byte(&self, at: usize) -> u64 {
+        // In compressed files and UTF-16 this is a position in the decoded bytes. Those are never split into ranges, so
+        // nobody compares it.
         let byte = self.offset + at as u64;
         if byte == self.mark { 0 } else { byte }
     }
@@ -224,6 +233,7 @@ impl LineReader {
                 return;
             }
         } else {
+            // A line end cannot be a part of a valid character, so a block that is valid as a whole has valid lines.
             let mut decoder = self.encoding.new_decoder_without_bom_handling();
             if decode(&mut decoder, bytes, &mut self.text, true) {
                 self.find_spans_in_text();
@@ -231,6 +241,7 @@ impl LineReader {
             }
             self.text.clear();
         }
+        // Some line is invalid. Each is decoded with a fresh decoder, so that damage does not spread to the next line.
         for span in &mut self.spans {
             let mut decoder = self.encoding.new_decoder_without_bom_handling();
             let line = &self.raw[span.start..span.end];
@@ -273,6 +284,7 @@ impl LineReader {
         if want == 0 || self.at_end {
             return Ok(());
         }
+        // Some spare room, as `read_to_end` looks for the end of the input, and would grow a full vector for it.
         self.raw.reserve(want + 64);
         let read = (&mut self.stream.read).take(want as u64).read_to_end(&mut self.raw);
         let got = read.map_err(|source| self.stream.origin.error(source))?;
@@ -285,7 +297,8 @@ impl LineReader {
         self.offset += bytes as u64;
     }
 
-    /// Skips the line that the stream begins in the middle of, or at the end of.
+    /// Skips the line that the stream begins in the middle of, or at the end of. The stream begins one byte before the
+    /// range: if that byte is a line end, nothing else is skipped.
     fn skip_line(&mut self) -> Result<(), Error> {
         loop {
             let line_end = memchr2(b'\n', b'\r', &self.raw);
@@ -302,6 +315,7 @@ impl LineReader {
     }
 
     fn skip_mark(&mut self) {
+        // A byte order mark is looked for at the beginning of a file only; elsewhere U+FEFF is a character of the text.
         let mark: &[u8] = if self.encoding == encoding_rs::UTF_8 {
             &[0xef, 0xbb, 0xbf]
         } else if self.encoding == encoding_rs::GB18030 {

@@ -35,7 +35,8 @@ pub(super) fn check(input: &Input, settings: &ReadSettings) -> Result<(), Error>
     leaves(input, builder.parquet_schema(), settings).map(drop)
 }
 
-/// Runs of row groups of about `target` bytes.
+/// Packs consecutive row groups into parts of about `target` bytes. A row group is never split, so a part may be much
+/// larger.
 pub(super) fn parts(input: &Input, target: u64) -> Result<Vec<Part>, Error> {
     let builder = builder(input)?;
     let (mut parts, mut start, mut bytes) = (Vec::new(), 0, 0);
@@ -68,6 +69,8 @@ pub(super) fn open(split: &InputSplit, settings: &ReadSettings) -> Result<Box<dy
         let bytes = groups.iter().map(|group| u64::try_from(group.compressed_size()).unwrap_or(0)).sum();
         (rows, bytes)
     };
+    // The rows before the part give each row its number in the file; the rows in it show at the end whether any are
+    // missing.
     let ((rows_before, _), (rows, bytes)) = (size(0..groups.start), size(groups.clone()));
     // Projection pushdown: only the text columns are read and decoded.
     let mask =
@@ -96,14 +99,16 @@ fn builder(input: &Input) -> Result<FileBuilder, Error> {
     // The embedded Arrow schema may ask for large or view strings; without it all text is `Utf8`.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let builder = guarded(input, || FileBuilder::try_new_with_options(file, options))?;
+    // Before any column is read: a damaged footer may hold any offset and any size.
     check_chunks(input, &builder)?;
     Ok(builder)
 }
 
-/// Whether the parts of the file that its footer names can be in it.
+/// Checks that the column chunks that the footer names lie within the file.
 fn check_chunks(input: &Input, builder: &FileBuilder) -> Result<(), Error> {
     let groups = builder.metadata().row_groups();
     let is_inside = |column: &ColumnChunkMetaData| {
+        // The dictionary page, if there is one, precedes the data pages of its chunk.
         let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
         let end = start.checked_add(column.compressed_size());
         let end = end.and_then(|end| u64::try_from(end).ok());
@@ -115,8 +120,9 @@ fn check_chunks(input: &Input, builder: &FileBuilder) -> Result<(), Error> {
     Err(damaged(input, &ParquetError::General("its footer names bytes that are not there".into())))
 }
 
-/// The result of a call into the library, which panics on some damaged files.
+/// The result of a call into the library, with a panic as an error: it panics on some damaged files.
 fn guarded<T>(input: &Input, call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, Error> {
+    // Sound after a panic, because the reader is not used again: an error ends its file.
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)) {
         Ok(result) => result.map_err(|error| damaged(input, &error)),
         Err(_) => Err(damaged(input, &ParquetError::General("the decoder gave up".into()))),
@@ -158,10 +164,12 @@ fn leaves(input: &Input, schema: &SchemaDescriptor, settings: &ReadSettings) -> 
 /// Whether `keys` lead to the column at `path`, which also names the wrappers around a list's items.
 fn leads_to(keys: &[String], path: &[String]) -> bool {
     let is_wrapper = |part: &String| {
+        // Parquet's specification names `list` and `element`; the others are of older writers: Arrow, Avro, Hive.
         matches!(part.as_str(), "list" | "element" | "item" | "array" | "bag" | "array_element")
     };
     match (keys, path) {
         ([], rest) => rest.iter().all(is_wrapper),
+        // First of all the key, so that a field may itself be named `list` or `item`.
         ([key, keys @ ..], [part, path @ ..]) if key == part => leads_to(keys, path),
         (_, [part, path @ ..]) if is_wrapper(part) => leads_to(keys, path),
         _ => false,
@@ -173,7 +181,7 @@ struct ParquetReader {
     batches: ParquetRecordBatchReader,
     paths: Vec<Vec<String>>,
     cutter: DocumentCutter,
-    /// Rows of the file gone through, with those before the part.
+    /// Rows of the file read so far, including those before the part.
     row: u64,
     rows: Range<u64>,
     bytes: u64,
@@ -201,6 +209,7 @@ impl ParquetReader {
             let at = At::Row(self.row);
             let mut texts = Texts::default();
             self.paths.iter().for_each(|keys| texts.gather(&root, row, keys));
+            // Unlike in JSON, a row is always one record: the items of a list are joined.
             let text = texts.found.join("\n");
             self.cutter.count(1, text.len());
             if texts.invalid {
@@ -231,11 +240,13 @@ impl Texts {
                 let column = array.as_struct().column_by_name(key);
                 column.into_iter().for_each(|column| self.gather(column, row, rest));
             }
+            // A list uses up no key: the wrappers of its items are not in the Arrow type.
             (DataType::List(_), _) => {
                 let items = array.as_list::<i32>().value(row);
                 (0..items.len()).for_each(|item| self.gather(&items, item, keys));
             }
             (DataType::Utf8, []) => self.found.push(array.as_string::<i32>().value(row).to_owned()),
+            // Writers that leave out the annotation UTF8 make a string a plain byte array.
             (DataType::Binary, []) => {
                 let bytes = array.as_binary::<i32>().value(row);
                 self.invalid |= std::str::from_utf8(bytes).is_err();
@@ -261,6 +272,8 @@ impl StepReader for ParquetReader {
 
     fn counted(&self) -> ReadProgress {
         let rows = self.rows.end - self.rows.start;
+        // Bytes are not known within a row group, so they are estimated from the share of rows; the product needs 128
+        // bits.
         let done = u128::from(self.bytes) * u128::from(self.row - self.rows.start) / u128::from(rows.max(1));
         self.cutter.progress(u64::try_from(done).unwrap_or(u64::MAX))
     }

@@ -1,4 +1,4 @@
-//! What every reader gives: documents and rejects, and how far it has come.
+//! What every reader returns: documents, rejects and progress.
 
 use crate::config::{CleanSettings, CorpusSettings, Encoding, Format};
 use crate::document::{Document, Place};
@@ -12,7 +12,7 @@ pub struct ReadSettings {
     pub format: Format,
     /// The fields that hold the text.
     pub text_field: Vec<String>,
-    /// `None` finds it out, file by file.
+    /// The encoding; `None` detects it, file by file.
     pub encoding: Option<Encoding>,
     /// Longer documents are cut into several.
     pub max_document_chars: u64,
@@ -29,9 +29,11 @@ impl ReadSettings {
         }
     }
 
-    /// The bytes of a record (a line of JSON, a row of a table) that we are ready to hold.
+    /// The most bytes of a record (a line of JSON, a row of a table) that are held in memory.
     pub(super) fn max_record_bytes(&self) -> usize {
         const LEAST: u64 = 16 << 20;
+        // A character takes up to 6 bytes as `\uXXXX`; the rest is room for other fields. Texts up to this size are cut
+        // into documents, not rejected.
         usize::try_from(self.max_document_chars.saturating_mul(8).max(LEAST)).unwrap_or(usize::MAX)
     }
 }
@@ -55,18 +57,21 @@ pub enum Record {
 /// How far a reader has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ReadProgress {
-    /// Records met: lines that are not blank for text formats and jsonl, else objects or rows. However a file is
-    /// split, the sum over its parts is the same, and no more records are rejected than were met.
+    /// Records read: for text formats, lines that are not blank; else objects or rows. However a file is split, the sum
+    /// over its parts is the same, and no more records are rejected than were read.
     pub records: u64,
     /// Bytes of text in UTF-8 that came from them.
     pub text_bytes: u64,
-    /// Bytes of the file gone through, compressed as they are.
+    /// Bytes of the file read so far, before decompression.
     pub file_bytes: u64,
 }
 
 /// A stream of documents.
 pub trait Reader: Send {
-    /// The next document or reject; `None` at the end, and an error where the rest of the file is of no use.
+    /// The next document or reject; `None` at the end.
+    ///
+    /// # Errors
+    /// If the rest of the file is of no use.
     fn next(&mut self) -> Result<Option<Record>, Error>;
 
     /// How far it has come.

@@ -10,7 +10,7 @@ use super::{Compression, detect, open, parquet};
 use crate::config::{Encoding, Format};
 use crate::error::Error;
 
-/// Looks at a file. An error if it cannot be read, is damaged where it begins, or is not what `settings` declare.
+/// Finds out what a file is, and checks it against `settings`.
 ///
 /// # Errors
 /// If the file cannot be read, is damaged where it begins, or is not what `settings` declare.
@@ -30,11 +30,12 @@ pub fn sniff(path: &Path, settings: &ReadSettings) -> Result<Input, Error> {
     };
     match (settings.format, head.starts_with(b"PAR1")) {
         (Format::Parquet, _) => parquet::check(&input, settings)?,
+        // Bytes of Parquet as text would be rejected line by line, with a misleading reason.
         (_, true) => return Err(Error::input(path, "a Parquet file: it wants format = \"parquet\"")),
         _ => detect::detect(&mut input, settings)?,
     }
     if matches!(settings.format, Format::Csv | Format::Tsv) {
-        // Opening a table reads its header: a missing column is told when the run is planned.
+        // Opening a table reads its header, so a missing column ends the run when it is planned, not hours later.
         let whole = InputSplit { input: input.clone(), part: Part::Whole };
         open::open(&whole, settings)?;
     }

@@ -24,8 +24,9 @@ pub fn split_input(
     Ok(parts.into_iter().map(|part| InputSplit { input: input.clone(), part }).collect())
 }
 
-/// Lines can be found from any byte of a plain file, but not within compressed bytes, nor in UTF-16, whose every
-/// other byte may look like a line end; and only lines tell where a record begins.
+/// Whether the file can be cut into byte ranges. Lines can be found from any byte of a plain file, but not within
+/// compressed bytes, nor in UTF-16, where any byte may look like a line end. And only in formats of lines does a line
+/// end tell where a record begins.
 fn can_range(input: &Input, format: Format) -> bool {
     let lines = matches!(format, Format::Sentences | Format::Paragraphs | Format::Documents | Format::Jsonl);
     lines && input.compression == Compression::None && input.encoding != Encoding::Utf16
@@ -33,8 +34,8 @@ fn can_range(input: &Input, format: Format) -> bool {
 
 fn byte_ranges(bytes: u64, target: u64) -> Vec<Part> {
     let count = bytes.div_ceil(target);
-    // Products of 64-bit numbers need twice the bits.
-    // The same cuts on every machine: integers only.
+    // Integers only, so that every machine makes the same cuts; the product needs 128 bits.
     let cut = |i: u64| (u128::from(bytes) * u128::from(i) / u128::from(count)) as u64;
+    // The cuts fall anywhere, even within a character: a reader skips to the first line that begins in its range.
     (0..count).map(|i| Part::Bytes { start: cut(i), end: cut(i + 1) }).collect()
 }

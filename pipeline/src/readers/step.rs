@@ -1,23 +1,24 @@
-//! Readers that work in steps: each step hands some records, or none, to a [`DocumentCutter`].
+//! Readers that work in steps: each step passes some records, or none, to a [`DocumentCutter`].
 
 use super::cut::DocumentCutter;
 use super::record::{ReadProgress, Reader, Record};
 use crate::error::Error;
 
-/// A reader that goes on step by step, each filling its cutter with some records or none.
+/// A reader that works step by step, each of which fills its cutter with some records or none.
 pub(super) trait StepReader: Send {
-    /// Where records wait.
+    /// The queue of finished records.
     fn cutter(&mut self) -> &mut DocumentCutter;
     /// True where no step is left.
     fn is_done(&self) -> bool;
-    /// Reads on.
+    /// Reads a little more of the input.
     fn step(&mut self) -> Result<(), Error>;
-    /// How far it has come.
+    /// The progress so far.
     fn counted(&self) -> ReadProgress;
 }
 
 impl<R: StepReader> Reader for R {
     fn next(&mut self) -> Result<Option<Record>, Error> {
+        // A loop, as many steps may pass before a record is complete: a document of many lines, or a run of blank ones.
         loop {
             match self.cutter().pop() {
                 Some(record) => return Ok(Some(record)),

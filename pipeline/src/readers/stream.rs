@@ -1,4 +1,4 @@
-//! The bytes of a file, decompressed, with what messages and a progress bar need to know of them.
+//! The decompressed bytes of a file, with what messages and a progress bar need.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -31,18 +31,20 @@ pub(super) struct Origin {
 }
 
 impl Stream {
-    /// The bytes of a part of a file. A range begins one byte early, so that a reader can tell whether a line does.
+    /// Opens the bytes of a part of a file. A range begins one byte early, so that a reader can tell whether a line
+    /// begins at its start.
     pub(super) fn open(split: &InputSplit) -> Result<Stream, Error> {
         let path = &split.input.path;
         let source = quanci_store::FileHandle::open(path).map_err(Error::io("open", path))?;
         let start = match split.part {
-            // The byte before tells whether a line begins at `start`, or goes on.
+            // With the byte before `start` a reader sees whether a line begins at `start`, or goes on.
             Part::Bytes { start, .. } => start.saturating_sub(1),
             _ => 0,
         };
         let file = source.stream(start).map_err(Error::io("read", path))?;
         let origin = Origin { path: Arc::from(path.as_path()), compression: split.input.compression };
         let consumed = Arc::new(AtomicU64::new(0));
+        // Counted below the decompressor, in bytes of the file, of which the total is known for the progress bar.
         let counted = Counted { read: file, count: consumed.clone() };
         let read = origin.compression.decompress(counted).map_err(|source| origin.error(source))?;
         Ok(Stream { read, origin, start, consumed })
@@ -57,6 +59,7 @@ impl Origin {
 
     /// What a failed read means: the system's fault, or a damaged file.
     pub(super) fn error(&self, source: io::Error) -> Error {
+        // An error number means that the system failed. Errors of decompressors have none: those mean damage.
         if self.compression == Compression::None || source.raw_os_error().is_some() {
             return Error::io("read", &self.path)(source);
         }
@@ -80,6 +83,7 @@ pub(super) struct Counted<R> {
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.read.read(buffer)?;
+        // Relaxed is enough: the number is shown, and nothing else depends on it.
         self.count.fetch_add(n as u64, Ordering::Relaxed);
         Ok(n)
     }

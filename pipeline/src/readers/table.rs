@@ -1,8 +1,8 @@
 //! CSV and TSV with a header line.
 //!
-//! In CSV a quoted field may hold newlines. In TSV a row is a line: published sets of comments and posts hold fields
-//! that open with a quote and never close it, which as CSV would swallow hundreds of rows (ChnSentiCorp: 454 of
-//! 12,000). Only a field that is quoted as a whole is freed of its quotes there.
+//! In CSV a quoted field may hold newlines. In TSV a row is a line: published sets of comments and posts contain fields
+//! that open with a quote and never close it. Read as CSV, these would swallow hundreds of rows (ChnSentiCorp: 454 of
+//! 12,000). A TSV field loses its quotes only if it is quoted as a whole.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -22,7 +22,7 @@ use crate::error::Error;
 
 const INPUT_BYTES: usize = 128 << 10;
 const MOST_COLUMNS: usize = 1 << 16;
-/// Of a row that is too long, so much is kept to be shown; the rest passes through some scratch space.
+/// The bytes that are kept, to be shown, of a row that is too long. The rest passes through some scratch space.
 const KEPT_BYTES: usize = 4096;
 const SCRATCH_BYTES: usize = 64 << 10;
 
@@ -45,6 +45,8 @@ impl TableReader {
         let cutter = DocumentCutter::new(stream.origin.clone(), settings);
         let is_tsv = delimiter == b'\t';
         let mut rows = TableRows {
+            // Transcoded before it is parsed: csv-core looks for delimiters of one byte, which UTF-16 does not have.
+            // `INVALID_BYTE` passes through it and makes the field invalid below.
             stream: transcode::to_utf8(stream, encoding, INVALID_BYTE)?,
             parser: csv_core::ReaderBuilder::new().delimiter(delimiter).quoting(!is_tsv).build(),
             input: vec![0; INPUT_BYTES],
@@ -54,6 +56,7 @@ impl TableReader {
             max_bytes: settings.max_record_bytes(),
             row: TableRow::default(),
         };
+        // The header, read when opened, so that a missing column is an error of `sniff`.
         let done = !rows.next()?;
         let columns = if done { Vec::new() } else { columns(&rows, &settings.text_field)? };
         Ok(TableReader { rows, cutter, columns, done })
@@ -72,6 +75,7 @@ impl TableReader {
             self.cutter.reject(Reason::RecordTooLong, &beginning, at, true);
             return Ok(());
         }
+        // Rows may have fewer fields than the header; what is there is joined.
         let fields: Vec<&[u8]> = self.columns.iter().filter_map(|&column| row.field(column)).collect();
         let text = match self.rows.is_tsv {
             true => fields.iter().map(|field| unquote(field)).collect::<Vec<_>>().join(&b'\n'),
@@ -111,7 +115,7 @@ impl StepReader for TableReader {
     }
 }
 
-/// A field of a TSV file without the quotes around it, if there are such and each quote within is written twice.
+/// A field of a TSV file without the quotes around it, if it has them and each quote within is doubled.
 fn unquote(field: &[u8]) -> Cow<'_, [u8]> {
     let [b'"', inner @ .., b'"'] = field else { return Cow::Borrowed(field) };
     let mut free = Vec::with_capacity(inner.len());
@@ -125,7 +129,7 @@ fn unquote(field: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(free)
 }
 
-/// The places of the columns that hold text, from the header.
+/// The indices of the text columns, from the header.
 fn columns(rows: &TableRows, text_field: &[String]) -> Result<Vec<usize>, Error> {
     let names: Vec<String> = (0..rows.row.fields)
         .filter_map(|column| rows.row.field(column))
@@ -144,7 +148,7 @@ fn columns(rows: &TableRows, text_field: &[String]) -> Result<Vec<usize>, Error>
     Ok(columns)
 }
 
-/// Reads rows, of which at most `max_bytes` are held.
+/// Reads rows, holding at most `max_bytes` of each.
 struct TableRows {
     stream: Stream,
     parser: csv_core::Reader,
@@ -163,7 +167,7 @@ struct TableRow {
     ends: Vec<usize>,
     fields: usize,
     line: u64,
-    /// The bytes of its beginning that are kept of a row that was given up.
+    /// For a row that was given up: the bytes of its beginning that are kept.
     too_long: Option<usize>,
 }
 
@@ -177,12 +181,15 @@ impl TableRows {
                 at_end = !self.refill()?;
             }
             let row = &mut self.row;
+            // A push parser, resumable at any byte of input or output; without input it ends the last record. The ends
+            // count from the beginning of the record, over all calls.
             let (result, read, written, ended) = self.parser.read_record(
                 &self.input[self.input_at..self.input_end],
                 &mut row.bytes[row.used..],
                 &mut row.ends[row.fields..],
             );
-            // An odd number of quotes at the end of the file means that one was never closed.
+            // Every quote of a row counts, doubled ones twice: an odd number at the end of the file means that one was
+            // never closed.
             quotes += memchr::memchr_iter(b'"', &self.input[self.input_at..self.input_at + read]).count();
             self.input_at += read;
             row.used += written;
@@ -206,8 +213,9 @@ impl TableRows {
         Ok(got > 0)
     }
 
-    /// A quote that nobody closes would swallow the rest of the file as one record.
+    /// Fails for a quote that is never closed, which would swallow the rest of the file as one record.
     fn check_closed(&self, quotes: usize) -> Result<(), Error> {
+        // A stray quote within one line, as in `5" pipe`, is no such case.
         if !self.is_tsv && quotes % 2 == 1 && self.parser.line() > self.row.line + 1 {
             let message = format!(
                 "the record in line {} opens a quote that is never closed: close it, or write it twice within quotes",
@@ -221,19 +229,23 @@ impl TableRows {
 
 impl TableRow {
     fn clear(&mut self, line: u64) {
+        // Lengths stay from row to row, because csv-core writes into slices; after a huge row it is cut to 1 MiB.
         self.bytes.resize(self.bytes.len().clamp(4096, 1 << 20), 0);
         self.ends.resize(self.ends.len().max(16), 0);
         (self.used, self.fields, self.too_long) = (0, 0, None);
         self.line = line;
     }
 
-    /// Grows the buffers, or gives up on the row: then it is read to its end and its beginning kept.
+    /// Grows the buffers, or gives up on the row: then only its beginning is kept, and the rest is parsed and
+    /// discarded.
     fn grow(&mut self, max_bytes: usize) {
         if self.too_long.is_some() || self.used >= max_bytes || self.fields >= MOST_COLUMNS {
             let kept = *self.too_long.get_or_insert(self.used.min(KEPT_BYTES));
+            // Each time it is full, the scratch space behind the kept bytes is overwritten.
             self.bytes.resize(KEPT_BYTES + SCRATCH_BYTES, 0);
             (self.used, self.fields) = (kept, 0);
         } else {
+            // Doubling: a row of n bytes costs O(n) copies.
             self.bytes.resize(2 * self.bytes.len().max(self.used), 0);
             self.ends.resize(2 * self.ends.len().max(self.fields), 0);
         }

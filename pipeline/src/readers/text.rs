@@ -46,6 +46,8 @@ impl TextReader {
         let mut skipping = false;
         // A range in the middle of a document belongs to the task that has the document's beginning.
         if let (EndsAt::BlankLine, Part::Bytes { start: start @ 1.., .. }) = (ends_at, part) {
+            // Within a document there are no blank lines, so the line before shows whether the range begins in a
+            // document.
             let blank = line_before_is_blank(&stream.origin.path, start, encoding);
             skipping = !blank.map_err(Error::io("read", &stream.origin.path))?;
         }
@@ -61,12 +63,15 @@ impl TextReader {
             self.done = true;
             return Ok(());
         };
+        // A document belongs to the range that it begins in. One that goes on past the range is read to its end, by
+        // this task only.
         if line.starts && !self.in_document && line.byte >= self.range_end {
             self.done = true;
             return Ok(());
         }
         if line.is_blank() {
             match self.ends_at {
+                // A file is one document, so its blank lines are part of the text.
                 EndsAt::FileEnd => self.cutter.add(line.text, line.at, true),
                 EndsAt::LineEnd => {}
                 EndsAt::BlankLine => {
@@ -76,6 +81,7 @@ impl TextReader {
             }
             return Ok(());
         }
+        // Neither counted nor rejected: the task that has the document's beginning does that.
         if self.skipping {
             return Ok(());
         }
@@ -115,8 +121,10 @@ impl StepReader for TextReader {
 }
 
 /// Whether the line that holds the byte before `start`, or ends with it, is blank. Then a document may begin with the
-/// next line; otherwise that line goes on with one that began earlier.
+/// next line; otherwise the next line continues a document that began earlier. One bounded read replaces a scan from
+/// the beginning of the file.
 fn line_before_is_blank(path: &std::path::Path, start: u64, encoding: Encoding) -> std::io::Result<bool> {
+    // The longest line that may be blank, its CRLF, and the line end before it.
     let window_start = start.saturating_sub(LONG as u64 + 3);
     let window = quanci_store::read_range(path, window_start..window_start + 2 * LONG as u64 + 8)?;
     let last = usize::try_from(start - 1 - window_start).expect("the window is small");
@@ -128,6 +136,7 @@ fn line_before_is_blank(path: &std::path::Path, start: u64, encoding: Encoding) 
     let begin = match memchr::memrchr2(b'\n', b'\r', &window[..last]) {
         Some(line_end) => line_end + 1,
         None if window_start == 0 => 0,
+        // Longer than `LONG`, and so not blank, as `LineReader` sees it too.
         None => return Ok(false),
     };
     let line = &window[begin..];
@@ -138,6 +147,7 @@ fn line_before_is_blank(path: &std::path::Path, start: u64, encoding: Encoding) 
     let mut text = String::new();
     let mut decoder = transcode::encoding(encoding).new_decoder_without_bom_handling();
     let valid = transcode::decode(&mut decoder, &line[..end], &mut text, true);
+    // A byte order mark is no text: `LineReader` has skipped it.
     let text =
         if window_start + begin as u64 == 0 { text.strip_prefix('\u{feff}').unwrap_or(&text) } else { &text };
     Ok(valid && text.trim_start().is_empty())

@@ -1,4 +1,4 @@
-//! Any encoding as UTF-8, byte by byte: for formats whose records are not lines, and for UTF-16.
+//! Transcodes any encoding to UTF-8 as a stream: for formats whose records are not lines, and for UTF-16.
 
 use std::io::{self, Read};
 
@@ -10,13 +10,13 @@ use crate::error::Error;
 
 /// Stands for invalid bytes where the reader checks for valid UTF-8 itself: it is never valid.
 pub(super) const INVALID_BYTE: &[u8] = &[0xff];
-/// Stands for invalid bytes where only valid UTF-8 may go: a code point that is no character, now or ever (U+FDD0).
+/// Stands for invalid bytes where only valid UTF-8 may go: U+FDD0, a noncharacter, which is not for use in texts.
 pub(super) const INVALID_CHAR: &str = "\u{fdd0}";
 
 const INPUT_BYTES: usize = 64 << 10;
 const OUTPUT_BYTES: usize = 192 << 10;
 
-/// The decoder for an encoding that is read as it is.
+/// The table of an encoding. UTF-16 is little-endian here; [`utf16_of`] finds the byte order.
 pub(super) fn encoding(encoding: Encoding) -> &'static encoding_rs::Encoding {
     match encoding {
         Encoding::Utf8 => encoding_rs::UTF_8,
@@ -28,6 +28,7 @@ pub(super) fn encoding(encoding: Encoding) -> &'static encoding_rs::Encoding {
 
 /// Appends `bytes` to `text`; false if some of them were invalid.
 pub(super) fn decode(decoder: &mut Decoder, bytes: &[u8], text: &mut String, last: bool) -> bool {
+    // `decode_to_string` never grows the string: it stops when the room is used up.
     let most = decoder.max_utf8_buffer_length(bytes.len()).expect("a piece is far shorter than memory");
     text.reserve(most);
     let (_, _, invalid) = decoder.decode_to_string(bytes, text, last);
@@ -58,7 +59,7 @@ pub(super) fn to_utf8(mut stream: Stream, from: Encoding, invalid: &'static [u8]
     Ok(Stream { read: Box::new(transcoder), ..stream })
 }
 
-/// Little-endian or big-endian, by the byte order mark, else by which reading looks more like text.
+/// Little-endian or big-endian: by the byte order mark, or else by which of them looks more like text.
 pub(super) fn utf16_of(head: &[u8]) -> &'static encoding_rs::Encoding {
     let plausible = |high: usize| {
         head.chunks_exact(2)
@@ -72,6 +73,7 @@ pub(super) fn utf16_of(head: &[u8]) -> &'static encoding_rs::Encoding {
     match head {
         [0xff, 0xfe, ..] => encoding_rs::UTF_16LE,
         [0xfe, 0xff, ..] => encoding_rs::UTF_16BE,
+        // Little-endian wins a tie: it is what Windows writes.
         _ if plausible(0) > plausible(1) => encoding_rs::UTF_16BE,
         _ => encoding_rs::UTF_16LE,
     }
@@ -100,6 +102,7 @@ impl Transcoder {
             }
             // The replacement must always fit behind what was decoded.
             let room = self.output.len() - self.invalid.len();
+            // It holds back the bytes of a cut character by itself. `at_end` flushes them as malformed.
             let (result, read, written) = self.decoder.decode_to_utf8_without_replacement(
                 &self.input[self.input_at..],
                 &mut self.output[..room],
@@ -122,6 +125,7 @@ impl Transcoder {
     fn refill(&mut self) -> io::Result<()> {
         self.input.clear();
         self.input_at = 0;
+        // The end is known only by a read of no bytes.
         let got = (&mut self.read).take(INPUT_BYTES as u64).read_to_end(&mut self.input)?;
         self.at_end = got == 0;
         Ok(())

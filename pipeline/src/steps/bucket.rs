@@ -1,4 +1,4 @@
-//! The documents of one bucket, flat in memory: pair building needs other documents beside its own.
+//! The documents of one bucket in flat arrays, as pairs are built of several documents.
 
 use std::ops::Range;
 
@@ -18,7 +18,7 @@ pub struct TokenizedDocument {
     pub sentence_ends: Vec<u32>,
 }
 
-/// Hands on where the parts of a sentence (a range of a document's pieces) end.
+/// Reports where the parts of a sentence (a range of a document's pieces) end.
 type Cut<'a> = dyn FnMut(Range<u32>, &mut dyn FnMut(u32)) + 'a;
 
 /// Documents of a bucket. Positions are indexes into the pieces of all documents.
@@ -80,6 +80,7 @@ impl Bucket {
     }
 
     fn push_cut(&mut self, document: &TokenizedDocument, cut: &mut Cut<'_>) {
+        // Positions of 32 bits halve the size of instances, of which a bucket has many.
         let base = to_u32(self.pieces.len());
         let first_sentence = to_u32(self.sentence_ends.len());
         self.pieces.extend(&document.pieces);
@@ -137,12 +138,13 @@ fn to_u32(length: usize) -> u32 {
     u32::try_from(length).expect("a bucket holds fewer than 2^32 pieces")
 }
 
-/// Where to cut `range` so that the first part is as long as may be and not empty.
+/// Where to cut `range` so that the first part is as long as possible and not empty.
 fn last_cut(pieces: &[Piece], range: Range<u32>, is_clause_mark: &dyn Fn(u32) -> bool) -> u32 {
     let at = |position: u32| pieces[position as usize];
     // From the end: the first part is to be as long as possible.
     let inner = || (range.start + 1..=range.end).rev();
     let after_mark = |position: &u32| is_clause_mark(at(position - 1).id());
+    // The end of the document is a word boundary too.
     let at_word = |position: &u32| pieces.get(*position as usize).is_none_or(|piece| piece.is_word_start());
     inner().find(after_mark).or_else(|| inner().find(at_word)).unwrap_or(range.end)
 }

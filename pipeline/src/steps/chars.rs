@@ -1,5 +1,5 @@
-//! Classes of characters, as the `tokenizers` crate's BERT normalizer and pre-tokenizer see them (0.23,
-//! `normalizers/bert.rs`, `pre_tokenizers/bert.rs`), from the very Unicode tables that it uses.
+//! Classes of characters, as the BERT normalizer and pre-tokenizer of the `tokenizers` crate see them (0.23,
+//! `normalizers/bert.rs`, `pre_tokenizers/bert.rs`), from the same Unicode tables. The tests compare every code point.
 
 use unicode_categories::UnicodeCategories;
 
@@ -20,12 +20,15 @@ pub enum Class {
 
 /// The class of any character.
 pub fn class(c: char) -> Class {
+    // The order of the checks is that of `tokenizers`: `\t`, `\n` and `\r` are control characters, but count as white
+    // space.
     match c {
         '\t' | '\n' | '\r' | ' ' => Class::Space,
         '\0' | '\u{fffd}' => Class::Removed,
         _ if is_han(c) => Class::Han,
         _ if c.is_other() => Class::Removed,
         _ if c.is_whitespace() => Class::Space,
+        // BERT's rule: all ASCII symbols are punctuation, such as `$` and `^`, whatever Unicode says.
         _ if c.is_ascii_punctuation() || c.is_punctuation() => Class::Punctuation,
         _ => Class::Other,
     }
@@ -51,6 +54,7 @@ pub struct Classes {
 
 impl Default for Classes {
     fn default() -> Self {
+        // 64 KiB, a byte for each code point. Surrogates are no characters.
         let plane = (0..0x1_0000).map(|code| char::from_u32(code).map_or(Class::Removed, class)).collect();
         Classes { plane }
     }

@@ -13,7 +13,7 @@ use crate::drops::Reason;
 pub struct Cleaned {
     /// Its lines: without removed characters, white space made spaces, trimmed, none empty; joined by `\n`.
     pub text: String,
-    /// 128 bits over that text: what a document is known by. It depends on no setting, source or vocabulary.
+    /// 128 bits of hash over that text: the identity of the document. It depends on no setting, source or vocabulary.
     pub hash: u128,
 }
 
@@ -39,6 +39,7 @@ impl Clean {
         for line in document.text.split('\n') {
             self.clean_line(line, &mut text, &mut counts);
         }
+        // `clean_line` ends every line with a newline, so only the last is too many.
         if text.ends_with('\n') {
             text.pop();
         }
@@ -55,6 +56,7 @@ impl Clean {
         if visible < self.settings.min_chars {
             return Err(Reason::TooShort);
         }
+        // Punctuation is left out: it is common to Chinese and Latin text.
         let ratio = counts.han as f64 / (counts.han + counts.letters).max(1) as f64;
         if ratio < self.settings.min_han_ratio { Err(Reason::NotChinese) } else { Ok(()) }
     }

@@ -1,4 +1,4 @@
-//! Counts the words that a WordPiece vocabulary is trained on: tokens, normalized and cut as the tokenizer does.
+//! Counts the words that a WordPiece vocabulary is trained on: tokens, normalized and cut as the tokenizer does it.
 
 use rustc_hash::FxHashMap;
 
@@ -12,7 +12,8 @@ pub struct TokenCounter {
     tokens: PreTokens,
 }
 
-/// A thread's counts: of runs as they are written, which are normalized once each.
+/// A thread's counts, of runs as they are in the text. Normalization is deferred: each distinct run is normalized once,
+/// not each occurrence.
 #[derive(Default)]
 pub struct TokenCounts {
     lone: FxHashMap<u32, u64>,
@@ -56,6 +57,8 @@ impl TokenCounter {
 impl TokenCounts {
     /// Bytes held, about.
     pub fn memory(&self) -> usize {
+        // A bucket of key and count, and the allocator's overhead. `lone` is left out: it has no more entries than
+        // there are characters.
         self.run_bytes + self.runs.len() * 40
     }
 }

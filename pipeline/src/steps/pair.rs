@@ -1,5 +1,5 @@
-//! Documents into instances: Google's algorithm over sentences (google-research/bert, `create_pretraining_data.py`,
-//! `create_instances_from_document`), with rules that fix its weaknesses on Chinese text, or exactly as it is.
+//! Makes instances of documents: Google's algorithm over sentences (google-research/bert, `create_pretraining_data.py`,
+//! `create_instances_from_document`), either exactly or with rules that fix its weaknesses on Chinese text.
 //!
 //! An instance is two ranges of a bucket's pieces. Chunks, divided sentences, pushed-back rests and truncation only move
 //! the ends of ranges; nothing is copied until a row is written.
@@ -22,7 +22,7 @@ pub struct Instance {
     pub b: Option<Range<u32>>,
     /// 0 = B follows A; 1 = B is from another document (`nsp`), A and B are swapped (`sop`).
     pub label: u8,
-    /// True where the label could not be drawn.
+    /// True if the label was not drawn, because only one was possible.
     pub forced: bool,
 }
 
@@ -66,7 +66,7 @@ impl PairSettings {
 /// How often another document is drawn before giving up.
 const OTHER_DOCUMENT_DRAWS: usize = 10;
 
-/// Makes the instances of one document and hands each, with the draws, to `sink`.
+/// Makes the instances of one document and passes each to `sink`, with the generator.
 pub fn instances<D: RandomSource>(
     bucket: &Bucket,
     document: usize,
@@ -77,6 +77,7 @@ pub fn instances<D: RandomSource>(
     let room = settings.room();
     // Google's `short_seq_prob`: short rows keep the model used to short inputs.
     let short = rng.uniform() < settings.short_seq_prob;
+    // Uniform over 2..=room, as `rng.randint(2, max_num_tokens)`, whose bounds are inclusive.
     let target = if short && room > 2 { 2 + rng.below(room as usize - 1) as u32 } else { room };
     let mut walk = Walk { bucket, document, settings, target, rng, sink };
     match settings.objective {
@@ -131,6 +132,8 @@ impl<D: RandomSource, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
             let used_to = self.pair(from, &ends[first..=last]);
             // What a random B replaced is pushed back: the next chunk begins there.
             from = used_to;
+            // After a divided sentence `first` may stay, with `from` within that sentence. `from` always moves on, so
+            // the loop ends.
             first += ends[first..=last].iter().take_while(|&&end| end <= used_to).count();
         }
     }
@@ -181,6 +184,7 @@ impl<D: RandomSource, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
     fn next_sentence_pair(&mut self, from: u32, boundary: Option<u32>, to: u32, divided: bool) -> u32 {
         let forced = boundary.is_none();
         let a = from..boundary.unwrap_or(to);
+        // Nothing is drawn where there is no boundary, as in Google's `len(current_chunk) == 1 or rng.random() < 0.5`.
         let random = forced || self.rng.uniform() < 0.5;
         if random && let Some(b) = self.random_b(&a, to, divided && !forced) {
             let used_to = a.end;
@@ -206,6 +210,7 @@ impl<D: RandomSource, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
 
     /// Google's: whole sentences up to the target, from any document but this, or from this after ten failures.
     fn google_b(&mut self, a: &Range<u32>) -> Range<u32> {
+        // Negative if A alone is longer than the target; B then is one sentence.
         let wanted = i64::from(self.target) - i64::from(a.end - a.start);
         let mut other = self.document;
         for _ in 0..OTHER_DOCUMENT_DRAWS {
@@ -294,6 +299,7 @@ impl<D: RandomSource, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
         forced: bool,
         swapped: bool,
     ) {
+        // The room, not the target: as in Google's code, instances may exceed a short target, but never the maximum.
         while a.len() + b.len() > self.settings.room() as usize {
             let longer = if a.len() > b.len() { &mut a } else { &mut b };
             // At the front or at the end, so that the model sees beginnings and ends of sentences alike.

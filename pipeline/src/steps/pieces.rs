@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::tokenize::Piece;
 
-/// Pieces in two bytes each where their vocabulary allows it, else in four: pairs and rows look them up in random order, so
-/// that fewer bytes are fewer waits for memory.
+/// Pieces of two bytes each if the vocabulary allows it, else of four. Pairs and rows look pieces up in random order,
+/// so fewer bytes mean fewer cache misses.
 #[derive(Debug)]
 pub struct PieceStore(Store);
 

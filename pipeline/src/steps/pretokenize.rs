@@ -1,6 +1,6 @@
-//! Cleaned text into tokens, before WordPiece: Hanzi and punctuation stand alone and are looked up in a table; what is
-//! between them and white space is a run, which goes through `tokenizers`' own normalizer and pre-tokenizer unless it is
-//! plain ASCII.
+//! Splits cleaned text into tokens, before WordPiece. Hanzi and punctuation are tokens of their own and are looked up
+//! in a table. What is between them and white space is a run, which goes through the normalizer and the pre-tokenizer
+//! of `tokenizers`, unless it is plain ASCII.
 
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
@@ -23,7 +23,7 @@ enum Action {
     WordHan,
 }
 
-/// Gives a token that stands alone its number: an id, or its character.
+/// Maps a token that stands alone to its number: an id, or its character.
 pub type Number = Box<dyn Fn(&str) -> u32 + Send + Sync>;
 
 /// Finds tokens.
@@ -48,6 +48,7 @@ impl PreTokens {
         let normalizer = BertNormalizer::new(true, han == Han::Characters, None, lowercase);
         let mut tokens = PreTokens { han, normalizer, plane: Box::default(), number };
         let action = |code| char::from_u32(code).map_or(Action::Space, |c| tokens.action(c));
+        // Filled by the function that is the slow path, so the two cannot disagree.
         tokens.plane = (0..0x1_0000).map(action).collect();
         tokens
     }
@@ -75,6 +76,7 @@ impl PreTokens {
             // One table lookup a character for the whole Basic Multilingual Plane.
             let action = match self.plane.get(c as usize) {
                 Some(&action) => action,
+                // Hanzi of the supplementary planes are rare enough for the slow path.
                 None => self.action(c),
             };
             let goes_on = match action {
@@ -82,6 +84,8 @@ impl PreTokens {
                 Action::WordHan => in_word && !starts.contains(at),
                 Action::Space | Action::Lone(_) => false,
             };
+            // A state machine: a run ends where another kind of character, or with `han = "words"` another word,
+            // begins.
             if goes_on && run.is_some() {
                 continue;
             }
@@ -112,8 +116,8 @@ impl PreTokens {
         splits.into_iter().map(|(token, (start, _), _)| (token.to_owned(), start)).collect()
     }
 
-    /// Hands `each` the tokens of a run, with the byte offset of their first original character. A run of ASCII is
-    /// letters and digits alone: one token, whose lower case is all its normalization.
+    /// Passes the tokens of a run to `each`, with the byte offset of their first original character. A run of ASCII is
+    /// letters and digits only: one token, whose normalization is at most its lower case.
     pub fn cut(&self, run: &str, lower: &mut String, each: &mut dyn FnMut(&str, usize)) {
         if !run.is_ascii() {
             return self.tokens(run).iter().for_each(|(token, start)| each(token, *start));

@@ -1,4 +1,4 @@
-//! Instances into rows: `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`, with word starts.
+//! Builds rows of instances: `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`, with word starts.
 
 use std::ops::Range;
 
@@ -47,6 +47,7 @@ impl RowBuilder {
 
     fn push_special(&mut self, id: u32) {
         self.ids.push(id);
+        // A special token is a word of its own, so no word of the text continues in it. The masker skips it.
         self.word_starts.push(true);
     }
 

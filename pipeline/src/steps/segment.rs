@@ -5,8 +5,8 @@ use jieba_rs::Jieba;
 use crate::config::{SegmentSettings, Words};
 use crate::error::Error;
 
-/// The segmenter whose dictionary and model the words come from. Another version may cut text differently, so this enters
-/// data ids and the names of work files.
+/// The segmenter whose dictionary and model define the words. Another version may cut text differently, so this name
+/// enters data ids and the names of work files.
 pub const SEGMENTER: &str = "jieba-rs 0.11.0";
 
 /// Finds words by the rules of `[segment]`.
@@ -35,7 +35,7 @@ impl WordStarts {
         self.everywhere || self.offsets.binary_search(&(offset as u32)).is_ok()
     }
 
-    /// Asks the same, in ascending order of offsets.
+    /// The same for many offsets, in ascending order.
     pub fn cursor(&self) -> Cursor<'_> {
         Cursor { starts: self, next: 0 }
     }
@@ -81,11 +81,14 @@ impl Segmenter {
         match &self.kind {
             Backend::None => starts.everywhere = true,
             Backend::Jieba { jieba, hmm } => {
+                // A prefix dictionary gives the DAG of possible words, dynamic programming its most probable path. With
+                // `hmm`, Viterbi decoding joins single characters into words that are in no dictionary.
                 let tokens = jieba.cut(sentence, *hmm);
                 starts.offsets.extend(tokens.iter().map(|token| token.byte_start as u32));
             }
             Backend::Spaces => {
                 let bytes = sentence.as_bytes();
+                // Bytes suffice: no byte of a longer UTF-8 character is a space.
                 let begins = |&at: &usize| bytes[at] != b' ' && (at == 0 || bytes[at - 1] == b' ');
                 starts.offsets.extend((0..bytes.len()).filter(begins).map(|at| at as u32));
             }

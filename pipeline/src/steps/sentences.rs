@@ -1,6 +1,6 @@
-//! Splits paragraphs into sentences: after 。！？ and their kin, keeping closing quotes and brackets with their sentence.
-//! The rule is the usual one for Chinese pretraining corpora (ymcui/Chinese-BERT-wwm, issue 73), with care taken for
-//! what follows a closing quote, for ellipses, and for Latin full stops.
+//! Splits paragraphs into sentences after 。！？ and the like, and keeps closing quotes and brackets with their sentence.
+//! The rule is the usual one for Chinese pretraining corpora (ymcui/Chinese-BERT-wwm, issue 73), with care for what
+//! follows a closing quote, for ellipses, and for Latin full stops.
 
 /// The sentences of a line, trimmed, none empty, in order.
 pub fn sentences(line: &str) -> impl Iterator<Item = &str> {
@@ -58,6 +58,8 @@ fn ends_sentence(c: char, previous: char, more: &str, rest: &str) -> bool {
         '。' | '！' | '？' | '｡' | '‼' | '⁇' | '⁈' | '⁉' => true,
         // An ellipsis is two of them; one alone is a pause.
         '…' => more.starts_with(['…', '。', '！', '？']),
+        // Half-width marks also occur in URLs and code, so they need a space, the end, or text that is not ASCII behind
+        // them.
         '!' | '?' => next.is_none_or(|next| next == ' ' || !next.is_ascii()),
         // A full stop of Latin text: not in 3.14, Node.js, "1. 安装", J. Smith, e.g. this.
         '.' => {
@@ -71,6 +73,7 @@ fn ends_sentence(c: char, previous: char, more: &str, rest: &str) -> bool {
 }
 
 fn opens_sentence(rest: &str) -> bool {
+    // An abbreviation mostly goes on in lower case.
     let Some(after_space) = rest.strip_prefix(' ') else { return rest.is_empty() };
     after_space.trim_start_matches(' ').chars().next().is_none_or(|c| c.is_ascii_uppercase() || !c.is_ascii())
 }

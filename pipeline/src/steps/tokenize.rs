@@ -1,5 +1,4 @@
-//! WordPiece with word boundaries: ids equal to those of the `tokenizers` crate, and for each piece whether it begins a
-//! word.
+//! WordPiece with word boundaries: the same ids as the `tokenizers` crate, and for each piece whether it begins a word.
 
 use rustc_hash::FxHashMap;
 
@@ -40,13 +39,14 @@ impl Piece {
         vocabulary_size <= usize::from(NARROW_WORD_START)
     }
 
-    /// In two bytes, of a vocabulary that allows it: 15 bits of id, and in the highest whether it begins a word.
+    /// The piece in two bytes, if the vocabulary allows it: 15 bits of id, and in the highest bit whether it begins a
+    /// word.
     #[inline]
     pub fn narrow(self) -> u16 {
         self.id() as u16 | if self.is_word_start() { NARROW_WORD_START } else { 0 }
     }
 
-    /// Out of two bytes.
+    /// The inverse of [`Piece::narrow`].
     #[inline]
     pub fn from_narrow(narrow: u16) -> Piece {
         Piece::new(u32::from(narrow & !NARROW_WORD_START), narrow & NARROW_WORD_START != 0)
@@ -75,7 +75,7 @@ struct RunPiece {
     token_start: Option<u32>,
 }
 
-/// Runs kept in a [`TokenizeScratch`] at most, and bytes of a run that is kept.
+/// The most runs that a [`TokenizeScratch`] keeps, and the longest run that is kept, in bytes.
 const KEPT_RUNS: usize = 1 << 15;
 const KEPT_RUN_BYTES: usize = 48;
 
@@ -105,6 +105,7 @@ impl Tokenizer {
         self.tokens.cut(run, lower, &mut |token, start| {
             ids.clear();
             self.wordpiece.tokenize(token, ids);
+            // Only the first piece of a token may begin a word: a `##` piece never does.
             let token_start = |i: usize| (i == 0).then_some(start as u32);
             pieces
                 .extend(ids.iter().enumerate().map(|(i, &id)| RunPiece { id, token_start: token_start(i) }));

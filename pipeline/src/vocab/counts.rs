@@ -1,14 +1,17 @@
-//! How often each word is met.
+//! Counts how often each word occurs.
 
 use rustc_hash::FxHashMap;
 
-/// Code points below this one are counted in a table when they are words of their own: all Hanzi are.
+/// Words of one character are counted in a table if their code point is below this one. All Hanzi are: the last block
+/// ends at U+323AF. The table takes 2 MiB.
 const TABLE: usize = 0x4_0000;
 
-/// Distinct words (normalized pre-tokens) and how often each is met. A sum: it depends on no order.
+/// Distinct words (normalized pre-tokens) and how often each occurs. Addition is commutative, so threads and files may
+/// be added up in any order.
 #[derive(Debug, Clone, Default)]
 pub struct WordCounts {
-    /// Words of one character, by code point; empty until the first one. Most tokens of Chinese text are such.
+    /// Words of one character, by code point; empty until the first one. Most tokens of Chinese text are such words,
+    /// and an array needs no hashing.
     singles: Vec<u64>,
     /// All other words.
     others: FxHashMap<Box<str>, u64>,
@@ -30,6 +33,7 @@ impl WordCounts {
         match single(word) {
             Single::Table(code) => self.add_single(code, count),
             Single::Empty => {}
+            // Two lookups for a new word, one for a known one: `entry` would allocate a key on every call.
             Single::No => match self.others.get_mut(word) {
                 Some(sum) => *sum = sum.saturating_add(count),
                 None => {
@@ -47,9 +51,9 @@ impl WordCounts {
         self.singles[code] = self.singles[code].saturating_add(count);
     }
 
-    /// Adds another sum.
+    /// Adds the counts of `other`.
     pub fn merge(&mut self, other: WordCounts) {
-        // The smaller table is moved into the larger one.
+        // Small to large: the smaller map is moved into the larger one.
         if self.others.len() < other.others.len() {
             let mine = std::mem::replace(self, other);
             return self.merge(mine);
@@ -69,7 +73,7 @@ impl WordCounts {
         }
     }
 
-    /// How often `word` is met.
+    /// How often `word` occurs.
     pub fn of(&self, word: &str) -> u64 {
         match single(word) {
             Single::Table(code) => self.singles.get(code).copied().unwrap_or(0),
@@ -91,19 +95,20 @@ impl WordCounts {
         words
     }
 
-    /// Distinct words.
+    /// The number of distinct words.
     pub fn len(&self) -> usize {
         self.singles.iter().filter(|count| **count > 0).count() + self.others.len()
     }
 
-    /// True without a word.
+    /// True if there are no words.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// About how many bytes it holds in memory, for a caller that spills.
+    /// The bytes of memory in use, about: a caller spills to disk by this number.
     pub fn memory(&self) -> usize {
-        // Key, count and control byte at the table's load, and the allocator's share of each word.
+        // A bucket takes 25 bytes (key, count, control byte) and 7 of 8 may be in use: 28 bytes per unit of capacity.
+        // Some 16 bytes are the allocator's overhead for the text of a word.
         self.singles.len() * 8 + self.others.capacity() * 28 + self.others_bytes + self.others.len() * 16
     }
 }

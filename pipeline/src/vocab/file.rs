@@ -1,4 +1,4 @@
-//! `vocab.txt`: an entry a line, its id the number of the line from 0.
+//! `vocab.txt`: one entry per line. The id of an entry is the number of its line, from 0.
 
 use std::path::Path;
 
@@ -28,12 +28,12 @@ impl Vocabulary {
 
     /// The same from bytes; `path` is for messages.
     ///
-    /// White space at the end of a line is no part of the entry, white space before it is: so `tokenizers` reads it. But
-    /// an entry that is white space itself is kept, as transformers reads it: Google's Chinese vocabulary has U+2028, and
-    /// again with `##`. No text becomes either.
+    /// White space at the end of a line is not part of the entry, while white space at its beginning is: `tokenizers`
+    /// reads it so. But an entry that consists of white space is kept, as transformers keeps it: Google's Chinese
+    /// vocabulary has U+2028, also with `##`. No text is ever tokenized to either.
     ///
     /// # Errors
-    /// If the text is not UTF-8, if an entry is empty or there twice, or if a special token is missing.
+    /// If the text is not UTF-8, if an entry is empty or occurs twice, or if a special token is missing.
     pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Vocabulary, Error> {
         // Editors on Windows write a byte order mark.
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
@@ -55,13 +55,14 @@ impl Vocabulary {
     /// A vocabulary of `pieces`, in the order of their ids; `path` is for messages.
     ///
     /// # Errors
-    /// If an entry is there twice, or if a special token is missing.
+    /// If an entry occurs twice, or if a special token is missing.
     pub fn from_pieces(pieces: Vec<String>, path: &Path) -> Result<Vocabulary, Error> {
         if u32::try_from(pieces.len()).is_err() {
             return Err(Error::input(path, "has more than 2^32 entries"));
         }
         let mut ids = FxHashMap::with_capacity_and_hasher(pieces.len(), Default::default());
         for (id, piece) in (0u32..).zip(&pieces) {
+            // Google's loader would let the later line win, and never use the id of the earlier one.
             if let Some(first) = ids.insert(piece.clone(), id) {
                 let message = format!("{piece:?} is on line {} already; remove one of them", first + 1);
                 return Err(at_line(path, id as usize + 1, &message));
@@ -97,7 +98,7 @@ impl Vocabulary {
         self.pieces.len()
     }
 
-    /// Never: the special tokens are there.
+    /// Always false: the special tokens are there.
     pub fn is_empty(&self) -> bool {
         self.pieces.is_empty()
     }
@@ -107,13 +108,13 @@ impl Vocabulary {
         self.specials
     }
 
-    /// Ids that no text ever becomes and no random replacement may use, ascending. See [`is_reserved`].
+    /// Ids that no text is tokenized to and that no random replacement may use, ascending. See [`is_reserved`].
     pub fn reserved(&self) -> Vec<u32> {
         (0u32..).zip(&self.pieces).filter(|(_, piece)| is_reserved(piece)).map(|(id, _)| id).collect()
     }
 
-    /// The file as it is hashed and copied into data sets: line feeds, one behind each entry, no byte order mark. A copy
-    /// of a vocabulary with other line ends gives the same data set.
+    /// The file as it is hashed and copied into data sets: no byte order mark, and a line feed after each entry. So a
+    /// copy of a vocabulary with other line ends gives the same data set.
     pub fn canonical_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.pieces.len() * 8);
         for piece in &self.pieces {
@@ -135,6 +136,7 @@ pub fn is_reserved(piece: &str) -> bool {
     let within = |open, close| piece.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
     let is_name =
         |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    // `[]` and `<>` are punctuation, not names.
     within('[', ']').is_some_and(|name| !name.is_empty()) || within('<', '>').is_some_and(is_name)
 }
 

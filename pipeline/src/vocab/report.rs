@@ -11,7 +11,7 @@ use super::file::{Vocabulary, is_reserved};
 use super::wordpiece::WordPiece;
 use super::{CONTINUATION, MAX_WORD_CHARS};
 
-/// How many characters without a piece, and how many never used entries, are listed.
+/// How many uncovered characters, and how many unused entries, are listed.
 const LISTED: usize = 20;
 
 /// How well a vocabulary fits the words of a text.
@@ -37,7 +37,7 @@ pub struct Coverage {
     pub uncovered: u128,
     /// The same, each once.
     pub distinct_uncovered: u64,
-    /// The most frequent of them, with how often they are met.
+    /// The most frequent of them, with their counts.
     pub top_uncovered: Vec<(char, u64)>,
     /// Entries that no word is cut into, specials and `[unusedN]` apart.
     pub never_used: u64,
@@ -68,9 +68,11 @@ impl Coverage {
         let mut coverage = Coverage::of_entries(vocabulary);
         let mut uncovered: FxHashMap<char, u64> = FxHashMap::default();
         let mut ids = Vec::new();
+        // Sorted, so that equal counts give equal reports.
         for (word, count) in words.sorted() {
             coverage.add(&word, count, &wordpiece, &mut ids);
             ids.iter().for_each(|&id| used[id as usize] = true);
+            // Only in words that are `[UNK]`: elsewhere a longer piece covers a character that has no entry of its own.
             if ids[..] == [wordpiece.unknown()] {
                 let missing = word.chars().enumerate().filter(|(i, c)| !wordpiece.has(*c, *i > 0));
                 for (_, character) in missing {
@@ -125,6 +127,7 @@ impl Coverage {
 
     fn note_uncovered(&mut self, uncovered: FxHashMap<char, u64>) {
         let mut uncovered: Vec<(char, u64)> = uncovered.into_iter().collect();
+        // A total order: the characters come out of a hash map.
         uncovered.sort_unstable_by_key(|&(character, count)| (Reverse(count), character));
         self.uncovered = uncovered.iter().map(|(_, count)| u128::from(*count)).sum();
         self.distinct_uncovered = uncovered.len() as u64;
@@ -169,10 +172,12 @@ impl Kinds {
         if is_reserved(piece) {
             return &mut self.specials;
         }
+        // The entry `##` itself is punctuation, not a continuation of nothing.
         let rest = piece.strip_prefix(CONTINUATION).filter(|rest| !rest.is_empty());
         let text = rest.unwrap_or(piece);
         let mut kinds = text.chars().map(kind);
         let first = kinds.next().unwrap_or(EntryKind::Other);
+        // An entry of characters of several kinds is "other".
         match if kinds.all(|kind| kind == first) { first } else { EntryKind::Other } {
             EntryKind::Han if text.chars().nth(1).is_some() => &mut self.multi_han,
             EntryKind::Han if rest.is_some() => &mut self.continued_han,

@@ -1,8 +1,9 @@
-//! Word counts on disk: sorted, compact, merged as streams, so that a merge holds one word of each part in memory.
+//! Word counts on disk: sorted, compact, and merged as streams, so that a merge holds one word of each file in memory.
 //!
-//! A file is `QCWORDS1`, then the words in order of their bytes, each as varints (LEB128) and bytes: bytes shared with
-//! the word before, further bytes, these bytes, count. A zero and a zero (no word is empty) end it, and behind them
-//! stand the number of words and the XXH3-64 of all before it, 8 bytes each, little-endian.
+//! A file is `QCWORDS1`, then the words in order of their bytes. Each is written as varints (LEB128) and bytes: the
+//! length of the prefix shared with the word before, the length of the rest, the rest, the count. Two zeros end the
+//! words, for no word is empty. Then come the number of words and the XXH3-64 of all bytes before it, 8 bytes each,
+//! little-endian.
 
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use super::counts::WordCounts;
 use crate::error::Error;
 
 const MAGIC: &[u8; 8] = b"QCWORDS1";
-/// A longer word in a file is damage: words are parts of documents, which are cut at far less.
+/// The longest word. More in a file means damage, as words are parts of documents, which are cut far below this.
 const MAX_WORD_BYTES: u64 = 1 << 30;
 
 /// Writes words in order of their bytes.
@@ -44,10 +45,11 @@ impl<W: Write> WordWriter<W> {
     /// If the word is out of order or empty, or cannot be written.
     pub fn push(&mut self, word: &str, count: u64) -> io::Result<()> {
         let bytes = word.as_bytes();
+        // Strictly ascending. As `last` begins empty, this refuses the empty word too, which would look like the end.
         if bytes <= self.last.as_slice() {
             return Err(io::Error::other(format!("words out of order at {word:?}")));
         }
-        // Front coding: sorted words share their beginnings.
+        // Front coding: sorted neighbours share long prefixes.
         let shared = self.last.iter().zip(bytes).take_while(|(a, b)| a == b).count();
         self.entry.clear();
         push_varint(&mut self.entry, shared as u64);
@@ -62,12 +64,13 @@ impl<W: Write> WordWriter<W> {
         Ok(())
     }
 
-    /// Ends the file and gives back what it was written to.
+    /// Ends the file and returns what it was written to.
     ///
     /// # Errors
     /// If the rest cannot be written.
     pub fn finish(mut self) -> io::Result<W> {
         self.put(&[0, 0])?;
+        // The number of words is under the checksum, the checksum is not.
         self.put(&self.words.to_le_bytes())?;
         self.out.write_all(&self.hash.digest().to_le_bytes())?;
         self.out.flush()?;
@@ -130,6 +133,7 @@ impl<R: Read> WordReader<R> {
         if shared > self.word.len() as u64 || further > MAX_WORD_BYTES {
             return Err(self.damaged("impossible length of a word"));
         }
+        // Taken out, as `self.input` is borrowed with it; the allocation goes on from word to word.
         let mut word = std::mem::take(&mut self.word);
         word.truncate(shared as usize);
         // Read as far as the input goes, so that a false length takes no memory.
@@ -150,6 +154,7 @@ impl<R: Read> WordReader<R> {
     fn check_end(&mut self) -> Result<(), Error> {
         let (mut words, mut hash) = ([0; 8], [0; 8]);
         self.take(&mut words)?;
+        // Before the next `take`, which would hash the checksum itself.
         let expected = self.hash.digest();
         self.take(&mut hash)?;
         if u64::from_le_bytes(words) != self.words || u64::from_le_bytes(hash) != expected {

@@ -1,4 +1,4 @@
-//! Sums of word counts on disk, one word of each file in memory at a time.
+//! Adds up word counts on disk, with one word of each file in memory at a time.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -8,7 +8,7 @@ use std::path::Path;
 use super::word_file::{WordReader, WordWriter};
 use crate::error::Error;
 
-/// Gives `each` the words of all files at `paths`, in order of their bytes, with the sums of their counts.
+/// Calls `each` with the words of all files at `paths`, in order of their bytes, and with the sums of their counts.
 ///
 /// It holds a word and a buffer of 64 KB for each file. More files than a process may open at once (often 1,024) are
 /// merged in groups with [`merge_into`] first.
@@ -26,9 +26,11 @@ pub fn merge_files<P: AsRef<Path>>(
         push_head(&mut heads, &mut readers, i, String::new())?;
     }
     let mut current: Option<(String, u64)> = None;
-    // A k-way merge with a heap of the first word of each file.
+    // A k-way merge with a heap of the first word of each file: O(log k) comparisons a word.
     while let Some(Reverse((word, i, count))) = heads.pop() {
         match &mut current {
+            // Equal words of different files leave the heap one after another, so a sum is complete when another word
+            // comes. Strings are recycled: k + 1 of them serve the whole merge.
             Some((same, sum)) if *same == word => {
                 *sum = sum.saturating_add(count);
                 push_head(&mut heads, &mut readers, i, word)?;

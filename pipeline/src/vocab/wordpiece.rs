@@ -1,4 +1,4 @@
-//! WordPiece tokenization of a word: greedy, the longest piece first.
+//! WordPiece tokenization of a word: greedy longest match first, on a trie.
 //!
 //! As in google-research/bert's `tokenization.py` (`WordpieceTokenizer`) and, to the id, as the `WordPiece` model of
 //! Hugging Face's `tokenizers`.
@@ -8,13 +8,14 @@ use rustc_hash::FxHashMap;
 use super::file::Vocabulary;
 use super::{CONTINUATION, is_over_long};
 
-/// No entry ends at this node.
+/// No such node, or no entry that ends at it.
 const NONE: u32 = u32::MAX;
 /// The node before a word's first character.
 const START: u32 = 0;
 /// The node before a character within a word.
 const WITHIN: u32 = 1;
-/// First characters below this code point are found in a table: all Hanzi in common use are.
+/// First characters below this code point are looked up in a table: all Hanzi in common use are. The two tables take 1
+/// MiB.
 const TABLE: usize = 0x1_0000;
 
 /// A node of the trie and the entry that ends there.
@@ -31,7 +32,7 @@ const NO_STEP: Step = Step { node: NONE, id: NONE };
 pub struct WordPiece {
     /// The first step of a word and the first step within a word, by code point.
     first: [Vec<Step>; 2],
-    /// All other steps: (node, character) to the next.
+    /// All other edges of the trie: from (node, character) to the next node.
     steps: FxHashMap<u64, Step>,
     unknown: u32,
 }
@@ -44,8 +45,10 @@ impl WordPiece {
             steps: FxHashMap::default(),
             unknown: vocabulary.specials().unk,
         };
+        // Two roots in one trie, `START` and `WITHIN`.
         let mut nodes = 2;
         for (id, piece) in (0u32..).zip(vocabulary.pieces()) {
+            // With its `##` too, as Google's code looks the first piece up as it is: a word may be the text `##x`.
             trie.insert(START, piece, id, &mut nodes);
             if let Some(rest) = piece.strip_prefix(CONTINUATION) {
                 trie.insert(WITHIN, rest, id, &mut nodes);
@@ -109,6 +112,8 @@ impl WordPiece {
             out.push(self.unknown);
             return;
         }
+        // It restarts at a root after each piece. LinMaxMatch (Song et al. 2021) would follow failure links instead;
+        // words have at most 100 characters.
         let (mut rest, mut node) = (word, START);
         while !rest.is_empty() {
             let Some((id, len)) = self.longest(node, rest) else {
@@ -129,6 +134,7 @@ impl WordPiece {
         let mut found = None;
         for (at, character) in text.char_indices() {
             let Some(step) = self.step(node, character) else { break };
+            // Maximal munch: go on as far as the trie has edges, and keep the last node where an entry ends.
             if step.id != NONE {
                 found = Some((step.id, at + character.len_utf8()));
             }

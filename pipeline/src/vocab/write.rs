@@ -1,4 +1,4 @@
-//! The files of a tokenizer, as Hugging Face's libraries load them.
+//! Writes the files of a tokenizer, as Hugging Face's libraries load them.
 
 use std::fs;
 use std::io::Write;
@@ -18,10 +18,10 @@ use crate::config::Han;
 use crate::error::Error;
 use crate::work;
 
-/// Positions of BERT models, which `tokenizer_config.json` gives as the longest input.
+/// The number of positions of BERT models, which `tokenizer_config.json` gives as the longest input.
 const MODEL_MAX_LENGTH: u32 = 512;
 
-/// A tokenizer's files, to the byte a function of the vocabulary and the two settings.
+/// The files of a tokenizer. Their bytes are a function of the vocabulary and two settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenizerFiles {
     /// `vocab.txt`, see [`Vocabulary::canonical_bytes`].
@@ -35,8 +35,8 @@ pub struct TokenizerFiles {
 impl TokenizerFiles {
     /// The files for `vocabulary`.
     ///
-    /// With `Han::Words` the tokenizer does not set Hanzi apart: text must be cut into words by spaces before it is given
-    /// to it, with the segmenter that the vocabulary was trained with.
+    /// With `Han::Words` the tokenizer does not put spaces around Hanzi. Text must be segmented, by the segmenter that
+    /// the vocabulary was trained with, and its words joined by spaces, before it is passed to the tokenizer.
     ///
     /// # Errors
     /// If `tokenizers` refuses the vocabulary.
@@ -59,7 +59,7 @@ impl TokenizerFiles {
         ]
     }
 
-    /// Removes what killed attempts at [`TokenizerFiles::write`] left.
+    /// Removes what killed attempts of [`TokenizerFiles::write`] left behind.
     ///
     /// # Errors
     /// If the folder cannot be read.
@@ -72,8 +72,8 @@ impl TokenizerFiles {
         names.into_iter().try_for_each(|name| work::sweep(folder, &format!("{name}.")))
     }
 
-    /// Writes the vocabulary to `vocab` and the other two beside it, each to a temporary name first. The vocabulary comes
-    /// last: where it is, the others are.
+    /// Writes the vocabulary to `vocab` and the other two files beside it, each to a temporary name first. The
+    /// vocabulary is written last: once it exists, the others exist.
     ///
     /// # Errors
     /// If a file cannot be written.
@@ -90,7 +90,7 @@ impl TokenizerFiles {
         write_atomically(vocab, &self.vocab)
     }
 
-    /// The same for objects, each of which is there at once.
+    /// The same for objects, each of which appears at once.
     fn put(&self, vocab: &Path) -> Result<(), Error> {
         let put = |path: &Path, bytes| quanci_store::put(path, bytes).map_err(Error::io("write", path));
         let [_, tokenizer, config] = self.named();
@@ -107,7 +107,7 @@ impl TokenizerFiles {
 /// If `tokenizers` refuses the vocabulary.
 pub fn tokenizer(vocabulary: &Vocabulary, lowercase: bool, han: Han) -> tokenizers::Result<Tokenizer> {
     let mut tokenizer = Tokenizer::new(model(vocabulary)?);
-    // The same four components that transformers builds for `BertTokenizer`.
+    // The components that transformers builds for `BertTokenizer`. Accents: `None` strips them if `lowercase` is set.
     tokenizer.with_normalizer(Some(BertNormalizer::new(true, han == Han::Characters, None, lowercase)))?;
     tokenizer.with_pre_tokenizer(Some(BertPreTokenizer));
     tokenizer.with_decoder(Some(Decoder::new(CONTINUATION.to_owned(), true)));
@@ -120,6 +120,7 @@ pub fn tokenizer(vocabulary: &Vocabulary, lowercase: bool, han: Han) -> tokenize
         ])
         .build()?;
     tokenizer.with_post_processor(Some(template));
+    // The tokenizer finds these in text before it is pre-tokenized; `[MASK]` in a text is then one token.
     let specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
     tokenizer.add_special_tokens(specials.map(|token| AddedToken::from(token, true)))?;
     Ok(tokenizer)
@@ -160,6 +161,7 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     work::commit_file(path, |file| {
         file.write_all(bytes)?;
         file.flush()?;
+        // On disk before the rename, or a crash may leave a name without content.
         file.get_ref().sync_all()
     })
 }

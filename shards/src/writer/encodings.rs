@@ -17,7 +17,7 @@ pub(super) trait PageValues: Default {
     /// Adds the values of a list.
     fn extend(&mut self, values: &[Self::Item]);
 
-    /// Gives all to the compressor, encoded.
+    /// Passes all values to the compressor, encoded.
     fn write(&self, compressor: &mut PageCompressor) -> Result<()>;
 
     /// Removes all and keeps the allocation.
@@ -132,14 +132,15 @@ impl PageValues for DeltaBinaryPacked {
     }
 }
 
-/// A difference, above the smallest of the page, takes whole bytes and is the same number in every block, though fewer bits
-/// would often do: zstd then sees the same bytes where the same differences are. Masked positions are a quarter smaller so.
+/// A difference, less the smallest one of the page, takes whole bytes, and is the same number in every block, although
+/// fewer bits would often do: equal differences are then equal bytes, which zstd finds. This makes masked positions
+/// smaller by a quarter.
 fn push_deltas(part: &mut Vec<u8>, values: &[u32]) {
     // The header: block size, miniblocks a block, number of values, first value.
     let first = values.first().copied().unwrap_or_default();
     [BLOCK, BLOCK / MINIBLOCK, values.len()].iter().for_each(|&number| push_varint(part, number as u64));
     push_varint(part, zigzag(first as i32));
-    // As Parquet has it, in 32 bits that may overflow.
+    // Arithmetic modulo 2^32, as Parquet's specification demands: differences may overflow.
     let deltas = || values.windows(2).map(|pair| pair[1].wrapping_sub(pair[0]) as i32);
     let least = deltas().min().unwrap_or_default();
     let mut above = deltas().map(|delta| delta.wrapping_sub(least) as u32);
@@ -148,6 +149,7 @@ fn push_deltas(part: &mut Vec<u8>, values: &[u32]) {
         0x100..0x1_0000 => 2,
         0x1_0000.. => 4,
     };
+    // The first value is in the header, so there is one difference fewer than values.
     let mut left = values.len().saturating_sub(1);
     while left > 0 {
         let miniblocks = left.min(BLOCK).div_ceil(MINIBLOCK);

@@ -1,5 +1,5 @@
-//! The columns of one value a row at most. They are gathered as Parquet wants them and written by the library, a row group at
-//! a time.
+//! The columns of at most one value per row. They are collected as Parquet wants them, and the library writes them a
+//! row group at a time.
 
 use std::io::Write;
 

@@ -1,5 +1,5 @@
-//! The pages of list columns, put together here: what a general writer does with levels and copies costs as much for them as
-//! compressing them. Page headers, offsets and metadata are the library's.
+//! The pages of list columns are assembled here, because a general writer's handling of levels and copies costs as much
+//! for them as compression. Page headers, offsets and metadata are the library's.
 //!
 //! Data pages of version 1 (<https://parquet.apache.org/docs/file-format/data-pages/>): repetition levels, definition
 //! levels, values, compressed together.
@@ -23,9 +23,9 @@ use zstd::zstd_safe::{
 use crate::schema::{ZSTD_LEVEL, compression};
 use crate::varint::push_varint;
 
-/// Elements of a page, but for a row that has more by itself: 512 KiB of ids.
+/// The most elements of a page (512 KiB of ids), except for a row that has more by itself.
 pub(super) const PAGE_ELEMENTS: usize = 1 << 17;
-/// Of zstd: 128 KiB. A larger window finds no more in bytes that are split so, and is slower.
+/// zstd's window: 128 KiB. A larger one finds no more in bytes that are split like this, and is slower.
 const WINDOW_LOG: u32 = 17;
 
 /// Levels of a page's lists.
@@ -49,7 +49,7 @@ impl Levels {
         self.count += elements.max(1);
     }
 
-    /// True if a page of these and a list of so many elements more would be too large.
+    /// True if a list of this many elements would make the page too large.
     pub(super) fn are_full_before(&self, elements: usize) -> bool {
         self.count > 0 && self.count + elements.max(1) > PAGE_ELEMENTS
     }
@@ -57,6 +57,7 @@ impl Levels {
     fn write(&mut self, part: &mut Vec<u8>) {
         for runs in [&mut self.repetitions, &mut self.definitions] {
             runs.end_run();
+            // In data pages of version 1 the levels have their length in front.
             part.extend_from_slice(&(runs.bytes.len() as u32).to_le_bytes());
             part.extend_from_slice(&runs.bytes);
         }
@@ -102,8 +103,8 @@ impl RleRuns {
     }
 }
 
-/// Compresses a page part by part. Each part ends its blocks: what is alike is coded alike, which is worth some percent of
-/// the file, and no more of a page than one part lies in memory uncompressed.
+/// Compresses a page part by part. Each part ends its blocks, so that bytes of one kind share their entropy tables,
+/// which is worth some percent of the file; and only one part of a page is in memory uncompressed.
 pub(super) struct PageCompressor {
     zstd: CCtx<'static>,
     part: Vec<u8>,
@@ -202,6 +203,7 @@ impl ColumnPages {
         write(compressor)?;
         compressor.end_page()?;
         let page = Page::DataPage {
+            // A copy of exact size: the buffer stays with the compressor, for the next page.
             buf: Bytes::copy_from_slice(&compressor.packed),
             num_values: levels.count as u32,
             encoding: self.encoding,
@@ -251,6 +253,7 @@ impl ColumnPages {
             offset_index: None,
         };
         group.append_column(&bytes, close)?;
+        // If this is the only owner, the allocation comes back, for the next row group.
         let mut room = bytes.try_into_mut().map(Vec::from).unwrap_or_default();
         room.clear();
         self.bytes = TrackedWrite::new(room);

@@ -1,4 +1,4 @@
-//! The files that a run is written down in.
+//! Writes a run as files.
 
 use super::manifests::{config_map, job_name, plan, stage};
 use super::run::KubernetesRun;

@@ -7,7 +7,8 @@ use super::run::KubernetesRun;
 
 /// How often an index is tried again.
 const RETRIES: u32 = 5;
-/// Bad files are told together, up to so many; a lost disk does not take every pod.
+/// The most indexes that may fail before the Job does: several bad files are reported together, but a lost disk does
+/// not cost every pod.
 const FAILED_INDEXES: u32 = 10;
 /// Finished Jobs are kept for three days, for people to look at.
 const KEPT_SECONDS: u32 = 3 * 24 * 3600;
@@ -20,6 +21,7 @@ pub fn name(stem: &str, contents: &str) -> String {
     let lower = stem.to_lowercase();
     let words: Vec<&str> =
         lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    // ASCII only by now, so characters are bytes.
     let stem: String = words.join("-").chars().take(MAX_STEM).collect();
     // A Job is immutable: other contents need another name.
     let hash = xxhash_rust::xxh3::xxh3_64(contents.as_bytes()) as u32;
@@ -79,6 +81,8 @@ fn job(run: &KubernetesRun, stage: &str, pods: u32, arguments: Vec<String>) -> V
         "apiVersion": "batch/v1",
         "kind": "Job",
         "spec": {
+            // Each pod gets its index, the share of the tasks that it does. `backoffLimitPerIndex` and `FailIndex` need
+            // this mode.
             "completionMode": "Indexed",
             "completions": pods,
             "parallelism": pods,
@@ -108,6 +112,7 @@ fn pod(run: &KubernetesRun, arguments: Vec<String>) -> Value {
     // One id for user, group and volume: what one stage writes, the next can read.
     let user = options.user;
     let mut pod = json!({
+        // A pod failure policy requires it: the Job makes a new pod instead.
         "restartPolicy": "Never",
         "containers": [container(run, arguments)],
         "volumes": volumes(run),
@@ -140,6 +145,7 @@ fn container(run: &KubernetesRun, mut arguments: Vec<String>) -> Value {
         "command": [literal(&run.program)],
         "args": arguments,
         "resources": {
+            // Equal requests and limits give the QoS class Guaranteed: such pods are the last to be evicted.
             "requests": { "cpu": options.cpu, "memory": options.memory },
             "limits": { "cpu": options.cpu, "memory": options.memory },
         },

@@ -92,6 +92,7 @@ impl Options {
             Some(thousandths) => thousandths.parse().map(|cores: f64| cores / 1000.0),
             None => self.cpu.parse(),
         };
+        // Rounded up: a thread too many waits for the CPU quota, a core without a thread is lost.
         cores.map_or(1, |cores| (cores.ceil() as u32).max(1))
     }
 

@@ -26,7 +26,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Lines kept of what Ray and Python say beside events.
 const MAX_LOG_LINES: usize = 20;
 
-/// What the driver is to know from the beginning.
+/// The configuration of the driver, passed as an argument.
 #[derive(Debug, Serialize)]
 pub(super) struct DriverConfig<'a> {
     pub(super) address: &'a str,
@@ -43,7 +43,7 @@ pub(super) struct StageOrder<'a> {
     pub(super) tasks: &'a [u32],
 }
 
-/// What the driver tells.
+/// An event of the driver: a line of JSON on its standard output.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(super) enum DriverEvent {
@@ -92,6 +92,7 @@ impl Driver {
         })?;
         let (sender, events) = unbounded();
         let said = Arc::new(Mutex::default());
+        // A thread drains each pipe: a full pipe would block the driver, and with it the tasks.
         if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) {
             let kept = Arc::clone(&said);
             thread::spawn(move || read_events(stdout, &sender));
@@ -101,7 +102,7 @@ impl Driver {
         Ok(Driver { child, orders, events, said })
     }
 
-    /// Gives an order.
+    /// Sends an order.
     pub(super) fn order(&mut self, order: &StageOrder) -> Result<(), Error> {
         let order = serde_json::to_string(order).expect("our own types have string keys only");
         match self.orders.as_mut().map(|orders| writeln!(orders, "{order}")) {
@@ -133,7 +134,7 @@ impl Driver {
 
     /// Ends it, by force if it does not end within [`SHUTDOWN_TIMEOUT`].
     fn wait(&mut self) -> Option<std::process::ExitStatus> {
-        // Closing its standard input tells the driver to cancel its tasks and to end.
+        // The end of its standard input makes the driver cancel its tasks and end.
         drop(self.orders.take());
         let begun = Instant::now();
         while begun.elapsed() < SHUTDOWN_TIMEOUT {
@@ -155,6 +156,7 @@ impl Drop for Driver {
 
 fn read_events(stdout: impl Read, events: &Sender<DriverEvent>) {
     for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+        // A line that is no event ends the channel, and `next` then reports the driver as lost.
         let Ok(event) = serde_json::from_str(&line) else { return };
         if events.send(event).is_err() {
             return;

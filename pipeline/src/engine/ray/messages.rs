@@ -15,6 +15,7 @@ pub(super) fn error_text(said: &str, exit_code: i32) -> String {
 
 /// An error of another process. One that a signal ended may succeed when it is tried again.
 pub(super) fn remote(message: String, exit_code: i32) -> Error {
+    // Retry what a signal ended: 128 + number in the shell's convention, for SIGINT and SIGTERM.
     let exit_code = match exit_code {
         // A negative code is a signal in Python's convention.
         130 | 143 | ..0 => 75,

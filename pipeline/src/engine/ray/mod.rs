@@ -54,12 +54,14 @@ impl Ray {
 
     /// Joins the cluster, and asks all its nodes whether they can do the work.
     fn join(&self, context: &Context) -> Result<Driver, Error> {
+        // The plan goes through the shared work folder, not through Ray: nodes read the same bytes.
         let (plan, token) = (self.folder.join("plan.json"), uuid::Uuid::new_v4().simple().to_string());
         work::commit_json(&plan, &self.plan)?;
         let RayOptions { address, python, program, threads } = &self.cluster;
         let job = DriverConfig { address, program, plan: &plan, token: &token, threads: *threads };
         let mut driver = Driver::start(python, &job)?;
         match driver.next(&context.stop)? {
+            // The first event is always the answer of the nodes, or a failure.
             DriverEvent::Probed { nodes } => probe::check(&nodes, &self.folder)?,
             DriverEvent::Failed(Failed { exit_code, message, .. }) => return Err(remote(message, exit_code)),
             event => return Err(unexpected(&event)),

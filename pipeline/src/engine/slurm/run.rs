@@ -43,6 +43,7 @@ impl Elements {
     /// Elements for a stage: its `missing` tasks if they are known, and how many elements are worth while if they are not.
     /// An array has `workers` elements at most, with indices below `max_array_size`.
     pub fn new(missing: Option<Vec<u32>>, width: u32, workers: u32, max_array_size: u32) -> Elements {
+        // Slurm's largest index is `MaxArraySize` − 1.
         let most = workers.min(max_array_size.saturating_sub(1)).max(1);
         match missing {
             // A stage of one task needs no array.
@@ -54,6 +55,8 @@ impl Elements {
             }
             // Too many tasks for an array: each element does a share of them.
             Some(tasks) => Elements::Shares((tasks.len() as u32).min(most)),
+            // The stage before is not done, so the number of tasks is unknown: an element computes its share when it
+            // runs.
             None => Elements::Shares(width.min(most)),
         }
     }

@@ -1,4 +1,4 @@
-//! sbatch, and the commands around it.
+//! Calls sbatch and the commands around it.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -42,6 +42,7 @@ fn arguments(run: &SlurmRun, batch: &StageJob, after: Option<&str>) -> Vec<Strin
     arguments.extend_from_slice(run.options.arguments());
     if let Some(after) = after {
         arguments.push(format!("--dependency=afterok:{after}"));
+        // Otherwise a job whose dependency failed stays in the queue for ever.
         arguments.push("--kill-on-invalid-dep=yes".to_owned());
     }
     arguments.push(script_path(run, batch).display().to_string());
@@ -68,7 +69,8 @@ pub fn commands(run: &SlurmRun, batches: &[StageJob]) -> String {
     text
 }
 
-/// Submits the stages, whose scripts are written. If one is refused, those before it are cancelled: nothing of the run stays.
+/// Submits the stages; their scripts must exist. If one is refused, those before it are cancelled, so that nothing of
+/// the run stays in the queue.
 ///
 /// # Errors
 /// If sbatch is missing or refuses a stage.
@@ -122,6 +124,7 @@ pub fn queued(jobs: &SubmittedJobs) -> Vec<String> {
         return Vec::new();
     }
     let ids = format!("--jobs={}", jobs.ids().join(","));
+    // `%F` is the id of the array, for its elements too.
     let listed = Command::new("squeue").args(["--me", "--noheader", "--format=%F", &ids]).output();
     let Ok(listed) = listed.map(|done| String::from_utf8_lossy(&done.stdout).into_owned()) else {
         return Vec::new();

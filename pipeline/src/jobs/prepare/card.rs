@@ -1,4 +1,5 @@
-//! The data set's `README.md`: a card whose head tells `datasets` where the splits are, and a page for people.
+//! The data set's `README.md`: a card whose YAML header tells Hugging Face's `datasets` where the splits are, and a
+//! page for people.
 
 use quanci_shards::mask::MaskMode;
 use quanci_shards::{Manifest, Split};

@@ -53,9 +53,13 @@ impl Stage for Commit<'_> {
         self.link_shards(&reports, attempt.path())?;
         let manifest = self.write_files(&reports, attempt.path())?;
         let path = attempt.path().join(MANIFEST_FILE);
+        // The manifest is written last, into the folder that nobody sees yet. The rename below then publishes all files
+        // at once.
         work::commit_file(&path, |file| std::io::Write::write_all(file, manifest.to_json().as_bytes()))?;
         remove_old_output(output, self.replace)?;
         attempt.commit()?;
+        // With `--force` and unchanged settings, the old data set has the same data id. Only this file tells `is_done`
+        // that it has been replaced.
         work::commit_json(&self.committed, &manifest.data_id)?;
         self.clean_up()
     }
@@ -64,6 +68,7 @@ impl Stage for Commit<'_> {
 impl Commit<'_> {
     /// Where the output is of objects, its shards are in their places already: the manifest makes them a data set.
     fn commit_objects(&self, output: &Path, reports: &[ReduceReport]) -> Result<(), Error> {
+        // One listing instead of a request per shard.
         let listed = quanci_store::list(output).map_err(Error::io("list", output))?;
         for shard in self.shards(reports) {
             let path = output.join(&shard.path);
@@ -81,7 +86,7 @@ impl Commit<'_> {
                 || manifest.files.iter().any(|file| name == Path::new(&file.path))
                 || [unfinished::MARK, MANIFEST_FILE].iter().any(|ours| name == Path::new(ours))
         };
-        // With --force: shards that the data set before had more. What is not ours to make is not ours to remove.
+        // With --force: shards that the old data set had and the new one has not. Other files are not ours to remove.
         let is_shard = |path: &Path| {
             let name = path.strip_prefix(output).unwrap_or(path);
             let folder = name.iter().next().unwrap_or_default().to_string_lossy();
@@ -91,6 +96,8 @@ impl Commit<'_> {
         let old = listed.iter().filter(|entry| self.replace && is_shard(&entry.path) && !ours(&entry.path));
         old.into_iter().try_for_each(|entry| work::remove_file(&entry.path))?;
         let path = output.join(MANIFEST_FILE);
+        // The commit point: from here on readers find a data set. The mark is removed afterwards, so an incomplete data
+        // set always has it.
         quanci_store::put(&path, manifest.to_json().as_bytes()).map_err(Error::io("write", &path))?;
         work::commit_json(&self.committed, &manifest.data_id)?;
         unfinished::end(output)?;
@@ -149,6 +156,7 @@ impl Commit<'_> {
             report.files.iter().map(|file| entry(report, file)).collect()
         };
         let mut shards: Vec<ShardEntry> = reports.iter().flat_map(of_report).collect();
+        // Tasks are in the order (split, shard); the manifest lists (split, copy, shard), as epochs read it.
         shards.sort_by(|a, b| (a.split, a.copy, &a.path).cmp(&(b.split, b.copy, &b.path)));
         shards
     }
@@ -164,6 +172,7 @@ impl Commit<'_> {
         };
         let (train, validation) = (of(Split::Train), of(Split::Validation));
         let map = &self.reduce.layout.report;
+        // Paths of inputs must not enter a data set, or copied inputs would give other bytes.
         let mut dropped = map.dropped.clone().without_places();
         let mut count = |reason, n: u64| {
             if n > 0 {
@@ -207,7 +216,7 @@ impl Commit<'_> {
         }
     }
 
-    /// Writes the vocabulary, the tokenizer's files and the card, and gives the manifest, which is still to be written.
+    /// Writes the vocabulary, the tokenizer's files and the card. Returns the manifest, which is still to be written.
     fn write_files(&self, reports: &[ReduceReport], folder: &Path) -> Result<Manifest, Error> {
         let mut manifest = self.manifest(reports);
         let ReduceInputs { settings, vocabulary, .. } = &self.reduce;
@@ -247,12 +256,13 @@ fn remove_old_output(output: &Path, replace: bool) -> Result<(), Error> {
         return Ok(());
     }
     check_output(output, replace, &|_| false)?;
+    // rename(2) cannot replace a folder that is not empty, so the old one steps aside first. Dropping `old` deletes it.
     let old = Attempt::new(&output.with_extension("replaced"))?;
     fs::rename(output, old.path()).map_err(Error::io("rename", output))
 }
 
-/// An error if the output folder holds anything that this run would not make itself: `same` tells whether a data set
-/// that is there is ours.
+/// Fails if the output folder holds anything that this run would not write itself. `same` decides whether a data set in
+/// it is ours.
 pub(super) fn check_output(
     output: &Path,
     replace: bool,
@@ -261,7 +271,8 @@ pub(super) fn check_output(
     let failed = |message: String| Err(Error::Output { path: output.to_path_buf(), message });
     let names = work::names(output)?;
     let Some(first) = names.first() else { return Ok(()) };
-    // Whose the objects are, layout will tell, when it is known what this run makes. A folder never has the mark from us.
+    // With the mark, the data set is unfinished. Whose it is, layout finds out, once the data id is known. A local
+    // folder never has the mark.
     if is_object(output) && names.contains(unfinished::MARK) {
         return Ok(());
     }
@@ -275,6 +286,7 @@ pub(super) fn check_output(
     let manifest = match quanci_shard_store::read_manifest(output) {
         Ok(manifest) => manifest,
         Err(error) if !replace => return Err(error.into()),
+        // With --force even a damaged manifest may be replaced.
         Err(_) => return Ok(()),
     };
     let known = |name: &String| {

@@ -1,4 +1,4 @@
-//! The inverted index of all part files: for each fine bucket, where its sections lie. Layout writes it once, so that a
+//! The inverted index of all part files: for each fine bucket, where its sections are. Layout writes it once, so that a
 //! reduce task reads one range of it instead of the tail of every part file.
 //!
 //! ```text
@@ -6,7 +6,8 @@
 //! directory   for each fine bucket: where its entries end u64, xxh3 of its entries u64
 //! ```
 //!
-//! All integers are little-endian. The hash of the directory stands in the layout.
+//! All integers are little-endian. The hash of the directory is in the layout, and the directory has the hashes of the
+//! entries: a hash tree of two levels, so that a range can be checked without reading the rest.
 
 use std::io::Write;
 use std::ops::Range;
@@ -34,7 +35,7 @@ pub(super) struct Located {
     pub(super) section: PartSection,
 }
 
-/// Writes the index of all part files and gives its hash. It holds all of it: 32 bytes for each section.
+/// Writes the index of all part files and returns the hash of its directory. Memory: 32 bytes per section.
 pub(super) fn write(path: &Path, parts: &[Vec<PartSection>]) -> Result<u64, Error> {
     let mut located: Vec<Located> = Vec::with_capacity(parts.iter().map(Vec::len).sum());
     for (part, sections) in (0u32..).zip(parts) {
@@ -44,8 +45,8 @@ pub(super) fn write(path: &Path, parts: &[Vec<PartSection>]) -> Result<u64, Erro
             offset += section.bytes;
         }
     }
-    // Stable: parts stay in their order.
-    // Transposed: from "sections by part" to "parts by fine bucket".
+    // A transposition, from "fine buckets by part" to "parts by fine bucket". The sort is stable, so parts stay in
+    // their order.
     located.sort_by_key(|located| located.section.fine);
     let mut directory = Vec::with_capacity(ALL as usize * DIRECTORY_ENTRY);
     work::commit_file(path, |file| {
@@ -112,6 +113,7 @@ pub(super) fn read(path: &Path, hash: u64, fine: Range<u32>) -> Result<Vec<Locat
         }
         located.extend(entries.chunks_exact(ENTRY).map(decode));
     }
+    // Back to the order of the part files: the sections of one part are adjacent there, and are read at once.
     located.sort_by_key(|located| (located.part, located.section.fine));
     Ok(located)
 }

@@ -1,5 +1,5 @@
-//! Layout: how many buckets and shards there are, decided once all text is counted. It depends on the text and the settings
-//! alone: not on files, threads, memory or engine.
+//! Layout: decides how many buckets and shards there are, once all text is counted. The decision depends on the text
+//! and the settings alone, not on files, threads, memory or engine.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -52,17 +52,17 @@ impl SplitLayout {
         } else {
             by_size.max((text_bytes >> 20).min(shards)).max(1)
         };
-        // Past the finest division there is, buckets grow instead.
+        // Fine buckets cannot be divided. One bucket fewer per shard, and buckets grow instead.
         let buckets = if buckets > u64::from(FINE_BUCKETS) { buckets - shards } else { buckets };
         SplitLayout { buckets: buckets as u32, shards: buckets.min(shards) as u32 }
     }
 
-    /// The buckets of a shard: a run.
+    /// The buckets of a shard, which are consecutive.
     pub(super) fn buckets_of(&self, shard: u32) -> Range<u32> {
         share(self.buckets, shard, self.shards)..share(self.buckets, shard + 1, self.shards)
     }
 
-    /// The fine buckets of a bucket: a run.
+    /// The fine buckets of a bucket, which are consecutive.
     pub(super) fn fine_of(&self, bucket: u32, split: Split) -> Range<u32> {
         let base = if split == Split::Validation { FINE_BUCKETS } else { 0 };
         base + share(FINE_BUCKETS, bucket, self.buckets)..base + share(FINE_BUCKETS, bucket + 1, self.buckets)
@@ -84,6 +84,7 @@ pub(super) fn warning(input_bytes: u64, output: &OutputSettings) -> Option<Strin
 }
 
 fn share(whole: u32, part: u32, parts: u32) -> u32 {
+    // Shares differ by one at most, and adjoin: the end of one is the beginning of the next, by the same formula.
     (u64::from(whole) * u64::from(part) / u64::from(parts)) as u32
 }
 
@@ -119,6 +120,7 @@ impl Stage for LayoutStage<'_> {
         self.judge(&report)?;
         let output = &self.settings.output;
         let data_id = data_id(self.settings_id, &report);
+        // Before the first reduce task, which writes objects to their final place.
         unfinished::begin(&output.path, &data_id, self.replace)?;
         let layout = Layout {
             data_id,
@@ -134,6 +136,7 @@ impl Stage for LayoutStage<'_> {
 impl LayoutStage<'_> {
     /// What all map tasks counted, and the sections of each part file.
     fn read_parts(&self) -> Result<(MapReport, Vec<Vec<PartSection>>), Error> {
+        // In parallel, as each is a request of its own where work is in an object store.
         let tails: Result<Vec<_>, Error> =
             self.plan.map.par_iter().map(|task| read_tail(&map::part_path(self.parts, task))).collect();
         let mut all = MapReport::default();
@@ -164,7 +167,8 @@ impl LayoutStage<'_> {
 }
 
 fn data_id(settings_id: &str, report: &MapReport) -> String {
-    // A sum over all documents: the id depends on the text, not on its order or its files.
+    // A sum over all documents, with their number: the id depends on the texts, not on their order or their
+    // files.
     let text = [
         report.train.documents,
         report.train.hash_sum,

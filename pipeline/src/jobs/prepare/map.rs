@@ -74,6 +74,7 @@ impl Stage for Map<'_> {
         let mut report = MapReport::default();
         for_each_batch(task, &settings, context, |batch| {
             let chunks = context.pool.install(|| self.steps.apply_all(&batch.documents, settings.format));
+            // In the order of the input, whichever thread was first: `collect` keeps the order of the chunks.
             for chunk in &chunks {
                 part.push(&chunk.encoded)?;
                 report.merge(&chunk.report);
@@ -99,7 +100,7 @@ pub(super) struct Steps {
     scratch_pool: Pool<MapScratch>,
 }
 
-/// A thread's scratch to work in.
+/// The scratch buffers of a thread.
 #[derive(Default)]
 struct MapScratch {
     starts: WordStarts,
@@ -107,7 +108,7 @@ struct MapScratch {
     document: TokenizedDocument,
 }
 
-/// What came of a part of a batch.
+/// The result of a part of a batch.
 #[derive(Default)]
 struct Chunk {
     encoded: Encoded,
@@ -121,7 +122,7 @@ impl Steps {
         vocabulary: &Vocabulary,
         user_dict: Option<&[u8]>,
     ) -> Result<Steps, Error> {
-        // Loading takes 0.1 s each.
+        // Each takes 0.1 s to load, so both at once.
         let (segmenter, tokenizer) = rayon::join(
             || Segmenter::new(&settings.segment, user_dict),
             || Tokenizer::new(vocabulary, &settings.tokenize),
@@ -160,6 +161,7 @@ impl Steps {
         tokenized.pieces.clear();
         tokenized.sentence_ends.clear();
         let mut sentence = |sentence: &str| {
+            // Sentence by sentence, so that no word crosses a sentence end.
             self.segmenter.words(sentence, starts);
             let before = tokenized.pieces.len();
             self.tokenizer.apply(sentence, starts, tokenizing, &mut tokenized.pieces);
@@ -174,6 +176,7 @@ impl Steps {
         if tokenized.pieces.is_empty() {
             return chunk.report.dropped.add(Reason::Empty, &document.text, &document.place);
         }
+        // By content, so that all copies of a text are in the same split: none leaks from training into validation.
         let is_validation = belongs_to_validation(cleaned.hash, self.validation);
         let counts = if is_validation { &mut chunk.report.validation } else { &mut chunk.report.train };
         counts.documents += 1;
@@ -182,6 +185,7 @@ impl Steps {
         counts.words += tokenized.pieces.iter().filter(|piece| piece.is_word_start()).count() as u64;
         counts.pieces += tokenized.pieces.len() as u64;
         counts.unknown += tokenized.pieces.iter().filter(|piece| piece.id() == self.unk).count() as u64;
+        // A hash of a multiset: a commutative sum of mixed hashes.
         counts.hash_sum = counts.hash_sum.wrapping_add(splitmix64(salted(cleaned.hash, 0)));
         chunk.encoded.push(fine_bucket(cleaned.hash, is_validation), tokenized, self.narrow);
     }
@@ -189,7 +193,8 @@ impl Steps {
 
 /// Independent functions of a content hash, one for each salt.
 pub(super) fn salted(hash: u128, salt: u64) -> u64 {
-    // Both halves of the content hash go in, so that no two uses share their randomness.
+    // Both halves of the content hash go in, and the salt keeps the uses independent: the documents of a bucket are in
+    // validation no more often than others.
     splitmix64((hash as u64) ^ splitmix64((hash >> 64) as u64 ^ splitmix64(salt)))
 }
 

@@ -1,4 +1,4 @@
-//! The prepare job: corpus bytes to a data set, in four stages with a barrier between two of them.
+//! The prepare job: corpus bytes to a data set, in four stages with a barrier after each.
 //!
 //! ```text
 //! map     read -> clean -> sentences -> words -> pieces, by fine bucket      one task a few files
@@ -79,6 +79,7 @@ impl Prepared {
     fn map_setup(&self) -> String {
         let PrepareSettings { clean, segment, tokenize, output, .. } = &self.settings;
         let vocabulary = self.vocabulary.sha256();
+        // Not seed, masking or instances: those come after map, so data sets that differ in them share the map work.
         serde_json::json!([clean, segment, self.dictionary, tokenize, vocabulary, output.validation])
             .to_string()
     }
@@ -114,7 +115,7 @@ fn canonical(settings: &PrepareSettings, dictionary: &str) -> serde_json::Value 
 }
 
 impl PrepareJob {
-    /// Reads the settings, looks at the inputs and plans the tasks. Writes nothing, but for standard input.
+    /// Reads the settings, looks at the inputs and plans the tasks. Writes nothing, except for standard input.
     ///
     /// # Errors
     /// All problems of the settings, or the first of vocabulary, dictionary and inputs that cannot be read.
@@ -148,10 +149,12 @@ impl PrepareJob {
     pub fn open(plan: Plan) -> Result<PrepareJob, Error> {
         let prepared = Prepared::read(&plan.recipe)?;
         plan.check_setup(&prepared.map_setup())?;
-        // Everything that changes rows, except the text itself: `layout` adds that.
+        // The identity of the rows, except for the text itself, which `layout` adds to make the data id.
         let identity = serde_json::json!([FORMAT_VERSION, prepared.canonical, prepared.vocabulary.sha256()]);
         let work = &prepared.settings.output.work;
         Ok(PrepareJob {
+            // Part files are named by a hash of all that they depend on, and shared by all plans in this work folder.
+            // `folder` is this plan's own.
             parts: work.join("parts"),
             folder: work.join(&plan.work_id),
             settings_id: identity.to_string(),
@@ -178,7 +181,7 @@ impl PrepareJob {
         Ok(map::Map { plan: &self.plan, settings: &self.settings, folder: &self.parts, steps })
     }
 
-    /// Where records were rejected, though not too many of them.
+    /// Where some records were rejected, for a run that succeeded all the same.
     ///
     /// # Errors
     /// If the layout cannot be read.
@@ -220,7 +223,7 @@ impl PrepareJob {
         })
     }
 
-    /// Runs all stages and gives the finished data set's manifest. `begin` is called before each stage.
+    /// Runs all stages and returns the manifest of the finished data set. `begin` is called before each stage.
     ///
     /// # Errors
     /// If another run is writing the output, if a stage fails, or if the run is asked to stop.
@@ -257,7 +260,7 @@ impl Job for PrepareJob {
         &STAGES
     }
 
-    /// `reduce` and `commit` can be had once `layout` is done.
+    /// `reduce` and `commit` can be opened once `layout` is done.
     fn stage(&self, name: &str) -> Result<Box<dyn Stage + '_>, Error> {
         match name {
             "map" => Ok(Box::new(self.map()?)),
@@ -300,7 +303,8 @@ impl Job for PrepareJob {
         if self.plan.replace {
             return self.discard_work();
         }
-        // Layout claims an output of objects. If it was done in an earlier run, somebody else may have come since.
+        // Layout claims an output of objects. If it was done in an earlier run, another run may have claimed the output
+        // since.
         match self.layout()? {
             Some(layout) if self.finished()?.is_none() => {
                 unfinished::begin(&self.settings.output.path, &layout.data_id, false)

@@ -7,9 +7,9 @@
 //! footer        bytes of index u64, bytes of report u64, xxh3 of both u64, MAGIC
 //! ```
 //!
-//! All integers are little-endian. A later stage decides how many buckets there are, and reads runs of fine buckets: the
-//! map work serves any number of buckets. Documents are buffered up to [`SPILL_BYTES`], then sorted and spilled; when the
-//! task ends, the sections of all spills are merged without decoding them.
+//! All integers are little-endian. A later stage decides how many buckets there are, and reads consecutive fine
+//! buckets, so the map work serves any number of buckets. Documents are buffered up to [`SPILL_BYTES`], then sorted and
+//! spilled; when the task ends, the sections of all spills are merged without decoding them (an external sort).
 
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
@@ -74,7 +74,7 @@ impl Encoded {
 
     /// Writes the sections in order and gives their index.
     fn write_sections(&mut self, output: &mut impl Write) -> std::io::Result<Vec<PartSection>> {
-        // Stable: documents of a fine bucket stay in the order of the input.
+        // Stable: documents of a fine bucket stay in the order of the input, with any number of spills.
         self.documents.sort_by_key(|document| document.fine);
         let mut index = Vec::new();
         for documents in self.documents.chunk_by(|a, b| a.fine == b.fine) {
@@ -144,6 +144,7 @@ impl PartWriter {
             self.join(&mut file)?
         };
         write_tail(&mut file, &index, report).map_err(Error::io("write", self.attempt.path()))?;
+        // Dropping an attempt that is not committed removes its file.
         self.spills.clear();
         self.attempt.commit()
     }
@@ -156,7 +157,8 @@ impl PartWriter {
         }
         let mut joined = Vec::new();
         let mut buffer = Vec::new();
-        // A k-way merge: sections are copied as bytes, not decoded.
+        // A k-way merge: sections are copied as bytes, not decoded. A linear search for the smallest is enough, as
+        // spills are few.
         while let Some(fine) =
             spills.iter_mut().filter_map(|(_, index, _)| index.peek().map(|s| s.fine)).min()
         {
@@ -207,7 +209,7 @@ pub(super) fn read_tail(path: &Path) -> Result<(Vec<PartSection>, MapReport), Er
     let footer = footer.filter(|footer| &footer[24..] == MAGIC).ok_or_else(|| damaged(path))?;
     let number = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| footer[at + i]));
     let (index_bytes, report_bytes, hash) = (number(0), number(8), number(16));
-    // The lengths come from the file: they may be anything.
+    // The lengths come from the file and may be anything, so no arithmetic on them may overflow.
     let tail_bytes = index_bytes.checked_add(report_bytes).filter(|&bytes| bytes <= length - FOOTER_BYTES);
     let tail_bytes = tail_bytes.ok_or_else(|| damaged(path))?;
     let tail_at = length - FOOTER_BYTES - tail_bytes;
@@ -223,14 +225,15 @@ pub(super) fn read_tail(path: &Path) -> Result<(Vec<PartSection>, MapReport), Er
     Ok((index.chunks_exact(20).map(section).collect(), report))
 }
 
-/// Hands `take` the content hash and the encoded rest of every document of a section; [`decode`] reads it. `path` is for
-/// messages.
+/// Passes the content hash and the encoded rest of every document of a section to `take`; [`decode`] reads the rest.
+/// `path` is for messages.
 pub(super) fn read_section(
     path: &Path,
     section: PartSection,
     bytes: &[u8],
     take: &mut dyn FnMut(u128, &[u8]),
 ) -> Result<(), Error> {
+    // Checked as a whole before any document is decoded.
     if bytes.len() as u64 != section.bytes || xxhash_rust::xxh3::xxh3_64(bytes) != section.hash {
         return Err(damaged(path));
     }
@@ -275,6 +278,7 @@ pub(super) fn decode(bytes: &[u8], narrow: bool, document: &mut TokenizedDocumen
         let pieces = pieces.chunks_exact(4);
         document.pieces.extend(pieces.map(|p| Piece(u32::from_le_bytes([p[0], p[1], p[2], p[3]]))));
     }
+    // The last sentence ends the document, and no document is without one: map drops those.
     (document.sentence_ends.last() == Some(&(document.pieces.len() as u32))).then_some(())
 }
 

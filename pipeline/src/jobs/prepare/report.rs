@@ -9,7 +9,7 @@ use crate::drops::Dropped;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MapReport {
-    /// Records met, readable or not.
+    /// Records read, including rejects.
     pub(super) records: u64,
     /// Documents for training.
     pub(super) train: TextCounts,

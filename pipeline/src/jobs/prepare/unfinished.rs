@@ -1,6 +1,6 @@
-//! The mark in an output in an object store: which data set is being written there. A local folder is locked, and renamed when
-//! it is complete. Objects allow neither: reduce tasks write to the final place, and the manifest, written last, completes
-//! the data set.
+//! Marks which data set is being written to an output in an object store. A local folder is locked, and renamed when it
+//! is complete; object stores offer neither. So reduce tasks write to the final place, and the manifest, written last,
+//! completes the data set.
 
 use std::path::{Path, PathBuf};
 
@@ -17,8 +17,8 @@ fn mark(output: &Path) -> PathBuf {
     output.join(MARK)
 }
 
-/// Takes an output of objects for the data set `data_id`: an error if another one is being written there. With `replace`
-/// what is there is no data set from now on.
+/// Claims an output of objects for the data set `data_id`: fails if another data set is being written there. With
+/// `replace`, what is there stops being a data set now.
 pub(super) fn begin(output: &Path, data_id: &str, replace: bool) -> Result<(), Error> {
     if !is_object(output) {
         return Ok(());
@@ -28,7 +28,7 @@ pub(super) fn begin(output: &Path, data_id: &str, replace: bool) -> Result<(), E
         work::remove_file(&output.join(MANIFEST_FILE))?;
         return quanci_store::put(&path, ours.as_bytes()).map_err(Error::io("write", &path));
     }
-    // A conditional write (If-None-Match): of two runs only one creates the mark.
+    // Put-if-absent (`If-None-Match: *`): of two runs only one creates the mark.
     if quanci_store::put_new(&path, ours.as_bytes()).map_err(Error::io("write", &path))? {
         return Ok(());
     }
@@ -43,7 +43,7 @@ pub(super) fn begin(output: &Path, data_id: &str, replace: bool) -> Result<(), E
     Err(Error::Output { path: output.to_path_buf(), message })
 }
 
-/// The data set is whole.
+/// Removes the mark: the data set is complete.
 pub(super) fn end(output: &Path) -> Result<(), Error> {
     if is_object(output) { work::remove_file(&mark(output)) } else { Ok(()) }
 }

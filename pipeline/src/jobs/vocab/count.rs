@@ -103,6 +103,7 @@ impl Stage for CountStage<'_> {
                 report.dropped.add(*reason, text, place);
             }
             report.records += batch.records;
+            // All buffers are free here, as no chunk is being counted: `for_each` sees every one.
             let mut held = 0;
             pool.for_each(|counts| held += counts.memory());
             // External aggregation: sorted runs on disk, merged at the end.

@@ -79,7 +79,8 @@ impl VocabJob {
         &self.plan
     }
 
-    /// Runs both stages and gives the coverage of the new vocabulary on its text. `begin` is called before each stage.
+    /// Runs both stages and returns the coverage of the new vocabulary on its text. `begin` is called before each
+    /// stage.
     ///
     /// # Errors
     /// If another run is writing the output, if a stage fails, or if the run is asked to stop.
@@ -148,6 +149,8 @@ fn setup(run: &VocabRun) -> Result<String, Error> {
     let words = word_source(&run.segment, user_dict(&run.segment)?.as_deref());
     let VocabRun { clean, segment, vocabulary, .. } = run;
     // All that enters the key of a count task besides its files.
+    // Not size, layout or merge rule: those are settings of training, so vocabularies that differ in them share the
+    // counts.
     let all = serde_json::json!(["count", clean, segment, words, vocabulary.han, vocabulary.lowercase]);
     Ok(all.to_string())
 }

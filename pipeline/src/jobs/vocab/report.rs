@@ -1,4 +1,4 @@
-//! What a vocab run tells about its vocabulary.
+//! The report of a vocab run.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +26,7 @@ impl std::fmt::Display for VocabReport {
     }
 }
 
-/// What deserves a word about the training.
+/// Notes on the training that the user should see.
 pub(super) fn training_notes(trained: &Trained) -> String {
     let mut lines = String::new();
     if !trained.left_out.is_empty() {

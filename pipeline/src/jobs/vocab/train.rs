@@ -35,6 +35,7 @@ impl Stage for TrainStage<'_> {
     }
 
     fn is_done(&self, _: u32) -> Result<bool, Error> {
+        // The vocabulary alone may be another run's; with this plan's report it is ours.
         Ok(work::exists(&self.report)? && work::exists(&self.run.path)?)
     }
 
@@ -43,6 +44,7 @@ impl Stage for TrainStage<'_> {
         let report = self.merged_report()?;
         let files: Vec<PathBuf> =
             self.plan.map.iter().map(|task| task_folder(self.counts, task).join(WORDS)).collect();
+        // All distinct words are in memory here. Tasks count in bounded memory, training does not.
         let words = WordCounts::read_all(&files)?;
         // Training consumes the counts; coverage needs them again.
         let trained = train(words.clone(), settings);
@@ -83,7 +85,8 @@ impl TrainStage<'_> {
     }
 }
 
-/// Another attempt at this task wrote the same bytes; anything else that is there is somebody's.
+/// Fails if there are other files at the place of the vocabulary. Files with the same bytes are those of another
+/// attempt at this task.
 fn refuse_to_replace(files: &TokenizerFiles, path: &Path) -> Result<(), Error> {
     let [_, tokenizer, config] = files.named();
     let beside = [tokenizer, config].map(|(name, bytes)| (path.with_file_name(name), bytes));

@@ -1,11 +1,11 @@
-//! The characters a vocabulary begins with.
+//! Chooses the characters that a vocabulary begins with.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::CONTINUATION;
 use super::super::counts::Word;
 
-/// How often a character begins a word and how often it stands within one.
+/// How often a character begins a word, and how often it occurs within one.
 #[derive(Debug, Clone, Copy, Default)]
 struct Met {
     first: u64,
@@ -25,17 +25,19 @@ struct Form {
 pub(super) struct Alphabet {
     /// The entries in order: plain ones by code point, then `##` ones by code point.
     pub(super) entries: Vec<String>,
-    /// Characters met often enough of which a form that the text needs has no place.
+    /// Frequent enough characters of which a form that the text needs found no room.
     pub(super) left_out: Vec<char>,
-    /// Characters met fewer than `min_char_count` times.
+    /// Characters that occur fewer than `min_char_count` times.
     pub(super) rare: u64,
 }
 
-/// Every character met at least `min_count` times: its plain form, and its `##` form where it stands within a word.
+/// Chooses every character that occurs at least `min_count` times: its plain form, and its `##` form if it occurs
+/// within a word.
 ///
-/// If that is more than `room` entries, forms compete by how often they are needed themselves (a plain one for words it
-/// begins, a `##` one for places within words): each missing form makes `[UNK]` of as many words at most, so this order
-/// keeps `[UNK]` least. Ties: plain before `##`, then the smaller code point. `taken` are entries that are there already.
+/// If these are more than `room` entries, the forms compete by their own counts: a plain form by the words that the
+/// character begins, a `##` form by its places within words. A missing form turns at most that many words into `[UNK]`,
+/// so this order keeps `[UNK]` rare. Ties: plain before `##`, then the smaller code point. `taken` are entries that are
+/// there already.
 pub(super) fn choose(
     words: &[(Word<'_>, u64)],
     min_count: u64,
@@ -49,6 +51,7 @@ pub(super) fn choose(
         // The most frequent first, with a total order, so that the choice is reproducible.
         forms.sort_unstable_by_key(|form| (std::cmp::Reverse(form.met), form.continues, form.character));
         left_out =
+            // A plain form that begins no word is no loss: no word of the text becomes `[UNK]` without it.
             forms.split_off(room).iter().filter(|form| form.met > 0).map(|form| form.character).collect();
         left_out.sort_unstable();
         left_out.dedup();

@@ -1,4 +1,4 @@
-//! The merges, one after another.
+//! Carries out the merges, one after another.
 
 use std::cmp::Ordering;
 
@@ -11,9 +11,9 @@ use crate::config::{Merge, VocabularySettings};
 
 /// The state between two merges.
 ///
-/// The queue is lazy. An entry whose score has fallen since is found out when it comes to the top and queued anew. One
-/// whose score has *risen* would come too late, so it is queued anew at once: pairs with a new place, and, under
-/// likelihood, every pair of a piece that has become rarer.
+/// The queue is lazy. An entry whose score has fallen since it was queued is recognized when it comes to the top, and
+/// is queued again with its score of now. An entry whose score has *risen* would come up too late, so its pair is
+/// queued again at once: pairs with a new place, and, under likelihood, all pairs of a piece that has become rarer.
 #[derive(Debug)]
 pub(super) struct Merger {
     text: Text,
@@ -22,7 +22,7 @@ pub(super) struct Merger {
     queue: Queue,
     rule: Merge,
     min_count: u64,
-    /// Entries below are the layout's; no merge may arrive at one.
+    /// Entries below this id are the layout's tokens; no merge may spell one of them.
     specials: usize,
     /// Under likelihood: the pairs of each piece.
     pairs_of: Vec<Vec<u32>>,
@@ -74,6 +74,7 @@ impl Merger {
         let count_of = |piece: u32| u128::from(self.pieces.counts[piece as usize]);
         let parts = match self.rule {
             Merge::Frequency => 1,
+            // Below 2^126, as counts add up to less than 2^63.
             Merge::Likelihood => count_of(pair.left) * count_of(pair.right),
         };
         Ratio { count: pair.count, parts }
@@ -92,11 +93,12 @@ impl Merger {
         self.queue.pop(&|a, b| by_bytes(pairs, pieces, a, b))
     }
 
-    /// The best pair, with its score of now.
+    /// The best pair, with its current score.
     fn pop_best(&mut self) -> Option<QueueEntry> {
         while let Some(top) = self.pop() {
             // Lazy deletion: a stale entry is recognized when it comes up.
             if top.score == self.score(top.pair) {
+                // Otherwise it is dropped: the string that it spells never changes.
                 if self.is_allowed(top.pair) {
                     return Some(top);
                 }
@@ -107,15 +109,15 @@ impl Merger {
         None
     }
 
-    /// Queues a pair anew whose score was found to have changed, unless it rose: then that was done already.
+    /// Queues a pair again whose score has changed, unless it rose: then that was done already.
     fn refresh(&mut self, stale: QueueEntry) {
         if self.score(stale.pair).compare(&stale.score).is_le() {
             self.push(stale.pair);
         }
     }
 
-    /// False where the merge would spell a token of the layout (in text, it is text) or where a piece that begins a word
-    /// would begin with `##` and be read as one that continues it.
+    /// False if the merge would spell a token of the layout (in a text, that is text), or if a piece that begins a word
+    /// would begin with `##` and be read as one that continues a word.
     fn is_allowed(&self, pair: u32) -> bool {
         let pair = self.pairs.get(pair);
         let joined = self.pieces.joined(pair.left, pair.right);
@@ -156,9 +158,9 @@ impl Merger {
         self.requeue(left, right);
     }
 
-    /// Merges every place of `pair`; gives how many there were.
+    /// Merges every place of `pair` and returns how often it occurred.
     fn merge_places(&mut self, pair: u32, left: u32, right: u32, joined: u32) -> u64 {
-        // Taken out, because merging changes the positions of other pairs.
+        // Taken out, as the loop changes `self.pairs`, and freed: the pair has no place left afterwards.
         let mut positions = std::mem::take(&mut self.pairs.all[pair as usize].positions);
         positions.sort_unstable(); // of overlapping places, the first is merged
         let mut merged = 0;
@@ -166,6 +168,7 @@ impl Merger {
             let Some(place) = self.text.merge(at, left, right, joined, &self.pieces) else { continue };
             merged += place.weight;
             if let Some((before, before_at)) = place.before {
+                // Only the two pairs around a place change, so a merge costs its places, not the whole text.
                 self.pairs.lose(before, left, place.weight);
                 self.gain(before, joined, before_at, place.weight);
             }
@@ -180,12 +183,13 @@ impl Merger {
     #[inline]
     fn gain(&mut self, left: u32, right: u32, at: u32, weight: u64) {
         let index = self.pairs.gain(left, right, at, weight);
+        // A cheap filter of repeats; `requeue` removes the others.
         if self.risen.last() != Some(&index) {
             self.risen.push(index);
         }
     }
 
-    /// Notes the pairs from `first` on with their pieces.
+    /// Records the pairs from `first` on in the lists of their pieces.
     fn note_pairs(&mut self, first: usize) {
         if self.rule == Merge::Frequency {
             return;
@@ -203,6 +207,7 @@ impl Merger {
     fn requeue(&mut self, left: u32, right: u32) {
         let mut risen = std::mem::take(&mut self.risen);
         if self.rule == Merge::Likelihood {
+            // Both pieces have become rarer, so the denominator of every pair with one of them has fallen.
             let is_live = |pair: &&u32| self.pairs.get(**pair).count >= self.min_count;
             let of_piece = |piece: u32| self.pairs_of[piece as usize].iter().filter(is_live);
             risen.extend(of_piece(left).chain(of_piece(right)));
@@ -211,12 +216,13 @@ impl Merger {
         risen.dedup();
         risen.drain(..).for_each(|pair| self.push(pair));
         self.risen = risen;
+        // Stale entries pile up. A rebuild takes linear time, amortized over more pushes than there are pairs.
         if self.queue.len() > 4 * self.pairs.all.len() + 1024 {
             self.requeue_all();
         }
     }
 
-    /// A queue of every pair's score of now, and no stale ones.
+    /// Rebuilds the queue from the current scores, without stale entries.
     fn requeue_all(&mut self) {
         let count = self.pairs.all.len() as u32;
         let entries = (0..count).map(|pair| QueueEntry { score: self.score(pair), pair });

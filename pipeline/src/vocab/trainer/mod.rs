@@ -6,11 +6,11 @@
 //! - `merge = "likelihood"`: the pair with the largest count(ab) / (count(a) · count(b)) next, the one that raises the
 //!   likelihood of the text most (Schuster & Nakajima 2012, "Japanese and Korean Voice Search", section 4).
 //!
-//! Scores are compared exactly, and ties are broken by the bytes of the left piece, then of the right one (with their
-//! `##`), the smaller first: the vocabulary is a function of the counts and the settings alone.
+//! Scores are compared exactly. Ties are broken by the bytes of the left piece, then by those of the right one (with
+//! their `##`), the smaller first. So the vocabulary is a function of the counts and the settings alone.
 //!
-//! Should a merge arrive at an entry that is there already, by way of other pieces, it is carried out and adds no entry,
-//! as in `tokenizers`. (It hardly ever does: the same characters are nearly always joined in the same order.)
+//! If a merge arrives at an entry that exists already, from other pieces, it is carried out and adds no entry, as in
+//! `tokenizers`. This is rare: the same characters are nearly always joined in the same order.
 
 mod alphabet;
 mod merge;
@@ -44,25 +44,25 @@ pub struct Trained {
     pub alphabet: u64,
     /// Characters, with a form that the text needs, for which `size` had no room.
     pub left_out: Vec<char>,
-    /// Characters met fewer than `min_char_count` times.
+    /// Characters that occur fewer than `min_char_count` times.
     pub rare_characters: u64,
-    /// Words beyond what training can address (4 billion characters of distinct words); 0 but for enormous corpora.
+    /// Words beyond what training can address (4 billion characters of distinct words); 0 except for enormous corpora.
     pub words_left_out: u64,
-    /// Merges carried out, those without a new entry among them.
+    /// Merges carried out, including those that added no entry.
     pub merges: u64,
     /// Merges that arrived at an entry that was there already.
     pub rejoined: u64,
-    /// Merges before which another pair had the very same score, so that the pieces' bytes decided.
+    /// Merges for which another pair had the very same score, so that the bytes of the pieces decided.
     pub ties: u64,
-    /// True where training stopped for want of pairs met `min_pair_count` times, not at `size`.
+    /// True if training stopped because no pair occurred `min_pair_count` times, not because `size` was reached.
     pub ran_out: bool,
 }
 
 /// Trains a vocabulary of at most `settings.size` entries on `words`.
 ///
-/// Every character met `min_char_count` times is covered (as far as `size` allows, see [`Trained::left_out`]). A special
-/// token spelled out in the text is text: no merge makes its string. Training is sequential: all the work lies in
-/// merges, each of which depends on the one before, and counting, which does pay in parallel, is the caller's.
+/// Every character that occurs `min_char_count` times is covered (as far as `size` allows, see [`Trained::left_out`]).
+/// A special token spelled out in the text is text: no merge makes its string. Training is sequential, as each merge
+/// depends on the one before. Counting, which parallelizes well, is left to the caller.
 ///
 /// Counts are exact as long as they add up to less than 2^63 characters; beyond that all are halved until they do.
 pub fn train(words: WordCounts, settings: &VocabularySettings) -> Trained {
@@ -71,6 +71,7 @@ pub fn train(words: WordCounts, settings: &VocabularySettings) -> Trained {
     let layout = settings.layout.tokens();
     let size = settings.size as usize;
     let mut pieces = Pieces::default();
+    // The layout first: its tokens have the lowest ids, whatever the text is.
     layout.iter().take(size).for_each(|token| {
         pieces.add(token);
     });
@@ -81,6 +82,7 @@ pub fn train(words: WordCounts, settings: &VocabularySettings) -> Trained {
         pieces.add(entry);
     });
     let text = Text::new(&sorted, &mut pieces);
+    // Freed before the merges begin, which need memory of their own.
     drop(sorted);
     drop(words);
     let words_left_out = text.left_out;
@@ -105,6 +107,7 @@ fn scale(words: &mut Vec<(Word<'_>, u64)>) {
     // How many bits the sum of all counts takes.
     let bits = u128::BITS - total.fold(0, u128::saturating_add).leading_zeros();
     if bits > 63 {
+        // A shift keeps the proportions. Words whose count becomes 0 are left out.
         words.iter_mut().for_each(|(_, count)| *count = count.checked_shr(bits - 63).unwrap_or(0));
         words.retain(|(_, count)| *count > 0);
     }

@@ -1,21 +1,22 @@
-//! The pairs of neighbours in the text: how often each is met, and where.
+//! The pairs of adjacent pieces in the text: how often each occurs, and where.
 
 use rustc_hash::FxHashMap;
 
 use super::text::Text;
 
-/// Two pieces that stand side by side.
+/// Two adjacent pieces.
 #[derive(Debug)]
 pub(super) struct Pair {
     pub(super) left: u32,
     pub(super) right: u32,
     /// How often, exactly.
     pub(super) count: u64,
-    /// Where it came up. Some places may be gone since; none is missing or there twice.
+    /// Where it occurs. Some places may be gone by now (`Text::merge` recognizes them); none is missing or listed
+    /// twice.
     pub(super) positions: Vec<u32>,
 }
 
-/// All pairs that ever came up, by index.
+/// All pairs that ever occurred, by index.
 #[derive(Debug, Default)]
 pub(super) struct Pairs {
     pub(super) all: Vec<Pair>,
@@ -32,7 +33,7 @@ impl Pairs {
         pairs
     }
 
-    /// Counts a new place; gives the pair's index.
+    /// Counts a new place and returns the pair's index.
     #[inline]
     pub(super) fn gain(&mut self, left: u32, right: u32, at: u32, weight: u64) -> u32 {
         let next = self.all.len() as u32; // fewer pairs than slots
@@ -46,7 +47,7 @@ impl Pairs {
         index
     }
 
-    /// Discounts a place that is gone.
+    /// Uncounts a place that is gone. It stays in `positions`: to search for it would cost more than to skip it later.
     #[inline]
     pub(super) fn lose(&mut self, left: u32, right: u32, weight: u64) {
         if let Some(&index) = self.index.get(&key(left, right)) {

@@ -4,14 +4,14 @@ use rustc_hash::FxHashMap;
 
 use super::super::CONTINUATION;
 
-/// Entries by id and by string, with what training must know of each.
+/// Entries by id and by string, with their lengths and counts.
 #[derive(Debug, Default)]
 pub(super) struct Pieces {
     names: Vec<Box<str>>,
     ids: FxHashMap<Box<str>, u32>,
     /// Characters of text each covers.
     lengths: Vec<u32>,
-    /// How often each is met in the text as it is cut now.
+    /// How often each occurs in the text as it is cut now.
     pub(super) counts: Vec<u64>,
 }
 
@@ -48,6 +48,7 @@ impl Pieces {
 
     /// The entry that `left` and `right` merge into.
     pub(super) fn joined(&self, left: u32, right: u32) -> String {
+        // The right piece continues a word and loses its `##`; the left one decides whether the result has one.
         let right = self.name(right);
         format!("{}{}", self.name(left), right.strip_prefix(CONTINUATION).unwrap_or(right))
     }

@@ -1,4 +1,5 @@
-//! A priority queue whose order needs a context (the pieces' bytes), which std's heap cannot take.
+//! A priority queue whose order needs a context (the bytes of the pieces), which the standard library's heap cannot
+//! take.
 
 use std::cmp::Ordering;
 

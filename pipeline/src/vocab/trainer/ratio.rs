@@ -22,6 +22,7 @@ impl Ratio {
 
 /// `a · b` as its upper 128 and its lower 64 bits.
 fn product(a: u64, b: u128) -> (u128, u64) {
+    // Long multiplication in base 2^64.
     let low = u128::from(a) * u128::from(b as u64);
     let high = u128::from(a) * (b >> 64);
     // (2^64 - 1)^2 + 2^64 - 1 is below 2^128.

@@ -1,4 +1,4 @@
-//! The distinct words as they are cut at a moment of training, in one flat array.
+//! The distinct words, as they are cut into pieces at one moment of training, in one flat array.
 
 use rustc_hash::FxHashMap;
 
@@ -13,23 +13,24 @@ const INNER: u32 = u32::MAX - 1;
 /// Positions are 32 bits wide.
 const MAX_SLOTS: usize = u32::MAX as usize;
 
-/// A slot a character. A piece's id stands in its first and in its last slot, so both neighbours of a piece are found
-/// from its position and the pieces' lengths alone, and a merge writes three slots at most.
+/// One slot per character. The id of a piece is in its first and in its last slot. So both neighbours of a piece are
+/// found from its position and the pieces' lengths alone, as with the boundary tags of an allocator, and a merge writes
+/// four slots at most.
 #[derive(Debug)]
 pub(super) struct Text {
     slots: Vec<u32>,
     /// The word each slot belongs to.
     owners: Vec<u32>,
-    /// How often each word is met.
+    /// How often each word occurs.
     weights: Vec<u64>,
-    /// Words that found no place.
+    /// Words for which there was no room.
     pub(super) left_out: u64,
 }
 
-/// What stands around a pair that was merged; `None` at the end of a run.
+/// The neighbours of a pair that was merged; `None` at the end of a run.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Merged {
-    /// How often the word is met.
+    /// How often the word occurs.
     pub(super) weight: u64,
     /// The piece before, and its position.
     pub(super) before: Option<(u32, u32)>,
@@ -50,6 +51,7 @@ impl Text {
             if word.chars().nth(MAX_WORD_CHARS).is_some() {
                 continue;
             }
+            // A word takes at most 150 slots: 100 characters, and a boundary after each run of two or more.
             if text.slots.len() + 2 * MAX_WORD_CHARS > MAX_SLOTS {
                 text.left_out += 1;
                 continue;
@@ -68,6 +70,7 @@ impl Text {
 
     fn push_run(&mut self, run: &mut Vec<u32>, weight: u64, pieces: &mut Pieces) {
         run.iter().for_each(|&id| pieces.counts[id as usize] += weight);
+        // A character alone has no pair: it is counted, but takes no slot.
         if run.len() > 1 {
             self.slots.append(run);
             self.slots.push(BOUNDARY);
@@ -92,8 +95,8 @@ impl Text {
 
     /// Puts `joined` in the place of `left` and `right` at `at`, if they still stand there.
     ///
-    /// A slot that was once the first of `left` never shows `left` again after a merge took it: it is then inner, or
-    /// the last of a longer piece.
+    /// After a merge took it, a slot that was the first one of `left` never shows `left` again: it is then an inner
+    /// slot, or the first or last one of a longer piece. So a place that is gone is recognized by two comparisons.
     #[inline]
     pub(super) fn merge(
         &mut self,
@@ -109,7 +112,8 @@ impl Text {
             return None;
         }
         let end = middle + pieces.length(right);
-        // Only the first and the last slot of a piece show its id.
+        // Only the first and the last slot of a piece show its id. They are written last, as all of these may be one
+        // slot.
         self.slots[middle - 1] = INNER;
         self.slots[middle] = INNER;
         self.slots[at] = joined;

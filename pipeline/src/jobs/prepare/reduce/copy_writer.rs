@@ -34,8 +34,8 @@ pub(super) struct CopyWriter<'a> {
     pub(super) made: Vec<bool>,
 }
 
-/// Room for the instances of a bucket, to be used again for the next. Masks are drawn with the instances, before all are
-/// shuffled, and lie one after the other.
+/// Scratch for the instances of a bucket. Masks are drawn when an instance is made, before all are shuffled, and are
+/// stored one after the other.
 #[derive(Default)]
 pub(super) struct CopyScratch {
     all: Vec<Masked>,
@@ -106,6 +106,7 @@ impl<'a> CopyWriter<'a> {
         let mut keep = |instance: Instance, rng: &mut Rng| {
             let first = positions.len() as u32;
             if let Some(masker) = masker.as_mut() {
+                // One generator draws pairs and masks in turn, so the order of draws is part of what a seed means.
                 masker.draw(rows.build(bucket, &instance), rng, masks);
                 positions.extend_from_slice(&masks.positions);
                 inputs.extend_from_slice(&masks.inputs);
@@ -137,6 +138,7 @@ impl<'a> CopyWriter<'a> {
         self.counters.tokens += view.ids.len() as u64;
         self.counters.masked += masks.positions.len() as u64;
         let document = instance.document as usize;
+        // The row is built again, from ranges: to shuffle whole rows would take far more memory.
         self.writer.push(&RowRef {
             view,
             next_sentence_label: instance.b.is_some().then_some(instance.label),
@@ -150,14 +152,16 @@ impl<'a> CopyWriter<'a> {
     pub(super) fn finish(self) -> Result<WrittenFile, Error> {
         let (file, written) = self.writer.finish()?;
         let file = file.into_inner().map_err(|e| Error::io("write", &self.path)(e.into_error()))?;
+        // On disk before the rename of the folder publishes it.
         file.sync_all().map_err(Error::io("write", &self.path))?;
         let WrittenShard { rows, tokens, bytes, sha256 } = written;
         Ok(WrittenFile { copy: self.copy, rows, tokens, bytes, sha256 })
     }
 }
 
-/// How many times a copy passes over a document: its corpus's weight, the fraction drawn by hash and copy.
+/// How many times a copy uses a document: its corpus's weight, the fraction drawn by content hash and copy.
 fn passes(settings: &PrepareSettings, split: Split, copy: u32, bucket: &Bucket, document: usize) -> u32 {
+    // Weights shape training; validation measures each document once.
     if split == Split::Validation {
         return 1;
     }

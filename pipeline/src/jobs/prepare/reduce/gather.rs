@@ -1,4 +1,4 @@
-//! The documents of a bucket out of all part files: read, without repeats, in order of their hashes.
+//! Gathers the documents of a bucket from all part files, without duplicates, in order of their hashes.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -54,6 +54,7 @@ impl ReduceInputs<'_> {
         let requests = runs.iter().map(|run| RangeRequest { path: path(run), range: run.range() });
         let mut runs = runs.iter();
         let failed = |request: &RangeRequest, error| Error::io("read", &request.path)(error);
+        // Several reads are in flight, but answers come in the order of the requests.
         read_ranges(requests, failed, |request, bytes| {
             context.stop.check()?;
             let run = runs.next().expect("as many answers as requests");
@@ -71,11 +72,13 @@ impl ReduceInputs<'_> {
             let first = request.range.start;
             run.sections.iter().try_for_each(|Located { offset, section, .. }| {
                 let at = (offset - first) as usize;
+                // A part file that is too short gives no bytes, which `read_section` reports as damage.
                 let bytes = bytes.get(at..at + section.bytes as usize).unwrap_or_default();
                 read_section(&request.path, *section, bytes, &mut take)
             })
         })?;
-        // From here on nothing depends on files or tasks.
+        // From here on nothing depends on files or tasks. Unstable is deterministic here: documents with equal keys are
+        // equal.
         gathered.documents.sort_unstable_by_key(|document| (document.hash, document.source));
         counters.documents += gathered.documents.len() as u64;
         for document in &gathered.documents {
@@ -104,7 +107,8 @@ impl ReduceInputs<'_> {
     }
 }
 
-/// The documents of a bucket as they lie in part files: two bytes a piece, until all are there and in order.
+/// The documents of a bucket, still encoded, until all are there and sorted. Decoding in sorted order fills the bucket
+/// once.
 #[derive(Default)]
 struct Gathered {
     seen: HashSet<u128>,

@@ -1,4 +1,4 @@
-//! What reduce tasks depend on, and where their files are.
+//! The inputs of reduce tasks, and the places of their files.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::steps::pair::PairSettings;
 use crate::vocab::file::Vocabulary;
 
-/// What reduce tasks depend on. There is one task a shard, those of the training split first.
+/// The inputs of reduce tasks. There is one task per shard; those of the training split come first.
 pub(in crate::jobs::prepare) struct ReduceInputs<'a> {
     pub(in crate::jobs::prepare) plan: &'a Plan,
     pub(in crate::jobs::prepare) settings: &'a PrepareSettings,

@@ -47,8 +47,8 @@ impl Stage for Reduce<'_> {
         work::exists(&self.inputs.task_folder(task).join(REPORT))
     }
 
-    /// One look at the folder instead of one for each task: of objects too, a task's folder is there when its report is,
-    /// for its shards lie in the output.
+    /// One listing instead of a request for each task. For objects too a task's folder exists only once its report
+    /// does, as its shards are in the output.
     fn missing(&self) -> Result<Vec<u32>, Error> {
         let there = work::names(&self.inputs.folder)?;
         Ok((0..self.count()).filter(|&task| !there.contains(&task_name(task))).collect())
@@ -58,6 +58,7 @@ impl Stage for Reduce<'_> {
         let (split, shard, layout) = self.inputs.shard_of(task);
         let attempt = Attempt::new(&self.inputs.task_folder(task))?;
         attempt.create_folder()?;
+        // Validation must not change from epoch to epoch: one copy.
         let copies = if split == Split::Train { self.inputs.settings.instances.copies } else { 1 };
         let mut writers: Vec<CopyWriter<'_>> = (0..copies)
             .map(|copy| CopyWriter::new(&self.inputs, split, copy, attempt.path()))
@@ -67,6 +68,7 @@ impl Stage for Reduce<'_> {
         // The buckets of a shard are a run of fine buckets: one range of the index.
         let fine = layout.fine_of(buckets.start, split).start..layout.fine_of(buckets.end - 1, split).end;
         let located = index::read(&self.inputs.index, self.inputs.layout.index, fine)?;
+        // One bucket at a time: this bounds the memory of a task, whatever the size of its shard.
         for bucket_index in buckets {
             context.stop.check()?;
             let fine = layout.fine_of(bucket_index, split);
@@ -86,13 +88,14 @@ impl Stage for Reduce<'_> {
             let copy = (0..copies).find(|&copy| file_name(copy) == name)?;
             self.inputs.object_path(split, shard, copy)
         };
+        // For objects: shards go to the output, and the report, put last, marks the task as done.
         attempt.commit_folder(REPORT, send)
     }
 }
 
 impl Reduce<'_> {
-    /// Writes the rows of a bucket in each copy: as many copies at once as there are threads for this task, for each holds
-    /// its instances.
+    /// Writes the rows of a bucket to each copy. As many copies are written at once as this task has threads, since
+    /// each holds its instances in memory.
     fn write_bucket(
         &self,
         bucket: &Bucket,
