@@ -29,6 +29,21 @@ pub enum MaskUnit {
     Ngram,
 }
 
+impl MaskUnit {
+    /// Every unit by its name in settings and on the command line; the first is the default.
+    pub const NAMES: [(&str, MaskUnit); 3] =
+        [("word", MaskUnit::Word), ("piece", MaskUnit::Piece), ("ngram", MaskUnit::Ngram)];
+
+    /// What it masks, in words.
+    pub fn describe(self) -> &'static str {
+        match self {
+            MaskUnit::Word => "whole words",
+            MaskUnit::Piece => "single tokens",
+            MaskUnit::Ngram => "n-grams of words",
+        }
+    }
+}
+
 /// What a chosen token is replaced by; the shares sum to 1. Each token of a unit draws for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

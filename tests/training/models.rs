@@ -56,7 +56,7 @@ fn a_model_learns_and_is_exported() {
 
 /// A run that begins with another's weights begins where that one ended; what does not fit is listed.
 #[test]
-fn a_model_begins_with_anothers_weights() {
+fn a_model_begins_with_the_weights_of_another() {
     let place = place();
     let settings = Settings { output: "first", phase: PHASE, more: MORE }.write(&place);
     place.run(&["pretrain", &settings, "--quiet"]).exits(0);

@@ -230,12 +230,11 @@ fn mask_settings(section: Section<'_>, mode: MaskMode, max_seq_len: u32) -> Mask
         replace.problem("mask", format_args!("+ random + keep must be 1, not {sum}"));
     }
     replace.finish();
-    let units = [("word", MaskUnit::Word), ("piece", MaskUnit::Piece), ("ngram", MaskUnit::Ngram)];
     let unit = "what is masked together: a word, a single token, or 1 to 4 words";
     let most = "masked tokens of an instance at most; by default prob × max_seq_len, rounded up";
     let settings = MaskSettings {
         mode,
-        unit: section.choice("unit", unit, &units),
+        unit: section.choice("unit", unit, &MaskUnit::NAMES),
         prob,
         max_predictions: section.integer("max_predictions", most, default, 1..=u64::from(max_seq_len)) as u32,
         replace: replace_settings,

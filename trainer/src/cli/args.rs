@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use quanci_cli::reference::Topic;
+use quanci_shards::mask::MaskUnit;
 
 /// Whole-word-masked shards into BERT checkpoints that load in transformers unchanged.
 #[derive(Parser)]
@@ -147,8 +149,8 @@ pub(super) struct Eval {
     #[arg(long)]
     pub(super) data: PathBuf,
     /// Draw the masks anew by this unit, instead of those stored
-    #[arg(long, value_enum)]
-    pub(super) masks: Option<UnitName>,
+    #[arg(long, value_parser = mask_unit())]
+    pub(super) masks: Option<MaskUnit>,
     /// Rows to measure on at most; 0 takes all
     #[arg(long, default_value_t = 0)]
     pub(super) max_rows: u64,
@@ -157,12 +159,12 @@ pub(super) struct Eval {
     pub(super) micro_batch: u32,
 }
 
-/// What is masked together, as it is named on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum UnitName {
-    Word,
-    Piece,
-    Ngram,
+/// Reads a mask unit by the name that settings give it.
+fn mask_unit() -> impl TypedValueParser<Value = MaskUnit> {
+    PossibleValuesParser::new(MaskUnit::NAMES.map(|(name, _)| name)).map(|name| {
+        let named = MaskUnit::NAMES.into_iter().find(|(own, _)| *own == name);
+        named.expect("clap lets only these names through").1
+    })
 }
 
 /// `bench`.

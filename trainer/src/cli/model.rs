@@ -4,10 +4,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use quanci_cli::{Output, from_here};
-use quanci_shards::mask::MaskUnit;
 use tch::Device;
 
-use super::args::{Common, Eval, UnitName};
+use super::args::{Common, Eval};
 use super::pretrain::{device, set_threads};
 use crate::checkpoint;
 use crate::distributed::RankEnv;
@@ -67,12 +66,7 @@ pub(super) fn eval(args: &Eval, common: &Common, output: &Output) -> Result<(), 
     let rank_env = RankEnv::alone();
     set_threads(common.threads, &rank_env);
     let bert = load(&args.model, device(common.device, &rank_env)?, output)?;
-    let unit = args.masks.map(|unit| match unit {
-        UnitName::Word => MaskUnit::Word,
-        UnitName::Piece => MaskUnit::Piece,
-        UnitName::Ngram => MaskUnit::Ngram,
-    });
-    let report = train::measure(&bert, &args.data, unit, args.micro_batch, args.max_rows)?;
+    let report = train::measure(&bert, &args.data, args.masks, args.micro_batch, args.max_rows)?;
     output.result(format_args!("mlm loss       {:.4}", report.mlm_loss));
     output.result(format_args!("unigram guess  {:.2} %", 100.0 * report.unigram_guess));
     for class in &report.classes {

@@ -50,12 +50,11 @@ impl MaskOverride {
 
 pub(super) fn from_section(section: Section<'_>) -> MaskOverride {
     let modes = [("static", MaskMode::Static), ("dynamic", MaskMode::Dynamic)];
-    let units = [("word", MaskUnit::Word), ("piece", MaskUnit::Piece), ("ngram", MaskUnit::Ngram)];
     let section = section.with_defaults_of("the data set's");
     let help = "`static` reads the stored masks, `dynamic` draws new ones in every epoch";
     let mode = section.choice("mode", help, &modes);
     let help = "what is masked together: a word, a single token, or 1 to 4 words (dynamic masks only)";
-    let unit = section.choice("unit", help, &units);
+    let unit = section.choice("unit", help, &MaskUnit::NAMES);
     let prob =
         section.number("prob", "share of the tokens that is masked (dynamic masks only)", 0.15, 0.001..=0.9);
     let help = "masked tokens of a row at most (dynamic masks only)";

@@ -44,11 +44,7 @@ impl Stats {
             Objective::Mlm => "single segments",
         };
         let mode = if self.masking.mode == MaskMode::Static { "static" } else { "dynamic" };
-        let unit = match self.masking.unit {
-            MaskUnit::Word => "whole words",
-            MaskUnit::Piece => "single tokens",
-            MaskUnit::Ngram => "n-grams of words",
-        };
+        let unit = self.masking.unit.describe();
         format!(
             "{objective}, up to {} tokens; {mode} masks of {unit}, {:.1} % of a row, at most {} tokens\n\
              vocabulary of {} entries, data id {}",
