@@ -68,6 +68,7 @@ fn steps(run: &Run<'_>, args: &Bench, output: &Output) -> Result<(), Error> {
     let seconds = begun.elapsed().as_secs_f64();
     let (n, real) = (rows as f64, tokens as f64);
     let flops = run.model.flops_per_token(real / n, masked as f64 / n) * real / seconds;
+    // Zero by construction; printed so that a regression shows.
     let padding = 1.0 - real / computed.max(1) as f64;
     let utilisation = peak_flops(run).map(|peak| flops / peak);
     let memory = match run.device {

@@ -42,10 +42,12 @@ pub(super) fn pretrain(args: &Pretrain, common: &Common, output: &Output) -> Res
     let mut learner = learner(&run, args, output)?;
     let mut metrics = metrics_logger(&run, &learner, output)?;
     train::train(&run, &mut learner, &mut metrics)?;
+    // Clears the progress bar before results are printed.
     drop(metrics);
     if comm.rank() == 0 {
         finish(&run, &learner, output)?;
     }
+    // Rank 0 exports last; a launcher may end the job when the first rank ends.
     comm.barrier()?;
     Ok(0)
 }
@@ -222,6 +224,7 @@ pub(super) fn prepare_device(
 /// Shares the machine's cores among its ranks.
 pub(super) fn set_threads(threads: usize, rank_env: &RankEnv) {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    // More threads than cores make OpenMP threads spin against each other.
     let own = if threads > 0 { threads } else { (cores / rank_env.local_world_size.max(1)).max(1) };
     tch::set_num_threads(own as i32);
 }

@@ -108,7 +108,7 @@ pub enum Compute {
 /// `[data]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DataSettings {
-    /// Streams that the row groups are dealt to; the number of ranks divides it.
+    /// Lanes: streams that the row groups are divided among. A multiple of the world size.
     pub lanes: u32,
     /// Row groups shuffled together, over all lanes.
     pub window: u32,

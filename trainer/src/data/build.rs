@@ -60,8 +60,10 @@ impl Builder {
     pub(super) fn build(&mut self, planned: &PlannedBatch) -> MicroBatch {
         let rows = planned.rows.len();
         let mut batch = MicroBatch { index: planned.index, rows, ..MicroBatch::default() };
+        // One allocation per micro-batch, of the exact size.
         batch.input_ids.reserve_exact(planned.rows.iter().map(RowAt::length).sum());
         for row in &planned.rows {
+            // Shuffled rows are cache misses. Touching all of them first lets the misses overlap (software prefetch).
             std::hint::black_box(row.group.rows.prefetch(row.row as usize));
         }
         for row in &planned.rows {
@@ -80,6 +82,7 @@ impl Builder {
         batch.input_ids.extend(self.ids.iter().map(|&id| i64::from(id)));
         for (&position, &input) in self.masks.positions.iter().zip(&self.masks.inputs) {
             let place = start + position as usize;
+            // `ids` stays unmasked: the label is the original id, the input what the mask puts in its place.
             batch.labels.push(i64::from(self.ids[position as usize]));
             batch.masked.push(place as i64);
             batch.input_ids[place] = i64::from(input);
@@ -102,6 +105,7 @@ impl Builder {
             MaskFrom::Drawn(masker) => {
                 let view = RowView { ids: &self.ids, word_starts: &self.word_starts, segment_b };
                 let key = at.key();
+                // A key of this row and epoch alone: masks depend neither on threads nor on what was built before.
                 let mut rng = dynamic_mask_rng(self.seed, at.epoch, *data_key, u64::from(key.file), key.row);
                 masker.draw(view, &mut rng, &mut self.masks);
             }

@@ -44,6 +44,7 @@ impl LaneSource {
         let mut rng = Rng::new(&[self.seed, EPOCH_ORDER, data.key, epoch]);
         let order = Rc::new(EpochOrder::new(&files, self.lanes, &mut rng));
         self.orders[set].insert(epoch, order.clone());
+        // Keys ascend by epoch, so the first is the oldest. A lane that still needs it computes it again.
         if self.orders[set].len() > KEPT_ORDERS {
             self.orders[set].pop_first();
         }
@@ -53,6 +54,7 @@ impl LaneSource {
     /// The epoch that a lane is in after `row` rows of a data set, and how many of them are of that epoch.
     fn epoch_at(&self, set: usize, row: u64) -> (u64, u64) {
         let lane_rows = lane_rows(&self.sets, set, self.lanes);
+        // Rows of a lane in one pass over all copies: epochs repeat with this period.
         let cycle: u64 = lane_rows.iter().sum();
         let (mut epoch, mut left) = (row / cycle * lane_rows.len() as u64, row % cycle);
         for rows in lane_rows {
@@ -80,6 +82,7 @@ pub(super) struct Lane {
 impl Lane {
     /// Lane number `lane`, after it has given `row` rows.
     pub(super) fn new(source: &mut LaneSource, lane: u32, row: u64) -> Lane {
+        // Jumps to the row without reading what came before: resuming takes no longer than starting.
         let (turns, had) = source.mixture.lane(lane, source.lanes, row);
         let datasets = had.into_iter().enumerate();
         Lane {
@@ -112,7 +115,7 @@ impl LaneDataset {
             left -= plan.rows();
             plan = plans.next(source);
         }
-        // PendingWindow for and not waited for, so that all lanes' first windows are read side by side.
+        // Requested and not waited for, so that all lanes' first windows are read side by side.
         let ahead = Some(plan.ask(source));
         LaneDataset { plans, open: Window { next: left as usize, ..Window::default() }, ahead }
     }
@@ -121,6 +124,7 @@ impl LaneDataset {
         if self.open.next >= self.open.rows.len() {
             self.turn_to_next(source)?;
         }
+        // Prefetch: the next window is requested when half of this one is used.
         if self.ahead.is_none() && self.open.next * 2 >= self.open.rows.len() {
             self.ahead = Some(self.plans.next(source).ask(source));
         }
@@ -131,7 +135,7 @@ impl LaneDataset {
 
     #[cold]
     fn turn_to_next(&mut self, source: &mut LaneSource) -> Result<(), Error> {
-        // A strand that was made in the middle of a window has none open, but rows to be left out.
+        // After a resume in the middle of a window none is open yet, and its first rows are skipped.
         let skip = if self.open.rows.is_empty() { self.open.next } else { 0 };
         let asked = self.ahead.take().unwrap_or_else(|| self.plans.next(source).ask(source));
         let window = asked.open(source)?;
@@ -202,12 +206,14 @@ struct PendingWindow {
 impl PendingWindow {
     fn open(self, source: &LaneSource) -> Result<Window, Error> {
         let mut rows = Vec::with_capacity(self.plan.rows() as usize);
+        // Row numbers within the window in 32 bits: 8,192 rows a group, and a window has far fewer than 2^19 groups.
         for (index, segment) in (0..).zip(&self.plan.segments) {
             rows.extend(segment.rows.clone().map(|row| index * ROW_GROUP_ROWS as u32 + row));
         }
         let key = source.sets.sets()[self.plan.set].key;
         let WindowPlan { epoch, lane, number, .. } = self.plan;
         Rng::new(&[source.seed, WINDOW_ORDER, key, epoch, u64::from(lane), number]).shuffle(&mut rows);
+        // Wait after the shuffle, which needs no data.
         let groups = self.groups.iter().map(|group| group.wait()).collect::<Result<_, Error>>()?;
         Ok(Window { epoch, rows, next: 0, groups, _held: self.groups })
     }

@@ -53,8 +53,10 @@ impl Loader {
     pub fn open(sets: Arc<DataSets>, settings: LoaderSettings) -> Result<Loader, Error> {
         let partition = Partition::new(&settings, &sets)?;
         let own_rows = (settings.global_batch / settings.world_size).max(1);
+        // Prefetch depth in global batches: bounded memory for large batches, and work enough for small ones.
         let ahead = (ROWS_AHEAD / own_rows).clamp(FEWEST_AHEAD, MOST_AHEAD);
         let (send, batches) = bounded(ahead as usize);
+        // Unbounded: the channel of batches already bounds how much is requested.
         let (jobs, work) = unbounded();
         // Made at once, so that whatever fails to start takes those that did start down with it.
         let mut loader = Loader { batches: Some(batches), threads: Vec::new() };
@@ -183,6 +185,7 @@ impl BatchPlanner {
         planned.sort_by_key(|micro| micro.index);
         self.batch += 1;
         let micro = planned.into_iter().map(|planned| {
+            // A channel of one as a future: micro-batches are built in any order and received in theirs.
             let (reply, built) = bounded(1);
             self.jobs.send(Job::Build { planned, reply }).expect("workers listen as long as this is here");
             built

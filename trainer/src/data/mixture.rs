@@ -22,6 +22,7 @@ impl Mixture {
         let sum: f64 = weights.iter().sum();
         let rounded = weights.iter().map(|weight| ((weight / sum * TURNS).round() as u64).max(1));
         let mut weights: Vec<u64> = rounded.collect();
+        // A short period: weights 2 and 1 give a pattern of 3 turns instead of 2^20.
         let divisor = weights.iter().copied().fold(0, gcd);
         weights.iter_mut().for_each(|weight| *weight /= divisor);
         let mut mixture = Mixture { period: weights.iter().sum(), kept: Vec::new(), weights };
@@ -43,6 +44,7 @@ impl Mixture {
 
     /// How many of the first `turn` turns each data set has had.
     fn taken(&self, turn: u64) -> Vec<u64> {
+        // From the state kept at most STRIDE turns before, so a jump costs O(STRIDE) however far it is.
         let (rounds, rest) = (turn / self.period, turn % self.period);
         let kept = self.kept[(rest / STRIDE) as usize].clone();
         let mut turns = Turns::new(self, rest / STRIDE * STRIDE, kept);
@@ -55,6 +57,7 @@ impl Mixture {
     /// The turns of a lane from its row `row` on, and how many rows of each data set it has had. Lanes begin at even
     /// distances in the pattern: if all began at its start, a small data set would fill whole batches from time to time.
     pub(super) fn lane(&self, lane: u32, lanes: u32, row: u64) -> (Turns, Vec<u64>) {
+        // u128: lane × period exceeds 64 bits for many lanes.
         let begin = (u128::from(lane) * u128::from(self.period) / u128::from(lanes)) as u64;
         let (before, now) = (self.taken(begin), self.taken(begin + row));
         let had = now.iter().zip(before).map(|(now, before)| now - before).collect();
@@ -90,6 +93,7 @@ impl Turns {
     /// is fair scheduling of one machine (Baruah et al. 1996). Taking the one that is furthest behind, as Megatron
     /// does, drifts beyond one row with four data sets or more.
     pub(super) fn next(&mut self, mixture: &Mixture) -> usize {
+        // Eligible (pfair scheduling): taken / (turn + 1) is below weight / period. Compared without division.
         let behind = |&set: &usize| self.taken[set] * mixture.period < (self.turn + 1) * mixture.weights[set];
         let set = (0..self.taken.len()).filter(behind).min_by_key(|&set| self.deadlines[set]);
         let set = set.expect("all shares together are one row a turn");

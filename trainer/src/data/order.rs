@@ -45,6 +45,7 @@ impl EpochOrder {
             start
         });
         let starts = starts.collect();
+        // A random rotation: lanes have equal lengths, and the up to L - 1 rows left over differ between epochs.
         let first = rng.below(rows as usize) as u64;
         EpochOrder { groups, starts, rows, first, lane_rows: rows / u64::from(lanes) }
     }
@@ -52,6 +53,7 @@ impl EpochOrder {
     /// The rows of a lane, in order of the epoch.
     pub(super) fn span(&self, lane: u32) -> Vec<Segment> {
         let start = (self.first + u64::from(lane) * self.lane_rows) % self.rows;
+        // Binary search for the row group that holds the lane's first row.
         let mut at = self.starts.partition_point(|&begin| begin <= start) - 1;
         let mut skip = (start - self.starts[at]) as u32;
         let mut left = self.lane_rows;
@@ -61,6 +63,7 @@ impl EpochOrder {
             let end = group.rows.end.min(skip.saturating_add(left.min(u64::from(u32::MAX)) as u32));
             span.push(Segment { rows: skip..end, ..group.clone() });
             left -= u64::from(end - skip);
+            // The last lane wraps around the end of the epoch.
             (at, skip) = ((at + 1) % self.groups.len(), 0);
         }
         span

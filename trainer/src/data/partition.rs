@@ -14,7 +14,7 @@ use super::settings::LoaderSettings;
 use crate::config::MicroBatch as MicroBatchSize;
 use crate::error::Error;
 
-/// The numbers that rows are dealt by.
+/// The numbers by which rows are divided among virtual ranks.
 #[derive(Debug, Clone)]
 pub(super) struct Partition {
     pub(super) lanes: u32,
@@ -43,6 +43,7 @@ impl Partition {
         let (lanes, global_batch) = (settings.data.lanes, settings.global_batch);
         let (rows, tokens) = micro_batch_rows(settings, sets.max_seq_len())?;
         let micro_batches = global_batch / rows;
+        // The greatest number of virtual ranks such that each has equally many lanes and equally many micro-batches.
         let virtual_ranks = gcd(u64::from(lanes), u64::from(micro_batches)) as u32;
         check_ranks(settings, rows, micro_batches)?;
         check_lanes(lanes, sets)?;
@@ -73,6 +74,8 @@ fn micro_batch_rows(settings: &LoaderSettings, longest: usize) -> Result<(u32, O
             "`tokens_per_micro_batch` = {tokens} has no room for a row of {longest} tokens: take {longest} or more"
         ))),
         MicroBatchSize::Tokens(tokens) => {
+            // The worst case: every row is as long as the longest. Best fit packs at least as many rows into each
+            // micro-batch, so it needs no more of them.
             let rows = tokens / longest as u32;
             if batch > 0 && batch.is_multiple_of(rows) {
                 return Ok((rows, Some(tokens)));
@@ -102,6 +105,7 @@ fn check_ranks(settings: &LoaderSettings, rows: u32, micro_batches: u32) -> Resu
              divides {lanes}"
         ));
     }
+    // Each rank computes equally many micro-batches; otherwise the others wait for the one with more.
     if !micro_batches.is_multiple_of(world_size) {
         let (batch, good) = (settings.global_batch, rows.saturating_mul(world_size));
         problems.push(format!(
@@ -116,6 +120,7 @@ fn check_lanes(lanes: u32, sets: &DataSets) -> Result<(), Error> {
     let mut problems = Vec::new();
     for set in sets.sets() {
         let rows = |copy| set.manifest.rows(quanci_shards::Split::Train, copy);
+        // Copies of a data set differ by a few rows, since pairs are drawn anew for each.
         let fewest = (0..set.manifest.copies).map(rows).min().unwrap_or(0);
         if fewest < u64::from(lanes) {
             let folder = set.folder.display();

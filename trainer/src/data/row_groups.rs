@@ -74,6 +74,7 @@ impl PendingRowGroup {
         if let Some(group) = self.here.get() {
             return Ok(group.clone());
         }
+        // The first to wait receives it and keeps it for the others, which are on the same thread.
         let group = self.arriving.recv().expect("a worker answers, or has panicked and told why")?;
         Ok(self.here.get_or_init(|| group).clone())
     }
@@ -110,6 +111,7 @@ impl RowGroupCache {
         let awaited = Rc::new(PendingRowGroup { arriving, here: OnceCell::new() });
         self.held.insert(key, Rc::downgrade(&awaited));
         if self.held.len() >= self.sweep_at {
+            // Amortized O(1) per request: the next sweep comes after as many requests as entries are left.
             self.held.retain(|_, held| held.strong_count() > 0);
             self.sweep_at = 2 * self.held.len() + 64;
         }

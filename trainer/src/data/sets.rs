@@ -58,6 +58,7 @@ impl DataSets {
                 Err(error) => problems.push(error),
             }
         }
+        // All are compared with the first, so the messages name it as the one to agree with.
         if let [first, others @ ..] = &sets[..] {
             others.iter().for_each(|other| first.goes_with(other, &mut problems));
         }
@@ -194,6 +195,7 @@ impl DataSet {
     fn check_vocabulary(&self, problems: &mut Vec<Error>) {
         let vocabulary = &self.manifest.vocabulary;
         let specials = vocabulary.specials;
+        // An id beyond the embedding is an out-of-bounds read on a GPU, long after this check could name its cause.
         let ids = [specials.pad, specials.unk, specials.cls, specials.sep, specials.mask];
         if ids.iter().any(|&id| id >= vocabulary.size) {
             let message = "damaged: a special token is not in the vocabulary; make the data set again";
@@ -226,6 +228,7 @@ impl DataSet {
     fn file_problem(&self, shard: &ShardEntry, path: &Path, found: std::io::Result<u64>) -> Option<Error> {
         match found {
             Err(error) => Some(Error::io("find", path)(error)),
+            // The size is checked for every file at the start; its SHA-256 when it is first read.
             Ok(found) if found != shard.bytes => {
                 let said = shard.bytes;
                 let message =

@@ -51,10 +51,12 @@ impl VirtualRankStream {
     ) -> Result<VirtualRankStream, Error> {
         let batches = u64::from(partition.group_batches.max(1));
         let window = first / batches;
+        // Rows that this virtual rank took before the window: a resumed stream begins at the window's start.
         let row = window * batches * partition.virtual_rank_rows();
         let lanes: Vec<u32> =
             (virtual_rank..partition.lanes).step_by(partition.virtual_ranks as usize).collect();
         let number = lanes.len() as u64;
+        // Lanes take turns, so the first row % number of them have given one row more.
         let given = |position: u64| row / number + u64::from(position < row % number);
         let lanes = (0..).zip(lanes).map(|(position, lane)| Lane::new(source, lane, given(position)));
         let lanes = lanes.collect();
@@ -63,6 +65,7 @@ impl VirtualRankStream {
         let mut stream = VirtualRankStream { virtual_rank, partition, lanes, turn, window, waiting };
         if !first.is_multiple_of(batches) {
             stream.fill(source)?;
+            // The run stopped within a window: its first global batches were trained on.
             stream.waiting.drain(..(first % batches) as usize);
         }
         Ok(stream)
@@ -77,6 +80,7 @@ impl VirtualRankStream {
         let Partition { virtual_ranks, tokens, .. } = self.partition;
         let chunks = match tokens {
             None => chunks,
+            // Packed within the global batch, whose rows stay the same.
             Some(tokens) => pack(chunks.into_iter().flatten().collect(), tokens as usize),
         };
         let indexes = (self.virtual_rank..).step_by(virtual_ranks as usize);
@@ -96,6 +100,7 @@ impl VirtualRankStream {
         }
         let mut chunks = chunks(rows, self.partition.rows as usize);
         if self.partition.group_batches > 0 {
+            // Sorted micro-batches in random order: otherwise each window would begin with its shortest rows.
             Rng::new(&[source.seed, GROUP_ORDER, u64::from(self.virtual_rank), self.window])
                 .shuffle(&mut chunks);
         }

@@ -112,6 +112,7 @@ struct Walk {
 
 impl Walk {
     fn new(sets: Arc<DataSets>, settings: ValidationSettings, left: u64) -> Walk {
+        // Masks drawn here come from a fixed seed and epoch 0: every evaluation sees the same ones.
         let redrawn = settings.unit;
         let masks =
             |own: MaskSettings| redrawn.map(|unit| MaskSettings { unit, mode: MaskMode::Dynamic, ..own });
@@ -146,6 +147,7 @@ impl Walk {
     ) -> Result<bool, Error> {
         let group = RowGroup::read(&self.sets, key, self.settings.unit.is_none())?;
         for row in 0..group.rows.len().min(self.left as usize) as u32 {
+            // Micro-batches by turns, so that the ranks' parts differ by one micro-batch at most.
             if self.index % self.settings.world_size == self.settings.rank {
                 self.rows.push(RowAt { group: group.clone(), row, epoch: 0 });
             }

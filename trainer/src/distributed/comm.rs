@@ -107,6 +107,7 @@ impl DistributedComm {
         let interface = std::env::var("GLOO_SOCKET_IFNAME").ok().filter(|name| !name.is_empty());
         let options = Options {
             backend: match device {
+                // NCCL for the gradients, beside Gloo, which carries the counts on the host.
                 Device::Cuda(index) => Backend::Nccl(index),
                 _ => Backend::Gloo,
             },
@@ -139,6 +140,7 @@ impl Comm for DistributedComm {
         let action = "summing numbers over the ranks";
         let tensor = Tensor::from_slice(numbers);
         self.group.sum(std::slice::from_ref(&tensor)).map_err(Error::torch_ext(action))?;
+        // `tensor` was summed in place.
         tensor.f_copy_data(numbers, numbers.len()).map_err(Error::torch(action))
     }
 

@@ -95,6 +95,7 @@ fn start(
 ) -> io::Result<Child> {
     let mut command = Command::new(program);
     command.args(arguments).envs(variables_of(rank, world_size, port)).stdin(Stdio::null());
+    // Left over from an outer torchrun, they would send the ranks to a store that is not there.
     command.env_remove("TORCHELASTIC_USE_AGENT_STORE").env_remove("TORCHELASTIC_RESTART_COUNT");
     if std::env::var_os("OMP_NUM_THREADS").is_none() {
         command.env("OMP_NUM_THREADS", threads_of_a_rank(world_size).to_string());
@@ -108,7 +109,7 @@ fn start(
     command.spawn()
 }
 
-/// The machine's cores dealt out: ranks that take all of them each hinder one another.
+/// The machine's cores shared among its ranks: if each used all of them, they would slow each other down.
 fn threads_of_a_rank(world_size: usize) -> usize {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     (cores / world_size.max(1)).max(1)
@@ -149,6 +150,7 @@ impl Watched {
         }
         self.running = running;
         match self.deadline {
+            // The first look after a failure: the others may save and end by themselves until the deadline.
             Some(_) if !were_ending => self.send(SIGTERM),
             Some(deadline) if now >= deadline => self.kill(),
             _ => {}
@@ -161,6 +163,7 @@ impl Watched {
         if code == 0 {
             return;
         }
+        // The first failure is the cause; those after it are its consequences.
         self.failure.get_or_insert(code);
         // Ranks that stop because they were told to have each their own way to go: one may be saving a checkpoint.
         let as_told = self.signal.is_some_and(|signal| i32::from(code) == 128 + signal);

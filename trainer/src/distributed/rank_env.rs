@@ -80,6 +80,7 @@ impl RankEnv {
     pub fn gpu(&self, devices: usize) -> Result<usize, Error> {
         match devices {
             1 => Ok(0),
+            // One GPU per rank, in the order of CUDA_VISIBLE_DEVICES.
             _ if self.local_rank < devices => Ok(self.local_rank),
             _ => Err(Error::settings(format!(
                 "rank {} is number {} on its machine, which shows it {devices} GPUs: start as many ranks a machine \
@@ -142,11 +143,13 @@ fn from_torchrun<F: Fn(&str) -> Option<String>>(variables: &Variables<F>) -> Res
     let why = "RANK and WORLD_SIZE are";
     let (rank, world_size) = (variables.required("RANK", why)?, variables.required("WORLD_SIZE", why)?);
     let host = variables.get("MASTER_ADDR");
+    // Without a launcher people export RANK and WORLD_SIZE by hand, and only on one machine.
     let here = host.as_deref().is_none_or(|host| matches!(host, "localhost" | "127.0.0.1" | "::1"));
     let on_machine: Option<usize> = variables.number("LOCAL_WORLD_SIZE")?;
     let local_rank = match variables.number("LOCAL_RANK")? {
         Some(local_rank) => local_rank,
         None if here || world_size == 1 => rank,
+        // One rank per machine, as with one container per GPU.
         None if on_machine == Some(1) => 0,
         None => {
             variables.required("LOCAL_RANK", "MASTER_ADDR is another machine: which GPU is this rank's?")?
@@ -174,10 +177,12 @@ fn from_torchrun<F: Fn(&str) -> Option<String>>(variables: &Variables<F>) -> Res
 
 fn from_slurm<F: Fn(&str) -> Option<String>>(variables: &Variables<F>) -> Result<RankEnv, Error> {
     let rank = variables.required("SLURM_PROCID", "this is a step of Slurm's")?;
+    // The step's number, not the job's: `srun --ntasks` inside an allocation may start fewer.
     let world_size = match variables.number("SLURM_STEP_NUM_TASKS")? {
         Some(world_size) => world_size,
         None => variables.required("SLURM_NTASKS", "this is a step of Slurm's")?,
     };
+    // A step of one task needs neither a host nor a port.
     if world_size == 1 {
         return RankEnv::alone().checked("SLURM_PROCID, SLURM_NTASKS");
     }
@@ -209,6 +214,7 @@ fn slurm_port<F: Fn(&str) -> Option<String>>(variables: &Variables<F>) -> Result
     let job: u64 =
         variables.required("SLURM_JOB_ID", "ranks meet at a port made from it; or set MASTER_PORT")?;
     let step: u64 = variables.number("SLURM_STEP_ID")?.unwrap_or(0);
+    // Below 32768, where Linux begins to assign ports by itself; 101 separates the steps of one job.
     Ok(20_000 + (job.wrapping_add(step.wrapping_mul(101)) % 10_000) as u16)
 }
 
@@ -228,6 +234,7 @@ fn tasks_of_node(list: &str, node: usize) -> Option<usize> {
     let mut left = node;
     for part in list.split(',') {
         let (tasks, times) = match part.split_once("(x") {
+            // "4(x2)": four tasks on each of two nodes.
             Some((tasks, times)) => (tasks, times.trim_end_matches(')').parse().ok()?),
             None => (part, 1),
         };
@@ -248,6 +255,7 @@ fn first_host(list: &str) -> Option<String> {
         host.push_str(plain);
         let Some(inside) = tail.strip_prefix('[') else { break };
         let (numbers, tail) = inside.split_once(']')?;
+        // The first of a range or list; leading zeros are part of the name.
         host.push_str(numbers.split([',', '-']).next().unwrap_or_default());
         rest = tail;
     }

@@ -115,6 +115,7 @@ impl Evaluation {
 
     fn count(&mut self, class: TokenClass, word: u8, correct: bool) {
         let classes: &[usize] = match class {
+            // Indices into CLASSES: all, hanzi, and hanzi by the length of the word.
             TokenClass::Hanzi => &[0, 1, 1 + usize::from(word.clamp(1, 4))],
             TokenClass::Latin => &[0, 6],
             TokenClass::Digits => &[0, 7],
@@ -156,6 +157,7 @@ impl Evaluation {
         });
         let (masked, pairs) = (self.classes[0].count, self.pairs);
         let most_frequent = self.labels.iter().copied().fold(0.0, f64::max);
+        // What a model without any input could reach.
         let majority = self.pairs_of_label_1.max(pairs - self.pairs_of_label_1);
         EvaluationReport {
             mlm_loss: share(self.masked_loss, masked).unwrap_or(f64::NAN),

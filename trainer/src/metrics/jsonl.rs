@@ -25,6 +25,7 @@ impl JsonLinesLog {
         if path.exists() {
             let kept: String = read_lines(&path)?
                 .into_iter()
+                // What a killed run logged beyond its checkpoint is trained again, and logged again.
                 .filter(|line| line.get("step").and_then(Value::as_u64).is_some_and(|at| at <= step))
                 .map(|line| Value::Object(line).to_string() + "\n")
                 .collect();
@@ -59,6 +60,7 @@ impl JsonLinesLog {
 /// The lines of a log; a last line that a kill cut off is left out.
 pub fn read_lines(path: &Path) -> Result<Vec<Map<String, Value>>, Error> {
     let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
+    // Appends are not atomic: a kill can leave half a line.
     let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
     let parse = |(i, line): (usize, &str)| {
         serde_json::from_str(line).map_err(|error| Error::input(path, format!("line {}: {error}", i + 1)))

@@ -90,12 +90,14 @@ impl MetricsLogger {
     /// # Errors
     /// If a file cannot be written.
     pub fn log(&mut self, totals: &StepTotals) -> Result<Vec<(String, f64)>, Error> {
+        // Rates are means since the last line, not of the last step.
         let window = std::mem::take(&mut self.window);
         let seconds = self.since.elapsed().as_secs_f64().max(1e-9);
         self.since = Instant::now();
         let Some(step) = &self.last else { return Ok(Vec::new()) };
         let left = self.outline.steps.saturating_sub(step.step);
         let done_here = step.step.saturating_sub(self.outline.done).max(1);
+        // From the steps of this process alone: a resumed run may be on another machine.
         let seconds_left = self.begun.elapsed().as_secs_f64() / done_here as f64 * left as f64;
         let values = window.values(step, totals, &self.outline, seconds, seconds_left);
         if let Some(sinks) = &mut self.sinks {

@@ -56,6 +56,7 @@ impl Kernel {
             longest_key: keys.longest,
             dropout,
         };
+        // Both take cumulative row offsets (cu_seqlens), so no padding enters the kernel.
         let made = if self == Kernel::Flash { flash(varlen) } else { memory_efficient(varlen) };
         made.map_err(|error| TchError::Torch(error.to_string()))?.f_reshape([tokens, heads * size])
     }

@@ -177,6 +177,7 @@ impl Selection {
             let first = selection.tokens.len();
             selection.cls.push(first as i64);
             selection.tokens.push(start);
+            // Masked tokens ascend, so one pass over rows and tokens assigns each to its row.
             while let Some(token) = masked.next_if(|&token| token < start + length) {
                 selection.masked.push(selection.tokens.len() as i64);
                 selection.tokens.push(token);

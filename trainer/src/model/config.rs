@@ -145,6 +145,7 @@ impl ModelConfig {
         let (h, ff) = (self.hidden_size, self.intermediate_size);
         let linear = |from: i64, to: i64| from * to + to;
         let embeddings = (self.vocab_size + self.max_position_embeddings + self.type_vocab_size) * h + 2 * h;
+        // Query, key, value, output; up and down; two LayerNorms.
         let layer = 4 * linear(h, h) + linear(h, ff) + linear(ff, h) + 4 * h;
         embeddings + self.num_hidden_layers * layer + linear(h, h)
     }
@@ -159,7 +160,9 @@ impl ModelConfig {
     /// go through the vocabulary (the count usual for model FLOP utilisation: products only, nothing computed twice).
     pub fn flops_per_token(&self, length: f64, masked: f64) -> f64 {
         let (h, ff, v) = (self.hidden_size as f64, self.intermediate_size as f64, self.vocab_size as f64);
+        // 6 operations per weight and token (2 forward, 4 backward); 12 L H for scores and mixtures of attention.
         let layer = 6.0 * (4.0 * h * h + 2.0 * h * ff) + 12.0 * length * h;
+        // The MLM head runs on the masked tokens, the pooler once per row.
         let heads = masked / length * 6.0 * (h * h + h * v) + 6.0 * h * h / length;
         self.num_hidden_layers as f64 * layer + heads
     }

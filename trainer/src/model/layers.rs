@@ -126,6 +126,7 @@ impl Layer {
     pub(super) fn forward(&self, x: &Tensor, rows: &Rows, train: bool) -> Made {
         let (tokens, hidden) = x.size2()?;
         let (heads, size) = (self.config.heads, hidden / self.config.heads);
+        // One product of [T, H] by [H, 3H] keeps a GPU busier than three small ones; unbind makes views, no copies.
         let qkv = self.qkv.forward(x)?.f_view([tokens, 3, heads, size])?.f_unbind(1)?;
         let mixed = self.attend([&qkv[0], &qkv[1], &qkv[2]], rows, rows, train)?;
         self.after_attention(&mixed, x, train)
@@ -144,6 +145,7 @@ impl Layer {
         let (tokens, hidden) = x.size2()?;
         let (heads, size) = (self.config.heads, hidden / self.config.heads);
         let x_selected = x.f_index_select(0, selected)?;
+        // Queries of the selected tokens alone; keys and values of all tokens, since every token may be attended to.
         let query = self.qkv.part(0, hidden)?.forward(&x_selected)?.f_view([-1, heads, size])?;
         let key_value = self.qkv.part(hidden, 2 * hidden)?.forward(x)?;
         let key_value = key_value.f_view([tokens, 2, heads, size])?.f_unbind(1)?;
@@ -160,6 +162,7 @@ impl Layer {
     fn after_attention(&self, mixed: &Tensor, x: &Tensor, train: bool) -> Made {
         let dropout = self.config.dropout;
         let attended = self.attended.forward(mixed)?.f_dropout(dropout, train)?;
+        // Post-LayerNorm: the norm comes after the residual sum, as in the original BERT.
         let x = self.attended_norm.forward(&attended.f_add(x)?)?;
         let inner = activate(&self.up.forward(&x)?, self.config.activation)?;
         let outer = self.down.forward(&inner)?.f_dropout(dropout, train)?;

@@ -95,6 +95,7 @@ impl Embeddings {
         let fp32 = Cast { parameters, kind: Kind::Float, epsilon };
         let get = |name: &str| fp32.get(&format!("bert.embeddings.{name}.weight"));
         let (positions, segments) = (get("position_embeddings")?, get("token_type_embeddings")?);
+        // Positions and segments as one table of [segments × positions, H]: one lookup per token instead of two.
         let sums = segments.f_unsqueeze(1)?.f_add(&positions.f_unsqueeze(0)?)?;
         Ok(Embeddings {
             words: get("word_embeddings")?,
@@ -190,6 +191,7 @@ impl Network {
         with_pairs: bool,
         train: bool,
     ) -> Result<(Tensor, Option<Tensor>), TchError> {
+        // All layers but the last run on every token.
         let x = self.encode(batch, 1, train)?;
         let last = &self.layers[self.layers.len() - 1];
         let hidden = last.forward_selected(&x, &batch.rows, &batch.selected, &batch.selected_rows, train)?;
@@ -220,6 +222,7 @@ impl Network {
     pub fn losses(&self, batch: &DeviceBatch, with_pairs: bool) -> Result<Losses, TchError> {
         let (masked, pairs) = self.heads(batch, with_pairs, true)?;
         let Linear { weight, bias } = &self.decoder;
+        // The largest tensor of a step would be [N, vocabulary]; in chunks it never exists as a whole.
         let rows = if masked.device().is_cuda() { ROWS_AT_ONCE_CUDA } else { ROWS_AT_ONCE_CPU };
         let made = quanci_torch_ext::linear_cross_entropy(&masked, weight, bias, &batch.labels, rows);
         let made = made.map_err(|error| TchError::Torch(error.to_string()))?;

@@ -51,6 +51,7 @@ type Storages = BTreeMap<String, Vec<u8>>;
 /// The tensors of a file that `torch.save` wrote, by name, in its order.
 pub(super) fn read_state_dict(path: &Path) -> Result<Vec<(String, Tensor)>, Error> {
     let bytes = fs::read(path).map_err(Error::io("read", path))?;
+    // A zip archive since PyTorch 1.6.
     let read = if bytes.starts_with(b"PK") { zipped(&bytes) } else { legacy(&bytes) };
     read.and_then(|(root, storages)| tensors(&root, &storages))
         .map_err(|problem| Error::input(path, format!("not a state dict of PyTorch: {problem}")))
@@ -318,6 +319,7 @@ impl<'a> Machine<'a> {
                     let (name, module) = (text(&self.pop()?)?, text(&self.pop()?)?);
                     self.stack.push(Value::Global(format!("{module}.{name}").into()));
                 }
+                // The only opcode of these that runs code in Python.
                 b'R' => self.rebuild()?,
                 b'b' => drop(self.pop()?), // BUILD: an OrderedDict's metadata
                 b'Q' => self.storage()?,

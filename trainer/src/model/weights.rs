@@ -134,6 +134,7 @@ pub fn to_safetensors<'a>(
 }
 
 fn bytes(tensor: &Tensor) -> Result<Bytes, Error> {
+    // bf16 and fp16 copies are never saved: checkpoints hold the fp32 parameters.
     let (dtype, width) = match tensor.kind() {
         Kind::Int64 => (Dtype::I64, 8),
         _ => (Dtype::F32, 4),
@@ -164,6 +165,7 @@ pub fn fill(parameters: &Parameters, from: Vec<(String, Tensor)>, path: &Path) -
         match given.get(name) {
             None => filled.missing.push(name.to_owned()),
             Some(tensor) if tensor.size() == parameter.size() => copy(parameter, tensor)?,
+            // A model for longer rows can start from one for shorter rows.
             Some(tensor) if can_extend(name, tensor, parameter) => {
                 let part =
                     parameter.f_narrow(0, 0, tensor.size()[0]).map_err(Error::torch("filling weights"))?;

@@ -39,8 +39,10 @@ impl Update {
         let norm = ops::global_norm(gradients).map_err(failed())?;
         let of_norm = || {
             let norm = norm.f_div_scalar(loss_scale)?;
+            // An infinite or NaN gradient anywhere makes the global norm so: one test covers all tensors.
             let skipped = norm.f_isfinite()?.f_logical_not()?.f_to_kind(Kind::Float)?;
             let too_large = if clip_norm > 0.0 {
+                // max(1, norm / clip): dividing by it clips by global norm, and leaves smaller gradients alone.
                 norm.f_div_scalar(clip_norm)?.f_clamp_min(1.0)?
             } else {
                 norm.f_ones_like()?
@@ -262,6 +264,7 @@ impl Group {
     ) -> Result<(), Error> {
         let live = self.live();
         let numbers =
+            // Unscaling and clipping happen inside the kernel (`grad_scale`), and so does skipping (`found_inf`).
             AdamW { lr: rate, betas: settings.betas, weight_decay: self.decay, epsilon: settings.epsilon };
         let tensors = AdamWTensors {
             parameters: &live.parameters,
@@ -279,6 +282,7 @@ impl Group {
         if live.parameters.is_empty() {
             return Ok(());
         }
+        // m = β1 m + (1 - β1) g;  v = β2 v + (1 - β2) g²
         let (beta1, beta2) = settings.betas;
         ops::foreach_mul(&live.first, beta1).map_err(failed())?;
         ops::foreach_add_list(&live.first, &live.gradients, 1.0 - beta1).map_err(failed())?;
@@ -289,12 +293,14 @@ impl Group {
             first_share = 1.0 - beta1.powf(steps as f64);
             second_share = 1.0 - beta2.powf(steps as f64);
         }
+        // update = (m / (1 - β1^t)) / (√(v / (1 - β2^t)) + ε) + decay w
         let roots = ops::foreach_sqrt(&live.second).map_err(failed())?;
         ops::foreach_mul(&roots, second_share.sqrt().recip()).map_err(failed())?;
         ops::foreach_add(&roots, settings.epsilon).map_err(failed())?;
         let updates = ops::foreach_div(&live.first, &roots).map_err(failed())?;
         ops::foreach_mul(&updates, first_share.recip()).map_err(failed())?;
         ops::foreach_add_list(&updates, &live.parameters, self.decay).map_err(failed())?;
+        // apex leaves out the ratio for tensors without decay; the TensorFlow LAMB has it for all.
         let trusted = settings.name == OptimizerName::Lamb || self.decay != 0.0;
         if trusted {
             ops::foreach_mul_each(&updates, &trust_ratios(&live.parameters, &updates)?).map_err(failed())?;

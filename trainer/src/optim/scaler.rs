@@ -37,6 +37,7 @@ impl Scaler {
     /// After each step: `overflowed` gradients halve the scale, a long run of good ones doubles it.
     pub fn update(&mut self, overflowed: bool) {
         if overflowed {
+            // The step was skipped; the next one is computed with half the scale.
             self.scale = (self.scale / 2.0).max(LEAST);
             self.good_steps = 0;
             return;

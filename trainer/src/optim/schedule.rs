@@ -23,6 +23,7 @@ pub fn rate(phase: &PhaseSettings, step: u64) -> f64 {
         return phase.learning_rate * at / warmup;
     }
     let of_all = (1.0 - at / steps).max(0.0);
+    // From 1 at the end of the warm-up to 0 at the end of the phase.
     let after_warmup = ((steps - at) / (steps - warmup).max(1.0)).clamp(0.0, 1.0);
     let left = match phase.schedule {
         Schedule::Linear => after_warmup,

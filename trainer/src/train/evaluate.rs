@@ -36,6 +36,7 @@ pub(super) fn evaluate_run(
     };
     let rows = Validation::open(data, validation)?;
     let mut sums = evaluate(bert, run.kind(), run.with_pairs(), &run.classes, rows)?;
+    // Sums, not means, over the ranks: each token counts equally however the rows are divided.
     sums.reduce(|numbers| run.comm.sum(numbers))?;
     Ok(Some(sums.report()))
 }
@@ -54,6 +55,7 @@ pub fn measure(
     let source = DataSource { path: folder.to_path_buf(), weight: 1.0 };
     let sets =
         Arc::new(DataSets::open(&[source], &MaskOverride::default(), &Cache::default(), Verify::Once)?);
+    // Ids of another vocabulary would be measured without an error, and mean nothing.
     let (entries, wanted) = (i64::from(sets.vocabulary().size), bert.config().vocab_size);
     if entries != wanted {
         let problem = format!("has a vocabulary of {entries} entries, the model one of {wanted}");

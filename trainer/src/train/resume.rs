@@ -152,6 +152,7 @@ pub fn resume(
     }
     // What was accepted holds from now on.
     let state = State { settings: first.settings, data: first.data, ..state };
+    // The reducer sends rank 0's parameters to all ranks.
     let mut learner = Learner::new(run, bert, state)?;
     if let Some(checkpoint) = &checkpoint {
         let (path, content) = checkpoint.file(OPTIMIZER_FILE)?;

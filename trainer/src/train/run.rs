@@ -62,6 +62,7 @@ impl<'a> Run<'a> {
         device: Device,
         signal: Arc<AtomicUsize>,
     ) -> Result<Run<'a>, Error> {
+        // Not `?`: the problems of model and data are reported together.
         let model = ModelConfig::read(&settings.model);
         let cache = Cache::new(settings.cache.folder.clone(), settings.cache.gb * 1_000_000_000);
         let data: Vec<Result<DataSets, Error>> = settings
@@ -123,6 +124,7 @@ impl<'a> Run<'a> {
     pub fn global(&self, batch: &GlobalBatch) -> Result<Global, Error> {
         let rows: usize = batch.micro.iter().map(|micro| micro.rows).sum();
         let signal = self.signal.load(Ordering::Relaxed);
+        // Signals travel with the counts, so that all ranks stop after the same step.
         let is = |wanted: i32| f64::from(u8::from(signal == wanted as usize));
         let mut sums = [
             batch.masked as f64,
@@ -135,6 +137,7 @@ impl<'a> Run<'a> {
         ];
         self.comm.sum(&mut sums)?;
         let [masked, pairs, rows, tokens, computed, terminated, interrupted] = sums;
+        // SIGTERM wins: it comes from a scheduler that will kill soon.
         let signal = match (terminated > 0.0, interrupted > 0.0) {
             (true, _) => Some(TERMINATE),
             (_, true) => Some(INTERRUPT),

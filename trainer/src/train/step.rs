@@ -82,6 +82,7 @@ impl Learner {
         global: &Global,
     ) -> Result<StepMetrics, Error> {
         self.optimizer.zero_grad()?;
+        // Casts to bf16 or fp16 once for all micro-batches; autograd takes the gradients back to fp32.
         let network = self.bert.network(run.kind()).map_err(Error::torch("casting the weights"))?;
         let options = (Kind::Double, self.bert.device());
         let mut sums = Tensor::f_zeros([4], options).map_err(Error::torch("adding up"))?;
@@ -123,6 +124,7 @@ impl Learner {
         global: &Global,
         last: bool,
     ) -> Result<Tensor, Error> {
+        // By the index in the global batch, which does not depend on the number of ranks.
         let key = [run.settings.seed, DROPOUT, self.state.step, u64::from(micro.index)];
         quanci_torch_ext::seed_all(Rng::new(&key).next_u64()).map_err(Error::torch_ext("seeding dropout"))?;
         let inputs = to_device(micro, self.bert.config().max_position_embeddings, self.bert.device())?;
@@ -229,6 +231,7 @@ impl Totals {
             let counts = Tensor::f_stack(&[masked?, pairs?, skipped.shallow_clone()], 0)?;
             self.since_log = self.since_log.f_add(&Tensor::f_cat(&[sums, counts], 0)?)?;
             self.skipped_in_all = self.skipped_in_all.f_add(&skipped)?;
+            // skipped: n + 1; not skipped: 0.
             self.skipped_running = self.skipped_running.f_add_scalar(1.0)?.f_mul(&skipped)?;
             self.norm = update.norm.shallow_clone();
             Ok(())
