@@ -16,6 +16,9 @@ enum MaskFrom {
     Drawn(Box<Masker>),
 }
 
+/// One token in so many is masked at most, in nearly every data set: 15 % is the field's share.
+const MASKED_SHARE: usize = 6;
+
 /// Builds micro-batches. Holds room to work in: one a thread.
 #[derive(Debug)]
 pub(super) struct Builder {
@@ -60,8 +63,16 @@ impl Builder {
     pub(super) fn build(&mut self, planned: &PlannedBatch) -> MicroBatch {
         let rows = planned.rows.len();
         let mut batch = MicroBatch { index: planned.index, rows, ..MicroBatch::default() };
-        // One allocation per micro-batch, of the exact size.
-        batch.input_ids.reserve_exact(planned.rows.iter().map(RowAt::length).sum());
+        // Each list is allocated once: growing them by doubling cost as much as drawing the masks' random numbers.
+        let tokens = planned.rows.iter().map(RowAt::length).sum();
+        batch.input_ids.reserve_exact(tokens);
+        for per_row in [&mut batch.lengths, &mut batch.segment_b, &mut batch.pair_labels] {
+            per_row.reserve_exact(rows);
+        }
+        batch.keys.reserve_exact(rows);
+        for per_mask in [&mut batch.labels, &mut batch.masked] {
+            per_mask.reserve(tokens / MASKED_SHARE);
+        }
         for row in &planned.rows {
             // Shuffled rows are cache misses. Touching all of them first lets the misses overlap (software prefetch).
             std::hint::black_box(row.group.rows.prefetch(row.row as usize));
