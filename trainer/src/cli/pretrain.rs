@@ -49,6 +49,7 @@ pub(super) fn pretrain(args: &Pretrain, common: &Common, output: &Output) -> Res
     }
     // Rank 0 exports last; a launcher may end the job when the first rank ends.
     comm.barrier()?;
+    comm.leave()?;
     Ok(0)
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use quanci_cli::ExitCode;
 use quanci_torch_ext::{Backend, Options, ProcessGroup, Reducer};
 use tch::{Device, Kind, TchError, Tensor};
 
@@ -30,6 +31,9 @@ pub trait Comm {
 
     /// Returns when all ranks have called it.
     fn barrier(&self) -> Result<(), Error>;
+
+    /// This rank is done: it may end before the others. No operation may follow.
+    fn leave(&self) -> Result<(), Error>;
 
     /// Rank 0's bytes, whatever the others give.
     fn broadcast_bytes(&self, mine: Vec<u8>) -> Result<Vec<u8>, Error>;
@@ -77,6 +81,10 @@ impl Comm for SingleRank {
         Ok(())
     }
 
+    fn leave(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn broadcast_bytes(&self, mine: Vec<u8>) -> Result<Vec<u8>, Error> {
         Ok(mine)
     }
@@ -121,6 +129,7 @@ impl DistributedComm {
             interface,
             // What a machine calls itself may not lead to it; on one machine that is not needed.
             hostname: rank_env.on_one_machine().then(|| "127.0.0.1".to_owned()),
+            exit_code: ExitCode::RETRY,
         };
         let group = ProcessGroup::connect(&options).map_err(Error::torch_ext("connecting the ranks"))?;
         Ok(DistributedComm { group })
@@ -150,6 +159,10 @@ impl Comm for DistributedComm {
 
     fn barrier(&self) -> Result<(), Error> {
         self.group.barrier().map_err(Error::torch_ext("waiting for the other ranks"))
+    }
+
+    fn leave(&self) -> Result<(), Error> {
+        self.group.leave().map_err(Error::torch_ext("leaving the other ranks"))
     }
 
     fn broadcast_bytes(&self, mine: Vec<u8>) -> Result<Vec<u8>, Error> {

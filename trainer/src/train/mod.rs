@@ -17,6 +17,7 @@ pub use resume::{Resume, TOKENIZER, export, find, resume, start};
 pub use run::Run;
 pub use step::Learner;
 
+use crate::checkpoint::Writer;
 use crate::error::Error;
 use crate::metrics::MetricsLogger;
 
@@ -27,9 +28,22 @@ use crate::metrics::MetricsLogger;
 /// [`Error::Interrupted`] after a signal; an error of the device, the data, a file, or another rank.
 pub fn train(run: &Run<'_>, learner: &mut Learner, metrics: &mut MetricsLogger) -> Result<(), Error> {
     let mut writer = resume::writer(run);
+    let trained = steps(run, learner, metrics, &mut writer);
+    if trained.is_err() {
+        run.comm.leave()?; // this rank ends by itself, once its last checkpoint is written
+    }
+    trained.and(writer.finish())
+}
+
+fn steps(
+    run: &Run<'_>,
+    learner: &mut Learner,
+    metrics: &mut MetricsLogger,
+    writer: &mut Writer,
+) -> Result<(), Error> {
     if learner.state.evaluation_pending {
         evaluate(run, learner, metrics)?; // of the step at which a signal stopped the run
-        resume::save(run, learner, metrics, &mut writer)?;
+        resume::save(run, learner, metrics, writer)?;
     }
     while let Some(phase) = run.settings.phases.get(learner.state.phase) {
         learner.begin_phase(run)?;
@@ -50,7 +64,7 @@ pub fn train(run: &Run<'_>, learner: &mut Learner, metrics: &mut MetricsLogger) 
                 }
             }
             if is_due(run.settings.checkpoint.every_steps, now, last) || global.signal.is_some() {
-                resume::save(run, learner, metrics, &mut writer)?; // after the evaluation, whose values it holds
+                resume::save(run, learner, metrics, writer)?; // after the evaluation, whose values it holds
             }
             if let Some(signal) = global.signal {
                 writer.finish()?;
@@ -61,7 +75,7 @@ pub fn train(run: &Run<'_>, learner: &mut Learner, metrics: &mut MetricsLogger) 
         learner.state.phase += 1;
         learner.state.phase_step = 0;
     }
-    writer.finish()
+    Ok(())
 }
 
 fn log(run: &Run<'_>, learner: &mut Learner, metrics: &mut MetricsLogger) -> Result<(), Error> {

@@ -5,11 +5,19 @@
 // stand still are gone. It writes that down under `verdict`, which later ones read, so that ranks that end because of
 // the failure are not taken for its cause. The store lives in rank 0 (or in torchrun's agent): when it does not answer,
 // that one is gone.
+//
+// A rank may never learn of it: NCCL within a machine waits for a dead process until the time-out, and the host waits for
+// NCCL. So the thread that counts also watches the next rank. If that one stands still for PATIENCE beats, the thread
+// writes the verdict down, which the threads of all ranks read, gives its rank GRACE beats to end by an error of its own,
+// and then ends the process.
 #define USE_C10D_GLOO 1
 #include "nccl.h"
 #include "shim.h"
 
+#include <unistd.h>
+
 #include <condition_variable>
+#include <cstdio>
 #include <cstdlib>
 #include <future>
 #include <memory>
@@ -90,22 +98,33 @@ struct Meeting {
   [[noreturn]] void holder_is_gone() const { throw RanksError(holder() + " is gone"); }
 };
 
-// Counts up this rank's beats until it is destroyed or the store is gone.
+// Unchanged beats after which a rank is gone, and beats that the others have for ending by themselves. Beats are at most
+// half a second apart. They are counted, not timed: a machine that was suspended has missed none.
+constexpr int PATIENCE = 30;
+constexpr int GRACE = 10;
+
+// Counts up this rank's beats and watches the next rank, until it is destroyed or the store is gone.
 class Heart {
  public:
-  explicit Heart(const Meeting& meeting) : state_(std::make_shared<State>()) {
-    const StorePtr store = meeting.store->clone();
+  // `exit_code` is that of a process that ends because another rank is gone.
+  Heart(const Meeting& meeting, int exit_code) : state_(std::make_shared<State>()) {
     ended_ = state_->ended.get_future();
-    thread_ = std::thread(run, state_, store, key("beat", meeting.rank), meeting.beat());
+    thread_ = std::thread(run, state_, Watch{meeting, meeting.store->clone(), exit_code});
+  }
+
+  // This rank has done its part: the others need not miss it, nor it them.
+  void leave(const Meeting& meeting) {
+    stop();
+    try {
+      meeting.store->set(key("left", meeting.rank), "");
+    } catch (const std::exception&) {
+      // The rank with the store has left already.
+    }
   }
 
   // A store on a machine that has lost its power may keep the thread for ever: then it is left alone.
   ~Heart() {
-    {
-      std::lock_guard<std::mutex> lock(state_->mutex);
-      state_->stopped = true;
-    }
-    state_->wake.notify_all();
+    stop();
     const bool ended = ended_.wait_for(milliseconds(2000)) == std::future_status::ready;
     ended ? thread_.join() : thread_.detach();
   }
@@ -118,13 +137,65 @@ class Heart {
     std::promise<void> ended;
   };
 
-  static void run(std::shared_ptr<State> state, StorePtr store, std::string mine, milliseconds pause) {
-    try {
-      while (!waits(*state, pause)) store->add(mine, 1);
-    } catch (const std::exception&) {
-      // The store is gone; whoever works with it will hear of it.
+  struct Watch {
+    Meeting meeting;
+    StorePtr store;
+    int exit_code;
+    int watched = meeting.rank;
+    int64_t last = -1;
+    int unchanged = PATIENCE;  // chooses whom to watch at the first beat
+    std::string verdict;
+
+    void beat() {
+      store->add(key("beat", meeting.rank), 1);
+      if (meeting.ranks == 1 || !verdict.empty()) return;
+      if (store->check({"verdict"})) {
+        verdict = store->get_to_str("verdict");
+        return;
+      }
+      if (watched == meeting.rank) return watch_next();
+      const int64_t count = store->add(key("beat", watched), 0);
+      unchanged = count == last ? unchanged + 1 : 0;
+      last = count;
+      if (unchanged < PATIENCE) return;
+      if (store->check({key("left", watched)})) return watch_next();
+      verdict = name({watched}) + " of " + std::to_string(meeting.ranks) + " is gone";
+      store->set("verdict", verdict);
     }
+
+    // Around the ring, past those that have left; oneself where all have.
+    void watch_next() {
+      do {
+        watched = (watched + 1) % meeting.ranks;
+      } while (watched != meeting.rank && store->check({key("left", watched)}));
+      last = -1;
+      unchanged = 0;
+    }
+  };
+
+  static void run(std::shared_ptr<State> state, Watch watch) {
+    bool stopped = false;
+    try {
+      while (!(stopped = waits(*state, watch.meeting.beat())) && watch.verdict.empty()) watch.beat();
+    } catch (const std::exception&) {
+      watch.verdict = watch.meeting.holder() + " is gone";
+    }
+    if (!stopped && !waits(*state, watch.meeting.beat() * GRACE)) end_process(watch);
     state->ended.set_value();
+  }
+
+  // The rank's own thread hangs, or it would have ended: nothing else can be done for it.
+  [[noreturn]] static void end_process(const Watch& watch) {
+    std::fprintf(stderr, "error: %s, and this rank waits for it in vain: ending\n", watch.verdict.c_str());
+    _exit(watch.exit_code);
+  }
+
+  void stop() {
+    {
+      std::lock_guard<std::mutex> lock(state_->mutex);
+      state_->stopped = true;
+    }
+    state_->wake.notify_all();
   }
 
   // True when the heart is to stop.
@@ -276,14 +347,14 @@ extern "C" {
 // `nccl_factory` is quanci_nccl_create of libquanci_nccl.so, or null for Gloo alone.
 QuanciRanks* quanci_ranks_connect(const char* host, int port, int rank, int ranks, int64_t timeout_ms, int agent_store,
                                   const char* prefix, const char* interface, const char* hostname, void* nccl_factory,
-                                  int cuda_index) {
+                                  int cuda_index, int exit_code) {
   return guarded(static_cast<QuanciRanks*>(nullptr), [&] {
     const Silence silence;
     const std::string address = std::string(host) + ":" + std::to_string(port);
     Meeting meeting{nullptr, address, rank, ranks, agent_store != 0, milliseconds(timeout_ms)};
     meeting.store = open_store(host, port, prefix, meeting);
     join(meeting);
-    auto heart = std::make_unique<Heart>(meeting);
+    auto heart = std::make_unique<Heart>(meeting, exit_code);
     auto group = c10::make_intrusive<c10d::ProcessGroup>(meeting.store, rank, ranks);
     c10::intrusive_ptr<c10d::Backend> cpu = make_gloo(meeting, interface, hostname);
     group->setDefaultBackend(c10d::ProcessGroup::BackendType::GLOO);
@@ -303,6 +374,14 @@ QuanciRanks* quanci_ranks_connect(const char* host, int port, int rank, int rank
 void quanci_ranks_free(QuanciRanks* ranks) {
   guarded(0, [&] {
     delete ranks;
+    return 0;
+  });
+}
+
+// This rank has done its part and may end before the others.
+int quanci_ranks_leave(QuanciRanks* ranks) {
+  return guarded(-1, [&] {
+    ranks->heart->leave(ranks->meeting);
     return 0;
   });
 }

@@ -127,11 +127,13 @@ unsafe extern "C" {
         hostname: *const c_char,
         nccl_factory: *mut c_void,
         cuda_index: c_int,
+        exit_code: c_int,
     ) -> *mut Ranks;
     pub(crate) fn quanci_ranks_free(ranks: *mut Ranks);
     pub(crate) fn quanci_ranks_diagnose(ranks: *const Ranks) -> c_int;
     pub(crate) fn quanci_ranks_sum(ranks: *mut Ranks, tensors: List, count: i64) -> c_int;
     pub(crate) fn quanci_ranks_broadcast(ranks: *mut Ranks, tensors: List, count: i64, root: c_int) -> c_int;
+    pub(crate) fn quanci_ranks_leave(ranks: *mut Ranks) -> c_int;
     pub(crate) fn quanci_ranks_operations(ranks: *const Ranks) -> i64;
     pub(crate) fn quanci_ranks_barrier(ranks: *mut Ranks) -> c_int;
     pub(crate) fn quanci_ranks_all_gather(ranks: *mut Ranks, tensor: *const C_tensor) -> *mut C_tensor;

@@ -43,12 +43,18 @@ pub struct Options {
     /// Without an interface: the name or address of this machine by which the others reach it. Without either, what
     /// the machine calls itself.
     pub hostname: Option<String>,
+    /// The exit code of a process that waits in vain for a rank that is gone, and is ended. See [`ProcessGroup`].
+    pub exit_code: u8,
 }
 
 /// The ranks, connected. Operations are collective: every rank must call them, in the same order.
 ///
 /// All errors of communication are [`Error::Ranks`], come within the time-out (NCCL's end the process: its watchdog
 /// does), and name the ranks that are gone.
+///
+/// A rank that is gone is noticed within 15 s (30 beats, which come every `timeout / 40`, at most every half a second). A
+/// rank that does not end by an error within 5 s after that, because it hangs in NCCL or in a read, is ended with
+/// [`Options::exit_code`]. A rank that is done calls [`ProcessGroup::leave`].
 #[derive(Debug, Clone)]
 pub struct ProcessGroup {
     handle: Rc<Handle>,
@@ -101,6 +107,7 @@ impl ProcessGroup {
                 string_or_null(hostname.as_ref()),
                 factory,
                 cuda_index,
+                c_int::from(options.exit_code),
             )
         };
         match NonNull::new(raw) {
@@ -131,6 +138,16 @@ impl ProcessGroup {
         let (list, root) = (tensors::pointers(tensors), small(root)?);
         // SAFETY: as in `sum`.
         self.check(unsafe { ffi::quanci_ranks_broadcast(self.raw(), list.as_ptr(), list.len() as i64, root) })
+    }
+
+    /// This rank has done its part: it may end before the others, and no longer cares whether they are there. No operation
+    /// may follow.
+    ///
+    /// # Errors
+    /// None that a rank could do something about: those of the store are ignored.
+    pub fn leave(&self) -> Result<(), Error> {
+        // SAFETY: the group lives.
+        self.check(unsafe { ffi::quanci_ranks_leave(self.raw()) })
     }
 
     /// Collective operations that Gloo has begun so far, the buckets of a [`Reducer`](crate::Reducer) included: to count

@@ -36,6 +36,7 @@ fn options(port: u16, rank: usize, world_size: usize, timeout: Duration) -> Opti
         prefix: "test".to_owned(),
         interface: None,
         hostname: Some("127.0.0.1".to_owned()),
+        exit_code: 75,
     }
 }
 
@@ -96,6 +97,8 @@ fn a_rank_of_another_test() {
         "dies" => dies(&player),
         "dies in backward" => dies_in_backward(&player),
         "hangs" => hangs(&player),
+        "waits in vain" => waits_in_vain(&player),
+        "leaves" => leaves(&player),
         "connects" => ProcessGroup::connect(&player.options).unwrap_err().to_string(),
         other => panic!("no part is called {other}"),
     };
@@ -297,6 +300,47 @@ fn hangs(player: &Player) -> String {
         return String::new();
     }
     group.barrier().unwrap_err().to_string()
+}
+
+/// Rank 1 dies, and the others are busy with something that never ends, as in a read from a GPU whose work never ends.
+fn waits_in_vain(player: &Player) -> String {
+    let group = ProcessGroup::connect(&player.options).unwrap();
+    group.barrier().unwrap();
+    if group.rank() == 1 {
+        std::process::abort();
+    }
+    std::thread::sleep(Duration::from_secs(120));
+    "nobody ended it".to_owned()
+}
+
+#[test]
+fn a_rank_that_waits_for_a_dead_one_is_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let started = Instant::now();
+    // Beats every 100 ms: gone after 3 s, ended 1 s later.
+    let children = start("waits in vain", folder.path(), 3, &[0, 1, 2], Duration::from_secs(4));
+    let codes: Vec<Option<i32>> =
+        children.into_iter().map(|mut child| child.wait().unwrap().code()).collect();
+    assert_eq!(codes, [Some(75), None, Some(75)]);
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
+}
+
+/// Ranks that are done leave; the others go on for longer than a rank that is gone would be tolerated.
+fn leaves(player: &Player) -> String {
+    let group = ProcessGroup::connect(&player.options).unwrap();
+    group.barrier().unwrap();
+    if group.rank() > 0 {
+        group.leave().unwrap();
+        return "left".to_owned();
+    }
+    std::thread::sleep(Duration::from_secs(6));
+    group.leave().unwrap();
+    "stayed".to_owned()
+}
+
+#[test]
+fn ranks_may_leave_one_after_another() {
+    assert_eq!(witnesses("leaves", 3, Duration::from_secs(4), &[0, 1, 2]), ["stayed", "left", "left"]);
 }
 
 /// The reports of `witnesses` when rank 1 ends by itself.
