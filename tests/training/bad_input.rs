@@ -138,8 +138,29 @@ fn a_resumed_run_with_other_settings() {
         "--accept-changes optimizer.weight_decay",
     ]);
     place.run(&[&longer[..], &["--accept-changes", "optimizer.weight_decay"]].concat()).exits(0);
+    place
+        .run(&[&longer[..], &["--accept-changes", "optimiser"]].concat())
+        .exits(2)
+        .says(&["--accept-changes optimiser: there is no such key"]);
+    let more_steps = ["pretrain", &settings, "--set", "phase[0].steps=6"];
+    let accepted = ["--accept-changes", "phases[0].steps", "--accept-changes", "optimizer.weight_decay"];
+    place.run(&[&more_steps[..], &accepted].concat()).exits(0).says(&["step 6/6"]);
     place.run(&["pretrain", &settings, "--resume", "none"]).exits(3).says(&["holds a run already"]);
     place.run(&["pretrain", &settings, "--resume", "nowhere"]).exits(3).says(&["nowhere"]);
+}
+
+/// A run is never begun anew over checkpoints, not even over damaged ones.
+#[test]
+fn a_run_whose_checkpoints_are_all_damaged() {
+    let place = place();
+    let settings = Settings { output: "run", phase: PHASE, more: MORE }.write(&place);
+    place.run(&["pretrain", &settings]).exits(0);
+    let checkpoint = place.join("run/checkpoints/step-0000000004");
+    fs::write(checkpoint.join("optimizer.safetensors"), "x").unwrap();
+    let before = fs::read(checkpoint.join("model.safetensors")).unwrap();
+    let ran = place.run(&["pretrain", &settings]).exits(3);
+    ran.says(&["passed over", "none of its 1 checkpoints can be read", "begin anew"]);
+    assert_eq!(fs::read(checkpoint.join("model.safetensors")).unwrap(), before);
 }
 
 #[test]

@@ -73,6 +73,17 @@ fn learner(run: &Run<'_>, args: &Pretrain, output: &Output) -> Result<Learner, E
     for error in &found.damaged {
         output.warning(format_args!("a checkpoint is passed over: {error}"));
     }
+    if found.checkpoint.is_none() && !found.damaged.is_empty() {
+        // Beginning anew here would replace, one by one, checkpoints that a person may still repair.
+        return Err(Error::Output {
+            path: run.settings.output.clone(),
+            message: format!(
+                "none of its {} checkpoints can be read: repair one, or move the folder `{}` away to begin anew",
+                found.damaged.len(),
+                crate::checkpoint::FOLDER
+            ),
+        });
+    }
     let folder = found.checkpoint.as_ref().map(|checkpoint| checkpoint.folder.clone());
     if let Some(learner) = train::resume(run, found.checkpoint, &args.accept_changes)? {
         if let Some(folder) = folder {

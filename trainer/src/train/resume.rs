@@ -221,6 +221,7 @@ fn refuse_changes(folder: &Path, old: &State, new: &State, accepted: &[String]) 
     if old.vocabulary != new.vocabulary {
         return Err(Error::input(folder, "was trained with another vocabulary than the data set's"));
     }
+    refuse_unknown(accepted, new)?;
     let mut changes = changed_settings("", &old.settings, &new.settings);
     changes.extend(changed_settings("model", &old.model, &new.model));
     changes.extend(changed_settings("data", &serde_json::json!(old.data), &serde_json::json!(new.data)));
@@ -237,6 +238,27 @@ fn refuse_changes(folder: &Path, old: &State, new: &State, accepted: &[String]) 
         )
     });
     Err(Error::Settings(told.collect()))
+}
+
+/// A key that names nothing is a typing error: the change that it was meant to accept would be refused, or happen later.
+fn refuse_unknown(accepted: &[String], new: &State) -> Result<(), Error> {
+    let all = serde_json::json!({ "model": new.model, "data": new.data });
+    let known = |key: &String| {
+        let part_of = |value: &Value| find_key(value, key);
+        part_of(&new.settings) || part_of(&all)
+    };
+    let unknown: Vec<String> = accepted
+        .iter()
+        .filter(|key| !known(key))
+        .map(|key| format!("--accept-changes {key}: there is no such key; write it as the message does"))
+        .collect();
+    if unknown.is_empty() { Ok(()) } else { Err(Error::Settings(unknown)) }
+}
+
+/// True if `value` has the dotted key `key`, such as `phases[0].steps`, or a part of it that is an array.
+fn find_key(value: &Value, key: &str) -> bool {
+    let pointer = format!("/{}", key.replace('[', "/").replace(']', "").replace('.', "/"));
+    value.pointer(&pointer).is_some()
 }
 
 /// True for settings that change nothing that is learnt, and for paths: what lies there is compared by its content.
@@ -309,5 +331,10 @@ mod tests {
     fn what_is_learned_may_not_change() {
         assert!(is_free("log.every_steps") && is_free("phases[0].data[0].path"));
         assert!(!is_free("phases[0].steps") && !is_free("optimizer.betas"));
+        let settings = serde_json::json!({"phases": [{"steps": 3}], "optimizer": {"betas": [0.9, 0.99]}});
+        for key in ["phases[0].steps", "phases", "phases[0]", "optimizer.betas"] {
+            assert!(find_key(&settings, key), "{key}");
+        }
+        assert!(!find_key(&settings, "phases[1].steps") && !find_key(&settings, "optimiser"));
     }
 }
