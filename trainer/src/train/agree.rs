@@ -130,7 +130,12 @@ fn bit_sums(tensors: &[Tensor]) -> Result<Vec<i64>, TchError> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tch::Device;
+
     use super::*;
+    use crate::distributed::{RankEnv, connect};
 
     #[test]
     fn one_bit_is_seen() {
@@ -140,6 +145,34 @@ mod tests {
         let next = f32::from_bits(1.0f32.to_bits() + 1);
         let other = vec![Tensor::from_slice(&[next, -2.5, 0.0]), Tensor::from(3.5f32)];
         assert_ne!(sums, bit_sums(&other).unwrap());
+    }
+
+    /// Two ranks, as threads, of which rank 1 holds one other bit: both say so, and one broadcast unites them.
+    #[test]
+    fn a_rank_that_strayed_is_named_on_all() {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let start = |rank: usize| {
+            std::thread::spawn(move || {
+                let places = RankEnv {
+                    rank,
+                    world_size: 2,
+                    local_rank: rank,
+                    local_world_size: 2,
+                    port,
+                    ..RankEnv::alone()
+                };
+                let comm = connect(&places, Device::Cpu, Duration::from_secs(30)).unwrap();
+                let weights = [Tensor::from_slice(&[1.0f32, f32::from_bits(7 + rank as u32)])];
+                let before = strayed(&*comm, &weights).unwrap();
+                comm.broadcast(&weights).unwrap();
+                let after = strayed(&*comm, &weights).unwrap();
+                comm.leave().unwrap();
+                (before, after)
+            })
+        };
+        for rank in [0, 1].map(start) {
+            assert_eq!(rank.join().unwrap(), (vec![1], vec![]));
+        }
     }
 
     #[test]
