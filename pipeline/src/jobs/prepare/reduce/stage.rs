@@ -83,7 +83,7 @@ impl Stage for Reduce<'_> {
         let files = context
             .pool
             .install(|| writers.into_par_iter().map(CopyWriter::finish).collect::<Result<_, _>>())?;
-        work::commit_json(&attempt.path().join(REPORT), &ReduceReport { split, shard, files, counters })?;
+        work::write_json(&attempt.path().join(REPORT), &ReduceReport { split, shard, files, counters })?;
         let send = |name: &str| {
             let copy = (0..copies).find(|&copy| file_name(copy) == name)?;
             self.inputs.object_path(split, shard, copy)
