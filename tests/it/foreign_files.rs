@@ -258,3 +258,18 @@ fn plans_and_settings_are_not_written_over_other_files() {
     assert_ne!(fs::read_to_string(place.join("run.toml")).unwrap(), run);
     assert_eq!(leftovers(place.path()), Vec::<std::path::PathBuf>::new());
 }
+
+#[test]
+fn manifests_for_kubernetes() {
+    let place = small();
+    place.write("k.toml", "vocab = \"s3://b/vocab.txt\"\n[[corpus]]\nformat = \"jsonl\"\npaths = [\"s3://b/t\"]\n[output]\npath = \"s3://b/out\"\n");
+    let command =
+        ["prepare", "k.toml", "--engine", "kubernetes", "--kubernetes", "image=example.org/quanci:1"];
+    place.write("kubernetes/Containerfile", "FROM mine\n");
+    place.run(&command).exits(3).says(&["Containerfile", "--manifests"]);
+    assert_eq!(fs::read_to_string(place.join("kubernetes/Containerfile")).unwrap(), "FROM mine\n");
+    assert_eq!(fs::read_dir(place.join("kubernetes")).unwrap().count(), 1);
+    place.run(&[&command[..], &["--manifests", "k"]].concat()).exits(0);
+    // Made again for other settings, in the place of its own.
+    place.run(&[&command[..], &["--manifests", "k", "--set", "seed=2"]].concat()).exits(0);
+}

@@ -15,6 +15,7 @@ mod layers;
 mod objects;
 mod ray;
 mod removal;
+mod replace;
 mod reuse;
 mod same_bytes;
 mod settings;

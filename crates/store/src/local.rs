@@ -4,6 +4,7 @@
 //! the folder after it, or the name may be gone.
 
 use std::borrow::Cow;
+use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::MetadataExt;
@@ -188,25 +189,34 @@ fn is_unsupported(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported)
 }
 
-/// The place that a path leads to: links are followed, as far as it exists.
+/// The place that a path leads to: links are followed, as far as there is something, and links to what is not there too.
 ///
 /// # Errors
-/// If the working directory is gone.
+/// If the working directory is gone, or if links lead to each other in a circle.
 pub fn real_path(path: &Path) -> io::Result<PathBuf> {
-    let whole = std::path::absolute(path)?;
-    let mut missing = Vec::new();
-    let mut above: &Path = &whole;
+    const MAX_LINKS: usize = 40;
+    let (mut whole, mut links) = (std::path::absolute(path)?, 0);
+    // Taken off the end until something is there.
+    let mut missing: Vec<OsString> = Vec::new();
     loop {
-        if let Ok(real) = fs::canonicalize(above) {
-            return Ok(missing.iter().rev().fold(real, |path: PathBuf, part| match *part {
+        if let Ok(real) = fs::canonicalize(&whole) {
+            return Ok(missing.iter().rev().fold(real, |real, part| match part.to_str() {
                 // What is not there is no link: `..` leads back.
-                std::path::Component::ParentDir => path.parent().map(Path::to_path_buf).unwrap_or(path),
-                part => path.join(part),
+                Some("..") => parent(&real).to_path_buf(),
+                _ => real.join(part),
             }));
         }
-        missing.extend(above.components().next_back());
-        let Some(next) = above.parent() else { return Ok(whole) };
-        above = next;
+        let Some(above) = whole.parent().map(Path::to_path_buf) else { return Ok(whole) };
+        if let Ok(target) = fs::read_link(&whole) {
+            links += 1;
+            if links > MAX_LINKS {
+                return Err(io::Error::other("links that lead to each other"));
+            }
+            whole = above.join(target);
+        } else {
+            missing.extend(whole.components().next_back().map(|part| part.as_os_str().to_owned()));
+            whole = above;
+        }
     }
 }
 
@@ -241,6 +251,10 @@ mod tests {
         assert_eq!(real("link/new/deeper"), root.join("a/new/deeper"));
         assert_eq!(real("link/../a"), root.join("a"));
         assert_eq!(real("new/../link/x"), root.join("a/x"));
+        std::os::unix::fs::symlink("a/missing", root.join("dangling")).expect("linked");
+        assert_eq!(real("dangling/x"), root.join("a/missing/x"));
+        std::os::unix::fs::symlink("circle", root.join("circle")).expect("linked");
+        assert!(real_path(&root.join("circle")).is_err());
     }
 
     #[test]

@@ -104,7 +104,7 @@ fn run_stages(
         begin(&*stage);
         engine.execute(&*stage, context)?;
         if job.is_complete_after(Some(name))? {
-            break;
+            return job.finish();
         }
     }
     Ok(())
