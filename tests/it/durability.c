@@ -1,10 +1,13 @@
 /* Logs, in their order, the calls that a power cut makes a difference to. Loaded by LD_PRELOAD.
-   write INODE | sync INODE | new INODE | name FOLDER INODE PATH */
+   write INODE | sync INODE | new INODE | name FOLDER INODE PATH | drop INODE
+   With DURABILITY_KILL, the process dies after that many lines. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +26,9 @@ static void say(const char *what, unsigned long long one, unsigned long long two
         syscall(SYS_write, fd, line, (size_t)n);
         syscall(SYS_close, fd);
     }
+    static atomic_long lines;
+    const char *last = getenv("DURABILITY_KILL");
+    if (last && atomic_fetch_add(&lines, 1) + 1 == atol(last)) kill(getpid(), SIGKILL);
 }
 
 static unsigned long long inode(const char *path) {
@@ -79,5 +85,12 @@ int linkat(int a, const char *from, int b, const char *to, int flags) {
     REAL(linkat);
     int done = real(a, from, b, to, flags);
     if (!done) say("name", folder_of(to), inode(to), to);
+    return done;
+}
+int unlink(const char *path) {
+    REAL(unlink);
+    unsigned long long gone = inode(path);
+    int done = real(path);
+    if (!done) say("drop", gone, 0, path);
     return done;
 }

@@ -7,7 +7,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use integration_tests::{Place, Ran, hashes};
+use integration_tests::{Place, Ran, hashes, leftovers};
+use quanci_shards::Manifest;
 
 use crate::{novels, place, vocab_settings};
 
@@ -49,6 +50,7 @@ impl Disk {
             let path = parts.next().unwrap_or_default();
             match what {
                 "write" => drop(disk.unsynced.insert(one, "written".to_owned())),
+                "drop" => {}
                 "new" => drop(disk.unsynced.remove(&one)),
                 "sync" => {
                     disk.unsynced.remove(&one);
@@ -87,11 +89,17 @@ impl Disk {
     }
 }
 
-fn run(place: &Place, library: &Path, arguments: &[&str]) -> Disk {
+/// A command with the library; the log is at the path that is returned.
+fn logged(place: &Place, library: &Path, arguments: &[&str]) -> (Command, PathBuf) {
     let log = place.join("log");
     fs::remove_file(&log).ok();
     let mut command = place.command(arguments);
     command.env("LD_PRELOAD", library).env("DURABILITY_LOG", &log);
+    (command, log)
+}
+
+fn run(place: &Place, library: &Path, arguments: &[&str]) -> Disk {
+    let (mut command, log) = logged(place, library, arguments);
     Ran::from(command.output().unwrap()).exits(0);
     let disk = Disk::play(&fs::read_to_string(&log).unwrap());
     assert_eq!(disk.unsynced.values().filter(|what| *what != "written").next(), None, "after {arguments:?}");
@@ -120,4 +128,49 @@ fn what_counts_as_done_survives_a_power_cut() {
     }
     let disk = run(&place, &library, &["plan", "run.toml", "-o", "plan.json"]);
     assert!(disk.synced.contains_key(&fs::metadata(place.join("plan.json")).unwrap().ino()));
+}
+
+/// The data id of a whole data set.
+fn whole(folder: &Path) -> String {
+    let manifest = Manifest::read(folder).unwrap();
+    let shards = manifest.shards.iter().map(|shard| (&shard.path, shard.bytes));
+    for (path, bytes) in shards.chain(manifest.files.iter().map(|file| (&file.path, file.bytes))) {
+        assert_eq!(fs::metadata(folder.join(path)).unwrap().len(), bytes, "{path}");
+    }
+    manifest.data_id
+}
+
+/// Killed after each of the last system calls of a run that replaces a data set.
+#[test]
+fn one_of_two_data_sets_is_there_after_every_call() {
+    let place = place();
+    let Some(library) = shim(&place) else { return };
+    place.write("a.txt", "今天天气很好，我们去公园散步。\n公园里有很多人。\n\n茶是一种古老的饮料。\n");
+    let more = "[instances]\ncopies = 2\n[output]\npath = \"out\"\nwork = \"w\"\n";
+    place.settings("format = \"paragraphs\"\npaths = [\"a.txt\"]", more);
+    let seeds =
+        ["seed=1", "seed=2"].map(|seed| ["prepare", "run.toml", "--force", "--threads", "1", "--set", seed]);
+    let ids = seeds.map(|arguments| {
+        Ran::from(place.command(&arguments).output().unwrap()).exits(0);
+        whole(&place.join("out"))
+    });
+    let (mut command, log) = logged(&place, &library, &seeds[0]);
+    Ran::from(command.output().unwrap()).exits(0);
+    let calls = fs::read_to_string(log).unwrap().lines().count();
+    let mut changed = 0;
+    for call in calls.saturating_sub(45)..=calls {
+        let before = whole(&place.join("out"));
+        // Always the other one, so that it is a replacement.
+        let next = usize::from(before == ids[0]);
+        let (mut command, _) = logged(&place, &library, &seeds[next]);
+        command.env("DURABILITY_KILL", call.to_string());
+        command.output().unwrap();
+        let after = whole(&place.join("out"));
+        assert!(ids.contains(&after), "{after} after call {call} of {calls}");
+        changed += usize::from(after != before);
+    }
+    // The exchange lies among these calls.
+    assert!((1..45).contains(&changed), "{changed} of 45 kills came after it");
+    Ran::from(place.command(&seeds[0]).output().unwrap()).exits(0);
+    assert_eq!((whole(&place.join("out")), leftovers(place.path())), (ids[0].clone(), Vec::new()));
 }

@@ -1,15 +1,10 @@
-//! A data set that is replaced: at every moment one of the two is there, whole.
+//! Data sets that are replaced, and runs that were killed at the end of it.
 
 use std::fs;
-use std::path::Path;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
-use integration_tests::{Place, hashes, leftovers};
-use quanci_shards::Manifest;
-use quanci_shards::rng::splitmix64;
+use integration_tests::{Place, hashes};
 
-use crate::{novels, place};
+use crate::place;
 
 const TEXT: &str = "今天天气很好，我们去公园散步。\n公园里有很多人，大家都很高兴。\n\n茶是一种古老的饮料。\n";
 
@@ -19,48 +14,6 @@ fn small(more: &str) -> Place {
     let more = format!("[instances]\ncopies = 1\n[output]\npath = \"out\"\nwork = \"w\"\n{more}");
     place.settings("format = \"paragraphs\"\npaths = [\"a.txt\"]", &more);
     place
-}
-
-/// The data id of a whole data set.
-fn whole(folder: &Path) -> String {
-    let manifest = Manifest::read(folder).unwrap();
-    for shard in &manifest.shards {
-        assert_eq!(fs::metadata(folder.join(&shard.path)).unwrap().len(), shard.bytes, "{}", shard.path);
-    }
-    for file in &manifest.files {
-        assert_eq!(fs::metadata(folder.join(&file.path)).unwrap().len(), file.bytes, "{}", file.path);
-    }
-    manifest.data_id
-}
-
-#[test]
-fn killed_while_it_is_replaced() {
-    let place = place();
-    let more =
-        "[instances]\ncopies = 20\n[output]\npath = \"out\"\nwork = \"w\"\nshards = 8\nbucket_mb = 1\n";
-    place.settings(&novels(), more);
-    let seeds = ["seed=1", "seed=2"].map(|seed| ["prepare", "run.toml", "--force", "--set", seed]);
-    let ids = seeds.map(|arguments| {
-        place.run(&arguments).exits(0);
-        whole(&place.join("out"))
-    });
-    let begun = Instant::now();
-    place.run(&seeds[0]).exits(0);
-    // Most kills hit the end of the run, where the names are exchanged and the old files go.
-    let length = begun.elapsed().as_millis() as u64;
-    let mut killed = 0;
-    for i in 0..12 {
-        let mut child = place.spawn(&mut place.command(&seeds[i as usize % 2]));
-        sleep(Duration::from_millis(length * 7 / 10 + splitmix64(i) % (length / 3 + 1)));
-        child.kill().unwrap();
-        killed += usize::from(!child.wait().unwrap().success());
-        let id = whole(&place.join("out"));
-        assert!(ids.contains(&id), "{id}");
-    }
-    println!("{killed} kills hit");
-    place.run(&seeds[1]).exits(0);
-    assert_eq!(whole(&place.join("out")), ids[1]);
-    assert_eq!(leftovers(place.path()), Vec::<std::path::PathBuf>::new());
 }
 
 /// Where names cannot be exchanged, the old data set steps aside for a moment. A run that is killed then has lost nothing.
