@@ -102,7 +102,7 @@ fn run(place: &Place, library: &Path, arguments: &[&str]) -> Disk {
     let (mut command, log) = logged(place, library, arguments);
     Ran::from(command.output().unwrap()).exits(0);
     let disk = Disk::play(&fs::read_to_string(&log).unwrap());
-    assert_eq!(disk.unsynced.values().filter(|what| *what != "written").next(), None, "after {arguments:?}");
+    assert_eq!(disk.unsynced.values().find(|what| *what != "written"), None, "after {arguments:?}");
     disk
 }
 

@@ -66,6 +66,18 @@ fn an_edit_between_plan_and_map() {
     ran.exits(3).says(&["a.txt", "has changed since the run was planned"]);
 }
 
+/// Between the samples too, where all content is compared; a file that was only touched by its owner is read again.
+#[test]
+fn an_edit_that_no_sample_sees() {
+    let place = small("compare_inputs = \"content\"\n");
+    place.run(&["plan", "run.toml", "-o", "plan.json"]).exits(0);
+    let task = ["run-task", "--plan", "plan.json", "--stage", "map", "--index", "0"];
+    change(&place.join("a.txt"), &text('乙'));
+    place.run(&task).exits(3).says(&["a.txt", "has changed since the run was planned"]);
+    change(&place.join("a.txt"), &text('甲'));
+    place.run(&task).exits(0);
+}
+
 /// By content, files that were copied or touched are still the same.
 #[test]
 fn touched_files_are_read_again_unless_contents_are_compared() {

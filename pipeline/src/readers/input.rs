@@ -63,11 +63,8 @@ impl Input {
     /// # Errors
     /// If the file cannot be read.
     pub fn identified(mut self, compare: CompareInputs) -> Result<Input, Error> {
+        (self.changed, self.inode) = stamp(&self.path)?;
         if !quanci_store::is_object(&self.path) {
-            let there = self.path.metadata().map_err(Error::io("read", &self.path))?;
-            let nanoseconds = there.ctime_nsec().clamp(0, 999_999_999) as u32;
-            self.changed = Some(Modified { seconds: there.ctime(), nanoseconds });
-            self.inode = Some(there.ino());
             self.sample = Some(sample(&self.path, self.bytes)?);
         }
         if compare == CompareInputs::Content {
@@ -77,21 +74,45 @@ impl Input {
     }
 
     /// Checks that size, modification time, an object's tag and a sample of the content are as they were when the run was
-    /// planned. Inode and ctime may differ between the machines of a cluster, and are compared in plans only.
+    /// planned. Inode and ctime may differ between the machines of a cluster: where all content is compared and they
+    /// differ, the file is read; elsewhere they are compared in plans only.
     ///
     /// # Errors
     /// [`Error::Input`] if they are not.
     pub fn check_unchanged(&self) -> Result<(), Error> {
-        let now = state(&self.path)?;
-        let same = now == FileState { bytes: self.bytes, modified: self.modified, tag: self.tag.clone() };
-        if same && self.sample.is_none() {
-            return Ok(());
-        }
-        if same && self.sample == Some(sample(&self.path, self.bytes)?) {
+        if self.is_unchanged()? {
             return Ok(());
         }
         Err(Error::input(&self.path, "has changed since the run was planned; run again"))
     }
+
+    fn is_unchanged(&self) -> Result<bool, Error> {
+        let planned = FileState { bytes: self.bytes, modified: self.modified, tag: self.tag.clone() };
+        if state(&self.path)? != planned {
+            return Ok(false);
+        }
+        if let Some(planned) = &self.sample
+            && sample(&self.path, self.bytes)? != *planned
+        {
+            return Ok(false);
+        }
+        match &self.content {
+            Some(planned) if stamp(&self.path)? != (self.changed, self.inode) => {
+                Ok(content(&self.path)? == *planned)
+            }
+            _ => Ok(true),
+        }
+    }
+}
+
+/// ctime and inode of a file; none of an object.
+fn stamp(path: &Path) -> Result<(Option<Modified>, Option<u64>), Error> {
+    if quanci_store::is_object(path) {
+        return Ok((None, None));
+    }
+    let there = path.metadata().map_err(Error::io("read", path))?;
+    let nanoseconds = there.ctime_nsec().clamp(0, 999_999_999) as u32;
+    Ok((Some(Modified { seconds: there.ctime(), nanoseconds }), Some(there.ino())))
 }
 
 /// Hash of the first and the last block of a file, and of some between them.

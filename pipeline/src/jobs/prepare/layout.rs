@@ -209,6 +209,7 @@ mod tests {
             work: PathBuf::new(),
             keep_work: true,
             task_mb: 0,
+            compare_inputs: Default::default(),
             shards,
             bucket_mb,
             validation: 0.0,
