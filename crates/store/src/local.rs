@@ -200,11 +200,14 @@ pub fn real_path(path: &Path) -> io::Result<PathBuf> {
     let mut missing: Vec<OsString> = Vec::new();
     loop {
         if let Ok(real) = fs::canonicalize(&whole) {
-            return Ok(missing.iter().rev().fold(real, |real, part| match part.to_str() {
+            let up = |part: &OsString| part == "..";
+            let found = missing.iter().rev().fold(real, |real, part| match up(part) {
                 // What is not there is no link: `..` leads back.
-                Some("..") => parent(&real).to_path_buf(),
-                _ => real.join(part),
-            }));
+                true => parent(&real).to_path_buf(),
+                false => real.join(part),
+            });
+            // Having led back, the rest of the path may be there, and may be a link.
+            return if missing.iter().any(up) { real_path(&found) } else { Ok(found) };
         }
         let Some(above) = whole.parent().map(Path::to_path_buf) else { return Ok(whole) };
         if let Ok(target) = fs::read_link(&whole) {
