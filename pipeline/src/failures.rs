@@ -63,6 +63,12 @@ impl Failures {
         self.folder.join(format!("{stage}-{task}.json"))
     }
 
+    /// True for the name of a record of a task of one of these stages.
+    pub fn is_record(name: &str, stages: &[&str]) -> bool {
+        let parts = name.strip_suffix(".json").and_then(|name| name.split_once('-'));
+        parts.is_some_and(|(stage, task)| stages.contains(&stage) && work::is_number(task))
+    }
+
     /// Records a failure.
     pub fn record(&self, failure: &TaskFailure) {
         // A failure to record a failure is ignored: the task's own error is on standard error.

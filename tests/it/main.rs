@@ -5,6 +5,8 @@ mod attempts;
 mod bad_input;
 mod compat;
 mod docs;
+mod durability;
+mod foreign_files;
 mod formats;
 mod kills;
 mod kubernetes;
@@ -12,6 +14,9 @@ mod labels;
 mod layers;
 mod objects;
 mod ray;
+mod removal;
+mod replace;
+mod reuse;
 mod same_bytes;
 mod settings;
 mod slurm;
@@ -40,6 +45,11 @@ fn novels() -> String {
         "name = \"novels\"\nformat = \"paragraphs\"\npaths = [{:?}]",
         integration_tests::samples().join("public-domain/*.txt")
     )
+}
+
+/// Settings that train a vocabulary of the samples, `v/vocab.txt`.
+fn vocab_settings(more: &str) -> String {
+    format!("[[corpus]]\n{}\n[vocabulary]\npath = \"v/vocab.txt\"\n{more}\n", novels())
 }
 
 /// `[[corpus]]` keys for copies of the samples, which are laid in `place`.

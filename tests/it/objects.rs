@@ -113,12 +113,22 @@ fn the_same_bytes_as_in_a_folder() {
     // Begun and given up by another run, with somebody's file in it: taken over with --force alone, and the file stays.
     server.put("out/_unfinished.json", b"\"another\"");
     server.put("out/notes.txt", b"mine");
+    server.put("out/copy-00/mine.parquet", b"mine");
     run(&place, server.port(), &["prepare", "objects.toml"])
         .exits(3)
         .says(&["another data set (data id another)"]);
     run(&place, server.port(), &["prepare", "objects.toml", "--force"]).exits(0);
-    assert_eq!(server.get("out/notes.txt"), b"mine");
-    server.delete("out/notes.txt");
+    for name in ["out/notes.txt", "out/copy-00/mine.parquet"] {
+        assert_eq!(server.get(name), b"mine");
+        server.delete(name);
+    }
+    assert_eq!(server.hashes("out/"), hashes(&place.join("out")));
+    // Killed after the manifest was put: the mark is still there, and the next run ends what is left.
+    let data_id =
+        serde_json::from_slice::<serde_json::Value>(&server.get("out/manifest.json")).unwrap()["data_id"]
+            .to_string();
+    server.put("out/_unfinished.json", format!("{{\"data_id\": {data_id}, \"files\": []}}").as_bytes());
+    run(&place, server.port(), &["prepare", "objects.toml"]).exits(0);
     assert_eq!(server.hashes("out/"), hashes(&place.join("out")));
     // In a folder the mark is a file like any other.
     place.write("folder/_unfinished.json", "\"x\"");

@@ -4,16 +4,12 @@ use std::fs;
 
 use integration_tests::samples;
 
-use crate::{novels, place};
-
-fn config(more: &str) -> String {
-    format!("[[corpus]]\n{}\n[vocabulary]\npath = \"v/vocab.txt\"\n{more}\n", novels())
-}
+use crate::{novels, place, vocab_settings};
 
 #[test]
 fn the_same_for_any_threads_and_order() {
     let place = place();
-    place.write("v.toml", config("size = 6000\nhan = \"words\""));
+    place.write("v.toml", vocab_settings("size = 6000\nhan = \"words\""));
     let made = |name: &str, arguments: &[&str]| {
         let out = format!("{name}/vocab.txt");
         place.run(&[&["vocab", "v.toml", "--out", &out], arguments].concat()).exits(0);
@@ -37,7 +33,7 @@ fn the_same_for_any_threads_and_order() {
 #[test]
 fn layouts_and_coverage() {
     let place = place();
-    place.write("v.toml", config("layout = [\"[PAD]\", \"[UNK]\", \"[CLS]\", \"[SEP]\", \"[MASK]\", \"<S>\", \"<T>\"]\nsize = 8000"));
+    place.write("v.toml", vocab_settings("layout = [\"[PAD]\", \"[UNK]\", \"[CLS]\", \"[SEP]\", \"[MASK]\", \"<S>\", \"<T>\"]\nsize = 8000"));
     let ran = place.run(&["vocab", "v.toml", "--json"]).exits(0);
     let text = fs::read_to_string(place.join("v/vocab.txt")).unwrap();
     assert!(text.starts_with("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n<S>\n<T>\n"));
@@ -57,9 +53,9 @@ fn layouts_and_coverage() {
     assert!(!place.join("v/tokenizer.json").exists());
     assert_eq!(fs::read_to_string(place.join("v/vocab.txt")).unwrap(), text);
     place.run(&[&smaller[..], &["--force"]].concat()).exits(0);
-    place.write("bad.toml", config("layout = [\"[PAD]\"]\nsize = 8000"));
+    place.write("bad.toml", vocab_settings("layout = [\"[PAD]\"]\nsize = 8000"));
     place.run(&["vocab", "bad.toml"]).exits(2).says(&["[MASK]"]);
-    place.write("bad.toml", config("size = 50"));
+    place.write("bad.toml", vocab_settings("size = 50"));
     place
         .run(&["vocab", "bad.toml"])
         .exits(2)

@@ -176,7 +176,7 @@ pub fn leftovers(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "tmp") {
+        if path.extension().is_some_and(|extension| extension == "quanci-unfinished") {
             found.push(path);
         } else if path.is_dir() {
             found.extend(leftovers(&path));

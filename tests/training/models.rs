@@ -52,6 +52,19 @@ fn a_model_learns_and_is_exported() {
     place.run(&["export", "run", "-o", "again"]).exits(0);
     let exported = |folder: &str| fs::read(place.join(folder).join("model.safetensors")).unwrap();
     assert!(exported("again") == exported("run/model"));
+    // Nothing of a user's is overwritten, unless asked for.
+    place.run(&["plot", "run", "-o", "curves.svg"]).exits(0);
+    for (name, arguments) in [
+        ("mine.svg", &["plot", "run", "-o", "mine.svg"][..]),
+        ("f.safetensors", &["features", "--model", "run/model", "-o", "f.safetensors", "lines.txt"]),
+        ("again/README.md", &["export", "run", "-o", "again"]),
+    ] {
+        place.write(name, "mine");
+        place.run(arguments).exits(3).says(&["is there already", "--force"]);
+        assert_eq!(fs::read_to_string(place.join(name)).unwrap(), "mine");
+        place.run(&[arguments, &["--force"]].concat()).exits(0);
+        assert_ne!(fs::read(place.join(name)).unwrap(), b"mine");
+    }
 }
 
 /// A run that begins with another's weights begins where that one ended; what does not fit is listed.

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
-use crate::{FileHandle, is_object};
+use crate::{FileHandle, is_object, local};
 
 /// A folder of copies, which the processes of a machine may share.
 #[derive(Debug, Clone)]
@@ -39,6 +39,13 @@ impl Cache {
         if !is_object(path) {
             return Ok(path.to_path_buf());
         }
+        if !is_copy(sha256) {
+            // It becomes a file name below: a foreign manifest may say anything.
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "its SHA-256 is not 64 hexadecimal digits",
+            ));
+        }
         fs::create_dir_all(&self.folder)?;
         // Content-addressed: data sets that share a shard share its copy, and a changed shard gets another name.
         let copy = self.folder.join(sha256);
@@ -66,18 +73,19 @@ impl Cache {
     }
 
     fn download(&self, path: &Path, bytes: u64, sha256: &str, copy: &Path) -> io::Result<()> {
-        let temporary = self.folder.join(format!(".{sha256}.{}.tmp", uuid::Uuid::new_v4().simple()));
+        let temporary = self.folder.join(local::temporary_name(sha256));
         let downloaded =
-            self.write(path, bytes, sha256, &temporary).and_then(|()| fs::rename(&temporary, copy));
+            self.write(path, bytes, sha256, &temporary).and_then(|_held| local::rename(&temporary, copy));
         if downloaded.is_err() {
             fs::remove_file(&temporary).ok();
         }
         downloaded
     }
 
-    fn write(&self, path: &Path, bytes: u64, sha256: &str, to: &Path) -> io::Result<()> {
+    /// Writes the copy and returns it, locked: what is being written is not removed by other processes.
+    fn write(&self, path: &Path, bytes: u64, sha256: &str, to: &Path) -> io::Result<File> {
         let mut from = FileHandle::open(path)?.stream(0)?;
-        let mut file = File::create_new(to)?;
+        let mut file = local::create_held(to)?;
         let (mut hash, mut written, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 20]);
         loop {
             let n = from.read(&mut buffer)?;
@@ -91,7 +99,7 @@ impl Cache {
         // Hashed while it is written, and renamed only if it is right: no damaged copy enters the cache.
         let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         if (written, found.as_str()) == (bytes, sha256) {
-            return Ok(());
+            return file.sync_all().map(|()| file);
         }
         let message = "its content is not what the manifest says: it is damaged, or of another data set";
         Err(io::Error::new(io::ErrorKind::InvalidData, message))
@@ -108,22 +116,27 @@ impl Cache {
             );
             return Err(io::Error::new(io::ErrorKind::StorageFull, message));
         }
-        let mut copies = Vec::new();
+        let (mut copies, mut all) = (Vec::new(), 0);
         for entry in fs::read_dir(&self.folder)?.flatten() {
-            // Another process may have removed it by now.
-            if let Ok(metadata) = entry.metadata()
-                && !entry.file_name().to_string_lossy().ends_with(".lock")
-            {
-                copies.push((
-                    metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
-                    metadata.len(),
-                    entry.path(),
-                ));
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let (is_copy, is_download) = (is_copy(&name), local::is_temporary(&name, None));
+            // Whatever else is in the folder is not ours. Another process may have removed the file by now.
+            let Some(metadata) = entry.metadata().ok().filter(|it| it.is_file() && (is_copy || is_download))
+            else {
+                continue;
+            };
+            if is_download && remove_dead(&entry.path()) {
+                continue;
+            }
+            all += metadata.len();
+            // A download in progress takes room, but is not removed.
+            if is_copy {
+                let used = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+                copies.push((used, metadata.len(), entry.path()));
             }
         }
         // By time of last use: least recently used first (LRU).
         copies.sort();
-        let mut all: u64 = copies.iter().map(|(_, bytes, _)| bytes).sum();
         for (_, freed, path) in copies {
             if all + bytes <= self.limit {
                 break;
@@ -133,6 +146,16 @@ impl Cache {
         }
         Ok(())
     }
+}
+
+/// True for the name of a copy, the SHA-256 of its content.
+fn is_copy(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Removes a download whose process is gone: nobody holds its lock. False while it goes on.
+fn remove_dead(path: &Path) -> bool {
+    local::hold_leftover(path).is_some_and(|_held| fs::remove_file(path).is_ok())
 }
 
 fn user_folder() -> PathBuf {
@@ -147,19 +170,52 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn the_oldest_copies_make_room() {
+    fn name(digit: char) -> String {
+        digit.to_string().repeat(64)
+    }
+
+    fn cache(limit: u64) -> (tempfile::TempDir, Cache) {
         let folder = tempfile::tempdir().expect("a folder");
-        let cache = Cache::new(Some(folder.path().to_path_buf()), 100);
-        for (name, age) in [("a", 30), ("b", 10), ("c", 20)] {
-            fs::write(folder.path().join(name), [0; 30]).expect("written");
-            let file = File::options().append(true).open(folder.path().join(name)).expect("opened");
+        let cache = Cache::new(Some(folder.path().to_path_buf()), limit);
+        for (digit, age) in [('a', 30), ('b', 10), ('c', 20)] {
+            let path = folder.path().join(name(digit));
+            fs::write(&path, [0; 30]).expect("written");
+            let file = File::options().append(true).open(path).expect("opened");
             file.set_modified(SystemTime::now() - Duration::from_secs(age)).expect("set");
         }
-        assert!(cache.touch(&folder.path().join("a"), 30) && !cache.touch(&folder.path().join("b"), 31));
+        (folder, cache)
+    }
+
+    #[test]
+    fn the_oldest_copies_make_room() {
+        let (folder, cache) = cache(100);
+        let path = |digit| folder.path().join(name(digit));
+        assert!(cache.touch(&path('a'), 30) && !cache.touch(&path('b'), 31));
         cache.make_room(60).expect("made");
         let left = crate::names(folder.path()).expect("listed");
-        assert_eq!(left, ["b"], "a was used now, but b later still, and c is oldest");
+        assert_eq!(left, [name('b')], "a was used now, but b later still, and c is oldest");
         assert!(cache.make_room(101).is_err());
+    }
+
+    #[test]
+    fn only_copies_and_dead_downloads_are_removed() {
+        let (folder, cache) = cache(100);
+        let [going, dead] = ["d", "e"].map(|name| folder.path().join(local::temporary_name(name)));
+        for path in [&going, &dead, &folder.path().join("notes.txt"), &folder.path().join(".x.tmp")] {
+            fs::write(path, [0; 30]).expect("written");
+        }
+        let held = File::open(&going).expect("opened");
+        held.lock().expect("locked");
+        cache.make_room(100).expect("made");
+        assert!(going.exists() && !dead.exists());
+        assert!(folder.path().join("notes.txt").exists() && folder.path().join(".x.tmp").exists());
+        assert!(!folder.path().join(name('a')).exists());
+    }
+
+    #[test]
+    fn a_hash_that_is_a_path_is_refused() {
+        let (_folder, cache) = cache(100);
+        let error = cache.fetch(Path::new("s3://b/k"), 1, "../../victim/Cargo").expect_err("refused");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     }
 }

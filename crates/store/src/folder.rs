@@ -8,7 +8,7 @@ use futures::TryStreamExt;
 use object_store::{ObjectMeta, ObjectStoreExt};
 
 use crate::client::{Object, object, retry};
-use crate::{is_object, remove};
+use crate::is_object;
 
 /// A file or an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,19 +104,5 @@ fn file_names(folder: &Path) -> io::Result<Vec<String>> {
         Ok(entries) => entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
-    }
-}
-
-/// Removes a folder and all in it, if it is there.
-///
-/// # Errors
-/// If something in it cannot be removed.
-pub fn remove_all(folder: &Path) -> io::Result<()> {
-    if is_object(folder) {
-        return list(folder)?.iter().try_for_each(|entry| remove(&entry.path));
-    }
-    match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
     }
 }

@@ -13,11 +13,12 @@ mod address;
 mod cache;
 mod client;
 mod folder;
+pub mod local;
 mod read;
 mod write;
 
 pub use address::{absolute, is_object};
 pub use cache::Cache;
-pub use folder::{FileInfo, exists, list, metadata, names, remove_all};
+pub use folder::{FileInfo, exists, list, metadata, names};
 pub use read::{FileHandle, RangeRequest, Seekable, read, read_range, read_ranges};
 pub use write::{put, put_new, remove, upload};

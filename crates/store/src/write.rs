@@ -7,20 +7,21 @@ use std::path::Path;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
 use crate::client::{Object, as_io, backoff, object, retry, wait};
-use crate::is_object;
+use crate::{is_object, local};
 
 /// The size of a part; larger files are sent in several. The 10,000 parts that S3 allows make 160 GB.
 const PART_BYTES: u64 = 16 << 20;
 /// Parts sent at once, each held in memory.
 const CONCURRENT_REQUESTS: usize = 4;
 
-/// Writes a small file or object, over what is there.
+/// Writes a small file or object, over what is there. A file's content is on the disk when this returns; its name, when
+/// its folder is synced.
 ///
 /// # Errors
 /// If it cannot be written. A file may then be there in part; an object never is.
 pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if !is_object(path) {
-        return fs::write(path, bytes);
+        return local::write_synced(path, bytes);
     }
     let object = object(path)?;
     let payload = PutPayload::from(bytes.to_vec());

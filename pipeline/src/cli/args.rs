@@ -45,9 +45,12 @@ pub(super) enum Command {
         /// Folder with the text
         #[arg(default_value = ".")]
         folder: PathBuf,
-        /// Settings file to write; it must not exist
+        /// Settings file to write
         #[arg(short, long, default_value = "quanci.toml")]
         output: PathBuf,
+        /// Overwrite existing settings files
+        #[arg(long)]
+        force: bool,
     },
     /// Train a WordPiece vocabulary
     Vocab(RunArgs),
@@ -93,6 +96,9 @@ pub(super) enum Command {
         /// Data set folder or vocabulary file to write, instead of the one in the settings
         #[arg(long)]
         out: Option<PathBuf>,
+        /// Overwrite the plan file even if it is no plan
+        #[arg(long)]
+        force: bool,
     },
     /// Run one task of a plan, or one share of the tasks of a stage
     RunTask {
@@ -162,7 +168,7 @@ pub(super) struct RunArgs {
     /// Data set folder or vocabulary file to write, instead of the one in the settings
     #[arg(long)]
     pub(super) out: Option<PathBuf>,
-    /// Start over and replace the existing output
+    /// Start over and replace the existing output, if quanci wrote it
     #[arg(long)]
     pub(super) force: bool,
     #[command(flatten)]

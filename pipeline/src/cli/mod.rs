@@ -41,7 +41,7 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli, output: &Output) -> Result<(), Error> {
     let common = &cli.common;
     match cli.command {
-        Command::Init { folder, output: path } => view::init(&folder, &path, output),
+        Command::Init { folder, output: path, force } => view::init(&folder, &path, force, output),
         Command::Vocab(run) => jobs::vocab(&run, common, output),
         Command::Prepare(run) => jobs::prepare(&run, common, output),
         Command::Check { config } => jobs::check(&config, common, output),
@@ -50,8 +50,8 @@ fn run(cli: Cli, output: &Output) -> Result<(), Error> {
         }
         Command::Verify { folder } => view::verify(&folder, common, output),
         Command::Stats { folder } => view::stats(&folder, common, output),
-        Command::Plan { config, output: path, out } => {
-            tasks::plan(&config, &path, out.as_deref(), common, output)
+        Command::Plan { config, output: path, out, force } => {
+            tasks::plan(&config, &path, out.as_deref(), force, common, output)
         }
         Command::RunTask { plan, stage, index, of } => {
             tasks::run_task(&plan, &stage, tasks::TaskChoice { index, of }, common, output)

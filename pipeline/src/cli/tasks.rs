@@ -18,16 +18,30 @@ pub(super) fn plan(
     config: &Path,
     path: &Path,
     out: Option<&Path>,
+    force: bool,
     common: &Common,
     output: &Output,
 ) -> Result<(), Error> {
+    // Before planning, which may take a while, and again below.
+    refuse_foreign(path, force)?;
     let recipe = Recipe::read(config, &common.overrides, out)?;
     let (plan, warnings) = jobs::plan(recipe)?;
     warnings.iter().chain(&plan.warnings).for_each(|warning| output.warning(warning));
+    refuse_foreign(path, force)?;
     work::commit_json(path, &plan)?;
     output.result(format_args!("{}: {} tasks in the first stage", path.display(), plan.map.len()));
     output.json(&serde_json::json!({ "ok": true, "plan": path, "map_tasks": plan.map.len() }));
     Ok(())
+}
+
+/// Fails if a file that is no plan has the name of the plan, unless `force` is set.
+fn refuse_foreign(path: &Path, force: bool) -> Result<(), Error> {
+    if force || !work::exists(path)? || Plan::is_plan(path) {
+        return Ok(());
+    }
+    let message =
+        "is there already, and is no plan of quanci; name another file, or overwrite it with --force";
+    Err(Error::Output { path: path.to_path_buf(), message: message.to_owned() })
 }
 
 /// Which tasks of a stage `quanci run-task` runs.

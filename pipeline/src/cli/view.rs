@@ -12,8 +12,8 @@ use crate::view::{DataSet, stats, verify};
 use quanci_cli::Output;
 
 /// `quanci init`.
-pub(super) fn init(folder: &Path, path: &Path, output: &Output) -> Result<(), Error> {
-    let written = init::init(folder, path)?;
+pub(super) fn init(folder: &Path, path: &Path, force: bool, output: &Output) -> Result<(), Error> {
+    let written = init::init(folder, path, force)?;
     for group in &written.survey.groups {
         output.result(format_args!("found     {}", init::describe_group(group)));
     }

@@ -117,6 +117,23 @@ impl Encoding {
     }
 }
 
+/// How an input is compared with what it was when its text was tokenized or counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CompareInputs {
+    /// By size, times, inode and a sample of its content.
+    #[default]
+    Sampled,
+    /// By its whole content, which is read once more.
+    Content,
+}
+
+/// `compare_inputs`, which is in `[output]` and in `[vocabulary]`.
+fn compare_inputs(section: &Section<'_>) -> CompareInputs {
+    let help = "how files that were read before are recognized: by size, times, inode and samples, or by all their bytes";
+    let choices = [("sampled", CompareInputs::Sampled), ("content", CompareInputs::Content)];
+    section.choice("compare_inputs", help, &choices)
+}
+
 /// `[clean]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CleanSettings {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::words::{Han, Words};
 use quanci_settings::{Key, Section};
 
-use super::{CleanSettings, CorpusSettings, SettingsFile, clean, corpora};
+use super::{CleanSettings, CompareInputs, CorpusSettings, SettingsFile, clean, compare_inputs, corpora};
 use crate::error::Error;
 
 /// A prepare run, checked.
@@ -90,6 +90,9 @@ pub struct OutputSettings {
     /// Megabytes of input a map task; 0 chooses by the size of the corpus.
     #[serde(skip)]
     pub task_mb: u32,
+    /// How inputs are compared with those of earlier runs.
+    #[serde(skip)]
+    pub compare_inputs: CompareInputs,
     /// Files of each copy, at most.
     pub shards: u32,
     /// Megabytes of text a bucket: what one thread holds at a time.
@@ -269,6 +272,7 @@ fn output(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -> Outp
         keep_work: section.boolean("keep_work", keep, true),
         path,
         task_mb: task_mb(&section),
+        compare_inputs: compare_inputs(&section),
         // At most one shard per fine bucket, of which there are 4,096.
         shards: section.integer("shards", "files of each copy at most", 16, 1..=4096) as u32,
         bucket_mb: section.integer("bucket_mb", bucket, 8, 1..=65536) as u32,

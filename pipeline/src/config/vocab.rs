@@ -8,7 +8,7 @@ use super::prepare::{SegmentSettings, han, lowercase, max_reject_percent, segmen
 use super::words::Han;
 use quanci_settings::{Key, Section};
 
-use super::{CleanSettings, CorpusSettings, SettingsFile, clean, corpora};
+use super::{CleanSettings, CompareInputs, CorpusSettings, SettingsFile, clean, compare_inputs, corpora};
 use crate::error::Error;
 
 /// A vocab run, checked.
@@ -32,6 +32,8 @@ pub struct VocabRun {
     pub work: PathBuf,
     /// Megabytes of input a count task; 0 chooses by the size of the corpus.
     pub task_mb: u32,
+    /// How inputs are compared with those of earlier runs.
+    pub compare_inputs: CompareInputs,
 }
 
 /// `[vocabulary]`, without its path.
@@ -121,7 +123,7 @@ fn from_section(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -
     let beside = path.parent().map_or_else(PathBuf::new, Path::to_path_buf).join(".work");
     let help = "folder for intermediate results; by default `.work` beside the vocabulary";
     let work = section.string("work", help).map_or(beside, |work| source.join(work));
-    let task_mb = task_mb(&section);
+    let (task_mb, compare_inputs) = (task_mb(&section), compare_inputs(&section));
     let vocabulary = vocabulary(&section);
     section.finish();
     VocabRun {
@@ -133,6 +135,7 @@ fn from_section(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -
         path,
         work,
         task_mb,
+        compare_inputs,
         source: source.clone(),
     }
 }

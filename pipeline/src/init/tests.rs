@@ -15,7 +15,7 @@ fn root() -> PathBuf {
 fn settings_for(folder: &Path) -> (InitOutcome, PrepareSettings) {
     let place = tempfile::tempdir().expect("a temporary folder");
     let path = place.path().join("run.toml");
-    let written = init(folder, &path).expect("settings");
+    let written = init(folder, &path, false).expect("settings");
     let text = fs::read_to_string(&path).expect("a file");
     let settings = PrepareSettings::parse(&path, &text, &[], None).expect("settings that can be read");
     if let Some(path) = &written.vocabulary {
@@ -84,12 +84,12 @@ fn a_vocabulary_is_found_and_nothing_is_overwritten() {
     let specials = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n中\n";
     let folder = folder(&[("v/vocab.txt", specials), ("a.txt", "今天天气很好。\n我们去玩。\n")]);
     let path = folder.path().join("run.toml");
-    let written = init(folder.path(), &path).expect("settings");
+    let written = init(folder.path(), &path, false).expect("settings");
     assert_eq!(written.vocabulary, None);
     let text = fs::read_to_string(&path).expect("a file");
     assert!(text.contains("vocab = \"v/vocab.txt\"") && text.contains("paths = [\"*.txt\"]"), "{text}");
 
-    let again = init(folder.path(), &path).expect_err("the file exists");
+    let again = init(folder.path(), &path, false).expect_err("the file exists");
     assert!(matches!(again, Error::Output { .. }) && again.to_string().contains("already exists"), "{again}");
     assert_eq!(fs::read_to_string(&path).expect("a file"), text);
 }
@@ -98,7 +98,7 @@ fn a_vocabulary_is_found_and_nothing_is_overwritten() {
 fn a_training_run_in_the_way_leaves_no_settings_behind() {
     let folder = folder(&[("a.txt", "今天天气很好。\n"), ("vocab-run.toml", "mine")]);
     let path = folder.path().join("run.toml");
-    let error = init(folder.path(), &path).expect_err("a file exists");
+    let error = init(folder.path(), &path, false).expect_err("a file exists");
     assert!(error.to_string().contains("vocab-run.toml"), "{error}");
     assert!(!path.exists());
     assert_eq!(fs::read_to_string(folder.path().join("vocab-run.toml")).expect("a file"), "mine");
@@ -108,11 +108,11 @@ fn a_training_run_in_the_way_leaves_no_settings_behind() {
 fn folders_without_text_are_refused() {
     let message = |files: &[(&str, &str)]| {
         let folder = folder(files);
-        init(folder.path(), &folder.path().join("run.toml")).expect_err("no text").to_string()
+        init(folder.path(), &folder.path().join("run.toml"), false).expect_err("no text").to_string()
     };
     assert!(message(&[]).contains("it has no visible files"));
     assert!(message(&[("a.txt", "English only"), ("b.bin", "")]).contains("1 skipped: no Chinese text"));
-    let missing = init(Path::new("no/such/folder"), Path::new("x.toml")).expect_err("no folder");
+    let missing = init(Path::new("no/such/folder"), Path::new("x.toml"), false).expect_err("no folder");
     assert!(missing.to_string().contains("is not a folder"), "{missing}");
 }
 

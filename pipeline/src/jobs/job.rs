@@ -39,6 +39,14 @@ pub trait Job {
     /// If a folder cannot be read.
     fn sweep(&self) -> Result<(), Error>;
 
+    /// Does what a run that was killed after its output was complete has left to do.
+    ///
+    /// # Errors
+    /// If something cannot be removed.
+    fn finish(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// True if nothing is left to do after a stage (before the first one: `None`).
     ///
     /// # Errors
@@ -75,7 +83,7 @@ pub(super) fn run(
     job.begin()?;
     job.sweep()?;
     if job.is_complete_after(None)? {
-        return Ok(());
+        return job.finish();
     }
     // Not `?`: the sweep below happens after a failure too.
     let ran = run_stages(job, engine, context, begin);
@@ -96,7 +104,7 @@ fn run_stages(
         begin(&*stage);
         engine.execute(&*stage, context)?;
         if job.is_complete_after(Some(name))? {
-            break;
+            return job.finish();
         }
     }
     Ok(())

@@ -105,6 +105,8 @@ fn read(
             }
         }
         tell(&mut batch, reader.progress());
+        // Read while it was changed: nobody knows what was read.
+        split.input.check_unchanged()?;
     }
     take(batch).map(|_| ())
 }

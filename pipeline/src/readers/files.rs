@@ -30,6 +30,21 @@ pub fn find(patterns: &[String], base: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(paths)
 }
 
+/// The folder that a pattern names, and `true`; or the folder that a glob begins with, and `false`.
+pub fn corpus_folder(pattern: &str, base: &Path) -> Option<(PathBuf, bool)> {
+    let path = quanci_settings::join(base, Path::new(pattern));
+    if quanci_store::is_object(&path) {
+        // Which of the two a name without wildcards is, only the store knows. A file is in no output's way.
+        let parts = path.to_string_lossy().into_owned();
+        let folder: Vec<&str> = parts.split('/').take_while(|part| !has_glob(part)).collect();
+        return Some((PathBuf::from(folder.join("/")), !has_glob(&parts)));
+    }
+    match fs::metadata(&path) {
+        Ok(metadata) => metadata.is_dir().then_some((path, true)),
+        Err(_) => has_glob(pattern).then(|| (base.join(literal_folder(pattern)), false)),
+    }
+}
+
 fn matches(pattern: &str, base: &Path) -> Result<Vec<PathBuf>, Error> {
     let path = quanci_settings::join(base, Path::new(pattern));
     if quanci_store::is_object(&path) {

@@ -1,12 +1,16 @@
-//! A file of a corpus as it was when the run was planned: size, modification time, compression, encoding.
+//! A file of a corpus as it was when the run was planned: size, times, samples of the content, compression, encoding.
 
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
 
 use super::Compression;
-use crate::config::Encoding;
+use crate::config::{CompareInputs, Encoding};
 use crate::error::Error;
 
 /// A file of a corpus, looked at once when a run is planned.
@@ -22,6 +26,18 @@ pub struct Input {
     /// The entity tag of an object, which changes with its content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
+    /// When anything about the file was last changed (ctime), which no program can set; none of an object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<Modified>,
+    /// Its number in the file system; none of an object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inode: Option<u64>,
+    /// Hash of some of its blocks; none of an object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<String>,
+    /// Hash of all of it, where `compare_inputs` asks for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
     /// How it is compressed.
     pub compression: Compression,
     /// How its characters are encoded.
@@ -42,17 +58,98 @@ pub struct Modified {
 }
 
 impl Input {
-    /// Checks that size, modification time and an object's tag are as they were when the run was planned.
+    /// The input with what tells it from another content of the same size and time.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn identified(mut self, compare: CompareInputs) -> Result<Input, Error> {
+        (self.changed, self.inode) = stamp(&self.path)?;
+        if !quanci_store::is_object(&self.path) {
+            self.sample = Some(sample(&self.path, self.bytes)?);
+        }
+        if compare == CompareInputs::Content {
+            self.content = Some(content(&self.path)?);
+        }
+        Ok(self)
+    }
+
+    /// Checks that size, modification time, an object's tag and a sample of the content are as they were when the run was
+    /// planned. Inode and ctime may differ between the machines of a cluster: where all content is compared and they
+    /// differ, the file is read; elsewhere they are compared in plans only.
     ///
     /// # Errors
     /// [`Error::Input`] if they are not.
     pub fn check_unchanged(&self) -> Result<(), Error> {
-        let now = state(&self.path)?;
-        if now == (FileState { bytes: self.bytes, modified: self.modified, tag: self.tag.clone() }) {
+        if self.is_unchanged()? {
             return Ok(());
         }
         Err(Error::input(&self.path, "has changed since the run was planned; run again"))
     }
+
+    fn is_unchanged(&self) -> Result<bool, Error> {
+        let planned = FileState { bytes: self.bytes, modified: self.modified, tag: self.tag.clone() };
+        if state(&self.path)? != planned {
+            return Ok(false);
+        }
+        if let Some(planned) = &self.sample
+            && sample(&self.path, self.bytes)? != *planned
+        {
+            return Ok(false);
+        }
+        match &self.content {
+            Some(planned) if stamp(&self.path)? != (self.changed, self.inode) => {
+                Ok(content(&self.path)? == *planned)
+            }
+            _ => Ok(true),
+        }
+    }
+}
+
+/// ctime and inode of a file; none of an object.
+fn stamp(path: &Path) -> Result<(Option<Modified>, Option<u64>), Error> {
+    if quanci_store::is_object(path) {
+        return Ok((None, None));
+    }
+    let there = path.metadata().map_err(Error::io("read", path))?;
+    let nanoseconds = there.ctime_nsec().clamp(0, 999_999_999) as u32;
+    Ok((Some(Modified { seconds: there.ctime(), nanoseconds }), Some(there.ino())))
+}
+
+/// Hash of the first and the last block of a file, and of some between them.
+fn sample(path: &Path, bytes: u64) -> Result<String, Error> {
+    const BLOCK: u64 = 4 << 10;
+    const BLOCKS: u64 = 16;
+    let read = || -> std::io::Result<u128> {
+        let (file, mut hash, mut buffer) = (File::open(path)?, Xxh3::new(), vec![0; BLOCK as usize]);
+        let last = bytes.saturating_sub(BLOCK);
+        // Of a small file, all of it.
+        let step = (last / (BLOCKS - 1)).max(1).max(BLOCK.min(last));
+        let mut at = 0;
+        while at < bytes {
+            let n = file.read_at(&mut buffer, at)?;
+            hash.update(&buffer[..n]);
+            at = if at == last { bytes } else { (at + step).min(last) };
+        }
+        Ok(hash.digest128())
+    };
+    read().map(|hash| format!("{hash:032x}")).map_err(Error::io("read", path))
+}
+
+/// Hash of the whole content.
+fn content(path: &Path) -> Result<String, Error> {
+    let read = || -> std::io::Result<u128> {
+        let mut input = quanci_store::FileHandle::open(path)?.stream(0)?;
+        let (mut hash, mut buffer) = (Xxh3::new(), vec![0; 1 << 20]);
+        loop {
+            match input.read(&mut buffer) {
+                Ok(0) => return Ok(hash.digest128()),
+                Ok(n) => hash.update(&buffer[..n]),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    };
+    read().map(|hash| format!("{hash:032x}")).map_err(Error::io("read", path))
 }
 
 /// What is compared to decide whether a file is still the same.

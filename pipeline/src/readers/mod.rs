@@ -34,7 +34,7 @@ mod text;
 mod transcode;
 
 pub use compression::Compression;
-pub use files::find;
+pub use files::{corpus_folder, find};
 pub use input::{Input, Modified};
 pub use open::open;
 pub use record::{ReadProgress, ReadSettings, Reader, Record};

@@ -18,7 +18,7 @@ use quanci_shard_store::ParquetFile;
 
 use super::cut::DocumentCutter;
 use super::step::StepReader;
-use super::stream::Origin;
+use super::stream::{Origin, is_of_source};
 use super::{Compression, Input, InputSplit, Part, ReadProgress, ReadSettings, Reader};
 use crate::document::At;
 use crate::drops::Reason;
@@ -124,8 +124,20 @@ fn check_chunks(input: &Input, builder: &FileBuilder) -> Result<(), Error> {
 fn guarded<T>(input: &Input, call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, Error> {
     // Sound after a panic, because the reader is not used again: an error ends its file.
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)) {
-        Ok(result) => result.map_err(|error| damaged(input, &error)),
+        Ok(result) => result.map_err(|error| failed(input, error)),
         Err(_) => Err(damaged(input, &ParquetError::General("the decoder gave up".into()))),
+    }
+}
+
+/// What a failed call means: the fault of the system or the network, or a damaged file.
+fn failed(input: &Input, error: ParquetError) -> Error {
+    match error {
+        ParquetError::External(source) => match source.downcast::<std::io::Error>() {
+            Ok(source) if is_of_source(&source) => Error::io("read", &input.path)(*source),
+            Ok(source) => damaged(input, &source),
+            Err(source) => damaged(input, &*source),
+        },
+        error => damaged(input, &error),
     }
 }
 

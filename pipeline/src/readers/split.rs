@@ -49,6 +49,18 @@ impl Part {
 }
 
 impl InputSplit {
+    /// All that the documents in it depend on, besides the settings.
+    pub fn identity(&self) -> serde_json::Value {
+        let InputSplit { input, part } = self;
+        match &input.content {
+            // The content is known: times and places on the disk tell nothing more. The path is in messages.
+            Some(content) => {
+                serde_json::json!([input.path, input.bytes, content, input.compression, input.encoding, part])
+            }
+            None => serde_json::json!([input, part]),
+        }
+    }
+
     /// About how many bytes of the file it reads: for load balancing and the progress bar.
     pub fn bytes(&self) -> u64 {
         match self.part {

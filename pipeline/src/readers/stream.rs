@@ -57,10 +57,9 @@ impl Origin {
         Place { path: self.path.clone(), at }
     }
 
-    /// What a failed read means: the system's fault, or a damaged file.
+    /// What a failed read means: the fault of the system or the network, or a damaged file.
     pub(super) fn error(&self, source: io::Error) -> Error {
-        // An error number means that the system failed. Errors of decompressors have none: those mean damage.
-        if self.compression == Compression::None || source.raw_os_error().is_some() {
+        if self.compression == Compression::None || is_of_source(&source) {
             return Error::io("read", &self.path)(source);
         }
         let name = self.compression.name();
@@ -70,6 +69,15 @@ impl Origin {
         };
         Error::input(&self.path, format!("{damage} {name} ({source}); fetch or make the file again"))
     }
+}
+
+/// True if the file could not be read, or the object store did not give it. Other errors come from decompressors, and mean
+/// damage.
+pub(super) fn is_of_source(error: &io::Error) -> bool {
+    use io::ErrorKind::{AlreadyExists, Interrupted, NotFound, PermissionDenied, TimedOut};
+    // An error number is the system's; object stores have none, but kinds that no decompressor has.
+    error.raw_os_error().is_some()
+        || matches!(error.kind(), AlreadyExists | Interrupted | NotFound | PermissionDenied | TimedOut)
 }
 
 /// Counts what is read.
@@ -86,5 +94,41 @@ impl<R: Read> Read for Counted<R> {
         // Relaxed is enough: the number is shown, and nothing else depends on it.
         self.count.fetch_add(n as u64, Ordering::Relaxed);
         Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quanci_cli::ProgramError;
+
+    use super::*;
+
+    /// The network broke off in the middle of a compressed object: worth another attempt, and no damage.
+    #[test]
+    fn a_failure_of_the_store_is_no_damage() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::new(io::ErrorKind::TimedOut, "no answer"))
+            }
+        }
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        io::Write::write_all(&mut packed, &[7; 100_000]).unwrap();
+        let packed = packed.finish().unwrap();
+        let whole = [
+            (Compression::Gzip, packed),
+            (Compression::Zstd, zstd::encode_all(&[7; 100_000][..], 1).unwrap()),
+        ];
+        for (compression, bytes) in whole {
+            let origin = Origin { path: Arc::from(Path::new("s3://b/k")), compression };
+            let half = io::Cursor::new(bytes[..bytes.len() / 2].to_vec());
+            let error = compression
+                .decompress(half.chain(Broken))
+                .and_then(|mut r| io::copy(&mut r, &mut io::sink()));
+            assert_eq!(origin.error(error.unwrap_err()).exit_code(), 75);
+            let half = io::Cursor::new(bytes[..bytes.len() / 2].to_vec());
+            let error = compression.decompress(half).and_then(|mut r| io::copy(&mut r, &mut io::sink()));
+            assert_eq!(origin.error(error.unwrap_err()).exit_code(), 3);
+        }
     }
 }

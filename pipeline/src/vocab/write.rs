@@ -1,8 +1,6 @@
 //! Writes the files of a tokenizer, as Hugging Face's libraries load them.
 
-use std::fs;
-use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use tokenizers::decoders::wordpiece::WordPiece as Decoder;
@@ -69,7 +67,7 @@ impl TokenizerFiles {
         };
         let name = vocab.file_name().unwrap_or_default().to_string_lossy();
         let names = [&*name, "tokenizer.json", "tokenizer_config.json"];
-        names.into_iter().try_for_each(|name| work::sweep(folder, &format!("{name}.")))
+        names.into_iter().try_for_each(|name| work::sweep(folder, Some(name)))
     }
 
     /// Writes the vocabulary to `vocab` and the other two files beside it, each to a temporary name first. The
@@ -81,23 +79,45 @@ impl TokenizerFiles {
         if quanci_store::is_object(vocab) {
             return self.put(vocab);
         }
-        let folder = vocab.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        let [_, tokenizer, config] = self.named();
-        for (name, bytes) in [tokenizer, config] {
-            write_atomically(&folder.join(name), bytes)?;
-        }
-        write_atomically(vocab, &self.vocab)
+        self.placed(vocab).into_iter().try_for_each(|(path, bytes)| {
+            work::commit_file(&path, |file| std::io::Write::write_all(file, bytes))
+        })
     }
 
     /// The same for objects, each of which appears at once.
     fn put(&self, vocab: &Path) -> Result<(), Error> {
         let put = |path: &Path, bytes| quanci_store::put(path, bytes).map_err(Error::io("write", path));
-        let [_, tokenizer, config] = self.named();
-        for (name, bytes) in [tokenizer, config] {
-            put(&vocab.with_file_name(name), bytes)?;
+        self.placed(vocab).into_iter().try_for_each(|(path, bytes)| put(&path, bytes))
+    }
+
+    /// The files with their paths, in the order in which they are written.
+    pub fn placed(&self, vocab: &Path) -> [(PathBuf, &[u8]); 3] {
+        let [_, (tokenizer_name, tokenizer), (config_name, config)] = self.named();
+        [
+            (vocab.with_file_name(tokenizer_name), tokenizer),
+            (vocab.with_file_name(config_name), config),
+            (vocab.to_path_buf(), &self.vocab),
+        ]
+    }
+
+    /// Whether a vocabulary and the files beside it, each where it is there, are as quanci writes them: the files of a
+    /// tokenizer are a function of the vocabulary and two settings.
+    pub fn are_ours(vocab: &Path) -> Result<bool, Error> {
+        // No vocabulary of ours cannot be read, or has other bytes than the canonical ones.
+        let Ok(vocabulary) = Vocabulary::read(vocab) else { return Ok(false) };
+        for (lowercase, han) in
+            [(true, Han::Characters), (false, Han::Characters), (true, Han::Words), (false, Han::Words)]
+        {
+            let Ok(files) = TokenizerFiles::new(&vocabulary, lowercase, han) else { return Ok(false) };
+            let mut same = true;
+            for (path, bytes) in files.placed(vocab) {
+                same = same && read_if_there(&path)?.is_some_and(|there| there == bytes);
+            }
+            if same {
+                return Ok(true);
+            }
         }
-        put(vocab, &self.vocab)
+        Ok(false)
     }
 }
 
@@ -157,17 +177,18 @@ fn config(lowercase: bool, han: Han) -> Vec<u8> {
     bytes
 }
 
-fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    work::commit_file(path, |file| {
-        file.write_all(bytes)?;
-        file.flush()?;
-        // On disk before the rename, or a crash may leave a name without content.
-        file.get_ref().sync_all()
-    })
+/// The content of a file, if it is there.
+fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    match quanci_store::read(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some).map_err(Error::io("read", path)),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn vocabulary() -> Vocabulary {
@@ -191,6 +212,20 @@ mod tests {
                 format!("{}berts", text.replace(' ', ""))
             );
         }
+    }
+
+    #[test]
+    fn our_files_are_known_by_their_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("my-vocab.txt");
+        for (lowercase, han) in [(true, Han::Characters), (false, Han::Words)] {
+            TokenizerFiles::new(&vocabulary(), lowercase, han).unwrap().write(&path).unwrap();
+            assert!(TokenizerFiles::are_ours(&path).unwrap());
+        }
+        fs::write(folder.path().join("tokenizer_config.json"), "{}").unwrap();
+        assert!(!TokenizerFiles::are_ours(&path).unwrap());
+        fs::remove_file(folder.path().join("tokenizer_config.json")).unwrap();
+        assert!(!TokenizerFiles::are_ours(&path).unwrap(), "a vocabulary alone may be anybody's");
     }
 
     #[test]

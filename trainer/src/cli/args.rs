@@ -71,6 +71,9 @@ pub(super) enum Command {
         /// The folder to write
         #[arg(short, long)]
         output: PathBuf,
+        /// Overwrite files that are there
+        #[arg(long)]
+        force: bool,
     },
     /// Predict the masked tokens of sentences
     FillMask {
@@ -92,6 +95,9 @@ pub(super) enum Command {
         /// The file to write
         #[arg(short, long)]
         output: PathBuf,
+        /// Overwrite a file that is there
+        #[arg(long)]
+        force: bool,
         /// Text, a sentence a line; - for standard input
         input: PathBuf,
     },
@@ -103,6 +109,9 @@ pub(super) enum Command {
         /// The file to write
         #[arg(short, long, default_value = "curves.svg")]
         output: PathBuf,
+        /// Overwrite a file that is no drawing of this command
+        #[arg(long)]
+        force: bool,
     },
     /// Measure steps, or the loader alone
     Bench(Bench),

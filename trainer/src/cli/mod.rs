@@ -32,14 +32,17 @@ fn run(cli: Cli, output: &Output) -> Result<u8, Error> {
         Command::Pretrain(args) => return pretrain::pretrain(&args, common, output),
         Command::Check { config, world_size } => pretrain::check(&config, world_size, common, output)?,
         Command::Eval(args) => model::eval(&args, common, output)?,
-        Command::Export { from, output: folder } => model::export(&from, &folder, output)?,
+        Command::Export { from, output: folder, force } => model::export(&from, &folder, force, output)?,
         Command::FillMask { model, top, sentences } => {
             model::fill_mask(&model, top, &sentences, common, output)?;
         }
-        Command::Features { model, output: path, input } => {
+        Command::Features { model, output: path, force, input } => {
+            model::refuse_existing(&path, force)?;
             model::features(&model, &input, &path, common, output)?;
         }
-        Command::Plot { runs, output: path } => {
+        Command::Plot { runs, output: path, force } => {
+            // Curves are drawn again and again: those of this command may be replaced.
+            model::refuse_existing(&path, force || crate::metrics::is_plot(&path))?;
             crate::metrics::plot(&runs, &path)?;
             output.result(format_args!("curves: {}", path.display()));
         }

@@ -26,11 +26,21 @@ fn checkpoint_of(from: &Path) -> Result<PathBuf, Error> {
 }
 
 /// `quanci-train export`.
-pub(super) fn export(from: &Path, folder: &Path, output: &Output) -> Result<(), Error> {
+pub(super) fn export(from: &Path, folder: &Path, force: bool, output: &Output) -> Result<(), Error> {
+    train::EXPORTED_FILES.iter().try_for_each(|name| refuse_existing(&folder.join(name), force))?;
     let state = train::export(&checkpoint_of(from)?, folder)?;
     output.result(format_args!("model of step {}: {}", state.step, from_here(folder)));
     output.json(&serde_json::json!({ "ok": true, "step": state.step, "model": folder }));
     Ok(())
+}
+
+/// Fails if something has the name of a file that is to be written, unless `force` is set.
+pub(super) fn refuse_existing(path: &Path, force: bool) -> Result<(), Error> {
+    if force || path.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    let message = "is there already; choose another name with -o, or overwrite it with --force".to_owned();
+    Err(Error::Output { path: path.to_path_buf(), message })
 }
 
 /// A model with the weights of a Hugging Face folder or of a checkpoint.

@@ -1,5 +1,7 @@
 //! Curves of one or more runs, as SVG: losses and accuracies, in training and held out.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use plotters::prelude::*;
@@ -42,7 +44,18 @@ pub fn plot(runs: &[PathBuf], output: &Path) -> Result<(), Error> {
     let names: Vec<String> =
         runs.iter().map(|run| run.file_name().unwrap_or_default().to_string_lossy().into_owned()).collect();
     draw(&panels, &names, output)
-        .map_err(|problem| Error::Output { path: output.to_path_buf(), message: problem })
+        .map_err(|problem| Error::Output { path: output.to_path_buf(), message: problem })?;
+    let marked =
+        File::options().append(true).open(output).and_then(|mut file| file.write_all(MARK.as_bytes()));
+    marked.map_err(Error::io("write", output))
+}
+
+/// At the end of every plot: tells our files from others.
+const MARK: &str = "<!-- drawn by quanci-train plot -->\n";
+
+/// True for a file that [`plot`] has drawn.
+pub fn is_plot(path: &Path) -> bool {
+    std::fs::read(path).is_ok_and(|bytes| bytes.ends_with(MARK.as_bytes()))
 }
 
 fn draw(panels: &[(&str, [Vec<Curve>; 2])], names: &[String], output: &Path) -> Result<(), String> {

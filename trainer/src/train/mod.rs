@@ -13,7 +13,7 @@ mod step;
 pub use agree::agree;
 pub use evaluate::measure;
 pub use inference::{FilledMasks, features, fill_mask};
-pub use resume::{Resume, TOKENIZER, export, find, resume, start};
+pub use resume::{EXPORTED_FILES, Resume, TOKENIZER, export, find, resume, start};
 pub use run::Run;
 pub use step::Learner;
 

@@ -19,6 +19,9 @@ use crate::model::weights::{self, HostTensors};
 
 /// The folder of a run that keeps the vocabulary and the tokenizer's files, as the data set had them.
 pub const TOKENIZER: &str = "tokenizer";
+/// What [`export`] writes.
+pub const EXPORTED_FILES: [&str; 6] =
+    ["model.safetensors", "config.json", "vocab.txt", "tokenizer.json", "tokenizer_config.json", "README.md"];
 /// The tokenizer's files.
 const TOKENIZER_FILES: [&str; 3] = ["vocab.txt", "tokenizer.json", "tokenizer_config.json"];
 

@@ -139,10 +139,33 @@ fn width(stage: &str, pods: u32) -> u32 {
 }
 
 fn write(files: &[ManifestFile], folder: &Path) -> Result<(), Error> {
+    let foreign: Vec<String> = files
+        .iter()
+        .filter(|file| is_foreign(&folder.join(&file.name), &file.text))
+        .map(|file| file.name.clone())
+        .collect();
+    if !foreign.is_empty() {
+        let message = format!(
+            "holds other files of these names ({}); name another folder with --manifests, or move them away",
+            foreign.join(", ")
+        );
+        return Err(Error::Output { path: folder.to_path_buf(), message });
+    }
     for ManifestFile { name, text } in files {
         work::commit_file(&folder.join(name), |file| std::io::Write::write_all(file, text.as_bytes()))?;
     }
     Ok(())
+}
+
+/// True for a file that is not of an earlier call: those begin with the same line and name quanci.
+fn is_foreign(path: &Path, text: &str) -> bool {
+    match std::fs::read(path) {
+        Ok(there) => {
+            let there = String::from_utf8_lossy(&there);
+            there != text && !(there.lines().next() == text.lines().next() && there.contains("quanci"))
+        }
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+    }
 }
 
 fn print_next_steps(run: &RunArgs, output: &Output) {

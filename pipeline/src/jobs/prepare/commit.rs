@@ -1,19 +1,23 @@
 //! Commit: check every shard, link the data set's files into a folder, write the manifest last, and rename the folder. A
-//! reader sees the whole data set or none.
+//! reader sees the whole data set, the one before it, or none.
 
-use std::fs;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use quanci_shards::manifest::{FileEntry, ShardEntry, VocabularyEntry, sha256};
 use quanci_shards::{FORMAT_VERSION, MANIFEST_FILE, Manifest, Split};
-use quanci_store::is_object;
+use quanci_store::{is_object, local};
 
-use super::reduce::{REPORT, ReduceInputs, ReduceReport, WrittenFile, file_name};
+use super::output::{names, publish, real_output, sweep_output};
+use super::reduce::{REPORT, ReduceInputs, ReduceReport, WrittenFile, file_name, is_reduce_file};
 use super::{card, map, unfinished};
+use crate::config::OutputSettings;
 use crate::counters::{Counters, SplitCounters};
 use crate::drops::Reason;
 use crate::engine::{Context, Stage};
 use crate::error::Error;
+use crate::plan::Plan;
 use crate::vocab::write::TokenizerFiles;
 use crate::work::{self, Attempt};
 
@@ -37,8 +41,10 @@ impl Stage for Commit<'_> {
     }
 
     fn is_done(&self, _: u32) -> Result<bool, Error> {
-        let there = quanci_shard_store::read_manifest(&self.reduce.settings.output.path);
-        let is_ours = !self.replace || work::exists(&self.committed)?;
+        let output = &self.reduce.settings.output.path;
+        let there = quanci_shard_store::read_manifest(output);
+        // A run that was killed after the manifest was put has left the mark.
+        let is_ours = !unfinished::is_marked(output)? && (!self.replace || work::exists(&self.committed)?);
         Ok(is_ours && there.is_ok_and(|manifest| manifest.data_id == self.reduce.layout.data_id))
     }
 
@@ -48,16 +54,14 @@ impl Stage for Commit<'_> {
         if is_object(output) {
             return self.commit_objects(output, &reports);
         }
-        let attempt = Attempt::new(output)?;
+        let attempt = Attempt::new(&real_output(output)?)?;
         attempt.create_folder()?;
         self.link_shards(&reports, attempt.path())?;
         let manifest = self.write_files(&reports, attempt.path())?;
         let path = attempt.path().join(MANIFEST_FILE);
-        // The manifest is written last, into the folder that nobody sees yet. The rename below then publishes all files
-        // at once.
-        work::commit_file(&path, |file| std::io::Write::write_all(file, manifest.to_json().as_bytes()))?;
-        remove_old_output(output, self.replace)?;
-        attempt.commit()?;
+        // The manifest is written last, into the folder that nobody sees yet. The rename then publishes all files at once.
+        local::write_synced(&path, manifest.to_json().as_bytes()).map_err(Error::io("write", &path))?;
+        publish(attempt, &manifest.data_id, self.replace)?;
         // With `--force` and unchanged settings, the old data set has the same data id. Only this file tells `is_done`
         // that it has been replaced.
         work::commit_json(&self.committed, &manifest.data_id)?;
@@ -80,21 +84,8 @@ impl Commit<'_> {
             }
         }
         let manifest = self.write_files(reports, output)?;
-        let ours = |path: &Path| {
-            let name = path.strip_prefix(output).unwrap_or(path);
-            manifest.shards.iter().any(|shard| name == Path::new(&shard.path))
-                || manifest.files.iter().any(|file| name == Path::new(&file.path))
-                || [unfinished::MARK, MANIFEST_FILE].iter().any(|ours| name == Path::new(ours))
-        };
-        // With --force: shards that the old data set had and the new one has not. Other files are not ours to remove.
-        let is_shard = |path: &Path| {
-            let name = path.strip_prefix(output).unwrap_or(path);
-            let folder = name.iter().next().unwrap_or_default().to_string_lossy();
-            (folder.starts_with("copy-") || folder == "validation")
-                && name.extension().is_some_and(|e| e == "parquet")
-        };
-        let old = listed.iter().filter(|entry| self.replace && is_shard(&entry.path) && !ours(&entry.path));
-        old.into_iter().try_for_each(|entry| work::remove_file(&entry.path))?;
+        // With --force: what older data sets had and the new one has not. Other files are not ours to remove.
+        unfinished::remove_old(output, &names(output, &manifest)?)?;
         let path = output.join(MANIFEST_FILE);
         // The commit point: from here on readers find a data set. The mark is removed afterwards, so an incomplete data
         // set always has it.
@@ -104,12 +95,9 @@ impl Commit<'_> {
         self.clean_up()
     }
 
-    /// Removes what no later run can use. The layout stays: it identifies the finished data set.
     fn clean_up(&self) -> Result<(), Error> {
         let ReduceInputs { folder, plan, parts, settings, .. } = &self.reduce;
-        work::remove_folder(folder)?;
-        sweep_output(&settings.output.path)?;
-        if settings.output.keep_work { Ok(()) } else { map::remove_parts(plan, parts) }
+        clean_up(plan, &settings.output, parts, folder)
     }
 
     fn reports(&self) -> Result<Vec<ReduceReport>, Error> {
@@ -119,6 +107,7 @@ impl Commit<'_> {
 
     /// Links (or copies, where the file system has no links) every shard into the folder and checks its size.
     fn link_shards(&self, reports: &[ReduceReport], folder: &Path) -> Result<(), Error> {
+        let mut folders = BTreeSet::new();
         for (task, report) in reports.iter().enumerate() {
             for file in &report.files {
                 let path = self.reduce.shard_path(report.split, report.shard, file.copy);
@@ -128,8 +117,9 @@ impl Commit<'_> {
                 fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
                 // A link costs nothing and leaves the work in place until the data set has its name.
                 fs::hard_link(&from, &to)
-                    .or_else(|_| fs::copy(&from, &to).map(|_| ()))
+                    .or_else(|_| fs::copy(&from, &to).and_then(|_| File::open(&to)?.sync_all()))
                     .map_err(Error::io("copy", &from))?;
+                folders.insert(parent.to_path_buf());
                 let bytes = fs::metadata(&to).map_err(Error::io("read", &to))?.len();
                 if bytes != file.bytes {
                     let message =
@@ -138,7 +128,8 @@ impl Commit<'_> {
                 }
             }
         }
-        Ok(())
+        // The shards are on the disk since they were written; once for each folder, their new names.
+        folders.iter().try_for_each(|folder| local::sync_folder(folder).map_err(Error::io("write", folder)))
     }
 
     /// The shards as the manifest lists them.
@@ -238,75 +229,14 @@ impl Commit<'_> {
     }
 }
 
-/// Removes what killed attempts at the commit left beside the output.
-pub(super) fn sweep_output(output: &Path) -> Result<(), Error> {
-    let name = output.file_name().unwrap_or_default().to_string_lossy();
-    match output.parent().filter(|_| !is_object(output)) {
-        Some(parent) => work::sweep(parent, &format!("{name}.")),
-        None => Ok(()),
-    }
-}
-
-/// Removes what has the output's name: an empty folder, and with `replace` a data set.
-fn remove_old_output(output: &Path, replace: bool) -> Result<(), Error> {
-    if !output.exists() {
-        return Ok(());
-    }
-    if fs::remove_dir(output).is_ok() {
-        return Ok(());
-    }
-    check_output(output, replace, &|_| false)?;
-    // rename(2) cannot replace a folder that is not empty, so the old one steps aside first. Dropping `old` deletes it.
-    let old = Attempt::new(&output.with_extension("replaced"))?;
-    fs::rename(output, old.path()).map_err(Error::io("rename", output))
-}
-
-/// Fails if the output folder holds anything that this run would not write itself. `same` decides whether a data set in
-/// it is ours.
-pub(super) fn check_output(
-    output: &Path,
-    replace: bool,
-    same: &dyn Fn(&Manifest) -> bool,
+/// Removes what no later run can use. The layout stays: it identifies the finished data set.
+pub(super) fn clean_up(
+    plan: &Plan,
+    output: &OutputSettings,
+    parts: &Path,
+    reduce: &Path,
 ) -> Result<(), Error> {
-    let failed = |message: String| Err(Error::Output { path: output.to_path_buf(), message });
-    let names = work::names(output)?;
-    let Some(first) = names.first() else { return Ok(()) };
-    // With the mark, the data set is unfinished. Whose it is, layout finds out, once the data id is known. A local
-    // folder never has the mark.
-    if is_object(output) && names.contains(unfinished::MARK) {
-        return Ok(());
-    }
-    if !names.contains(MANIFEST_FILE) {
-        let some = output.join(first);
-        return failed(format!(
-            "holds files that are no data set of ours ({}); name another `output.path`",
-            some.display()
-        ));
-    }
-    let manifest = match quanci_shard_store::read_manifest(output) {
-        Ok(manifest) => manifest,
-        Err(error) if !replace => return Err(error.into()),
-        // With --force even a damaged manifest may be replaced.
-        Err(_) => return Ok(()),
-    };
-    let known = |name: &String| {
-        let first = |entry: &str| entry.split('/').next() == Some(name);
-        name == MANIFEST_FILE
-            || manifest.files.iter().any(|file| first(&file.path))
-            || manifest.shards.iter().any(|shard| first(&shard.path))
-    };
-    if let Some(foreign) = names.iter().find(|name| !known(name)) {
-        return failed(format!(
-            "holds a file that is no part of its data set ({}); move it away",
-            output.join(foreign).display()
-        ));
-    }
-    if !replace && !same(&manifest) {
-        return failed(format!(
-            "holds a data set made of other text or by other settings (data id {}); name another `output.path`, or \
-             replace it with --force",
-            manifest.data_id
-        ));
-    }
-    Ok(())
+    work::remove_own(reduce, &is_reduce_file)?;
+    sweep_output(&output.path)?;
+    if output.keep_work { Ok(()) } else { map::remove_parts(plan, parts) }
 }

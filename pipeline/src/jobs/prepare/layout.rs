@@ -29,6 +29,25 @@ pub(super) struct Layout {
     pub(super) index: u64,
 }
 
+impl Layout {
+    /// The path of a shard in the data set.
+    pub(super) fn shard_path(&self, split: Split, shard: u32, copy: u32) -> String {
+        let (folder, shards) = match split {
+            Split::Train => (format!("copy-{copy:02}"), self.train.shards),
+            Split::Validation => ("validation".to_owned(), self.validation.shards),
+        };
+        format!("{folder}/part-{shard:05}-of-{shards:05}.parquet")
+    }
+
+    /// The paths of all shards, with `copies` copies of the training split.
+    pub(super) fn shard_paths(&self, copies: u32) -> Vec<String> {
+        let train = (0..copies).flat_map(|copy| (0..self.train.shards).map(move |shard| (shard, copy)));
+        let validation =
+            (0..self.validation.shards).map(|shard| self.shard_path(Split::Validation, shard, 0));
+        train.map(|(shard, copy)| self.shard_path(Split::Train, shard, copy)).chain(validation).collect()
+    }
+}
+
 /// Buckets and shards of a split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -120,8 +139,6 @@ impl Stage for LayoutStage<'_> {
         self.judge(&report)?;
         let output = &self.settings.output;
         let data_id = data_id(self.settings_id, &report);
-        // Before the first reduce task, which writes objects to their final place.
-        unfinished::begin(&output.path, &data_id, self.replace)?;
         let layout = Layout {
             data_id,
             index: index::write(&self.index, &sections)?,
@@ -129,6 +146,9 @@ impl Stage for LayoutStage<'_> {
             validation: SplitLayout::of(report.validation.text_bytes, output),
             report,
         };
+        // Before the first reduce task, which writes objects to their final place.
+        let shards = layout.shard_paths(self.settings.instances.copies);
+        unfinished::begin(&output.path, &layout.data_id, shards, self.replace)?;
         work::commit_json(&self.path, &layout)
     }
 }
@@ -189,6 +209,7 @@ mod tests {
             work: PathBuf::new(),
             keep_work: true,
             task_mb: 0,
+            compare_inputs: Default::default(),
             shards,
             bucket_mb,
             validation: 0.0,

@@ -14,6 +14,7 @@ pub mod fuzzing;
 mod index;
 mod layout;
 mod map;
+mod output;
 mod part;
 mod reduce;
 mod report;
@@ -30,7 +31,7 @@ use crate::error::Error;
 use crate::failures::Failures;
 use crate::jobs::dictionary::{user_dict, word_source};
 use crate::jobs::job::{self, Job, no_stage};
-use crate::plan::{JobKind, Plan, Recipe};
+use crate::plan::{JobKind, Places, Plan, Recipe};
 use crate::steps::pair::{PairSettings, Rules};
 use crate::steps::segment::Segmenter;
 use crate::vocab::file::Vocabulary;
@@ -89,6 +90,10 @@ fn parse(recipe: &Recipe) -> Result<PrepareSettings, Error> {
     PrepareSettings::parse(&recipe.path, &recipe.text, &recipe.overrides, recipe.out.as_deref())
 }
 
+fn places(output: &OutputSettings) -> Places<'_> {
+    Places { output: ("output.path", &output.path), is_folder: true, work: ("output.work", &output.work) }
+}
+
 /// The settings that change the output: no paths, nothing of this machine.
 fn canonical(settings: &PrepareSettings, dictionary: &str) -> serde_json::Value {
     let corpora: Vec<serde_json::Value> = settings
@@ -123,22 +128,25 @@ impl PrepareJob {
         let prepared = Prepared::read(&recipe)?;
         let settings = prepared.settings.clone();
         let (base, setup) = (&settings.source.base, prepared.map_setup());
-        let OutputSettings { task_mb, work, .. } = &settings.output;
+        let OutputSettings { task_mb, compare_inputs, .. } = settings.output;
         let (corpora, clean) = (&settings.corpora, &settings.clean);
-        let mut plan = Plan::make(JobKind::Prepare, recipe, base, corpora, clean, &setup, *task_mb, work)?;
+        let places = places(&settings.output);
+        let kind = JobKind::Prepare;
+        let mut plan =
+            Plan::make(kind, recipe, base, corpora, clean, &setup, task_mb, places, compare_inputs)?;
         plan.warnings.extend(layout::warning(plan.input_bytes, &settings.output));
         Ok((plan, settings))
     }
 
     /// Every problem of settings, vocabulary and inputs.
     pub fn check(recipe: &Recipe) -> Vec<Error> {
-        let PrepareSettings { vocab, segment, corpora, clean, source, .. } = &match parse(recipe) {
+        let PrepareSettings { vocab, segment, corpora, clean, source, output, .. } = &match parse(recipe) {
             Ok(settings) => settings,
             Err(error) => return vec![error],
         };
         let vocabulary = Vocabulary::read(vocab).err();
         let dictionary = user_dict(segment).and_then(|bytes| Segmenter::new(segment, bytes.as_deref())).err();
-        let inputs = Plan::problems(&source.base, corpora, clean);
+        let inputs = Plan::problems(&source.base, corpora, clean, places(output));
         vocabulary.into_iter().chain(dictionary).chain(inputs).collect()
     }
 
@@ -240,13 +248,20 @@ impl PrepareJob {
     /// The manifest of the output, if it is this job's.
     fn finished(&self) -> Result<Option<Manifest>, Error> {
         let Some(layout) = self.layout()?.filter(|_| !self.plan.replace) else { return Ok(None) };
-        let manifest = quanci_shard_store::read_manifest(&self.settings.output.path);
+        let output = &self.settings.output.path;
+        let manifest = quanci_shard_store::read_manifest(output);
+        // With the mark of an unfinished data set, the last steps of the commit are missing.
+        if unfinished::is_marked(output)? {
+            return Ok(None);
+        }
         Ok(manifest.ok().filter(|manifest| manifest.data_id == layout.data_id))
     }
 
     /// Removes the work of this plan: `--force` starts over.
     fn discard_work(&self) -> Result<(), Error> {
-        work::remove_folder(&self.folder)?;
+        // The layout goes first: with it, a run that is killed here would go on from files that are gone.
+        work::remove_file(&self.layout_path())?;
+        work::remove_own(&self.folder, &is_own_file)?;
         map::remove_parts(&self.plan, &self.parts)
     }
 }
@@ -299,7 +314,7 @@ impl Job for PrepareJob {
 
     fn begin(&self) -> Result<(), Error> {
         let same_settings = |manifest: &Manifest| manifest.settings == self.canonical;
-        commit::check_output(&self.settings.output.path, self.plan.replace, &same_settings)?;
+        output::check_output(&self.settings.output.path, self.plan.replace, &same_settings)?;
         if self.plan.replace {
             return self.discard_work();
         }
@@ -307,7 +322,8 @@ impl Job for PrepareJob {
         // since.
         match self.layout()? {
             Some(layout) if self.finished()?.is_none() => {
-                unfinished::begin(&self.settings.output.path, &layout.data_id, false)
+                let shards = layout.shard_paths(self.settings.instances.copies);
+                unfinished::begin(&self.settings.output.path, &layout.data_id, shards, false)
             }
             _ => Ok(()),
         }
@@ -315,10 +331,14 @@ impl Job for PrepareJob {
 
     fn sweep(&self) -> Result<(), Error> {
         let output = &self.settings.output;
-        commit::sweep_output(&output.path)?;
+        output::sweep_output(&output.path)?;
         let (reduce, failed) = (self.folder.join("reduce"), Failures::folder(&self.folder));
         let folders = [&output.work, &self.parts, &self.folder, &reduce, &failed];
-        folders.into_iter().try_for_each(|folder| work::sweep(folder, ""))
+        folders.into_iter().try_for_each(|folder| work::sweep(folder, None))
+    }
+
+    fn finish(&self) -> Result<(), Error> {
+        commit::clean_up(&self.plan, &self.settings.output, &self.parts, &self.folder.join("reduce"))
     }
 
     /// The output is known once `layout` is done: then the data set may turn out to be finished already.
@@ -327,11 +347,22 @@ impl Job for PrepareJob {
             (None, _) => Ok(self.finished()?.is_some()),
             (Some("layout"), Some(layout)) => {
                 let same = |manifest: &Manifest| manifest.data_id == layout.data_id;
-                commit::check_output(&self.settings.output.path, self.plan.replace, &same)?;
+                output::check_output(&self.settings.output.path, self.plan.replace, &same)?;
                 Ok(self.finished()?.is_some())
             }
             _ => Ok(false),
         }
+    }
+}
+
+/// True for the path of a file that a run writes into the folder of its plan's own work.
+fn is_own_file(path: &str) -> bool {
+    const NAMES: [&str; 3] = ["layout.json", "index.bin", "committed"];
+    match path.split_once('/') {
+        None => NAMES.contains(&path),
+        Some(("reduce", file)) => reduce::is_reduce_file(file),
+        Some(("failed", file)) => Failures::is_record(file, &STAGES),
+        Some(_) => false,
     }
 }
 

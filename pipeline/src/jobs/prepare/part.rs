@@ -126,7 +126,7 @@ impl PartWriter {
     }
 
     fn spill(&mut self) -> Result<(), Error> {
-        let spill = Attempt::new(&self.attempt.path().with_extension("spill"))?;
+        let spill = Attempt::new(&self.attempt.committed().with_extension("spill"))?;
         let mut file = spill.create_file()?;
         // A sorted run, as in an external merge sort.
         let index = self.open.write_sections(&mut file).and_then(|index| file.flush().map(|()| index));

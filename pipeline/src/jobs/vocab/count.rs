@@ -115,7 +115,7 @@ impl Stage for CountStage<'_> {
         runs.push(self.spill(&pool, attempt.path(), runs.len())?);
         merge_runs(&runs, &attempt.path().join(WORDS))?;
         runs.iter().try_for_each(|run| fs::remove_file(run).map_err(Error::io("remove", run)))?;
-        work::commit_json(&attempt.path().join(REPORT), &report)?;
+        work::write_json(&attempt.path().join(REPORT), &report)?;
         attempt.commit_folder(REPORT, |_| None)
     }
 }
@@ -183,6 +183,11 @@ fn merge_runs(runs: &[PathBuf], path: &Path) -> Result<(), Error> {
     let file = fs::File::create(path).map_err(Error::io("create", path))?;
     let file = merge_into(runs, file, path)?;
     file.sync_all().map_err(Error::io("write", path))
+}
+
+/// True for the name of a file that a count task writes.
+pub(super) fn is_count_file(name: &str) -> bool {
+    name == WORDS || name == REPORT || name.strip_prefix("run-").is_some_and(work::is_number)
 }
 
 /// The folder of a task.

@@ -8,19 +8,21 @@
 mod count;
 mod report;
 mod train;
+mod written;
 
 use std::path::{Path, PathBuf};
 
-use self::count::{CountStage, task_folder};
+use self::count::{CountStage, is_count_file, task_folder};
 pub use self::report::VocabReport;
 use self::train::TrainStage;
+use self::written::Written;
 use super::dictionary::{user_dict, word_source};
 use super::job::{self, Job, no_stage};
 use crate::config::VocabRun;
 use crate::engine::{Context, Engine, Stage};
 use crate::error::Error;
 use crate::failures::Failures;
-use crate::plan::{JobKind, Plan, Recipe};
+use crate::plan::{JobKind, Places, Plan, Recipe};
 use crate::steps::segment::Segmenter;
 use crate::vocab::write::TokenizerFiles;
 use crate::work;
@@ -45,17 +47,19 @@ impl VocabJob {
         let run = parse(&recipe)?;
         let (base, setup) = (&run.source.base, setup(&run)?);
         let (corpora, clean) = (&run.corpora, &run.clean);
-        Plan::make(JobKind::Vocab, recipe, base, corpora, clean, &setup, run.task_mb, &run.work)
+        let (places, compare) = (places(&run), run.compare_inputs);
+        Plan::make(JobKind::Vocab, recipe, base, corpora, clean, &setup, run.task_mb, places, compare)
     }
 
     /// Every problem of settings and inputs.
     pub fn check(recipe: &Recipe) -> Vec<Error> {
-        let VocabRun { segment, corpora, clean, source, .. } = &match parse(recipe) {
+        let run = match parse(recipe) {
             Ok(run) => run,
             Err(error) => return vec![error],
         };
+        let VocabRun { segment, corpora, clean, source, .. } = &run;
         let dictionary = user_dict(segment).and_then(|bytes| Segmenter::new(segment, bytes.as_deref())).err();
-        dictionary.into_iter().chain(Plan::problems(&source.base, corpora, clean)).collect()
+        dictionary.into_iter().chain(Plan::problems(&source.base, corpora, clean, places(&run))).collect()
     }
 
     /// Opens a planned job.
@@ -133,15 +137,29 @@ impl Job for VocabJob {
         if !self.plan.replace {
             return Ok(());
         }
-        work::remove_folder(&self.folder)?;
-        self.plan.map.iter().try_for_each(|task| work::remove_folder(&task_folder(&self.all_counts, task)))
+        Written { vocab: &self.run.path, work: &self.run.work }.check_ours()?;
+        work::remove_own(&self.folder, &is_own_file)?;
+        let folders = self.plan.map.iter().map(|task| task_folder(&self.all_counts, task));
+        folders.into_iter().try_for_each(|folder| work::remove_own(&folder, &is_count_file))
     }
 
     fn sweep(&self) -> Result<(), Error> {
         TokenizerFiles::sweep(&self.run.path)?;
         let folders = [&self.run.work, &self.all_counts, &self.folder, &Failures::folder(&self.folder)];
-        folders.into_iter().try_for_each(|folder| work::sweep(folder, ""))
+        folders.into_iter().try_for_each(|folder| work::sweep(folder, None))
     }
+}
+
+/// True for the path of a file that a run writes into the folder of its plan's own work.
+fn is_own_file(path: &str) -> bool {
+    match path.split_once('/') {
+        None => path == "report.json",
+        Some((folder, file)) => folder == "failed" && Failures::is_record(file, &STAGES),
+    }
+}
+
+fn places(run: &VocabRun) -> Places<'_> {
+    Places { output: ("vocabulary.path", &run.path), is_folder: false, work: ("vocabulary.work", &run.work) }
 }
 
 /// All that counting depends on, besides the files and how they are read.

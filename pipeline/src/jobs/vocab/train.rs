@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::count::{CountReport, REPORT, WORDS, task_folder};
 use super::report::{VocabReport, training_notes};
+use super::written::Written;
 use crate::config::VocabRun;
 use crate::engine::{Context, Stage};
 use crate::error::Error;
@@ -51,9 +52,14 @@ impl Stage for TrainStage<'_> {
         let vocabulary = Vocabulary::from_pieces(trained.pieces.clone(), path)?;
         let coverage = Coverage::measure(&words, &vocabulary);
         let files = TokenizerFiles::new(&vocabulary, settings.lowercase, settings.han)?;
-        if !self.plan.replace {
-            refuse_to_replace(&files, path)?;
+        let written = Written { vocab: path, work: &self.run.work };
+        // Looked at again: training may have taken hours.
+        if self.plan.replace {
+            written.check_ours()?
+        } else {
+            written.check_same(&files)?
         }
+        written.remember(&files)?;
         files.write(path)?;
         let report = VocabReport {
             documents: report.documents,
@@ -83,20 +89,4 @@ impl TrainStage<'_> {
         }
         Ok(all)
     }
-}
-
-/// Fails if there are other files at the place of the vocabulary. Files with the same bytes are those of another
-/// attempt at this task.
-fn refuse_to_replace(files: &TokenizerFiles, path: &Path) -> Result<(), Error> {
-    let [_, tokenizer, config] = files.named();
-    let beside = [tokenizer, config].map(|(name, bytes)| (path.with_file_name(name), bytes));
-    for (path, bytes) in beside.into_iter().chain([(path.to_path_buf(), &files.vocab[..])]) {
-        let there = if work::exists(&path)? { quanci_store::read(&path).ok() } else { continue };
-        if there.as_deref() != Some(bytes) {
-            let message = "is there already, and is of another vocabulary; name another `vocabulary.path`, or replace it \
-                           with --force";
-            return Err(Error::Output { path, message: message.to_owned() });
-        }
-    }
-    Ok(())
 }

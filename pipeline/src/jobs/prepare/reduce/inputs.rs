@@ -46,11 +46,7 @@ impl ReduceInputs<'_> {
 
     /// The path of a shard in the data set.
     pub(in crate::jobs::prepare) fn shard_path(&self, split: Split, shard: u32, copy: u32) -> String {
-        let (folder, shards) = match split {
-            Split::Train => (format!("copy-{copy:02}"), self.layout.train.shards),
-            Split::Validation => ("validation".to_owned(), self.layout.validation.shards),
-        };
-        format!("{folder}/part-{shard:05}-of-{shards:05}.parquet")
+        self.layout.shard_path(split, shard, copy)
     }
 
     /// Where a copy's file is uploaded to, if the output is in an object store, where files cannot be linked later.

@@ -8,5 +8,5 @@ mod report;
 mod stage;
 
 pub(super) use inputs::ReduceInputs;
-pub(super) use report::{REPORT, ReduceReport, WrittenFile, file_name};
+pub(super) use report::{REPORT, ReduceReport, WrittenFile, file_name, is_reduce_file};
 pub(super) use stage::Reduce;

@@ -4,6 +4,7 @@ use quanci_shards::Split;
 use serde::{Deserialize, Serialize};
 
 use crate::counters::SplitCounters;
+use crate::work;
 
 /// What a reduce task wrote.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -33,4 +34,13 @@ pub(in crate::jobs::prepare) const REPORT: &str = "report.json";
 /// The name of a copy's file in a task's folder.
 pub(in crate::jobs::prepare) fn file_name(copy: u32) -> String {
     format!("copy-{copy:02}.parquet")
+}
+
+/// True for the path of a file that reduce tasks write, below the folder of all of them.
+pub(in crate::jobs::prepare) fn is_reduce_file(path: &str) -> bool {
+    let is_file = |name: &str| {
+        let copy = name.strip_prefix("copy-").and_then(|rest| rest.strip_suffix(".parquet"));
+        name == REPORT || copy.is_some_and(work::is_number)
+    };
+    path.split_once('/').is_some_and(|(task, name)| work::is_number(task) && is_file(name))
 }

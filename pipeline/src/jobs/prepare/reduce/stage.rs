@@ -47,11 +47,18 @@ impl Stage for Reduce<'_> {
         work::exists(&self.inputs.task_folder(task).join(REPORT))
     }
 
-    /// One listing instead of a request for each task. For objects too a task's folder exists only once its report
-    /// does, as its shards are in the output.
+    /// One listing instead of a request for each task. A folder of objects exists only once its report does, as its
+    /// shards are in the output; a local one may be somebody else's.
     fn missing(&self) -> Result<Vec<u32>, Error> {
         let there = work::names(&self.inputs.folder)?;
-        Ok((0..self.count()).filter(|&task| !there.contains(&task_name(task))).collect())
+        let is_local = !quanci_store::is_object(&self.inputs.folder);
+        let mut missing = Vec::new();
+        for task in 0..self.count() {
+            if !there.contains(&task_name(task)) || (is_local && !self.is_done(task)?) {
+                missing.push(task);
+            }
+        }
+        Ok(missing)
     }
 
     fn run(&self, task: u32, context: &Context) -> Result<(), Error> {
@@ -83,7 +90,7 @@ impl Stage for Reduce<'_> {
         let files = context
             .pool
             .install(|| writers.into_par_iter().map(CopyWriter::finish).collect::<Result<_, _>>())?;
-        work::commit_json(&attempt.path().join(REPORT), &ReduceReport { split, shard, files, counters })?;
+        work::write_json(&attempt.path().join(REPORT), &ReduceReport { split, shard, files, counters })?;
         let send = |name: &str| {
             let copy = (0..copies).find(|&copy| file_name(copy) == name)?;
             self.inputs.object_path(split, shard, copy)

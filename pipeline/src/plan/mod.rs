@@ -1,19 +1,22 @@
 //! A plan: the settings as they were, the inputs as they were found, and the map tasks cut from them. It is data: any
 //! machine that sees the same files can run its tasks.
 
+mod places;
+
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::config::{CleanSettings, CorpusSettings};
+pub use self::places::Places;
+use crate::config::{CleanSettings, CompareInputs, CorpusSettings};
 use crate::error::Error;
 use crate::readers::{self, InputSplit, ReadSettings};
 use crate::work;
 
 /// Raised with any change of plans or work files: work of another version is never taken for ours.
-pub const WORK_VERSION: u32 = 3;
+pub const WORK_VERSION: u32 = 4;
 
 /// A settings file as it was read: what makes the same settings again, on any machine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -120,16 +123,19 @@ impl Plan {
         clean: &CleanSettings,
         setup: &str,
         task_mb: u32,
-        stdin: &Path,
+        places: Places<'_>,
+        compare: CompareInputs,
     ) -> Result<Plan, Error> {
-        let mut looked = Vec::new();
+        let (mut looked, mut all) = (Vec::new(), Vec::new());
         for corpus in corpora {
             let settings = ReadSettings::new(corpus, clean);
-            let paths = corpus_files(corpus, base, stdin)?;
+            let paths = corpus_files(corpus, base, places.work.1)?;
             let inputs: Result<Vec<_>, Error> =
-                paths.par_iter().map(|path| readers::sniff(path, &settings)).collect();
+                paths.par_iter().map(|path| readers::sniff(path, &settings)?.identified(compare)).collect();
             looked.push((settings, inputs?));
+            all.extend(paths);
         }
+        places.check(base, corpora, &all)?;
         let input_bytes = looked.iter().flat_map(|(_, inputs)| inputs).map(|input| input.bytes).sum::<u64>();
         let task_bytes = match task_mb {
             // Few tasks for a small corpus, and no more than about 4,096 for a large one.
@@ -176,22 +182,36 @@ impl Plan {
     }
 
     /// Everything that is wrong with the inputs, file by file; nothing is written and standard input is left alone.
-    pub fn problems(base: &Path, corpora: &[CorpusSettings], clean: &CleanSettings) -> Vec<Error> {
+    pub fn problems(
+        base: &Path,
+        corpora: &[CorpusSettings],
+        clean: &CleanSettings,
+        places: Places<'_>,
+    ) -> Vec<Error> {
         let base = quanci_store::absolute(base).unwrap_or_else(|_| base.to_path_buf());
-        let mut problems = Vec::new();
+        let (mut problems, mut all) = (Vec::new(), Vec::new());
         for corpus in corpora {
             let settings = ReadSettings::new(corpus, clean);
             // One pattern at a time: the first that finds nothing does not hide the others.
             for pattern in corpus.paths.iter().filter(|pattern| *pattern != "-") {
                 match readers::find(std::slice::from_ref(pattern), &base) {
                     Ok(files) => {
-                        problems.extend(files.iter().filter_map(|file| readers::sniff(file, &settings).err()))
+                        problems
+                            .extend(files.iter().filter_map(|file| readers::sniff(file, &settings).err()));
+                        all.extend(files);
                     }
                     Err(error) => problems.push(error),
                 }
             }
         }
+        problems.extend(places.check(&base, corpora, &all).err());
         problems
+    }
+
+    /// True for a plan file, of this or another version.
+    pub fn is_plan(path: &Path) -> bool {
+        let Ok(serde_json::Value::Object(plan)) = work::read_json(path) else { return false };
+        ["version", "program", "job", "recipe", "work_id", "map"].iter().all(|key| plan.contains_key(*key))
     }
 
     /// Reads a plan file.
@@ -261,7 +281,8 @@ fn group(splits: Vec<(u64, InputSplit)>, task_bytes: u64) -> Vec<Vec<InputSplit>
 }
 
 fn key(setup: &str, splits: &[InputSplit]) -> String {
-    let splits = serde_json::to_string(splits).expect("splits have string keys only");
+    let splits: Vec<serde_json::Value> = splits.iter().map(InputSplit::identity).collect();
+    let splits = serde_json::Value::from(splits);
     format!("{:032x}", xxh3_128(format!("{WORK_VERSION}\n{setup}\n{splits}").as_bytes()))
 }
 
