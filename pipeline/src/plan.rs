@@ -99,6 +99,8 @@ pub struct MapTask {
     pub key: String,
 }
 
+/// The most corpora: a task names its corpus in 16 bits, counted from 0.
+const MAX_CORPORA: usize = u16::MAX as usize;
 /// The least bytes of a map task, about, so that tasks are few.
 const TASK_BYTES: u64 = 32 << 20;
 /// The most bytes of a map task.
@@ -122,6 +124,10 @@ impl Plan {
         task_mb: u32,
         stdin: &Path,
     ) -> Result<Plan, Error> {
+        if corpora.len() > MAX_CORPORA {
+            let message = format!("`corpus`: {} tables; at most {MAX_CORPORA}", corpora.len());
+            return Err(Error::settings(message));
+        }
         let mut looked = Vec::new();
         for corpus in corpora {
             let settings = ReadSettings::new(corpus, clean);
@@ -137,7 +143,7 @@ impl Plan {
             mb => u64::from(mb) << 20,
         };
         let mut map = Vec::new();
-        for (corpus, (settings, inputs)) in looked.iter().enumerate() {
+        for (corpus, (settings, inputs)) in (0u16..).zip(&looked) {
             let mut splits = Vec::new();
             for input in inputs {
                 let parts = readers::split_input(input, settings, task_bytes)?;
@@ -150,7 +156,7 @@ impl Plan {
             );
             map.extend(group(splits, task_bytes).into_iter().map(|splits| {
                 let key = key(&setup, &splits);
-                MapTask { corpus: corpus as u16, splits, key }
+                MapTask { corpus, splits, key }
             }));
         }
         let warnings =

@@ -34,7 +34,7 @@ impl Attempt {
     pub fn new(committed: &Path) -> Result<Attempt, Error> {
         let beside = committed.parent().unwrap_or(Path::new("."));
         // Beside the final name, so that the rename stays within one file system and is atomic.
-        let folder = if is_object(committed) { scratch() } else { beside.to_path_buf() };
+        let folder = if is_object(committed) { scratch()? } else { beside.to_path_buf() };
         fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         let name = committed.file_name().unwrap_or_default().to_string_lossy();
         // The dot hides it from globs, the random part keeps attempts apart.
@@ -52,8 +52,15 @@ impl Attempt {
     /// # Errors
     /// If the file cannot be created.
     pub fn create_file(&self) -> Result<BufWriter<File>, Error> {
-        let file = File::create_new(&self.temporary).map_err(Error::io("create", &self.temporary))?;
-        self.hold();
+        let create = || {
+            // Readable too: an object is uploaded from this very file, whatever its name leads to by then.
+            let file = File::options().read(true).write(true).create_new(true).open(&self.temporary)?;
+            Ok((file.try_clone()?, file))
+        };
+        let (held, file) = create().map_err(Error::io("create", &self.temporary))?;
+        // On a file system without locks, leftovers of killed runs stay.
+        held.try_lock().ok();
+        self.held.set(held).ok();
         Ok(BufWriter::with_capacity(1 << 18, file))
     }
 
@@ -94,7 +101,11 @@ impl Attempt {
     /// If it cannot be renamed, or sent to the object store.
     pub fn commit_as(self, path: &Path) -> Result<(), Error> {
         if is_object(path) {
-            return quanci_store::upload(&self.temporary, path).map_err(Error::io("write", path));
+            let sent = match self.held.get() {
+                Some(file) => quanci_store::upload_file(file, path),
+                None => quanci_store::upload(&self.temporary, path),
+            };
+            return sent.map_err(Error::io("write", path));
         }
         match fs::rename(&self.temporary, path) {
             // A rename onto a folder that is not empty fails: another attempt won, with the same content.
@@ -136,11 +147,15 @@ impl Drop for Attempt {
     }
 }
 
-/// This machine's folder for what is on its way to an object store: one for each user, who could not write into another's.
-pub fn scratch() -> PathBuf {
+/// This machine's folder for what is on its way to an object store: one for each user, closed to others.
+///
+/// # Errors
+/// If it cannot be made, or if it is not this user's alone.
+pub fn scratch() -> Result<PathBuf, Error> {
     let user = fs::metadata("/proc/self").map(|process| process.uid().to_string());
     let user = user.or_else(|_| std::env::var("USER")).unwrap_or_default();
-    std::env::temp_dir().join(format!("quanci-scratch-{user}"))
+    let (parent, name) = (std::env::temp_dir(), format!("quanci-scratch-{user}"));
+    quanci_store::private_folder(&parent, &name).map_err(Error::io("use", parent.join(name)))
 }
 
 /// Removes what killed attempts left in a folder, of all names that begin with `prefix`; of a folder of objects, what they
@@ -149,8 +164,8 @@ pub fn scratch() -> PathBuf {
 /// # Errors
 /// If the folder cannot be read.
 pub fn sweep(folder: &Path, prefix: &str) -> Result<(), Error> {
-    let scratch = scratch();
-    let folder = if is_object(folder) { &scratch } else { folder };
+    let scratch = if is_object(folder) { Some(scratch()?) } else { None };
+    let folder = scratch.as_deref().unwrap_or(folder);
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         entries => entries.map_err(Error::io("read", folder))?,

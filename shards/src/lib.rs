@@ -3,6 +3,7 @@
 
 mod error;
 mod file;
+mod footer;
 mod leaf_reader;
 pub mod manifest;
 pub mod mask;
@@ -14,6 +15,7 @@ pub mod varint;
 mod writer;
 
 pub use error::Error;
+pub use footer::check_footer;
 pub use manifest::{FORMAT_VERSION, MANIFEST_FILE, Manifest, Objective, Split};
 pub use packed::PackedRows;
 pub use reader::{Row, Rows, ShardReader};

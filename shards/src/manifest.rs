@@ -1,18 +1,24 @@
 //! `manifest.json`: what a data set is. It is written last: a folder without it is no data set.
 
-use std::io::{self, Read};
+mod rules;
+
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
+use crate::file::read_at_most;
 use crate::mask::MaskSettings;
+pub use rules::MAX_VOCABULARY;
 
 /// Raised with any change of meaning of a column or a key.
 pub const FORMAT_VERSION: u32 = 1;
 /// The manifest's name in its folder.
 pub const MANIFEST_FILE: &str = "manifest.json";
+/// The largest manifest that is read: about 200,000 shards.
+pub const MAX_MANIFEST_BYTES: u64 = 64 << 20;
 
 /// A data set: how it was made, its files and their checksums.
 ///
@@ -141,12 +147,14 @@ pub struct FileEntry {
 }
 
 impl Manifest {
-    /// Reads and checks the manifest of the data set in `folder`, a folder of this machine.
+    /// Reads and checks the manifest of the data set in `folder`, a folder of this machine. Every field is checked: who has
+    /// a manifest may use its paths, hashes and numbers.
     ///
     /// # Errors
-    /// If there is no manifest, if it cannot be read, or if it is damaged or of another format version.
+    /// If there is no manifest, if it cannot be read, if it is damaged or of another format version, or if a field holds
+    /// what no manifest of ours does.
     pub fn read(folder: &Path) -> Result<Manifest, Error> {
-        Manifest::check(folder, std::fs::read(folder.join(MANIFEST_FILE)))
+        Manifest::check(folder, read_at_most(&folder.join(MANIFEST_FILE), MAX_MANIFEST_BYTES))
     }
 
     /// Checks what reading `manifest.json` in `folder` gave, wherever the folder is; `folder` is for messages.
@@ -177,10 +185,20 @@ impl Manifest {
         }
         let manifest: Manifest = serde_json::from_value(value).map_err(damaged)?;
         // Compared as text, so that a byte changed anywhere is found, in white space too.
-        if manifest.computed_checksum() != manifest.checksum || manifest.to_json() != text {
+        if !manifest.is_written_as(&text) || manifest.computed_checksum() != manifest.checksum {
             return Err(Error::format(&path, "damaged: its checksum does not match its content"));
         }
-        Ok(manifest)
+        match rules::problems(&manifest) {
+            Some(problems) => Err(Error::format(&path, format!("not a manifest of quanci: {problems}"))),
+            None => Ok(manifest),
+        }
+    }
+
+    /// True if `text` is what [`Manifest::to_json`] gives.
+    fn is_written_as(&self, text: &str) -> bool {
+        // Compared while it is written: deep arrays in a small text would be indented into gigabytes.
+        let mut rest = Expected(text.as_bytes());
+        serde_json::to_writer_pretty(&mut rest, self).is_ok() && rest.0 == b"\n"
     }
 
     /// The bytes of `manifest.json`.
@@ -220,6 +238,20 @@ impl Manifest {
     /// Shards of a split and copy, in order.
     pub fn shards_of(&self, split: Split, copy: u32) -> impl Iterator<Item = &ShardEntry> {
         self.shards.iter().filter(move |shard| shard.split == split && shard.copy == copy)
+    }
+}
+
+/// What is still to be written; anything else is an error.
+struct Expected<'a>(&'a [u8]);
+
+impl Write for Expected<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

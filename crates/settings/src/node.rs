@@ -33,9 +33,12 @@ pub(crate) enum Value {
     Boolean(bool),
     Array(Vec<Node>),
     Table(BTreeMap<String, Node>),
-    /// A date, or a number out of range.
-    Other,
+    /// None that settings use: what it is, in words.
+    Other(&'static str),
 }
+
+/// A number that does not fit.
+const OUT_OF_RANGE: Value = Value::Other("a number out of range");
 
 impl Value {
     /// What it is, for "expected X, found Y".
@@ -47,7 +50,7 @@ impl Value {
             Value::Boolean(_) => "true or false",
             Value::Array(_) => "an array",
             Value::Table(_) => "a table",
-            Value::Other => "a date",
+            Value::Other(kind) => kind,
         }
     }
 }
@@ -64,6 +67,27 @@ pub(crate) fn parse(path: &Path, text: &str, overrides: &[String]) -> Result<Nod
         merge(&mut root, parse_override(set)?);
     }
     Ok(Node { value: Value::Table(root), origin: ValueOrigin::Line(1) })
+}
+
+/// Calls `found` with the path of each string that is an address with credentials in it (`s3://KEY:SECRET@bucket`): they
+/// would be written into plans, scripts and logs.
+pub(crate) fn find_credentials(path: &str, node: &Node, found: &mut dyn FnMut(&str, ValueOrigin)) {
+    match &node.value {
+        Value::String(text) if holds_credentials(text) => found(path, node.origin),
+        Value::Array(items) => items.iter().for_each(|item| find_credentials(path, item, found)),
+        Value::Table(table) => table.iter().for_each(|(key, node)| {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            find_credentials(&path, node, found);
+        }),
+        _ => {}
+    }
+}
+
+fn holds_credentials(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    let host = rest.split('/').next().unwrap_or_default();
+    // Names of buckets have no colon; other addresses may have a port.
+    host.contains('@') || (matches!(scheme, "s3" | "gs" | "az") && host.contains(':'))
 }
 
 fn parse_override(set: &str) -> Result<BTreeMap<String, Node>, String> {
@@ -104,15 +128,15 @@ fn node(at: usize, value: &Spanned<DeValue<'_>>, origin: &dyn Fn(usize) -> Value
         DeValue::String(s) => Value::String(s.to_string()),
         DeValue::Integer(i) => {
             // The parser hands numbers over as text: TOML allows `1_000`, and 0x, 0o and 0b.
-            i64::from_str_radix(&i.as_str().replace('_', ""), i.radix()).map_or(Value::Other, Value::Integer)
+            i64::from_str_radix(&i.as_str().replace('_', ""), i.radix()).map_or(OUT_OF_RANGE, Value::Integer)
         }
-        DeValue::Float(f) => f.as_str().replace('_', "").parse().map_or(Value::Other, Value::Float),
+        DeValue::Float(f) => f.as_str().replace('_', "").parse().map_or(OUT_OF_RANGE, Value::Float),
         DeValue::Boolean(b) => Value::Boolean(*b),
         DeValue::Array(items) => {
             Value::Array(items.iter().map(|item| node(item.span().start, item, origin)).collect())
         }
         DeValue::Table(inner) => Value::Table(table(inner, origin)),
-        DeValue::Datetime(_) => Value::Other,
+        DeValue::Datetime(_) => Value::Other("a date"),
     };
     Node { value: parsed, origin: origin(at) }
 }
