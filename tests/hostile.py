@@ -6,7 +6,8 @@
 
 Reported are exit codes 101, 134 and 139 (a panic, an abort, a bad access), runs of more than 2 GB or 20 seconds, and an exit
 code 0 with a wrong result: `verify` on a changed data set, or counts that are not those of the rows. Inputs begin as small
-files that are sound. Nothing but Python's standard library is needed.
+files that are sound. Nothing but Python's standard library is needed. The programs lie in target/release, or in the folder
+that the variable QUANCI_PROGRAMS names.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import os
 import random
 import resource
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -40,8 +42,11 @@ VALUES = [None, True, -1, 0, 1, 2**16, 2**24, 2**31, 2**32 - 1, 2**63 - 1, 2**64
           "a\u001b[2Jb", "0" * 64, "../../victim/Cargo", [], {}, [[]], "\u202e"]
 
 
+PROGRAMS = Path(os.environ.get("QUANCI_PROGRAMS", ROOT / "target/release"))
+
+
 def program(name):
-    return str(ROOT / "target/release" / f"{name}-under-test")
+    return str(PROGRAMS / f"{name}-under-test")
 
 
 # --- Changes -------------------------------------------------------------------------------------------------------
@@ -176,6 +181,7 @@ def make_seeds(folder):
     data = ROOT / "tests/fixtures/hostile/data"
     shutil.copytree(data, folder / "base")
     base = folder / "base"
+    shutil.copy(ROOT / "tests/fixtures/hostile/a.txt", base)
     run = lambda *arguments: subprocess.run(arguments, cwd=base, check=True, capture_output=True)
     (base / "p.toml").write_text(settings("a.txt", "paragraphs"))
     run(program("quanci"), "prepare", "p.toml", "--out", "set")
@@ -342,6 +348,10 @@ KINDS = {
 }
 
 
+# Files that only the trainer reads.
+TRAINER_KINDS = ("config", "pickle", "tokenizer", "safetensors")
+
+
 def limited():
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -394,22 +404,29 @@ def wrong_result(case, command, base, folder, out):
     return None
 
 
+def weight(kind, trainer):
+    return KINDS[kind][1] * (trainer if kind in TRAINER_KINDS else 1)
+
+
 def one(job):
     """Makes and runs a case; returns its kind and what was found."""
-    number, seed, base, kinds, keep = job
+    number, seed, base, kinds, trainer, keep = job
     rng = random.Random(f"{seed}-{number}")
-    kind = rng.choices(kinds, weights=[KINDS[kind][1] for kind in kinds])[0]
+    kind = rng.choices(kinds, weights=[weight(kind, trainer) for kind in kinds])[0]
     case = KINDS[kind][0](rng, base)
+    # Data sets and settings that drew the trainer; the others are the trainer's alone.
+    if kind not in TRAINER_KINDS and case.commands[0][0] == "quanci-train" and rng.random() >= trainer:
+        case.commands = [quanci("verify", "set")]
     folder = Path(tempfile.mkdtemp(prefix="hostile-"))
     found, codes, worst = [], [], (0, 0)
     try:
-        shutil.copytree(base, folder, dirs_exist_ok=True)
+        # Links: nothing writes into a file that is there.
+        shutil.copytree(base, folder, dirs_exist_ok=True, copy_function=os.link)
         for name, content in case.files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            if content is None:
-                path.unlink()
-            else:
+            path.unlink(missing_ok=True)
+            if content is not None:
                 path.write_bytes(content)
         for command in case.commands:
             code, megabytes, seconds, out, err = run(command, folder)
@@ -432,6 +449,11 @@ def one(job):
     return kind, codes, worst, found
 
 
+def as_worker():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=2000)
@@ -439,26 +461,33 @@ def main():
     parser.add_argument("--first", type=int, default=0, help="number of the first run, to repeat one")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--only", default="", help="kinds of files, with commas")
+    parser.add_argument("--trainer", type=float, default=1.0, help="share of the usual runs of quanci-train, which take longest")
     parser.add_argument("--keep", help="folder for the files of runs that were reported")
     arguments = parser.parse_args()
     kinds = [kind for kind in KINDS if not arguments.only or kind in arguments.only.split(",")]
     if not Path(program("quanci-train")).exists():
-        kinds = [kind for kind in kinds if kind not in ("config", "pickle", "tokenizer", "safetensors")]
+        kinds = [kind for kind in kinds if kind not in TRAINER_KINDS]
     with tempfile.TemporaryDirectory(prefix="hostile-seeds-") as folder:
         base = make_seeds(Path(folder))
         runs, codes, most, slowest, found = collections.Counter(), collections.Counter(), collections.Counter(), collections.Counter(), []
         start = time.monotonic()
-        jobs = ((number, arguments.seed, base, kinds, arguments.keep) for number in range(arguments.first, arguments.first + arguments.runs))
-        with multiprocessing.Pool(arguments.workers) as pool:
-            for kind, ended, (megabytes, seconds), problems in pool.imap_unordered(one, jobs, chunksize=4):
-                runs[kind] += 1
-                codes.update(ended)
-                most[kind], slowest[kind] = max(most[kind], megabytes), max(slowest[kind], seconds)
-                found += problems
-                for problem in problems:
-                    print(json.dumps(problem, ensure_ascii=False), flush=True)
-                if sum(runs.values()) % 1000 == 0:
-                    print(f"{sum(runs.values())} runs, {len(found)} reported, {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+        jobs = ((number, arguments.seed, base, kinds, arguments.trainer, arguments.keep) for number in range(arguments.first, arguments.first + arguments.runs))
+        # An interrupt ends the main process alone, which then tells of the runs that are done.
+        with multiprocessing.Pool(arguments.workers, initializer=as_worker) as pool:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            try:
+                for kind, ended, (megabytes, seconds), problems in pool.imap_unordered(one, jobs, chunksize=4):
+                    runs[kind] += 1
+                    codes.update(ended)
+                    most[kind], slowest[kind] = max(most[kind], megabytes), max(slowest[kind], seconds)
+                    found += problems
+                    for problem in problems:
+                        print(json.dumps(problem, ensure_ascii=False), flush=True)
+                    if sum(runs.values()) % 1000 == 0:
+                        print(f"{sum(runs.values())} runs, {len(found)} reported, {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+            except KeyboardInterrupt:
+                print("interrupted", file=sys.stderr)
     print(f"{'kind':<12} {'runs':>7} {'most MB':>8} {'slowest s':>10}")
     for kind in kinds:
         print(f"{kind:<12} {runs[kind]:>7} {most[kind]:>8.0f} {slowest[kind]:>10.1f}")

@@ -181,4 +181,13 @@ mod tests {
         assert_eq!(forwards.of(Reason::TooShort), 50);
         assert_eq!(forwards.rejected(), 0);
     }
+
+    #[test]
+    fn counts_in_words() {
+        let mut dropped = Dropped::default();
+        assert_eq!(dropped.in_words(), "nothing");
+        dropped.add(Reason::TooShort, "a", &"");
+        dropped.add(Reason::Duplicate, "b", &"");
+        assert_eq!(dropped.in_words(), "1 too short, 1 exact repeat");
+    }
 }

@@ -281,3 +281,24 @@ fn work_id(recipe: &Recipe, setup: &str, map: &[MapTask]) -> String {
     let all = serde_json::json!([WORK_VERSION, recipe, setup, keys]);
     format!("{:032x}", xxh3_128(all.to_string().as_bytes()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A task names its corpus in 16 bits: one corpus more would be taken for the first.
+    #[test]
+    fn more_corpora_than_a_task_can_name() {
+        let text = "vocab = \"v\"\n[[corpus]]\nname = \"a\"\nformat = \"files\"\npaths = \"-\"\n[output]\npath = \"o\"\n";
+        let settings =
+            crate::config::PrepareSettings::parse(Path::new("x.toml"), text, &[], None).expect("sound");
+        let corpora = vec![settings.corpora[0].clone(); MAX_CORPORA + 1];
+        let recipe =
+            Recipe { path: "x.toml".into(), text: text.to_owned(), overrides: Vec::new(), out: None };
+        let nowhere = Path::new("/nowhere");
+        let planned =
+            Plan::make(JobKind::Prepare, recipe, nowhere, &corpora, &settings.clean, "", 0, nowhere);
+        let message = planned.expect_err("too many").to_string();
+        assert!(message.contains("65536 tables; at most 65535"), "{message}");
+    }
+}

@@ -1,6 +1,7 @@
 //! The contract between quanci's two parts: what a data set is, how its files are written and read, and how masks are
 //! drawn. It depends on neither text nor tensors.
 
+mod checked_manifest;
 mod error;
 mod file;
 mod footer;

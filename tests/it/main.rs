@@ -6,6 +6,7 @@ mod bad_input;
 mod compat;
 mod docs;
 mod formats;
+mod hostile;
 mod kills;
 mod kubernetes;
 mod labels;

@@ -61,7 +61,9 @@ pub(crate) fn parse(path: &Path, text: &str, overrides: &[String]) -> Result<Nod
         let line = error.span().map_or(1, |span| line_of(text, span.start));
         format!("{}:{line}: not TOML: {}", path.display(), error.message())
     })?;
-    let mut root = table(parsed.get_ref(), &|offset| ValueOrigin::Line(line_of(text, offset)));
+    let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).collect();
+    let line = |offset: usize| ValueOrigin::Line(1 + ends.partition_point(|&end| end < offset));
+    let mut root = table(parsed.get_ref(), &line);
     // In the order of the command line: a later `--set` wins.
     for set in overrides {
         merge(&mut root, parse_override(set)?);
@@ -142,6 +144,42 @@ fn node(at: usize, value: &Spanned<DeValue<'_>>, origin: &dyn Fn(usize) -> Value
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
-    // Counted from the beginning for each value: settings files are short.
     1 + text.as_bytes()[..offset.min(text.len())].iter().filter(|&&byte| byte == b'\n').count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(text: &str) -> (Value, ValueOrigin) {
+        let Value::Table(mut root) = parse(Path::new("x.toml"), text, &[]).expect("TOML").value else {
+            unreachable!("a file is a table")
+        };
+        let node = root.remove("key").expect("the key");
+        (node.value, node.origin)
+    }
+
+    #[test]
+    fn kinds_of_values() {
+        for (text, kind) in [
+            ("key = 2020-01-01", "a date"),
+            ("key = 99999999999999999999", "a number out of range"),
+            ("key = 0xffffffffffffffffff", "a number out of range"),
+            ("key = 7", "an integer"),
+        ] {
+            assert_eq!(value(text).0.kind(), kind, "{text}");
+        }
+        assert_eq!(value("\n\n# a\nkey = 1\n").1, ValueOrigin::Line(4));
+        assert_eq!(value("key = 1").1, ValueOrigin::Line(1));
+    }
+
+    #[test]
+    fn credentials() {
+        for text in ["s3://KEY:SECRET@bucket", "gs://a@b/c", "s3://KEY:SE/CRET@bucket", "https://user@host"] {
+            assert!(holds_credentials(text), "{text}");
+        }
+        for text in ["s3://bucket/a@b:c", "http://host:80/x", "/a@b", "a:b@c"] {
+            assert!(!holds_credentials(text), "{text}");
+        }
+    }
 }

@@ -1,13 +1,17 @@
-//! What every field of a manifest must be. A manifest may come from anyone: its paths must stay in the folder, its
-//! hashes become names of files in caches, and its numbers become sizes of arrays.
+//! Reads manifests, and checks every field. A manifest may come from anyone: its paths must stay in the folder, its hashes
+//! become names of files in caches, and its numbers become sizes of arrays.
 
 use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::path::Path;
 
-use super::{FileEntry, MANIFEST_FILE, Manifest, ShardEntry, Split};
+use crate::error::Error;
+use crate::file::read_at_most;
+use crate::manifest::{
+    FORMAT_VERSION, FileEntry, MANIFEST_FILE, MAX_MANIFEST_BYTES, MAX_VOCABULARY, Manifest, ShardEntry, Split,
+};
 use crate::schema::ROW_GROUP_ROWS;
 
-/// The most entries of a vocabulary. The largest ones in use have about a million.
-pub const MAX_VOCABULARY: u32 = 1 << 24;
 /// The most tokens of a row: positions are stored in 16 bits.
 const MAX_SEQ_LEN: u32 = 1 << 16;
 /// The most copies; some programs look for the shards of each.
@@ -19,8 +23,78 @@ const MAX_PATH: usize = 1024;
 /// Problems to show; one is enough to refuse the manifest.
 const SHOWN: usize = 5;
 
+impl Manifest {
+    /// Reads and checks the manifest of the data set in `folder`, a folder of this machine. Every field is checked: who has
+    /// a manifest may use its paths, hashes and numbers.
+    ///
+    /// # Errors
+    /// If there is no manifest, if it cannot be read, if it is damaged or of another format version, or if a field holds
+    /// what no manifest of ours does.
+    pub fn read(folder: &Path) -> Result<Manifest, Error> {
+        Manifest::check(folder, read_at_most(&folder.join(MANIFEST_FILE), MAX_MANIFEST_BYTES))
+    }
+
+    /// Checks what reading `manifest.json` in `folder` gave, wherever the folder is; `folder` is for messages.
+    ///
+    /// # Errors
+    /// As [`Manifest::read`].
+    pub fn check(folder: &Path, read: io::Result<Vec<u8>>) -> Result<Manifest, Error> {
+        let path = folder.join(MANIFEST_FILE);
+        let bytes = match read {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let message = "no manifest.json: not a finished data set; run `quanci prepare` to its end";
+                return Err(Error::format(folder, message));
+            }
+            bytes => bytes.map_err(Error::io("read", &path))?,
+        };
+        let text = String::from_utf8(bytes).map_err(|_| Error::format(&path, "damaged: not UTF-8"))?;
+        let damaged = |e: serde_json::Error| Error::format(&path, format!("damaged: {e}"));
+        // The version is looked at first: another version may have other keys, which is no damage.
+        let value: serde_json::Value = serde_json::from_str(&text).map_err(damaged)?;
+        match value.get("format_version").and_then(serde_json::Value::as_u64) {
+            Some(version) if version == u64::from(FORMAT_VERSION) => {}
+            Some(version) => {
+                let message =
+                    format!("format version {version}; this program reads version {FORMAT_VERSION}");
+                return Err(Error::format(&path, message));
+            }
+            None => return Err(Error::format(&path, "damaged: no format_version")),
+        }
+        let manifest: Manifest = serde_json::from_value(value).map_err(damaged)?;
+        // Compared as text, so that a byte changed anywhere is found, in white space too.
+        if !manifest.is_written_as(&text) || manifest.computed_checksum() != manifest.checksum {
+            return Err(Error::format(&path, "damaged: its checksum does not match its content"));
+        }
+        match problems(&manifest) {
+            Some(problems) => Err(Error::format(&path, format!("not a manifest of quanci: {problems}"))),
+            None => Ok(manifest),
+        }
+    }
+
+    /// True if `text` is what [`Manifest::to_json`] gives.
+    fn is_written_as(&self, text: &str) -> bool {
+        // Compared while it is written: deep arrays in a small text would be indented into gigabytes.
+        let mut rest = Expected(text.as_bytes());
+        serde_json::to_writer_pretty(&mut rest, self).is_ok() && rest.0 == b"\n"
+    }
+}
+
+/// What is still to be written; anything else is an error.
+struct Expected<'a>(&'a [u8]);
+
+impl Write for Expected<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// The problems of a manifest, each with the field's name; the first few, as text.
-pub(super) fn problems(manifest: &Manifest) -> Option<String> {
+fn problems(manifest: &Manifest) -> Option<String> {
     let mut found = Problems(Vec::new());
     found.check(is_hex(&manifest.data_id, 1..=64), || {
         format!("`data_id` is {:?}; it must be lower-case hexadecimal digits", shown(&manifest.data_id))
