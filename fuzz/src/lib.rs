@@ -29,6 +29,9 @@ pub fn targets() -> Vec<Target> {
     let pipeline = [
         Target { name: "settings", seeds: settings_seeds, run: settings },
         Target { name: "manifest", seeds: manifest_seeds, run: manifest },
+        Target { name: "sealed_manifest", seeds: manifest_seeds, run: sealed_manifest },
+        Target { name: "footer", seeds: footer_seeds, run: footer },
+        Target { name: "visible", seeds: visible_seeds, run: visible },
         Target { name: "shard", seeds: shard_seeds, run: shard },
         Target { name: "vocabulary", seeds: vocabulary_seeds, run: vocabulary },
         Target { name: "words", seeds: words_seeds, run: words },
@@ -120,6 +123,65 @@ fn manifest(bytes: &[u8]) {
             }
         }
     });
+}
+
+/// The same with the right checksum, so that the rules of the fields are reached; and what programs do with the numbers.
+fn sealed_manifest(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(read) = serde_json::from_str::<Manifest>(text) else { return };
+    let sealed = read.sealed().to_json();
+    with_file("sealed/manifest.json", sealed.as_bytes(), |path| {
+        let Ok(manifest) = Manifest::read(path.parent().expect("in a folder")) else { return };
+        let rows: u64 = manifest.shards.iter().map(|shard| shard.rows).sum();
+        let tokens: u64 = manifest.shards.iter().map(|shard| shard.tokens).sum();
+        assert!(rows < u64::MAX && tokens < u64::MAX);
+        let vocabulary = &manifest.vocabulary;
+        assert!(!quanci_shards::mask::replacements(vocabulary.size, &vocabulary.reserved).is_empty());
+        for shard in &manifest.shards {
+            assert!(shard.sha256.len() == 64 && shard.path.split('/').all(|name| name != ".."));
+        }
+    });
+}
+
+/// A footer of groups, one in the other, around one column of text.
+fn nested_groups(depth: u8) -> Vec<u8> {
+    let mut footer = vec![0x15, 2, 0x19, 0xfc, depth + 2];
+    footer.extend(b"\x48\x01s\x15\x02\x00");
+    footer.extend(b"\x35\x02\x18\x01a\x15\x02\x00".repeat(usize::from(depth)));
+    footer.extend(b"\x15\x0c\x25\x00\x18\x01t\x00\x16\x00\x19\x0c\x00");
+    [b"PAR1".as_slice(), &footer, &(footer.len() as u32).to_le_bytes(), b"PAR1"].concat()
+}
+
+fn footer_seeds() -> Vec<Vec<u8>> {
+    [vec![nested_groups(1), nested_groups(90), nested_groups(120)], shard_seeds()].concat()
+}
+
+/// What the walker accepts, the library reads without an overflow of the stack: with little stack, to see it early.
+fn footer(bytes: &[u8]) {
+    let bytes = bytes.to_vec();
+    let read = move || {
+        with_file("footer.parquet", &bytes, |path| {
+            let settings = ReadSettings {
+                format: Format::Parquet,
+                text_field: vec!["t".to_owned()],
+                encoding: None,
+                max_document_chars: 1000,
+            };
+            drop(readers::sniff(path, &settings));
+        });
+    };
+    let thread = std::thread::Builder::new().stack_size(512 << 10).spawn(read).expect("a thread");
+    thread.join().expect("no panic");
+}
+
+fn visible_seeds() -> Vec<Vec<u8>> {
+    vec!["a\u{1b}[2J\u{202e}b s3://KEY:SECRET@bucket/x\n".as_bytes().to_vec()]
+}
+
+fn visible(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    assert!(!quanci_cli::visible(&text).contains(quanci_cli::is_hidden));
+    assert!(!quanci_cli::shown(Path::new(&*text)).contains(['\n', '\t']));
 }
 
 fn shard_seeds() -> Vec<Vec<u8>> {
@@ -339,6 +401,11 @@ mod trainer {
     pub(super) fn targets() -> Vec<Target> {
         vec![
             Target { name: "pickle", seeds: pickle_seeds, run: pickle },
+            Target {
+                name: "tokenizer",
+                seeds: || vec![file("tests/golden/shards-v1/tokenizer.json")],
+                run: tokenizer,
+            },
             Target { name: "safetensors", seeds: safetensors_seeds, run: safetensors },
             Target { name: "model_config", seeds: model_config_seeds, run: model_config },
             Target {
@@ -358,7 +425,13 @@ mod trainer {
         let mut legacy = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02}.".to_vec();
         legacy.extend(&pickle);
         legacy.extend(b"\x80\x02]X\x01\0\0\x000a.\x02\0\0\0\0\0\0\0\0\0\x80?\0\0\0@");
-        vec![zip(&[("archive/data.pkl", &pickle), ("archive/data/0", b"\0\0\x80?\0\0\0@")]), legacy, pickle]
+        vec![
+            zip(&[("archive/data.pkl", &pickle), ("archive/data/0", b"\0\0\x80?\0\0\0@")]),
+            legacy,
+            pickle,
+            file("tests/fixtures/hostile/bin-cycle.bin"),
+            file("tests/fixtures/hostile/bin-stride0.bin"),
+        ]
     }
 
     /// A zip archive that stores files.
@@ -394,6 +467,15 @@ mod trainer {
         with_file("pytorch_model.bin", bytes, |path| drop(weights::read(path)));
     }
 
+    fn tokenizer(bytes: &[u8]) {
+        with_file("model/tokenizer.json", bytes, |path| {
+            if let Ok(tokenizer) = quanci_trainer::text::Tokenizer::open(path.parent().expect("in a folder"))
+            {
+                drop(tokenizer.encode("他[MASK] word"));
+            }
+        });
+    }
+
     fn safetensors_seeds() -> Vec<Vec<u8>> {
         let header = br#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"I64","shape":[],"data_offsets":[8,16]}}"#;
         vec![[&(header.len() as u64).to_le_bytes(), header.as_slice(), &[0; 16]].concat()]
@@ -424,7 +506,7 @@ mod trainer {
 
     fn checkpoint(bytes: &[u8]) {
         with_file("step-0000000001/state.json", bytes, |path| {
-            drop(quanci_trainer::checkpoint::load(path.parent().expect("in a folder")));
+            drop(quanci_trainer::checkpoint::Checkpoint::read(path.parent().expect("in a folder")));
         });
     }
 }

@@ -130,11 +130,11 @@ impl Dropped {
         Err(Error::TooManyRejects { rejected, read, limit, samples: self.rejected_places() })
     }
 
-    /// The counts in a line: "3 too short, 1 exact repeat".
+    /// The counts in a line: "3 too short, 1 exact repeat"; "nothing" where nothing was dropped.
     pub fn in_words(&self) -> String {
-        let counts: Vec<String> =
-            self.counts.iter().map(|(reason, n)| format!("{n} {}", reason.words())).collect();
-        if counts.is_empty() { "nothing was dropped".to_owned() } else { counts.join(", ") }
+        let counts = self.counts.iter().filter(|&(_, &n)| n > 0);
+        let counts: Vec<String> = counts.map(|(reason, n)| format!("{n} {}", reason.words())).collect();
+        if counts.is_empty() { "nothing".to_owned() } else { counts.join(", ") }
     }
 
     /// The places of some rejected records, one a line.
@@ -180,5 +180,14 @@ mod tests {
         assert_eq!(forwards.samples[&Reason::TooShort].len(), SAMPLES_PER_REASON);
         assert_eq!(forwards.of(Reason::TooShort), 50);
         assert_eq!(forwards.rejected(), 0);
+    }
+
+    #[test]
+    fn counts_in_words() {
+        let mut dropped = Dropped::default();
+        assert_eq!(dropped.in_words(), "nothing");
+        dropped.add(Reason::TooShort, "a", &"");
+        dropped.add(Reason::Duplicate, "b", &"");
+        assert_eq!(dropped.in_words(), "1 too short, 1 exact repeat");
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use quanci_cli::{ExitCode, IoError, ProgramError, list_problems};
+use quanci_cli::{ExitCode, IoError, ProgramError, list_problems, shown};
 
 /// The errors of this crate. `Display` gives the message; `source` the causes, which the command line prints below it.
 #[derive(Debug, thiserror::Error)]
@@ -17,7 +17,7 @@ pub enum Error {
     #[error("{}", list_problems(.0))]
     Settings(Vec<String>),
     /// An input is not what it should be: truncated, of another format, changed since it was planned.
-    #[error("{}: {message}", path.display())]
+    #[error("{}: {message}", shown(path))]
     Input {
         /// The file or folder.
         path: PathBuf,
@@ -38,7 +38,7 @@ pub enum Error {
         samples: Vec<String>,
     },
     /// A finished data set or work file is damaged.
-    #[error("{}: {message}", path.display())]
+    #[error("{}: {message}", shown(path))]
     Damaged {
         /// The file or folder.
         path: PathBuf,
@@ -46,7 +46,7 @@ pub enum Error {
         message: String,
     },
     /// The output cannot be used: somebody else's files, another run, other settings.
-    #[error("{}: {message}", path.display())]
+    #[error("{}: {message}", shown(path))]
     Output {
         /// The file or folder.
         path: PathBuf,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum Error {
     /// A file operation failed.
-    #[error("cannot {action} {}", path.display())]
+    #[error("cannot {action} {}", shown(path))]
     Io {
         /// A verb: "read", "create".
         action: &'static str,
@@ -18,7 +18,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A Parquet file cannot be read or written.
-    #[error("cannot {action} {}", path.display())]
+    #[error("cannot {action} {}", shown(path))]
     Parquet {
         /// A verb.
         action: &'static str,
@@ -28,7 +28,7 @@ pub enum Error {
         source: parquet::errors::ParquetError,
     },
     /// A file is not what the contract asks for.
-    #[error("{}: {message}", path.display())]
+    #[error("{}: {message}", shown(path))]
     Format {
         /// The file or folder.
         path: PathBuf,
@@ -57,4 +57,13 @@ impl Error {
     pub fn format(path: impl AsRef<Path>, message: impl Into<String>) -> Error {
         Error::Format { path: path.as_ref().to_path_buf(), message: message.into() }
     }
+}
+
+/// A path in a message, on one line: names of files come from anyone.
+fn shown(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    if !text.contains(char::is_control) {
+        return text.into_owned();
+    }
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }

@@ -13,6 +13,34 @@ use parquet::file::reader::{ChunkReader, Length};
 /// Bytes read at once for a page header; the system reads further ahead by itself.
 const BUFFER: usize = 8 << 10;
 
+/// Opens a file, but no pipe, device or folder in its place.
+///
+/// # Errors
+/// If it is none, or cannot be opened.
+fn open_regular(path: &Path) -> io::Result<File> {
+    // Before it is opened: opening a pipe waits for a writer, and opening a device may do anything.
+    if std::fs::metadata(path)?.is_file() {
+        return File::open(path);
+    }
+    let message = "not a regular file, but a folder, a pipe or a device";
+    Err(io::Error::new(io::ErrorKind::InvalidInput, message))
+}
+
+/// The content of a file of at most so many bytes.
+///
+/// # Errors
+/// If it is larger, if it is no regular file, or if it cannot be read.
+pub(crate) fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // One byte more than allowed tells the two cases apart, whatever the system says of the size.
+    open_regular(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        let message = format!("larger than the {most} bytes that are read of such a file");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    }
+    Ok(bytes)
+}
+
 /// A local file as the crate `parquet` reads it.
 #[derive(Clone)]
 pub(crate) struct LocalFile {
@@ -22,7 +50,7 @@ pub(crate) struct LocalFile {
 
 impl LocalFile {
     pub(crate) fn open(path: &Path) -> io::Result<LocalFile> {
-        let file = File::open(path)?;
+        let file = open_regular(path)?;
         let bytes = file.metadata()?.len();
         Ok(LocalFile { file: Arc::new(file), bytes })
     }

@@ -1,8 +1,10 @@
 //! The contract between quanci's two parts: what a data set is, how its files are written and read, and how masks are
 //! drawn. It depends on neither text nor tensors.
 
+mod checked_manifest;
 mod error;
 mod file;
+mod footer;
 mod leaf_reader;
 pub mod manifest;
 pub mod mask;
@@ -14,6 +16,7 @@ pub mod varint;
 mod writer;
 
 pub use error::Error;
+pub use footer::check_footer;
 pub use manifest::{FORMAT_VERSION, MANIFEST_FILE, Manifest, Objective, Split};
 pub use packed::PackedRows;
 pub use reader::{Row, Rows, ShardReader};

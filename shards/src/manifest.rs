@@ -1,18 +1,20 @@
 //! `manifest.json`: what a data set is. It is written last: a folder without it is no data set.
 
 use std::io::{self, Read};
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::error::Error;
 use crate::mask::MaskSettings;
 
 /// Raised with any change of meaning of a column or a key.
 pub const FORMAT_VERSION: u32 = 1;
 /// The manifest's name in its folder.
 pub const MANIFEST_FILE: &str = "manifest.json";
+/// The most entries of a vocabulary. The largest ones in use have about a million.
+pub const MAX_VOCABULARY: u32 = 1 << 24;
+/// The largest manifest that is read: about 200,000 shards.
+pub const MAX_MANIFEST_BYTES: u64 = 64 << 20;
 
 /// A data set: how it was made, its files and their checksums.
 ///
@@ -141,48 +143,6 @@ pub struct FileEntry {
 }
 
 impl Manifest {
-    /// Reads and checks the manifest of the data set in `folder`, a folder of this machine.
-    ///
-    /// # Errors
-    /// If there is no manifest, if it cannot be read, or if it is damaged or of another format version.
-    pub fn read(folder: &Path) -> Result<Manifest, Error> {
-        Manifest::check(folder, std::fs::read(folder.join(MANIFEST_FILE)))
-    }
-
-    /// Checks what reading `manifest.json` in `folder` gave, wherever the folder is; `folder` is for messages.
-    ///
-    /// # Errors
-    /// As [`Manifest::read`].
-    pub fn check(folder: &Path, read: io::Result<Vec<u8>>) -> Result<Manifest, Error> {
-        let path = folder.join(MANIFEST_FILE);
-        let bytes = match read {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let message = "no manifest.json: not a finished data set; run `quanci prepare` to its end";
-                return Err(Error::format(folder, message));
-            }
-            bytes => bytes.map_err(Error::io("read", &path))?,
-        };
-        let text = String::from_utf8(bytes).map_err(|_| Error::format(&path, "damaged: not UTF-8"))?;
-        let damaged = |e: serde_json::Error| Error::format(&path, format!("damaged: {e}"));
-        // The version is looked at first: another version may have other keys, which is no damage.
-        let value: serde_json::Value = serde_json::from_str(&text).map_err(damaged)?;
-        match value.get("format_version").and_then(serde_json::Value::as_u64) {
-            Some(version) if version == u64::from(FORMAT_VERSION) => {}
-            Some(version) => {
-                let message =
-                    format!("format version {version}; this program reads version {FORMAT_VERSION}");
-                return Err(Error::format(&path, message));
-            }
-            None => return Err(Error::format(&path, "damaged: no format_version")),
-        }
-        let manifest: Manifest = serde_json::from_value(value).map_err(damaged)?;
-        // Compared as text, so that a byte changed anywhere is found, in white space too.
-        if manifest.computed_checksum() != manifest.checksum || manifest.to_json() != text {
-            return Err(Error::format(&path, "damaged: its checksum does not match its content"));
-        }
-        Ok(manifest)
-    }
-
     /// The bytes of `manifest.json`.
     pub fn to_json(&self) -> String {
         let mut json = serde_json::to_string_pretty(self).expect("a manifest has string keys only");
@@ -196,7 +156,7 @@ impl Manifest {
         self
     }
 
-    fn computed_checksum(&self) -> String {
+    pub(crate) fn computed_checksum(&self) -> String {
         // The checksum cannot cover itself.
         let unsealed = Manifest { checksum: String::new(), ..self.clone() };
         sha256(unsealed.to_json().as_bytes())

@@ -416,7 +416,7 @@ mod tests {
             data_id: "00ff".to_owned(),
             vocabulary: VocabularyEntry {
                 file: "vocab.txt".to_owned(),
-                sha256: "ab".to_owned(),
+                sha256: "ab".repeat(32),
                 size: vocabulary,
                 specials: Specials { pad: 0, unk: 1, cls: 2, sep: 3, mask: 4 },
                 reserved: (0..5).collect(),
@@ -435,7 +435,7 @@ mod tests {
 
     /// Writes rows of all lengths, some without masks in the list.
     fn write(folder: &Path, rows: usize, vocabulary: u32) -> Manifest {
-        let keys = FileKeys { data_id: "00ff".to_owned(), vocabulary_sha256: "ab".to_owned() };
+        let keys = FileKeys { data_id: "00ff".to_owned(), vocabulary_sha256: "ab".repeat(32) };
         let path = folder.join("part");
         let mut writer =
             ShardWriter::new(std::fs::File::create(&path).unwrap(), &path, &keys, &["x".to_owned()]).unwrap();

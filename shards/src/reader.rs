@@ -15,6 +15,7 @@ use parquet::file::reader::ChunkReader;
 
 use crate::error::Error;
 use crate::file::LocalFile;
+use crate::footer::check_footer;
 use crate::manifest::{FORMAT_VERSION, Manifest, ShardEntry};
 use crate::schema::{FileKeys, KEY_DATA, KEY_VERSION, KEY_VOCABULARY, ROW_GROUP_ROWS, schema};
 
@@ -121,6 +122,7 @@ fn checked<R: ChunkReader + 'static>(
     manifest: &Manifest,
     shard: &ShardEntry,
 ) -> Result<ParquetRecordBatchReaderBuilder<R>, Error> {
+    check_footer(&file).map_err(Error::parquet("read", path))?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(Error::parquet("read", path))?;
     let keys =
         FileKeys { data_id: manifest.data_id.clone(), vocabulary_sha256: manifest.vocabulary.sha256.clone() };
@@ -133,7 +135,25 @@ fn checked<R: ChunkReader + 'static>(
     if rows != shard.rows {
         return Err(Error::format(path, format!("{rows} rows; the manifest says {}", shard.rows)));
     }
+    check_groups(path, builder.metadata())?;
     Ok(builder)
+}
+
+/// Checks that the row groups have as many rows as the file, each no more than a writer of ours puts in it.
+fn check_groups(path: &Path, metadata: &ParquetMetaData) -> Result<(), Error> {
+    let mut left = metadata.file_metadata().num_rows();
+    for (number, group) in metadata.row_groups().iter().enumerate() {
+        let rows = group.num_rows();
+        if !(0..=ROW_GROUP_ROWS as i64).contains(&rows) {
+            let message = format!("row group {number} has `num_rows` = {rows}, out of range");
+            return Err(Error::format(path, message));
+        }
+        left = left.saturating_sub(rows);
+    }
+    if left != 0 {
+        return Err(Error::format(path, "its row groups do not have as many rows as the file says"));
+    }
+    Ok(())
 }
 
 fn check_keys(path: &Path, metadata: &ParquetMetaData, keys: &FileKeys) -> Result<(), Error> {

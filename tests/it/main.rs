@@ -8,6 +8,7 @@ mod docs;
 mod durability;
 mod foreign_files;
 mod formats;
+mod hostile;
 mod kills;
 mod kubernetes;
 mod labels;

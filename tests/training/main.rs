@@ -4,6 +4,7 @@
 mod bad_input;
 mod configs;
 mod docs;
+mod hostile;
 mod kills;
 mod models;
 mod objects;

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use quanci_cli::{ExitCode, IoError, ProgramError, list_problems};
+use quanci_cli::{ExitCode, IoError, ProgramError, list_problems, shown};
 
 /// The errors of this crate. `Display` gives the message; `source` the causes, which the command line prints below it.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +16,7 @@ pub enum Error {
     #[error("{}", list_problems(.0))]
     Settings(Vec<String>),
     /// A model, checkpoint or data set is not what it should be.
-    #[error("{}: {message}", path.display())]
+    #[error("{}: {message}", shown(path))]
     Input {
         /// The file or folder.
         path: PathBuf,
@@ -24,7 +24,7 @@ pub enum Error {
         message: String,
     },
     /// The output folder cannot be used: another run's, other settings.
-    #[error("{}: {message}", path.display())]
+    #[error("{}: {message}", shown(path))]
     Output {
         /// The file or folder.
         path: PathBuf,
@@ -35,7 +35,7 @@ pub enum Error {
     #[error(transparent)]
     Shards(#[from] quanci_shards::Error),
     /// Another process writes into the run's folder.
-    #[error("{}: in use by {owner}; wait until it has ended, or name another `output`", path.display())]
+    #[error("{}: in use by {owner}; wait until it has ended, or name another `output`", shown(path))]
     Busy {
         /// The run's folder.
         path: PathBuf,

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::visible::shown;
+
 /// The exit codes of both programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExitCode;
@@ -35,7 +37,7 @@ pub trait ProgramError: Error {
 
 /// A file operation failed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {action} {}", path.display())]
+#[error("cannot {action} {}", shown(path))]
 pub struct IoError {
     /// A verb: "read", "create", "rename".
     pub action: &'static str,

@@ -1,13 +1,19 @@
 //! What the command lines of quanci's two programs share: the skeleton of their errors, the one module that writes to
 //! the terminal, signals, and the reference pages. It does not depend on the commands of either program.
 
+mod arguments;
 mod errors;
+mod guard;
 mod host;
 mod output;
 pub mod reference;
 mod signals;
+mod visible;
 
+pub use arguments::threads;
 pub use errors::{ExitCode, IoError, ProgramError, causes, list_problems};
+pub use guard::guarded;
 pub use host::host_name;
 pub use output::{Output, from_here, print_completions};
 pub use signals::stop_on_signals;
+pub use visible::{is_hidden, shown, visible};

@@ -1,4 +1,5 @@
-//! The one place that writes to the terminal.
+//! The one place that writes to the terminal. All that it writes goes through [`visible`]: names of files and texts of a
+//! corpus may come from anyone.
 
 use std::cell::RefCell;
 use std::fmt::{Arguments, Display};
@@ -9,6 +10,7 @@ use clap_complete::Shell;
 use owo_colors::OwoColorize;
 
 use crate::errors::{ExitCode, ProgramError};
+use crate::visible::{shown, visible, visible_but_colors, visible_json};
 
 /// Results, messages and errors, as the user wants them.
 ///
@@ -33,6 +35,16 @@ impl Output {
 
     /// A result for people; with `--json` it goes to standard error, where people look.
     pub fn result(&self, text: impl Display) {
+        self.result_text(&visible(&text.to_string()));
+    }
+
+    /// A result that has colors of ours in it. Foreign text in it must have passed [`visible`] before, or it could have
+    /// colors too.
+    pub fn colored_result(&self, text: impl Display) {
+        self.result_text(&visible_but_colors(&text.to_string()));
+    }
+
+    fn result_text(&self, text: &str) {
         if !self.json {
             self.print(format_args!("{text}\n"));
         } else if !self.quiet {
@@ -43,28 +55,28 @@ impl Output {
     /// The result for programs: with `--json`, the last line of standard output.
     pub fn json(&self, value: &serde_json::Value) {
         if self.json {
-            self.print(format_args!("{value}\n"));
+            self.print(format_args!("{}\n", visible_json(&value.to_string())));
         }
     }
 
     /// A message.
     pub fn message(&self, text: impl Display) {
         if !self.quiet {
-            print_message(format_args!("{text}\n"));
+            print_message(format_args!("{}\n", visible(&text.to_string())));
         }
     }
 
     /// A warning: something that the user may not have intended. `quiet` does not suppress it.
     pub fn warning(&self, text: impl Display) {
-        print_message(format_args!("{} {text}\n", "warning:".yellow().bold()));
+        print_message(format_args!("{} {}\n", "warning:".yellow().bold(), visible(&text.to_string())));
     }
 
     /// An error with its causes; with `--json`, also a line for programs.
     pub fn error(&self, error: &dyn ProgramError) {
-        print_message(format_args!("{} {error}\n", "error:".red().bold()));
+        print_message(format_args!("{} {}\n", "error:".red().bold(), visible(&error.to_string())));
         let mut cause = error.source();
         while let Some(error) = cause {
-            print_message(format_args!("  because: {error}\n"));
+            print_message(format_args!("  because: {}\n", visible(&error.to_string())));
             cause = error.source();
         }
         self.json(
@@ -113,8 +125,8 @@ pub fn print_completions(shell: Shell, command: &mut clap::Command, name: &str, 
 }
 
 /// A path, relative to the working directory if it is below it.
-pub fn from_here(path: &Path) -> std::path::Display<'_> {
+pub fn from_here(path: &Path) -> String {
     let here = std::env::current_dir().ok();
     let relative = here.and_then(|here| path.strip_prefix(here).ok());
-    relative.unwrap_or(path).display()
+    shown(relative.unwrap_or(path))
 }

@@ -76,6 +76,13 @@ pub fn read<T>(
     // `read` always returns a value: a wrong one is replaced by its default, so that the other keys are checked too.
     let settings = read(&source, &section);
     section.finish();
+    node::find_credentials("", &root, &mut |key, origin| {
+        reading.add(
+            origin,
+            key,
+            "holds credentials: give them by the environment, and the address without them",
+        );
+    });
     match reading.into_lines() {
         lines if lines.is_empty() => Ok(settings),
         lines => Err(lines),

@@ -33,9 +33,12 @@ pub(crate) enum Value {
     Boolean(bool),
     Array(Vec<Node>),
     Table(BTreeMap<String, Node>),
-    /// A date, or a number out of range.
-    Other,
+    /// None that settings use: what it is, in words.
+    Other(&'static str),
 }
+
+/// A number that does not fit.
+const OUT_OF_RANGE: Value = Value::Other("a number out of range");
 
 impl Value {
     /// What it is, for "expected X, found Y".
@@ -47,7 +50,7 @@ impl Value {
             Value::Boolean(_) => "true or false",
             Value::Array(_) => "an array",
             Value::Table(_) => "a table",
-            Value::Other => "a date",
+            Value::Other(kind) => kind,
         }
     }
 }
@@ -58,12 +61,35 @@ pub(crate) fn parse(path: &Path, text: &str, overrides: &[String]) -> Result<Nod
         let line = error.span().map_or(1, |span| line_of(text, span.start));
         format!("{}:{line}: not TOML: {}", path.display(), error.message())
     })?;
-    let mut root = table(parsed.get_ref(), &|offset| ValueOrigin::Line(line_of(text, offset)));
+    let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).collect();
+    let line = |offset: usize| ValueOrigin::Line(1 + ends.partition_point(|&end| end < offset));
+    let mut root = table(parsed.get_ref(), &line);
     // In the order of the command line: a later `--set` wins.
     for set in overrides {
         apply_override(&mut root, set)?;
     }
     Ok(Node { value: Value::Table(root), origin: ValueOrigin::Line(1) })
+}
+
+/// Calls `found` with the path of each string that is an address with credentials in it (`s3://KEY:SECRET@bucket`): they
+/// would be written into plans, scripts and logs.
+pub(crate) fn find_credentials(path: &str, node: &Node, found: &mut dyn FnMut(&str, ValueOrigin)) {
+    match &node.value {
+        Value::String(text) if holds_credentials(text) => found(path, node.origin),
+        Value::Array(items) => items.iter().for_each(|item| find_credentials(path, item, found)),
+        Value::Table(table) => table.iter().for_each(|(key, node)| {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            find_credentials(&path, node, found);
+        }),
+        _ => {}
+    }
+}
+
+fn holds_credentials(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    let host = rest.split('/').next().unwrap_or_default();
+    // Names of buckets have no colon; other addresses may have a port.
+    host.contains('@') || (matches!(scheme, "s3" | "gs" | "az") && host.contains(':'))
 }
 
 fn apply_override(root: &mut BTreeMap<String, Node>, set: &str) -> Result<(), String> {
@@ -147,21 +173,20 @@ fn node(at: usize, value: &Spanned<DeValue<'_>>, origin: &dyn Fn(usize) -> Value
         DeValue::String(s) => Value::String(s.to_string()),
         DeValue::Integer(i) => {
             // The parser hands numbers over as text: TOML allows `1_000`, and 0x, 0o and 0b.
-            i64::from_str_radix(&i.as_str().replace('_', ""), i.radix()).map_or(Value::Other, Value::Integer)
+            i64::from_str_radix(&i.as_str().replace('_', ""), i.radix()).map_or(OUT_OF_RANGE, Value::Integer)
         }
-        DeValue::Float(f) => f.as_str().replace('_', "").parse().map_or(Value::Other, Value::Float),
+        DeValue::Float(f) => f.as_str().replace('_', "").parse().map_or(OUT_OF_RANGE, Value::Float),
         DeValue::Boolean(b) => Value::Boolean(*b),
         DeValue::Array(items) => {
             Value::Array(items.iter().map(|item| node(item.span().start, item, origin)).collect())
         }
         DeValue::Table(inner) => Value::Table(table(inner, origin)),
-        DeValue::Datetime(_) => Value::Other,
+        DeValue::Datetime(_) => Value::Other("a date"),
     };
     Node { value: parsed, origin: origin(at) }
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
-    // Counted from the beginning for each value: settings files are short.
     1 + text.as_bytes()[..offset.min(text.len())].iter().filter(|&&byte| byte == b'\n').count()
 }
 
@@ -169,7 +194,7 @@ fn line_of(text: &str, offset: usize) -> usize {
 mod tests {
     use super::*;
 
-    fn value(set: &str) -> Result<String, String> {
+    fn overridden(set: &str) -> Result<String, String> {
         let text =
             "[[phase]]\nsteps = 1\n[[phase]]\ndata = [{ path = 'a', weight = 1 }, { path = 'b' }]\n[log]\n";
         let root = parse(Path::new("x.toml"), text, &[set.to_owned()])?;
@@ -178,9 +203,9 @@ mod tests {
 
     #[test]
     fn an_override_reaches_an_element_of_an_array() {
-        assert!(value("phase[0].steps=80").unwrap().contains("Integer(80)"));
-        assert!(value("phase[1].data[1].path=c d").unwrap().contains("String(\"c d\")"));
-        assert!(value("log.tensorboard=false").unwrap().contains("Boolean(false)"));
+        assert!(overridden("phase[0].steps=80").unwrap().contains("Integer(80)"));
+        assert!(overridden("phase[1].data[1].path=c d").unwrap().contains("String(\"c d\")"));
+        assert!(overridden("log.tensorboard=false").unwrap().contains("Boolean(false)"));
     }
 
     #[test]
@@ -192,8 +217,40 @@ mod tests {
             ("phases[0].steps=80", "`phases` is not an array"),
             ("phase[0].steps", "write it as key=value"),
         ] {
-            let message = value(set).unwrap_err();
+            let message = overridden(set).unwrap_err();
             assert!(message.starts_with("--set ") && message.contains(problem), "{message}");
+        }
+    }
+
+    fn value(text: &str) -> (Value, ValueOrigin) {
+        let Value::Table(mut root) = parse(Path::new("x.toml"), text, &[]).expect("TOML").value else {
+            unreachable!("a file is a table")
+        };
+        let node = root.remove("key").expect("the key");
+        (node.value, node.origin)
+    }
+
+    #[test]
+    fn kinds_of_values() {
+        for (text, kind) in [
+            ("key = 2020-01-01", "a date"),
+            ("key = 99999999999999999999", "a number out of range"),
+            ("key = 0xffffffffffffffffff", "a number out of range"),
+            ("key = 7", "an integer"),
+        ] {
+            assert_eq!(value(text).0.kind(), kind, "{text}");
+        }
+        assert_eq!(value("\n\n# a\nkey = 1\n").1, ValueOrigin::Line(4));
+        assert_eq!(value("key = 1").1, ValueOrigin::Line(1));
+    }
+
+    #[test]
+    fn credentials() {
+        for text in ["s3://KEY:SECRET@bucket", "gs://a@b/c", "s3://KEY:SE/CRET@bucket", "https://user@host"] {
+            assert!(holds_credentials(text), "{text}");
+        }
+        for text in ["s3://bucket/a@b:c", "http://host:80/x", "/a@b", "a:b@c"] {
+            assert!(!holds_credentials(text), "{text}");
         }
     }
 }

@@ -6,7 +6,7 @@ mod parquet_file;
 use std::ops::Range;
 use std::path::Path;
 
-use quanci_shards::manifest::ShardEntry;
+use quanci_shards::manifest::{MAX_MANIFEST_BYTES, ShardEntry};
 use quanci_shards::{Error, MANIFEST_FILE, Manifest, ShardReader};
 
 pub use parquet_file::{ParquetFile, RangeReader};
@@ -16,7 +16,8 @@ pub use parquet_file::{ParquetFile, RangeReader};
 /// # Errors
 /// If there is no manifest, if it cannot be read, or if it is damaged or of another format version.
 pub fn read_manifest(folder: &Path) -> Result<Manifest, Error> {
-    Manifest::check(folder, quanci_store::read(&folder.join(MANIFEST_FILE)))
+    let path = folder.join(MANIFEST_FILE);
+    Manifest::check(folder, quanci_store::read_at_most(&path, MAX_MANIFEST_BYTES))
 }
 
 /// Opens a shard of the data set in `folder`, or some of its row groups; see [`ShardReader::new`].

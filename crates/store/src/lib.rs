@@ -14,11 +14,13 @@ mod cache;
 mod client;
 mod folder;
 pub mod local;
+mod private;
 mod read;
 mod write;
 
 pub use address::{absolute, is_object};
 pub use cache::Cache;
 pub use folder::{FileInfo, exists, list, metadata, names};
-pub use read::{FileHandle, RangeRequest, Seekable, read, read_range, read_ranges};
-pub use write::{put, put_new, remove, upload};
+pub use private::private_folder;
+pub use read::{FileHandle, RangeRequest, Seekable, read, read_at_most, read_range, read_ranges};
+pub use write::{put, put_new, remove, upload, upload_file};

@@ -35,6 +35,35 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     wait(get(object.store, object.key, None))?.map(Into::into)
 }
 
+/// A whole file or object of at most `most` bytes, which may come from anyone: a pipe or a device in its place is refused.
+///
+/// # Errors
+/// `NotFound` if there is none, `InvalidData` if it is larger, `InvalidInput` if it is no regular file, or another failure
+/// to read it.
+pub fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let too_large = || {
+        let message = format!("larger than the {most} bytes that are read of such a file");
+        io::Error::new(io::ErrorKind::InvalidData, message)
+    };
+    let opened = FileHandle::open(path)?;
+    if opened.bytes()? > most {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    opened.stream(0)?.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most { Err(too_large()) } else { Ok(bytes) }
+}
+
+/// Opens a file of this machine, but no pipe, device or folder in its place.
+fn open_regular(path: &Path) -> io::Result<File> {
+    // Before it is opened: opening a pipe waits for a writer, and opening a device may do anything.
+    if std::fs::metadata(path)?.is_file() {
+        return File::open(path);
+    }
+    let message = "not a regular file, but a folder, a pipe or a device";
+    Err(io::Error::new(io::ErrorKind::InvalidInput, message))
+}
+
 /// A range of a file or object; shorter where that ends before.
 ///
 /// # Errors
@@ -44,7 +73,7 @@ pub fn read_range(path: &Path, range: Range<u64>) -> io::Result<Bytes> {
         let object = object(path)?;
         return wait(get(object.store, object.key, Some(range)))?;
     }
-    let mut file = File::open(path)?;
+    let mut file = open_regular(path)?;
     file.seek(SeekFrom::Start(range.start))?;
     let mut bytes = Vec::with_capacity((range.end - range.start) as usize);
     file.take(range.end - range.start).read_to_end(&mut bytes)?;
@@ -183,10 +212,10 @@ impl FileHandle {
     /// Opens it. The size of an object is requested, so that an object that is missing or forbidden fails here.
     ///
     /// # Errors
-    /// `NotFound` if there is none, or another failure to open it.
+    /// `NotFound` if there is none, `InvalidInput` for a folder, a pipe or a device, or another failure to open it.
     pub fn open(path: &Path) -> io::Result<FileHandle> {
         if !is_object(path) {
-            return File::open(path).map(FileHandle::File);
+            return open_regular(path).map(FileHandle::File);
         }
         // The size is fixed here: no request reaches past the end, which stores answer with an error.
         let bytes = metadata(path)?.bytes;

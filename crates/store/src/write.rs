@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
@@ -51,7 +52,25 @@ pub fn put_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
 /// # Errors
 /// If the file cannot be read, or the object cannot be written after all retries.
 pub fn upload(from: &Path, to: &Path) -> io::Result<()> {
-    let mut file = File::open(from)?;
+    let there = fs::symlink_metadata(from)?;
+    let file = if there.is_file() { Some(File::open(from)?) } else { None };
+    // The file that was looked at, and no link to another one that took its place meanwhile.
+    let same =
+        |file: &File| file.metadata().is_ok_and(|now| (now.dev(), now.ino()) == (there.dev(), there.ino()));
+    match file.filter(same) {
+        Some(file) => upload_file(&file, to),
+        None => {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file, or another one than a moment ago"))
+        }
+    }
+}
+
+/// Sends an open file, from its beginning, to be the object `to`, over what is there.
+///
+/// # Errors
+/// As [`upload`].
+pub fn upload_file(mut file: &File, to: &Path) -> io::Result<()> {
+    file.rewind()?;
     let bytes = file.metadata()?.len();
     // One request, where a multipart upload takes three: create, part, complete.
     if bytes <= PART_BYTES {
@@ -62,7 +81,7 @@ pub fn upload(from: &Path, to: &Path) -> io::Result<()> {
     let object = object(to)?;
     let mut attempts = 0;
     // An upload whose end was not confirmed cannot be asked about: it is sent again.
-    while let Err(error) = send(&mut file, &object) {
+    while let Err(error) = send(file, &object) {
         attempts += 1;
         wait(backoff(attempts, error))??;
         file.rewind()?;
@@ -71,7 +90,7 @@ pub fn upload(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Sends a file in parts.
-fn send(file: &mut File, object: &Object) -> io::Result<()> {
+fn send(file: &File, object: &Object) -> io::Result<()> {
     let mut parts = retry(async || object.store.put_multipart(&object.key).await)?;
     match send_parts(file, &mut *parts) {
         Ok(()) => wait(parts.complete())?.map(drop).map_err(as_io),
@@ -84,13 +103,13 @@ fn send(file: &mut File, object: &Object) -> io::Result<()> {
 }
 
 /// Sends all parts, a few at a time.
-fn send_parts(file: &mut File, parts: &mut dyn MultipartUpload) -> io::Result<()> {
+fn send_parts(mut file: &File, parts: &mut dyn MultipartUpload) -> io::Result<()> {
     loop {
         // Parts go out in groups; each is held in memory until its group is done.
         let mut open = Vec::new();
         while open.len() < CONCURRENT_REQUESTS {
             let mut part = Vec::new();
-            Read::by_ref(file).take(PART_BYTES).read_to_end(&mut part)?;
+            Read::by_ref(&mut file).take(PART_BYTES).read_to_end(&mut part)?;
             if part.is_empty() {
                 break;
             }

@@ -25,7 +25,7 @@ const EXIT_CODES: &str = "Exit codes: 0 success; 2 invalid usage or settings; 3 
 pub(super) struct Common {
     /// Number of threads; 0 uses one per core
     // `global`: accepted after the subcommand too, where users append options.
-    #[arg(long, global = true, default_value_t = 0)]
+    #[arg(long, global = true, default_value_t = 0, value_parser = quanci_cli::threads)]
     pub(super) threads: usize,
     /// Override a key of the settings file, for example masking.prob=0.2 (repeatable)
     #[arg(long = "set", global = true, value_name = "KEY=VALUE")]

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::args::Common;
+use crate::engine::shell;
 use crate::error::Error;
 use crate::init;
 use crate::view::inspect::{self, Choice};
@@ -26,11 +27,16 @@ pub(super) fn init(folder: &Path, path: &Path, force: bool, output: &Output) -> 
             "          {} (no vocab.txt found: these settings train one)",
             vocabulary.display()
         ));
-        output.result(format_args!("next      quanci vocab {}", vocabulary.display()));
+        output.result(format_args!("next      {}", command("vocab", vocabulary)));
     }
-    output.result(format_args!("next      quanci prepare {}", written.settings.display()));
+    output.result(format_args!("next      {}", command("prepare", &written.settings)));
     output.json(&json!({ "ok": true, "path": written.settings, "vocabulary_settings": written.vocabulary }));
     Ok(())
+}
+
+/// A command to paste into a shell, whatever the file is called.
+fn command(name: &str, settings: &Path) -> String {
+    shell::line(["quanci", name, &settings.to_string_lossy()])
 }
 
 /// `quanci inspect`.
@@ -38,7 +44,7 @@ pub(super) fn inspect(folder: &Path, choice: Choice, output: &Output) -> Result<
     let data = DataSet::open(folder)?;
     // No thread pool: only the row groups of the chosen rows are read.
     let inspection = inspect::inspect(&data, choice)?;
-    output.result(format_args!("{}", inspection.to_string().trim_end()));
+    output.colored_result(inspection.to_string().trim_end());
     output.json(&json!({
         "ok": true, "path": folder, "drawn_with": inspection.drawn_with, "rows": inspection.rows,
     }));
@@ -58,7 +64,7 @@ pub(super) fn verify(folder: &Path, common: &Common, output: &Output) -> Result<
 pub(super) fn stats(folder: &Path, common: &Common, output: &Output) -> Result<(), Error> {
     let data = DataSet::open(folder)?;
     let stats = pool(common)?.install(|| stats::stats(&data))?;
-    output.result(format_args!("{}", stats.to_string().trim_end()));
+    output.colored_result(stats.to_string().trim_end());
     output.json(&json!({ "ok": true, "path": folder, "stats": stats }));
     Ok(())
 }

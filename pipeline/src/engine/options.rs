@@ -11,8 +11,8 @@ pub(super) fn pairs(flag: &str, arguments: &[String]) -> Result<Vec<(String, Str
     let mut problems = Vec::new();
     for argument in arguments {
         match argument.split_once('=') {
-            // A newline in a value would begin another line of a script or a manifest.
-            Some((key, value)) if is_key(key) && !value.is_empty() && !value.contains('\n') => {
+            // A newline in a value would begin another line of a script or a manifest, and a terminal obeys other controls.
+            Some((key, value)) if is_key(key) && !value.is_empty() && !value.contains(char::is_control) => {
                 pairs.push((key.to_owned(), value.to_owned()));
             }
             _ => problems

@@ -1,11 +1,12 @@
 //! Detects the format of one file from its name and content. It uses the readers of the pipeline, so that it sees what a
 //! run will see.
 
-use std::fs::File;
 use std::path::Path;
 
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{ConvertedType, Type};
+use quanci_shard_store::ParquetFile;
+use quanci_shards::check_footer;
 
 use super::fields::{Letters, closed};
 use super::shape;
@@ -44,7 +45,7 @@ const RECORDS: usize = 50;
 pub(super) fn sniff(path: &Path, suffix: &str, alone: bool) -> Result<(FileKind, &'static str), String> {
     let outer = suffix.split('.').nth(1).unwrap_or_default().to_lowercase();
     if outer == "parquet" {
-        let columns = parquet_columns(path).ok_or("not a Parquet file, or damaged")?;
+        let columns = parquet_columns(path)?;
         return table(path, Format::Parquet, &columns).map(|kind| (kind, "utf-8"));
     }
     let (sample, encoding) = sample(path).map_err(|error| reason(&error))?;
@@ -69,6 +70,7 @@ pub(super) fn sniff(path: &Path, suffix: &str, alone: bool) -> Result<(FileKind,
 
 const NO_CHINESE: &str = "no Chinese text";
 const NO_FIELD: &str = "no field with text";
+const NO_PARQUET: &str = "not a Parquet file, or damaged";
 
 /// The message of an error without the file name, so that equal reasons are counted together.
 fn reason(error: &Error) -> String {
@@ -169,14 +171,16 @@ fn table(path: &Path, format: Format, columns: &[String]) -> Result<FileKind, St
 }
 
 /// The string columns of a Parquet file, as paths.
-fn parquet_columns(path: &Path) -> Option<Vec<String>> {
-    let file = File::open(path).ok()?;
-    let open = || ParquetRecordBatchReaderBuilder::try_new(file).ok();
+fn parquet_columns(path: &Path) -> Result<Vec<String>, String> {
+    let file = ParquetFile::open(path).map_err(|_| NO_PARQUET.to_owned())?;
+    // The library builds the schema by recursion: a footer of nested groups would overflow its stack.
+    check_footer(&file).map_err(|error| format!("a Parquet file that cannot be read ({error})"))?;
+    let open = || ParquetRecordBatchReaderBuilder::try_new(file);
     // `parquet` may panic on damaged files.
-    let builder = std::panic::catch_unwind(std::panic::AssertUnwindSafe(open)).ok()??;
+    let builder = quanci_cli::guarded(open).and_then(Result::ok).ok_or(NO_PARQUET)?;
     let columns = builder.parquet_schema().columns().iter();
     let is_text = |column: &&std::sync::Arc<parquet::schema::types::ColumnDescriptor>| {
         column.physical_type() == Type::BYTE_ARRAY && column.converted_type() == ConvertedType::UTF8
     };
-    Some(columns.filter(is_text).map(|column| column.path().string()).collect())
+    Ok(columns.filter(is_text).map(|column| column.path().string()).collect())
 }

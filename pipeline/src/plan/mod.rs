@@ -102,6 +102,8 @@ pub struct MapTask {
     pub key: String,
 }
 
+/// The most corpora: a task names its corpus in 16 bits, counted from 0.
+const MAX_CORPORA: usize = u16::MAX as usize;
 /// The least bytes of a map task, about, so that tasks are few.
 const TASK_BYTES: u64 = 32 << 20;
 /// The most bytes of a map task.
@@ -126,6 +128,10 @@ impl Plan {
         places: Places<'_>,
         compare: CompareInputs,
     ) -> Result<Plan, Error> {
+        if corpora.len() > MAX_CORPORA {
+            let message = format!("`corpus`: {} tables; at most {MAX_CORPORA}", corpora.len());
+            return Err(Error::settings(message));
+        }
         let (mut looked, mut all) = (Vec::new(), Vec::new());
         for corpus in corpora {
             let settings = ReadSettings::new(corpus, clean);
@@ -143,7 +149,7 @@ impl Plan {
             mb => u64::from(mb) << 20,
         };
         let mut map = Vec::new();
-        for (corpus, (settings, inputs)) in looked.iter().enumerate() {
+        for (corpus, (settings, inputs)) in (0u16..).zip(&looked) {
             let mut splits = Vec::new();
             for input in inputs {
                 let parts = readers::split_input(input, settings, task_bytes)?;
@@ -156,7 +162,7 @@ impl Plan {
             );
             map.extend(group(splits, task_bytes).into_iter().map(|splits| {
                 let key = key(&setup, &splits);
-                MapTask { corpus: corpus as u16, splits, key }
+                MapTask { corpus, splits, key }
             }));
         }
         let warnings =
@@ -295,4 +301,28 @@ fn work_id(recipe: &Recipe, setup: &str, map: &[MapTask]) -> String {
     let keys: Vec<&str> = map.iter().map(|task| task.key.as_str()).collect();
     let all = serde_json::json!([WORK_VERSION, recipe, setup, keys]);
     format!("{:032x}", xxh3_128(all.to_string().as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A task names its corpus in 16 bits: one corpus more would be taken for the first.
+    #[test]
+    fn more_corpora_than_a_task_can_name() {
+        let text = "vocab = \"v\"\n[[corpus]]\nname = \"a\"\nformat = \"files\"\npaths = \"-\"\n[output]\npath = \"o\"\n";
+        let settings =
+            crate::config::PrepareSettings::parse(Path::new("x.toml"), text, &[], None).expect("sound");
+        let corpora = vec![settings.corpora[0].clone(); MAX_CORPORA + 1];
+        let recipe =
+            Recipe { path: "x.toml".into(), text: text.to_owned(), overrides: Vec::new(), out: None };
+        let nowhere = Path::new("/nowhere");
+        let places =
+            Places { output: ("output.path", nowhere), is_folder: true, work: ("output.work", nowhere) };
+        let compare = CompareInputs::default();
+        let planned =
+            Plan::make(JobKind::Prepare, recipe, nowhere, &corpora, &settings.clean, "", 0, places, compare);
+        let message = planned.expect_err("too many").to_string();
+        assert!(message.contains("65536 tables; at most 65535"), "{message}");
+    }
 }

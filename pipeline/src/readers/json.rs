@@ -31,6 +31,7 @@ pub(super) struct JsonReader {
     consumed: Arc<AtomicU64>,
     /// Set when the stream below failed, as opposed to the JSON in it.
     failed: Arc<AtomicBool>,
+    keys: KeyLimit,
     fields: Fields,
     cutter: DocumentCutter,
     max_bytes: usize,
@@ -57,7 +58,8 @@ impl JsonReader {
         let stream = transcode::to_utf8(stream, encoding, INVALID_CHAR.as_bytes())?;
         let Stream { read, origin, consumed, .. } = stream;
         let failed = Arc::new(AtomicBool::new(false));
-        let mut flagged = FailureFlag { read, failed: failed.clone() };
+        let keys = KeyLimit::new(settings.max_record_bytes());
+        let mut flagged = FailureFlag { read, failed: failed.clone(), left: keys.left.clone() };
         let beginning = first_text(&mut flagged).map_err(|source| origin.error(source))?;
         let json = (!beginning.is_empty()).then(|| {
             let bytes: Box<dyn Read + Send> = Box::new(Cursor::new(beginning).chain(flagged));
@@ -70,6 +72,7 @@ impl JsonReader {
             origin,
             consumed,
             failed,
+            keys,
             fields: Fields::new(&settings.text_field),
             max_bytes: settings.max_record_bytes(),
             row: 0,
@@ -100,7 +103,7 @@ impl JsonReader {
             Some(Level::Object(depth, met)) if json.has_next()? => {
                 let depth = *depth;
                 // In bounds: `enter` opens an object only above the depth of the records.
-                if json.next_name()? == self.fields.to_record[depth] {
+                if self.keys.next(json)? == self.fields.to_record[depth] {
                     *met = true;
                     self.enter(depth + 1)?;
                 } else {
@@ -133,7 +136,8 @@ impl JsonReader {
             _ => {
                 // One budget per record, whatever its members are.
                 let mut budget = ByteBudget { left: self.max_bytes, exceeded: false };
-                let record = read_value(json, &mut budget, &|key| self.fields.wants(key))?;
+                let wanted = |key: &str| self.fields.wants(key);
+                let record = read_value(json, &self.keys, &mut budget, &wanted)?;
                 self.record(&record, budget.exceeded);
             }
         }
@@ -203,6 +207,7 @@ struct ByteBudget {
 /// are not text. The recursion is bounded, as struson allows 128 levels.
 fn read_value(
     json: &mut Json,
+    keys: &KeyLimit,
     budget: &mut ByteBudget,
     wanted: &dyn Fn(&str) -> bool,
 ) -> Result<Value, ReaderError> {
@@ -212,7 +217,7 @@ fn read_value(
             json.begin_array()?;
             let mut items = Vec::new();
             while json.has_next()? {
-                let item = read_value(json, budget, wanted)?;
+                let item = read_value(json, keys, budget, wanted)?;
                 // Millions of empty items would cost nothing if only their text counted.
                 budget.spend(size_of::<Value>());
                 if !budget.exceeded {
@@ -226,13 +231,14 @@ fn read_value(
             json.begin_object()?;
             let mut members = Map::new();
             while json.has_next()? {
-                let key = json.next_name_owned()?;
+                let key = keys.next(json)?;
                 if !wanted(&key) {
                     json.skip_value()?;
                     continue;
                 }
-                let value = read_value(json, budget, &|_| true)?;
-                budget.spend(key.len());
+                let value = read_value(json, keys, budget, &|_| true)?;
+                // The member takes memory even if key and value are empty.
+                budget.spend(key.len() + size_of::<(String, Value)>());
                 if !budget.exceeded {
                     members.insert(key, value);
                 }
@@ -270,16 +276,50 @@ impl ByteBudget {
     }
 }
 
+/// Limits the memory that a key takes: struson holds it as a whole, so the bytes that it may read meanwhile are limited.
+struct KeyLimit {
+    most: u64,
+    /// What it may still read; [`UNLIMITED`] between keys.
+    left: Arc<AtomicU64>,
+}
+
+const UNLIMITED: u64 = u64::MAX;
+
+impl KeyLimit {
+    fn new(most: usize) -> KeyLimit {
+        KeyLimit { most: most as u64, left: Arc::new(AtomicU64::new(UNLIMITED)) }
+    }
+
+    /// Reads a key.
+    fn next(&self, json: &mut Json) -> Result<String, ReaderError> {
+        // Relaxed: the reader below runs on this thread.
+        self.left.store(self.most, Ordering::Relaxed);
+        let key = json.next_name_owned();
+        self.left.store(UNLIMITED, Ordering::Relaxed);
+        key
+    }
+}
+
 /// Remembers that reading the stream failed, because struson wraps errors of its own in the same type.
 struct FailureFlag<R> {
     read: R,
     failed: Arc<AtomicBool>,
+    /// See [`KeyLimit`].
+    left: Arc<AtomicU64>,
 }
 
 impl<R: Read> Read for FailureFlag<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.left.load(Ordering::Relaxed);
+        if left == 0 && !buffer.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a key without end"));
+        }
+        let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         // `Interrupted` asks for another try, and is no failure.
-        let read = self.read.read(buffer);
+        let read = self.read.read(&mut buffer[..most]);
+        if left != UNLIMITED {
+            self.left.store(left - read.as_ref().map_or(0, |&n| n as u64), Ordering::Relaxed);
+        }
         let failed = read.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::Interrupted);
         self.failed.fetch_or(failed, Ordering::Relaxed);
         read

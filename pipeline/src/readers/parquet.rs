@@ -12,9 +12,10 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::basic::Type;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use parquet::schema::types::SchemaDescriptor;
 use quanci_shard_store::ParquetFile;
+use quanci_shards::check_footer;
 
 use super::cut::DocumentCutter;
 use super::step::StepReader;
@@ -24,8 +25,11 @@ use crate::document::At;
 use crate::drops::Reason;
 use crate::error::Error;
 
-/// Rows decoded at once: documents may be long.
+/// The most rows decoded at once, and their bytes, about: documents may be long.
 const BATCH_ROWS: usize = 128;
+const BATCH_BYTES: u64 = 64 << 20;
+/// The bytes that are kept, to be shown, of a row that is too long.
+const KEPT_BYTES: usize = 4096;
 
 type FileBuilder = ParquetRecordBatchReaderBuilder<ParquetFile>;
 
@@ -39,9 +43,9 @@ pub(super) fn check(input: &Input, settings: &ReadSettings) -> Result<(), Error>
 /// larger.
 pub(super) fn parts(input: &Input, target: u64) -> Result<Vec<Part>, Error> {
     let builder = builder(input)?;
-    let (mut parts, mut start, mut bytes) = (Vec::new(), 0, 0);
+    let (mut parts, mut start, mut bytes) = (Vec::new(), 0, 0u64);
     for (group, end) in builder.metadata().row_groups().iter().zip(1..) {
-        bytes += u64::try_from(group.compressed_size()).unwrap_or(0);
+        bytes = bytes.saturating_add(u64::try_from(group.compressed_size()).unwrap_or(0));
         if bytes >= target {
             parts.push(Part::RowGroups { start, end, bytes });
             (start, bytes) = (end, 0);
@@ -65,17 +69,20 @@ pub(super) fn open(split: &InputSplit, settings: &ReadSettings) -> Result<Box<dy
     };
     let size = |groups: Range<usize>| -> (u64, u64) {
         let groups = &builder.metadata().row_groups()[groups];
-        let rows = groups.iter().map(|group| u64::try_from(group.num_rows()).unwrap_or(0)).sum();
-        let bytes = groups.iter().map(|group| u64::try_from(group.compressed_size()).unwrap_or(0)).sum();
-        (rows, bytes)
+        let sum = |numbers: &mut dyn Iterator<Item = i64>| {
+            numbers.fold(0u64, |sum, number| sum.saturating_add(u64::try_from(number).unwrap_or(0)))
+        };
+        let rows = sum(&mut groups.iter().map(|group| group.num_rows()));
+        (rows, sum(&mut groups.iter().map(|group| group.compressed_size())))
     };
     // The rows before the part give each row its number in the file; the rows in it show at the end whether any are
     // missing.
     let ((rows_before, _), (rows, bytes)) = (size(0..groups.start), size(groups.clone()));
     // Projection pushdown: only the text columns are read and decoded.
-    let mask =
-        ProjectionMask::leaves(builder.parquet_schema(), leaves(input, builder.parquet_schema(), settings)?);
-    let batches = builder.with_batch_size(BATCH_ROWS).with_projection(mask);
+    let leaves = leaves(input, builder.parquet_schema(), settings)?;
+    let batch_rows = batch_rows(&builder.metadata().row_groups()[groups.clone()], &leaves);
+    let mask = ProjectionMask::leaves(builder.parquet_schema(), leaves);
+    let batches = builder.with_batch_size(batch_rows).with_projection(mask);
     let batches = guarded(input, || batches.with_row_groups(groups.collect()).build())?;
     let origin = Origin { path: Arc::from(input.path.as_path()), compression: Compression::None };
     Ok(Box::new(ParquetReader {
@@ -84,10 +91,23 @@ pub(super) fn open(split: &InputSplit, settings: &ReadSettings) -> Result<Box<dy
         paths: settings.text_field.iter().map(|field| keys(field)).collect(),
         cutter: DocumentCutter::new(origin, settings),
         row: rows_before,
-        rows: rows_before..rows_before + rows,
+        // Saturating: the numbers come from the file.
+        rows: rows_before..rows_before.saturating_add(rows),
+        max_bytes: settings.max_record_bytes(),
         bytes,
         done: false,
     }))
+}
+
+/// How many rows are decoded at once: fewer where the columns' texts are long, on average.
+fn batch_rows(groups: &[RowGroupMetaData], leaves: &[usize]) -> usize {
+    let average = |group: &RowGroupMetaData| {
+        let columns = leaves.iter().filter_map(|&leaf| group.columns().get(leaf));
+        let bytes = columns.map(|column| u64::try_from(column.uncompressed_size()).unwrap_or(0));
+        bytes.fold(0, u64::saturating_add) / u64::try_from(group.num_rows()).unwrap_or(0).max(1)
+    };
+    let longest = groups.iter().map(average).max().unwrap_or(0);
+    ((BATCH_BYTES / longest.max(1)) as usize).clamp(1, BATCH_ROWS)
 }
 
 fn builder(input: &Input) -> Result<FileBuilder, Error> {
@@ -98,6 +118,8 @@ fn builder(input: &Input) -> Result<FileBuilder, Error> {
     let file = ParquetFile::open(&input.path).map_err(Error::io("open", &input.path))?;
     // The embedded Arrow schema may ask for large or view strings; without it all text is `Utf8`.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    // The library builds the schema by recursion: a footer of nested groups would overflow its stack.
+    check_footer(&file).map_err(|error| damaged(input, &error))?;
     let builder = guarded(input, || FileBuilder::try_new_with_options(file, options))?;
     // Before any column is read: a damaged footer may hold any offset and any size.
     check_chunks(input, &builder)?;
@@ -123,9 +145,9 @@ fn check_chunks(input: &Input, builder: &FileBuilder) -> Result<(), Error> {
 /// The result of a call into the library, with a panic as an error: it panics on some damaged files.
 fn guarded<T>(input: &Input, call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, Error> {
     // Sound after a panic, because the reader is not used again: an error ends its file.
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)) {
-        Ok(result) => result.map_err(|error| failed(input, error)),
-        Err(_) => Err(damaged(input, &ParquetError::General("the decoder gave up".into()))),
+    match quanci_cli::guarded(call) {
+        Some(result) => result.map_err(|error| failed(input, error)),
+        None => Err(damaged(input, &ParquetError::General("the decoder gave up".into()))),
     }
 }
 
@@ -196,6 +218,8 @@ struct ParquetReader {
     /// Rows of the file read so far, including those before the part.
     row: u64,
     rows: Range<u64>,
+    /// The most bytes of a row's texts that are kept.
+    max_bytes: usize,
     bytes: u64,
     done: bool,
 }
@@ -219,12 +243,14 @@ impl ParquetReader {
         for row in 0..root.len() {
             self.row += 1;
             let at = At::Row(self.row);
-            let mut texts = Texts::default();
+            let mut texts = Texts { left: self.max_bytes, ..Texts::default() };
             self.paths.iter().for_each(|keys| texts.gather(&root, row, keys));
             // Unlike in JSON, a row is always one record: the items of a list are joined.
             let text = texts.found.join("\n");
             self.cutter.count(1, text.len());
-            if texts.invalid {
+            if texts.too_long {
+                self.cutter.reject(Reason::RecordTooLong, &text, at, true);
+            } else if texts.invalid {
                 self.cutter.reject(Reason::InvalidBytes, &text, at, true);
             } else if texts.found.is_empty() {
                 self.cutter.reject(Reason::NoText, "", at, true);
@@ -240,9 +266,25 @@ impl ParquetReader {
 struct Texts {
     found: Vec<String>,
     invalid: bool,
+    /// Bytes that may still be kept.
+    left: usize,
+    too_long: bool,
 }
 
 impl Texts {
+    /// Keeps a text; only its beginning once the row is too long.
+    fn keep(&mut self, bytes: &[u8]) {
+        // A byte for the newline between two texts.
+        self.too_long |= bytes.len() >= self.left;
+        self.left = self.left.saturating_sub(bytes.len() + 1);
+        if !self.too_long {
+            self.invalid |= std::str::from_utf8(bytes).is_err();
+            self.found.push(String::from_utf8_lossy(bytes).into_owned());
+        } else if self.found.is_empty() {
+            self.found.push(String::from_utf8_lossy(&bytes[..bytes.len().min(KEPT_BYTES)]).into_owned());
+        }
+    }
+
     fn gather(&mut self, array: &ArrayRef, row: usize, keys: &[String]) {
         if array.is_null(row) {
             return;
@@ -257,13 +299,9 @@ impl Texts {
                 let items = array.as_list::<i32>().value(row);
                 (0..items.len()).for_each(|item| self.gather(&items, item, keys));
             }
-            (DataType::Utf8, []) => self.found.push(array.as_string::<i32>().value(row).to_owned()),
+            (DataType::Utf8, []) => self.keep(array.as_string::<i32>().value(row).as_bytes()),
             // Writers that leave out the annotation UTF8 make a string a plain byte array.
-            (DataType::Binary, []) => {
-                let bytes = array.as_binary::<i32>().value(row);
-                self.invalid |= std::str::from_utf8(bytes).is_err();
-                self.found.push(String::from_utf8_lossy(bytes).into_owned());
-            }
+            (DataType::Binary, []) => self.keep(array.as_binary::<i32>().value(row)),
             _ => {}
         }
     }

@@ -11,7 +11,6 @@ pub mod verify;
 mod tests;
 
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use quanci_shards::manifest::ShardEntry;
@@ -80,7 +79,7 @@ fn read_rows(
 /// Turns a panic of the Parquet decoder into an error with the path of the file.
 fn guarded<T>(path: &Path, call: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     // `parquet` panics on some damaged pages. Unwinding is safe: callers only add to counts and lists.
-    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
+    quanci_cli::guarded(call).unwrap_or_else(|| {
         let message =
             "damaged: the Parquet decoder failed; restore the file, or create the data set again".to_owned();
         Err(Error::Damaged { path: path.to_path_buf(), message })

@@ -2,11 +2,18 @@
 
 use std::path::Path;
 
-use quanci_shards::manifest::{Specials, sha256};
+use quanci_shards::manifest::{MAX_VOCABULARY, Specials, sha256};
 use rustc_hash::FxHashMap;
 
 use super::CONTINUATION;
 use crate::error::Error;
+
+/// The largest file that is read.
+const MAX_BYTES: u64 = 256 << 20;
+
+fn too_many(path: &Path) -> Error {
+    Error::input(path, format!("has more than {MAX_VOCABULARY} entries; no vocabulary is so large"))
+}
 
 /// The entries of a `vocab.txt`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +29,7 @@ impl Vocabulary {
     /// # Errors
     /// If the file cannot be read; otherwise as [`Vocabulary::from_bytes`].
     pub fn read(path: &Path) -> Result<Vocabulary, Error> {
-        let bytes = quanci_store::read(path).map_err(Error::io("read", path))?;
+        let bytes = quanci_store::read_at_most(path, MAX_BYTES).map_err(Error::io("read", path))?;
         Vocabulary::from_bytes(&bytes, path)
     }
 
@@ -41,6 +48,10 @@ impl Vocabulary {
             let line = bytes[..e.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
             at_line(path, line, "not UTF-8; convert the file first")
         })?;
+        // Counted before any entry is stored: a file of line ends would take fifty times its size.
+        if memchr::memchr_iter(b'\n', text.as_bytes()).count() > MAX_VOCABULARY as usize {
+            return Err(too_many(path));
+        }
         let lines = text.trim_end_matches(['\n', '\r']).split('\n');
         let pieces: Vec<String> = lines.map(entry).map(str::to_owned).collect();
         if pieces == [""] {
@@ -57,8 +68,8 @@ impl Vocabulary {
     /// # Errors
     /// If an entry occurs twice, or if a special token is missing.
     pub fn from_pieces(pieces: Vec<String>, path: &Path) -> Result<Vocabulary, Error> {
-        if u32::try_from(pieces.len()).is_err() {
-            return Err(Error::input(path, "has more than 2^32 entries"));
+        if pieces.len() > MAX_VOCABULARY as usize {
+            return Err(too_many(path));
         }
         let mut ids = FxHashMap::with_capacity_and_hasher(pieces.len(), Default::default());
         for (id, piece) in (0u32..).zip(&pieces) {

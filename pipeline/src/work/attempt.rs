@@ -26,7 +26,7 @@ impl Attempt {
     /// If the folder cannot be made.
     pub fn new(committed: &Path) -> Result<Attempt, Error> {
         // Beside the final name, so that the rename stays within one file system and is atomic.
-        let folder = if is_object(committed) { scratch() } else { local::parent(committed).to_path_buf() };
+        let folder = if is_object(committed) { scratch()? } else { local::parent(committed).to_path_buf() };
         local::create_folders(&folder).map_err(Error::io("create", &folder))?;
         let name = committed.file_name().unwrap_or_default().to_string_lossy();
         let temporary = folder.join(local::temporary_name(&name));
@@ -94,7 +94,12 @@ impl Attempt {
     /// If it cannot be renamed, or sent to the object store.
     pub fn commit_as(self, path: &Path) -> Result<(), Error> {
         if is_object(path) {
-            return quanci_store::upload(&self.temporary, path).map_err(Error::io("write", path));
+            // From the open file: whatever its name leads to by now.
+            let sent = match self.held.get() {
+                Some(file) => quanci_store::upload_file(file, path),
+                None => quanci_store::upload(&self.temporary, path),
+            };
+            return sent.map_err(Error::io("write", path));
         }
         self.sync()?;
         local::rename(&self.temporary, path).map_err(Error::io("write", path))
@@ -190,11 +195,15 @@ fn is_temporary_within(name: &str) -> bool {
     !name.contains('/') && local::is_temporary(name, None)
 }
 
-/// This machine's folder for what is on its way to an object store: one for each user, who could not write into another's.
-pub fn scratch() -> PathBuf {
+/// This machine's folder for what is on its way to an object store: one for each user, closed to others.
+///
+/// # Errors
+/// If it cannot be made, or if it is not this user's alone.
+pub fn scratch() -> Result<PathBuf, Error> {
     let user = fs::metadata("/proc/self").map(|process| process.uid().to_string());
     let user = user.or_else(|_| std::env::var("USER")).unwrap_or_default();
-    std::env::temp_dir().join(format!("quanci-scratch-{user}"))
+    let (parent, name) = (std::env::temp_dir(), format!("quanci-scratch-{user}"));
+    quanci_store::private_folder(&parent, &name).map_err(Error::io("use", parent.join(name)))
 }
 
 /// Removes what killed attempts left in a folder, for any name or for `name` alone; of a folder of objects, what they left
@@ -203,8 +212,8 @@ pub fn scratch() -> PathBuf {
 /// # Errors
 /// If the folder cannot be read, or a leftover cannot be removed.
 pub fn sweep(folder: &Path, name: Option<&str>) -> Result<(), Error> {
-    let scratch = scratch();
-    let folder = if is_object(folder) { &scratch } else { folder };
+    let scratch = if is_object(folder) { Some(scratch()?) } else { None };
+    let folder = scratch.as_deref().unwrap_or(folder);
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         entries => entries.map_err(Error::io("read", folder))?,

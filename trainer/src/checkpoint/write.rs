@@ -2,19 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use quanci_shards::manifest::sha256;
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use quanci_store::local;
 
 use super::read::steps;
 use super::state::{FILES, FOLDER, STATE_FILE, State, name, path};
 use crate::error::Error;
-
-/// The end of the names of checkpoints that are being written: no user's file has it.
-const UNFINISHED: &str = ".quanci-unfinished";
 
 /// The files of a checkpoint besides its state: contents by name.
 pub type Files = Vec<(&'static str, Vec<u8>)>;
@@ -26,8 +23,7 @@ pub type Files = Vec<(&'static str, Vec<u8>)>;
 /// If a file cannot be written; a full disk is named with the bytes that are missing. Older checkpoints are as they were.
 pub fn write(run: &Path, state: &State, files: Files) -> Result<PathBuf, Error> {
     let target = path(run, state.step);
-    let unfinished =
-        target.with_file_name(format!("{}.{}{UNFINISHED}", name(state.step), uuid::Uuid::new_v4()));
+    let unfinished = target.with_file_name(local::temporary_name(&name(state.step)));
     let bytes = files.iter().map(|(_, content)| content.len() as u64).sum();
     let written = write_files(&unfinished, state, files).and_then(|()| put(&unfinished, &target));
     if written.is_err() {
@@ -47,35 +43,26 @@ fn write_files(folder: &Path, state: &State, files: Files) -> Result<(), Error> 
     let mut json = serde_json::to_string_pretty(&state).expect("a state has string keys only");
     json.push('\n');
     write_file(&folder.join(STATE_FILE), json.as_bytes())?;
-    sync_folder(folder)
+    local::sync_folder(folder).map_err(Error::io("write", folder))
 }
 
 fn write_file(path: &Path, content: &[u8]) -> Result<(), Error> {
-    let mut file = File::create(path).map_err(Error::io("create", path))?;
-    file.write_all(content).and_then(|()| file.sync_all()).map_err(Error::io("write", path))
-}
-
-/// Makes the names in a folder durable: a file's own sync does not.
-fn sync_folder(folder: &Path) -> Result<(), Error> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io("write", folder))
+    local::write_synced(path, content).map_err(Error::io("write", path))
 }
 
 /// Gives `unfinished` its name. Where a checkpoint has that name, both are exchanged in one step and the old one, now
 /// under the unfinished name, is removed last: at every moment one of them is whole.
 fn put(unfinished: &Path, target: &Path) -> Result<(), Error> {
-    if target.exists() {
-        if renameat_with(CWD, unfinished, CWD, target, RenameFlags::EXCHANGE).is_err() {
-            // File systems without exchange, such as NFS: the old one goes first. Those before it stay.
-            remove(target)?;
-            fs::rename(unfinished, target).map_err(Error::io("rename", unfinished))?;
-        } else {
-            move_foreign(unfinished, target)?;
-            remove(unfinished)?;
-        }
-    } else {
-        fs::rename(unfinished, target).map_err(Error::io("rename", unfinished))?;
+    if !target.exists() {
+        return local::rename(unfinished, target).map_err(Error::io("rename", unfinished));
     }
-    sync_folder(target.parent().unwrap_or(Path::new(".")))
+    if local::exchange(unfinished, target).map_err(Error::io("rename", unfinished))? {
+        move_foreign(unfinished, target)?;
+        return remove(unfinished);
+    }
+    // File systems without exchange, such as NFS: the old one goes first. Those before it stay.
+    remove(target)?;
+    local::rename(unfinished, target).map_err(Error::io("rename", unfinished))
 }
 
 /// Moves what a user keeps in the checkpoint `old` into the one that took its place.
@@ -134,10 +121,9 @@ fn sweep(run: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// `step-0000000010.UUID.quanci-unfinished`.
+/// `.step-0000000010.UUID.quanci-unfinished`.
 fn is_unfinished(file_name: &OsStr) -> bool {
-    let parts = file_name.to_str().and_then(|own| own.strip_suffix(UNFINISHED)?.split_once('.'));
-    parts.is_some_and(|(step, id)| step.starts_with("step-") && uuid::Uuid::parse_str(id).is_ok())
+    file_name.to_str().is_some_and(|name| name.starts_with(".step-") && local::is_temporary(name, None))
 }
 
 /// Removes the checkpoint in `folder`: the files of a checkpoint, then the folder. A folder in which a user keeps
@@ -178,8 +164,7 @@ mod tests {
     fn the_last_and_every_nth_stay() {
         let run = tempfile::tempdir().unwrap();
         (1..=10).for_each(|step| saved(run.path(), step * 10));
-        let unfinished = format!("step-0000000110.{}{UNFINISHED}", uuid::Uuid::new_v4());
-        fs::create_dir(run.path().join(FOLDER).join(unfinished)).unwrap();
+        fs::create_dir(run.path().join(FOLDER).join(local::temporary_name(&name(110)))).unwrap();
         tidy(run.path(), 100, 2, 40).unwrap();
         assert_eq!(steps(run.path()).unwrap(), [40, 80, 90, 100]);
         assert_eq!(fs::read_dir(run.path().join(FOLDER)).unwrap().count(), 4);
@@ -196,8 +181,7 @@ mod tests {
             fs::create_dir(checkpoints.join(name)).unwrap();
             fs::write(checkpoints.join(name).join("mine"), "mine").unwrap();
         }
-        let id = uuid::Uuid::new_v4();
-        let with_notes = checkpoints.join(format!("step-0000000001.{id}{UNFINISHED}"));
+        let with_notes = checkpoints.join(local::temporary_name(&name(1)));
         fs::create_dir(&with_notes).unwrap();
         fs::write(with_notes.join("notes.txt"), "mine").unwrap();
         tidy(run.path(), 4, 1, 0).unwrap();

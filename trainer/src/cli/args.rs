@@ -25,7 +25,7 @@ const EXIT_CODES: &str = "Exit codes: 0 done; 1 libtorch failed or training dive
 #[derive(Args)]
 pub(super) struct Common {
     /// CPU threads of a rank; 0 takes the cores, shared among the ranks of this machine
-    #[arg(long, global = true, default_value_t = 0)]
+    #[arg(long, global = true, default_value_t = 0, value_parser = quanci_cli::threads)]
     pub(super) threads: usize,
     /// Where to compute
     #[arg(long, global = true, value_enum, default_value_t = DeviceName::Auto)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use quanci_cli::{IoError, causes};
 use quanci_shards::manifest::{ShardEntry, VocabularyEntry};
-use quanci_shards::mask::{MaskMode, MaskSettings, replacements};
+use quanci_shards::mask::{MaskMode, MaskSettings};
 use quanci_shards::{Manifest, Objective, PackedRows, Split};
 use quanci_store::{Cache, is_object};
 
@@ -172,37 +172,17 @@ impl DataSet {
         let key = manifest.data_key();
         let set = DataSet { folder, manifest, weight: source.weight, masks, key };
         set.check_counts(problems);
-        set.check_vocabulary(problems);
         set.check_files(problems)?;
         Ok(set)
     }
 
+    /// What the manifest's own rules do not ask for.
     fn check_counts(&self, problems: &mut Vec<Error>) {
         let mut problem = |message: String| problems.push(Error::input(&self.folder, message));
-        if self.manifest.copies == 0 {
-            problem("no copies: damaged; make the data set again".to_owned());
-        }
-        if !(3..=1 << 16).contains(&self.manifest.max_seq_len) {
-            problem(format!("rows of {} tokens cannot be trained on", self.manifest.max_seq_len));
-        }
         for copy in 0..self.manifest.copies {
             if self.manifest.rows(Split::Train, copy) == 0 {
                 problem(format!("copy {copy} has no rows to learn from; make the data set of more text"));
             }
-        }
-    }
-
-    fn check_vocabulary(&self, problems: &mut Vec<Error>) {
-        let vocabulary = &self.manifest.vocabulary;
-        let specials = vocabulary.specials;
-        // An id beyond the embedding is an out-of-bounds read on a GPU, long after this check could name its cause.
-        let ids = [specials.pad, specials.unk, specials.cls, specials.sep, specials.mask];
-        if ids.iter().any(|&id| id >= vocabulary.size) {
-            let message = "damaged: a special token is not in the vocabulary; make the data set again";
-            problems.push(Error::input(&self.folder, message));
-        } else if replacements(vocabulary.size, &vocabulary.reserved).is_empty() {
-            let message = "damaged: its vocabulary is made of reserved entries alone";
-            problems.push(Error::input(&self.folder, message));
         }
     }
 

@@ -65,9 +65,9 @@ impl ProgressDisplay {
     /// A message, above the bar.
     pub(super) fn say(&self, text: &str) {
         if self.is_terminal {
-            self.bar.suspend(|| anstream::eprintln!("{text}"));
+            self.bar.suspend(|| anstream::eprintln!("{}", quanci_cli::visible(&text.to_string())));
         } else if !self.quiet {
-            anstream::eprintln!("{text}");
+            anstream::eprintln!("{}", quanci_cli::visible(&text.to_string()));
         }
     }
 }

@@ -1,6 +1,5 @@
 //! The shape of a BERT: `config.json` as Hugging Face writes it (transformers, models/bert/configuration_bert.py).
 
-use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -61,6 +60,11 @@ pub enum Activation {
     Relu,
 }
 
+/// The largest file that is read.
+const MAX_FILE_BYTES: u64 = 16 << 20;
+/// The most parameters of a model that is built: about 50 times those of the largest BERTs.
+const MAX_PARAMETERS: i64 = 20_000_000_000;
+
 fn tenth() -> f64 {
     0.1
 }
@@ -79,9 +83,12 @@ fn layer_norm_eps() -> f64 {
 
 impl ModelConfig {
     /// Reads and checks a `config.json`.
+    ///
+    /// # Errors
+    /// If it cannot be read, or describes no BERT that can be built: every problem with its key.
     pub fn read(path: &Path) -> Result<ModelConfig, Error> {
-        let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
-        let shape: ModelConfig = serde_json::from_str(&text)
+        let text = quanci_store::read_at_most(path, MAX_FILE_BYTES).map_err(Error::io("read", path))?;
+        let shape: ModelConfig = serde_json::from_slice(&text)
             .map_err(|error| Error::input(path, format!("not a BERT's config.json: {error}")))?;
         let problems = shape.problems();
         if problems.is_empty() { Ok(shape) } else { Err(Error::input(path, problems.join("; "))) }
@@ -90,17 +97,33 @@ impl ModelConfig {
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         let sizes = [
-            ("vocab_size", self.vocab_size),
-            ("hidden_size", self.hidden_size),
-            ("num_hidden_layers", self.num_hidden_layers),
-            ("num_attention_heads", self.num_attention_heads),
-            ("intermediate_size", self.intermediate_size),
-            ("max_position_embeddings", self.max_position_embeddings),
-            ("type_vocab_size", self.type_vocab_size),
+            ("vocab_size", self.vocab_size, 1 << 24),
+            ("hidden_size", self.hidden_size, 1 << 16),
+            ("num_hidden_layers", self.num_hidden_layers, 1000),
+            ("num_attention_heads", self.num_attention_heads, 1 << 12),
+            ("intermediate_size", self.intermediate_size, 1 << 18),
+            ("max_position_embeddings", self.max_position_embeddings, 1 << 20),
+            ("type_vocab_size", self.type_vocab_size, 1 << 10),
         ];
-        for (name, size) in sizes {
-            if !(1..=1 << 24).contains(&size) {
-                problems.push(format!("`{name}` is {size}"));
+        for (name, size, most) in sizes {
+            if !(1..=most).contains(&size) {
+                problems.push(format!("`{name}` is {size}; it must lie between 1 and {most}"));
+            }
+        }
+        if problems.is_empty() && self.encoder_parameters() > MAX_PARAMETERS {
+            let billions = self.encoder_parameters() as f64 / 1e9;
+            problems.push(format!(
+                "`num_hidden_layers`, `hidden_size` and `vocab_size` make {billions:.0} billion parameters; at most {} are built",
+                MAX_PARAMETERS / 1_000_000_000
+            ));
+        }
+        for (name, number, most) in [
+            ("layer_norm_eps", self.layer_norm_eps, 1.0),
+            ("initializer_range", self.initializer_range, 10.0),
+        ] {
+            // 0 is no epsilon: a row of equal numbers would be divided by it.
+            if !(number > 0.0 && number <= most) {
+                problems.push(format!("`{name}` is {number}; it must lie between 0 and {most}, without 0"));
             }
         }
         if self.hidden_size % self.num_attention_heads.max(1) != 0 {
@@ -221,6 +244,34 @@ mod tests {
         bad.others.insert("model_type".to_owned(), "roberta".into());
         let problems = bad.problems();
         assert_eq!(problems.len(), 3, "{problems:?}");
+    }
+
+    /// Each key that no model can have is named, whatever the others are.
+    #[test]
+    fn absurd_numbers_are_refused_by_their_key() {
+        type Change = fn(&mut ModelConfig);
+        let cases: [(&str, Change); 10] = [
+            ("num_hidden_layers", |shape| shape.num_hidden_layers = 1 << 24),
+            ("layer_norm_eps", |shape| shape.layer_norm_eps = -1.0),
+            ("layer_norm_eps", |shape| shape.layer_norm_eps = 0.0),
+            ("initializer_range", |shape| shape.initializer_range = -0.02),
+            ("vocab_size", |shape| shape.vocab_size = i64::MAX),
+            ("hidden_size", |shape| shape.hidden_size = 0),
+            ("intermediate_size", |shape| shape.intermediate_size = -1),
+            ("max_position_embeddings", |shape| shape.max_position_embeddings = 1 << 40),
+            ("type_vocab_size", |shape| shape.type_vocab_size = 0),
+            ("hidden_size", |shape| (shape.hidden_size, shape.num_hidden_layers) = (1 << 16, 1000)),
+        ];
+        for (key, change) in cases {
+            let mut bad = shape(2, 128);
+            change(&mut bad);
+            let problems = bad.problems();
+            assert!(
+                problems.iter().any(|problem| problem.contains(&format!("`{key}`"))),
+                "{key}: {problems:?}"
+            );
+        }
+        assert_eq!(shape(2, 128).problems(), Vec::<String>::new());
     }
 
     #[test]

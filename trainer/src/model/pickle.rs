@@ -3,9 +3,7 @@
 //!
 //! Opcodes after CPython's Lib/pickletools.py; the layout of both formats after torch/serialization.py.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{Cursor, Read};
 use std::path::Path;
 use std::rc::Rc;
@@ -14,7 +12,17 @@ use tch::{Kind, Tensor};
 
 use crate::error::Error;
 
-/// A pickled value, as far as state dicts use them.
+/// The most values of a pickle, those of its memo included. A state dict has about 20 a tensor.
+const MAX_VALUES: usize = 4_000_000;
+/// The most dimensions of a tensor.
+const MAX_DIMENSIONS: usize = 16;
+/// How many times its own size a file may take as tensors: some share a storage, as the word embeddings and the decoder do.
+const MAX_SHARING: usize = 4;
+/// How many dictionaries deep a state dict may lie.
+const MAX_DEPTH: usize = 4;
+
+/// A pickled value, as far as state dicts use them. Tuples, lists, dictionaries and tensors are numbers of what lies in a
+/// [`Heap`]: a file may nest them without end, or in circles, and nothing here follows them by recursion.
 #[derive(Debug, Clone)]
 enum Value {
     None,
@@ -22,15 +30,31 @@ enum Value {
     Int(i64),
     Float,
     Text(Rc<str>),
-    Tuple(Rc<Vec<Value>>),
-    List(Rc<RefCell<Vec<Value>>>),
-    Dict(Rc<RefCell<Vec<(Value, Value)>>>),
+    Tuple(usize),
+    List(usize),
+    Dict(usize),
     /// A class or function by its name; never called.
     Global(Rc<str>),
     /// Type and key of a storage.
     Storage(Rc<str>, Rc<str>),
-    Tensor(Rc<Strided>),
+    Tensor(usize),
     Mark,
+}
+
+/// What values hold, each by its number.
+#[derive(Debug, Default)]
+struct Heap {
+    /// Tuples and lists.
+    lists: Vec<Vec<Value>>,
+    dicts: Vec<Vec<(Value, Value)>>,
+    tensors: Vec<Strided>,
+}
+
+/// A file that was read: its root, what that holds, and the storages.
+struct StateDict {
+    root: Value,
+    heap: Heap,
+    storages: Storages,
 }
 
 /// A tensor that lies in a storage; offset, sizes and strides in elements.
@@ -48,56 +72,68 @@ type Parsed<T> = Result<T, String>;
 /// Storages by their keys, as bytes.
 type Storages = BTreeMap<String, Vec<u8>>;
 
-/// The tensors of a file that `torch.save` wrote, by name, in its order.
+/// The tensors of a file that `torch.save` wrote, by name, in its order. Memory is bounded by the size of the file.
 pub(super) fn read_state_dict(path: &Path) -> Result<Vec<(String, Tensor)>, Error> {
-    let bytes = fs::read(path).map_err(Error::io("read", path))?;
+    let bytes = quanci_store::read_at_most(path, i64::MAX as u64).map_err(Error::io("read", path))?;
     // A zip archive since PyTorch 1.6.
     let read = if bytes.starts_with(b"PK") { zipped(&bytes) } else { legacy(&bytes) };
-    read.and_then(|(root, storages)| tensors(&root, &storages))
+    read.and_then(|read| tensors(&read, bytes.len()))
         .map_err(|problem| Error::input(path, format!("not a state dict of PyTorch: {problem}")))
 }
 
-fn zipped(bytes: &[u8]) -> Parsed<(Value, Storages)> {
+fn zipped(bytes: &[u8]) -> Parsed<StateDict> {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| error.to_string())?;
     let (mut pickle, mut storages) = (None, Storages::new());
+    let mut left = bytes.len();
     for index in 0..archive.len() {
         let mut file = archive.by_index(index).map_err(|error| error.to_string())?;
         let name = file.name().map_err(|error| error.to_string())?.into_owned();
+        let is_pickle = name.ends_with("/data.pkl");
+        let key = name.split_once("/data/").map(|(_, key)| key.to_owned());
+        if !is_pickle && key.is_none() {
+            continue;
+        }
         let mut content = Vec::new();
-        file.read_to_end(&mut content).map_err(|error| format!("{name}: {error}"))?;
-        if name.ends_with("/data.pkl") {
-            pickle = Some(content);
-        } else if let Some((_, key)) = name.split_once("/data/") {
-            storages.insert(key.to_owned(), content);
+        // `torch.save` stores without compression, so all entries together are smaller than the file.
+        let read = (&mut file).take(left as u64 + 1).read_to_end(&mut content);
+        read.map_err(|error| format!("{name}: {error}"))?;
+        left = left
+            .checked_sub(content.len())
+            .ok_or("its entries unpack to more than the file's own size: torch.save does not compress")?;
+        match key {
+            Some(key) if !is_pickle => drop(storages.insert(key, content)),
+            _ => pickle = Some(content),
         }
     }
     let pickle = pickle.ok_or("the archive holds no data.pkl")?;
-    Ok((Machine::new(&pickle).run()?, storages))
+    let mut machine = Machine::new(&pickle);
+    let root = machine.run()?;
+    Ok(StateDict { root, heap: machine.heap, storages })
 }
 
 /// Magic number, protocol and system, the pickle, the keys of the storages, then each storage with its length.
-fn legacy(bytes: &[u8]) -> Parsed<(Value, Storages)> {
+fn legacy(bytes: &[u8]) -> Parsed<StateDict> {
     let mut machine = Machine::new(bytes);
     for _ in 0..3 {
         machine.run()?;
     }
     let root = machine.run()?;
     let Value::List(keys) = machine.run()? else { return Err("no list of storages".to_owned()) };
-    let widths = storage_widths(&root)?;
+    let widths = storage_widths(&root, &machine.heap)?;
     let mut storages = Storages::new();
-    for key in keys.borrow().iter() {
-        let key = text(key)?;
+    for key in std::mem::take(&mut machine.heap.lists[keys]) {
+        let key = text(&key)?;
         let length = usize::try_from(little_endian(machine.take(8)?)).map_err(|_| "a negative length")?;
         let width = widths.get(&*key).ok_or_else(|| format!("storage {key} is used by no tensor"))?;
         let size = length.checked_mul(*width).ok_or("a storage without end")?;
         storages.insert(key.to_string(), machine.take(size)?.to_vec());
     }
-    Ok((root, storages))
+    Ok(StateDict { root, heap: machine.heap, storages })
 }
 
-fn storage_widths(root: &Value) -> Parsed<BTreeMap<Rc<str>, usize>> {
+fn storage_widths(root: &Value, heap: &Heap) -> Parsed<BTreeMap<Rc<str>, usize>> {
     let mut widths = BTreeMap::new();
-    for (_, strided) in entries(root)? {
+    for (_, strided) in entries(root, heap)? {
         let Value::Storage(kind, key) = &strided.storage else { continue };
         widths.insert(key.clone(), element(kind)?.1);
     }
@@ -105,32 +141,44 @@ fn storage_widths(root: &Value) -> Parsed<BTreeMap<Rc<str>, usize>> {
 }
 
 /// The tensors of a dictionary; those of a checkpoint that keeps its state dict under a name, too.
-fn entries(root: &Value) -> Parsed<Vec<(String, Rc<Strided>)>> {
-    let Value::Dict(dict) = root else { return Err("its root is no dictionary".to_owned()) };
-    let mut found = Vec::new();
-    for (key, value) in dict.borrow().iter() {
-        match (key, value) {
-            (Value::Text(name), Value::Tensor(strided)) => found.push((name.to_string(), strided.clone())),
-            (Value::Text(name), Value::Dict(_)) if matches!(&**name, "model" | "state_dict") => {
-                return entries(value);
-            }
-            _ => {}
-        }
+fn entries<'a>(root: &Value, heap: &'a Heap) -> Parsed<Vec<(String, &'a Strided)>> {
+    let mut dict = root.clone();
+    for _ in 0..MAX_DEPTH {
+        let Value::Dict(number) = dict else { return Err("its root is no dictionary".to_owned()) };
+        let items = &heap.dicts[number];
+        let inner = items.iter().find(|(key, value)| {
+            let is_state_dict = matches!(key, Value::Text(name) if matches!(&**name, "model" | "state_dict"));
+            is_state_dict && matches!(value, Value::Dict(_))
+        });
+        let Some((_, inner)) = inner else {
+            let tensors = items.iter().filter_map(|(key, value)| match (key, value) {
+                (Value::Text(name), Value::Tensor(tensor)) => {
+                    Some((name.to_string(), &heap.tensors[*tensor]))
+                }
+                _ => None,
+            });
+            let found: Vec<_> = tensors.collect();
+            return if found.is_empty() { Err("it holds no tensors".to_owned()) } else { Ok(found) };
+        };
+        dict = inner.clone();
     }
-    if found.is_empty() { Err("it holds no tensors".to_owned()) } else { Ok(found) }
+    Err(format!("its state dict lies more than {MAX_DEPTH} dictionaries deep"))
 }
 
-fn tensors(root: &Value, storages: &Storages) -> Parsed<Vec<(String, Tensor)>> {
-    entries(root)?
+fn tensors(read: &StateDict, file_bytes: usize) -> Parsed<Vec<(String, Tensor)>> {
+    let mut left = file_bytes.saturating_mul(MAX_SHARING);
+    entries(&read.root, &read.heap)?
         .into_iter()
         .map(|(name, strided)| {
-            let tensor = tensor(&strided, storages).map_err(|problem| format!("{name}: {problem}"))?;
+            let tensor = tensor(strided, &read.storages, &mut left);
+            let tensor = tensor.map_err(|problem| format!("{name}: {problem}"))?;
             Ok((name, tensor))
         })
         .collect()
 }
 
-fn tensor(strided: &Strided, storages: &Storages) -> Parsed<Tensor> {
+/// Makes a tensor; `left` is how many bytes all of them together may still take.
+fn tensor(strided: &Strided, storages: &Storages, left: &mut usize) -> Parsed<Tensor> {
     let Value::Storage(kind, key) = &strided.storage else { return Err("it has no storage".to_owned()) };
     let (kind, width) = element(kind)?;
     let bytes = storages.get(&**key).ok_or_else(|| format!("storage {key} is missing"))?;
@@ -139,10 +187,17 @@ fn tensor(strided: &Strided, storages: &Storages) -> Parsed<Tensor> {
     if last >= length {
         return Err(format!("storage {key} holds {length} elements, and element {last} is asked for"));
     }
-    let flat = Tensor::f_from_data_size(&bytes[..length as usize * width], &[length], kind);
-    let view = flat.and_then(|flat| {
-        flat.f_as_strided(&strided.sizes, &strided.strides, Some(strided.offset))?.f_contiguous()
-    });
+    // With a stride of 0, a few bytes would be a tensor of any size.
+    let elements = strided.sizes.iter().try_fold(1i64, |all, &size| all.checked_mul(size));
+    let span = last - strided.offset + 1;
+    if elements.is_none_or(|elements| elements > span) {
+        return Err(format!("sizes {:?} ask for more than the {span} elements they lie in", strided.sizes));
+    }
+    let (start, end) = (strided.offset as usize * width, (last as usize + 1) * width);
+    *left = left.checked_sub(end - start).ok_or("its tensors take far more bytes than the file has")?;
+    let flat = Tensor::f_from_data_size(&bytes[start..end], &[span], kind);
+    let view =
+        flat.and_then(|flat| flat.f_as_strided(&strided.sizes, &strided.strides, Some(0))?.f_contiguous());
     // A copy, so that a view of a large storage does not keep all of it.
     let owned = view.and_then(|view| {
         let mut owned = view.f_zeros_like()?;
@@ -201,8 +256,13 @@ fn text(value: &Value) -> Parsed<Rc<str>> {
     }
 }
 
-fn integers(value: &Value) -> Parsed<Vec<i64>> {
+fn integers(value: &Value, heap: &Heap) -> Parsed<Vec<i64>> {
     let Value::Tuple(items) = value else { return Err("a tuple was expected".to_owned()) };
+    let items = &heap.lists[*items];
+    // A memo lets one long tuple be the sizes of any number of tensors.
+    if items.len() > MAX_DIMENSIONS {
+        return Err(format!("a tensor of {} dimensions", items.len()));
+    }
     let one = |item: &Value| match item {
         Value::Int(value) => Ok(*value),
         _ => Err("an integer was expected".to_owned()),
@@ -215,11 +275,14 @@ struct Machine<'a> {
     bytes: &'a [u8],
     stack: Vec<Value>,
     memo: BTreeMap<i64, Value>,
+    heap: Heap,
+    /// How many values may still be made.
+    left: usize,
 }
 
 impl<'a> Machine<'a> {
     fn new(bytes: &'a [u8]) -> Machine<'a> {
-        Machine { bytes, stack: Vec::new(), memo: BTreeMap::new() }
+        Machine { bytes, stack: Vec::new(), memo: BTreeMap::new(), heap: Heap::default(), left: MAX_VALUES }
     }
 
     fn take(&mut self, count: usize) -> Parsed<&'a [u8]> {
@@ -264,8 +327,14 @@ impl<'a> Machine<'a> {
         Ok(self.stack.split_off(at))
     }
 
-    fn push_tuple(&mut self, items: Vec<Value>) {
-        self.stack.push(Value::Tuple(Rc::new(items)));
+    fn push_list(&mut self, items: Vec<Value>, value: impl FnOnce(usize) -> Value) {
+        self.stack.push(value(self.heap.lists.len()));
+        self.heap.lists.push(items);
+    }
+
+    fn push_dict(&mut self) {
+        self.stack.push(Value::Dict(self.heap.dicts.len()));
+        self.heap.dicts.push(Vec::new());
     }
 
     fn remember(&mut self, key: i64) -> Parsed<()> {
@@ -284,22 +353,24 @@ impl<'a> Machine<'a> {
     fn run(&mut self) -> Parsed<Value> {
         loop {
             let opcode = self.take(1)?[0];
+            // An opcode makes one value at most, or remembers one.
+            self.left = self.left.checked_sub(1).ok_or("it is made of too many values")?;
             match opcode {
                 b'.' => return self.pop(),
                 0x80 => drop(self.take(1)?), // PROTO
                 0x95 => drop(self.take(8)?), // FRAME
                 b'(' => self.stack.push(Value::Mark),
-                b')' => self.push_tuple(Vec::new()),
+                b')' => self.push_list(Vec::new(), Value::Tuple),
                 b't' => {
                     let items = self.pop_to_mark()?;
-                    self.push_tuple(items);
+                    self.push_list(items, Value::Tuple);
                 }
                 0x85..=0x87 => {
                     let items = self.pop_many(usize::from(opcode) - 0x84)?;
-                    self.push_tuple(items);
+                    self.push_list(items, Value::Tuple);
                 }
-                b'}' => self.stack.push(Value::Dict(Rc::default())),
-                b']' => self.stack.push(Value::List(Rc::default())),
+                b'}' => self.push_dict(),
+                b']' => self.push_list(Vec::new(), Value::List),
                 b's' | b'u' => self.set_items(opcode)?,
                 b'a' | b'e' => self.append(opcode)?,
                 b'q' | b'r' => {
@@ -354,16 +425,16 @@ impl<'a> Machine<'a> {
 
     fn set_items(&mut self, opcode: u8) -> Parsed<()> {
         let items = if opcode == b's' { self.pop_many(2)? } else { self.pop_to_mark()? };
-        let Value::Dict(dict) = self.top()? else { return Err("items of no dictionary".to_owned()) };
+        let &Value::Dict(dict) = self.top()? else { return Err("items of no dictionary".to_owned()) };
         let pairs = items.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone()));
-        dict.borrow_mut().extend(pairs);
+        self.heap.dicts[dict].extend(pairs);
         Ok(())
     }
 
     fn append(&mut self, opcode: u8) -> Parsed<()> {
         let items = if opcode == b'a' { self.pop_many(1)? } else { self.pop_to_mark()? };
-        let Value::List(list) = self.top()? else { return Err("items of no list".to_owned()) };
-        list.borrow_mut().extend(items);
+        let &Value::List(list) = self.top()? else { return Err("items of no list".to_owned()) };
+        self.heap.lists[list].extend(items);
         Ok(())
     }
 
@@ -373,19 +444,26 @@ impl<'a> Machine<'a> {
         let (Value::Global(function), Value::Tuple(arguments)) = (self.pop()?, arguments) else {
             return Err("a call of no function".to_owned());
         };
-        let built = match &*function {
-            "collections.OrderedDict" => Value::Dict(Rc::default()),
-            "torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor" => strided(&arguments)?,
-            "torch._utils._rebuild_parameter" => arguments.first().ok_or("a parameter of nothing")?.clone(),
+        match &*function {
+            "collections.OrderedDict" => self.push_dict(),
+            "torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor" => {
+                let tensor = strided(&self.heap.lists[arguments], &self.heap)?;
+                self.stack.push(Value::Tensor(self.heap.tensors.len()));
+                self.heap.tensors.push(tensor);
+            }
+            "torch._utils._rebuild_parameter" => {
+                let parameter = self.heap.lists[arguments].first().ok_or("a parameter of nothing")?;
+                self.stack.push(parameter.clone());
+            }
             other => return Err(format!("it would call {other}: refused")),
-        };
-        self.stack.push(built);
+        }
         Ok(())
     }
 
     /// BINPERSID: ("storage", type, key, location, length).
     fn storage(&mut self) -> Parsed<()> {
         let Value::Tuple(id) = self.pop()? else { return Err("a storage without a name".to_owned()) };
+        let id = &self.heap.lists[id];
         match (id.get(1), id.get(2)) {
             (Some(Value::Global(kind)), Some(Value::Text(key))) => {
                 self.stack.push(Value::Storage(kind.clone(), key.clone()));
@@ -397,10 +475,86 @@ impl<'a> Machine<'a> {
 }
 
 /// (storage, offset, sizes, strides, …)
-fn strided(arguments: &[Value]) -> Parsed<Value> {
+fn strided(arguments: &[Value], heap: &Heap) -> Parsed<Strided> {
     let [storage, Value::Int(offset), sizes, strides, ..] = arguments else {
         return Err("a tensor without offset, sizes and strides".to_owned());
     };
-    let (sizes, strides) = (integers(sizes)?, integers(strides)?);
-    Ok(Value::Tensor(Rc::new(Strided { storage: storage.clone(), offset: *offset, sizes, strides })))
+    let (sizes, strides) = (integers(sizes, heap)?, integers(strides, heap)?);
+    Ok(Strided { storage: storage.clone(), offset: *offset, sizes, strides })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(bytes: &[u8]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pytorch_model.bin");
+        std::fs::write(&path, bytes).unwrap();
+        read_state_dict(&path).unwrap_err().to_string()
+    }
+
+    /// A file of the older format around a pickle.
+    fn legacy_file(pickle: &[u8], storages: &[u8]) -> Vec<u8> {
+        let head = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02}.\x80\x02";
+        [head.as_slice(), pickle, b".\x80\x02]X\x01\0\0\x000a.", storages].concat()
+    }
+
+    /// A dictionary with one tensor of these sizes and strides, each a tuple's opcodes.
+    fn one_tensor(sizes: &[u8], strides: &[u8]) -> Vec<u8> {
+        let storage = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x02tQ";
+        [
+            b"}X\x01\0\0\0wctorch._utils\n_rebuild_tensor_v2\n(".as_slice(),
+            storage,
+            b"K\0",
+            sizes,
+            strides,
+            b"tRs",
+        ]
+        .concat()
+    }
+
+    const TWO: &[u8] = b"\x02\0\0\0\0\0\0\0\0\0\x80?\0\0\0@";
+
+    #[test]
+    fn circles_and_nesting_end() {
+        // A dictionary that holds itself under "model".
+        let message = refused(&legacy_file(b"}q\0X\x05\0\0\0modelh\0s", TWO));
+        assert!(message.contains("dictionaries deep"), "{message}");
+        // A tuple in a tuple, a million times: to drop it is no recursion.
+        let nested = [b")".to_vec(), vec![0x85; 1_000_000]].concat();
+        assert!(refused(&legacy_file(&nested, TWO)).contains("no dictionary"));
+        let many = vec![b')'; MAX_VALUES + 1];
+        assert!(refused(&legacy_file(&many, TWO)).contains("too many values"));
+    }
+
+    #[test]
+    fn strides_of_zero_make_nothing_larger() {
+        let sound = legacy_file(&one_tensor(b"K\x02\x85", b"K\x01\x85"), TWO);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pytorch_model.bin");
+        std::fs::write(&path, sound).unwrap();
+        let read = read_state_dict(&path).unwrap();
+        assert_eq!(Vec::<f32>::try_from(&read[0].1).unwrap(), [1.0, 2.0]);
+        let message = refused(&legacy_file(&one_tensor(b"J\0\0\0\x10\x85", b"K\0\x85"), TWO));
+        assert!(message.contains("ask for more than"), "{message}");
+        let sizes = [b"(".to_vec(), b"K\x01".repeat(40), b"t".to_vec()].concat();
+        assert!(refused(&legacy_file(&one_tensor(&sizes, &sizes), TWO)).contains("40 dimensions"));
+    }
+
+    #[test]
+    fn tensors_share_a_storage_a_few_times() {
+        let tensor = one_tensor(b"K\x02\x85", b"K\x01\x85");
+        let pickle = [b"}".to_vec(), tensor[1..].repeat(200)].concat();
+        // A memo makes it cheap: the same tensor of 1,000 elements under many names of six bytes each.
+        let tensor = one_tensor(b"M\xe8\x03\x85", b"K\x01\x85");
+        let shared = [b"}".to_vec(), tensor[1..tensor.len() - 1].to_vec(), b"q\0s".to_vec()].concat();
+        let shared = [shared, b"U\x01ah\0s".repeat(100)].concat();
+        let storage = [1000u64.to_le_bytes().to_vec(), vec![0; 4000]].concat();
+        assert!(refused(&legacy_file(&shared, &storage)).contains("far more bytes"));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pytorch_model.bin");
+        std::fs::write(&path, legacy_file(&pickle, TWO)).unwrap();
+        assert_eq!(read_state_dict(&path).unwrap().len(), 200);
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, View};
@@ -45,7 +44,8 @@ pub fn read(path: &Path) -> Result<Vec<(String, Tensor)>, Error> {
 
 /// The tensors of a `.safetensors`.
 pub fn read_safetensors(path: &Path) -> Result<Vec<(String, Tensor)>, Error> {
-    parse_safetensors(&fs::read(path).map_err(Error::io("read", path))?, path)
+    let bytes = quanci_store::read_at_most(path, i64::MAX as u64).map_err(Error::io("read", path))?;
+    parse_safetensors(&bytes, path)
 }
 
 /// The tensors of a `.safetensors` with this content; `path` is named in errors.

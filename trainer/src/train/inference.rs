@@ -29,7 +29,7 @@ pub fn fill_mask(
     if masked.is_empty() {
         return Err(Error::settings(format!("{sentence:?} has no [MASK]")));
     }
-    check_length(bert, ids.len(), sentence)?;
+    check_ids(bert, &ids, sentence)?;
     let likeliest = tch::no_grad(|| {
         let logits = bert.network(Kind::Float)?.logits(&one_row(bert, &ids, &masked)?, false, false)?;
         let wanted = (top as i64).clamp(1, bert.config().vocab_size);
@@ -58,7 +58,7 @@ pub fn features(bert: &Bert, tokenizer: &Tokenizer, sentences: &[&str]) -> Resul
     let mut pooled = Vec::new();
     for (number, sentence) in sentences.iter().enumerate() {
         let ids = tokenizer.encode(sentence)?;
-        check_length(bert, ids.len(), sentence)?;
+        check_ids(bert, &ids, sentence)?;
         let made = tch::no_grad(|| network.features(&one_row(bert, &ids, &[])?));
         let (hidden, pool) = made.map_err(Error::torch("the forward pass"))?;
         tensors.push((format!("hidden.{number}"), hidden));
@@ -86,12 +86,19 @@ fn one_row(bert: &Bert, ids: &[i64], masked: &[i64]) -> Result<DeviceBatch, TchE
     DeviceBatch::new(&host, bert.config().max_position_embeddings, bert.device())
 }
 
-fn check_length(bert: &Bert, tokens: usize, sentence: &str) -> Result<(), Error> {
-    let most = bert.config().max_position_embeddings;
+/// Tokenizer and model may be of different folders, or damaged.
+fn check_ids(bert: &Bert, ids: &[i64], sentence: &str) -> Result<(), Error> {
+    let (most, entries) = (bert.config().max_position_embeddings, bert.config().vocab_size);
+    let start: String = sentence.chars().take(20).collect();
+    if let Some(id) = ids.iter().find(|id| !(0..entries).contains(*id)) {
+        return Err(Error::settings(format!(
+            "a token of a sentence ({start}…) has the id {id}: the model has a vocabulary of {entries} entries"
+        )));
+    }
+    let tokens = ids.len();
     if tokens as i64 <= most {
         return Ok(());
     }
-    let start: String = sentence.chars().take(20).collect();
     Err(Error::settings(format!(
         "a sentence of {tokens} tokens ({start}…): the model has positions for {most}"
     )))

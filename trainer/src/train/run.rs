@@ -210,6 +210,13 @@ fn mismatches(
                  `max_position_embeddings` to {rows} or more"
             ));
         }
+        if sets.objective() != Objective::Mlm && model.type_vocab_size < 2 {
+            problem(format!(
+                "`phase[{i}].data` has rows of two segments, and the model ({}) one segment type: set `type_vocab_size` \
+                 there to 2",
+                settings.model.display()
+            ));
+        }
         if sets.vocabulary().sha256 != data[0].vocabulary().sha256 {
             problem(format!("`phase[{i}].data` has another vocabulary than the first phase's"));
         }

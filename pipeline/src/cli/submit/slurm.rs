@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::jobs::{self, Job};
 use crate::plan::{JobKind, Plan};
 use crate::work;
-use quanci_cli::Output;
+use quanci_cli::{Output, shown};
 
 /// `quanci prepare` and `quanci vocab` with `--engine slurm`.
 pub(in crate::cli) fn slurm(
@@ -153,7 +153,7 @@ fn show(submission: &slurm::SlurmRun, batches: &[StageJob], output: &Output) {
         output.result(format_args!("already finished: {}", finished(submission)));
     }
     for batch in batches {
-        output.result(format_args!("# {}/{}.sh", submission.folder.display(), batch.stage));
+        output.result(format_args!("# {}/{}.sh", shown(&submission.folder), batch.stage));
         output.result(script(submission, batch));
     }
     output.result(commands(submission, batches).trim_end());

@@ -36,12 +36,7 @@ impl SlurmOptions {
     /// [`Error::Settings`] with every problem.
     pub fn parse(arguments: &[String]) -> Result<SlurmOptions, Error> {
         let pairs = pairs("slurm", arguments)?;
-        let reserved = |key: &str| OURS.iter().find(|(ours, _)| *ours == key);
-        let problems: Vec<String> = pairs
-            .iter()
-            .filter_map(|(key, _)| reserved(key))
-            .map(|(key, why)| format!("--slurm {key}=… is not for you to set: {why}"))
-            .collect();
+        let problems: Vec<String> = pairs.iter().filter_map(|(key, _)| problem(key)).collect();
         if !problems.is_empty() {
             return Err(Error::Settings(problems));
         }
@@ -51,5 +46,44 @@ impl SlurmOptions {
     /// As sbatch takes them.
     pub(super) fn arguments(&self) -> &[String] {
         &self.0
+    }
+}
+
+/// What is wrong with an option. sbatch takes any beginning of an option's name for it, so those are refused too.
+fn problem(key: &str) -> Option<String> {
+    let (ours, why) = OURS
+        .iter()
+        .find(|(ours, _)| *ours == key)
+        .or_else(|| OURS.iter().find(|(ours, _)| ours.starts_with(key)))?;
+    let said = if *ours == key { String::new() } else { format!(" (sbatch takes it for {ours})") };
+    Some(format!("--slurm {key}=…{said} is not for you to set: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SlurmOptions;
+
+    fn parse(argument: &str) -> Result<SlurmOptions, String> {
+        SlurmOptions::parse(&[argument.to_owned()]).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn abbreviations_of_what_is_reserved() {
+        for (argument, ours) in [
+            ("depen=afterok:1", "dependency"),
+            ("dependency=singleton", "--slurm dependency"),
+            ("wr=x", "wrap"),
+            ("arr=0-9", "array"),
+            ("ntasks-per-n=2", "ntasks-per-node"),
+        ] {
+            let message = parse(argument).expect_err("refused");
+            assert!(message.contains(ours), "{message}");
+        }
+        for argument in
+            ["partition=cpu", "time=1:00:00", "mem=4G", "nodelist=n1", "cpus-per-task=4", "exclude=n2"]
+        {
+            assert!(parse(argument).is_ok(), "{argument}");
+        }
+        assert!(parse("partition=a\u{1b}[2Jb").is_err());
     }
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde::{Deserialize, Serialize};
 
 use super::run::{Elements, SlurmRun, StageJob};
-use crate::engine::shell::line;
+use crate::engine::shell::{line, quoted};
 use crate::error::Error;
 
 /// The jobs of a run: stage and job id, in order.
@@ -21,8 +21,8 @@ impl SubmittedJobs {
     }
 }
 
-/// What sbatch is given for a stage; `after` is the job it waits for.
-fn arguments(run: &SlurmRun, batch: &StageJob, after: Option<&str>) -> Vec<String> {
+/// What sbatch is given for a stage, but for the job that it waits for and its script.
+fn arguments(run: &SlurmRun, batch: &StageJob) -> Vec<String> {
     // Paths of logs are relative, for a `%` in a path would be taken for one of sbatch's own patterns.
     let log = if batch.elements == Elements::One { "%x-%j.log" } else { "%x-%A_%a.log" };
     let mut arguments: Vec<String> = [
@@ -40,13 +40,13 @@ fn arguments(run: &SlurmRun, batch: &StageJob, after: Option<&str>) -> Vec<Strin
     .to_vec();
     arguments.extend(batch.elements.array().map(|array| format!("--array={array}")));
     arguments.extend_from_slice(run.options.arguments());
-    if let Some(after) = after {
-        arguments.push(format!("--dependency=afterok:{after}"));
-        // Otherwise a job whose dependency failed stays in the queue for ever.
-        arguments.push("--kill-on-invalid-dep=yes".to_owned());
-    }
-    arguments.push(script_path(run, batch).display().to_string());
     arguments
+}
+
+/// Makes a stage wait for the job `after`. Without the second option, a job whose forerunner failed stays in the queue for
+/// ever.
+fn dependency(after: &str) -> [String; 2] {
+    [format!("--dependency=afterok:{after}"), "--kill-on-invalid-dep=yes".to_owned()]
 }
 
 /// Where a stage's script lies.
@@ -59,11 +59,12 @@ pub fn commands(run: &SlurmRun, batches: &[StageJob]) -> String {
     let mut text = String::new();
     let mut before: Option<&str> = None;
     for batch in batches {
-        let arguments = arguments(run, batch, before.map(|_| "JOB"));
-        let sbatch = line(std::iter::once("sbatch").chain(arguments.iter().map(String::as_str)));
-        // The id of the job before is known to the shell alone.
-        let sbatch = sbatch.replace("afterok:JOB", &format!("afterok:${}", before.unwrap_or_default()));
-        text += &format!("{}=$({sbatch})\n", batch.stage);
+        let arguments = arguments(run, batch);
+        let mut words = vec![line(std::iter::once("sbatch").chain(arguments.iter().map(String::as_str)))];
+        // Not quoted: the id of the job before is a variable of the shell.
+        words.extend(before.into_iter().flat_map(|before| dependency(&format!("${before}"))));
+        words.push(quoted(&script_path(run, batch).to_string_lossy()).into_owned());
+        text += &format!("{}=$({})\n", batch.stage, words.join(" "));
         before = Some(batch.stage);
     }
     text
@@ -77,8 +78,10 @@ pub fn commands(run: &SlurmRun, batches: &[StageJob]) -> String {
 pub fn submit(run: &SlurmRun, batches: &[StageJob]) -> Result<SubmittedJobs, Error> {
     let mut jobs = SubmittedJobs::default();
     for batch in batches {
-        let after = jobs.0.last().map(|(_, id)| id.as_str());
-        match sbatch(&arguments(run, batch, after), batch.stage) {
+        let mut arguments = arguments(run, batch);
+        arguments.extend(jobs.0.last().into_iter().flat_map(|(_, id)| dependency(id)));
+        arguments.push(script_path(run, batch).display().to_string());
+        match sbatch(&arguments, batch.stage) {
             Ok(id) => jobs.0.push((batch.stage.to_owned(), id)),
             Err(error) => return Err(cancel_submitted(&jobs, error)),
         }

@@ -172,7 +172,8 @@ impl LayoutStage<'_> {
     fn judge(&self, report: &MapReport) -> Result<(), Error> {
         report.dropped.judge(report.records, self.settings.max_reject_percent)?;
         if report.train.documents == 0 {
-            let message = format!("no document came out of the corpus: {}", report.dropped.in_words());
+            let message =
+                format!("no document came out of the corpus; dropped: {}", report.dropped.in_words());
             return Err(Error::input(&self.settings.source.path, message));
         }
         if self.settings.output.validation > 0.0 && report.validation.documents == 0 {

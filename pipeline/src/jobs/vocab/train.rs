@@ -84,7 +84,7 @@ impl TrainStage<'_> {
         let run = self.run;
         all.dropped.judge(all.records, run.max_reject_percent)?;
         if all.documents == 0 {
-            let message = format!("no document came out of the corpus: {}", all.dropped.in_words());
+            let message = format!("no document came out of the corpus; dropped: {}", all.dropped.in_words());
             return Err(Error::input(&run.source.path, message));
         }
         Ok(all)

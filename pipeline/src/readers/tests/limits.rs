@@ -107,3 +107,26 @@ fn many_cuts_take_linear_time() {
     let found = read_bytes(jsonl, &cut_at(Format::Jsonl, 1000)).expect("readable");
     assert_eq!(found.concat(), text);
 }
+
+/// A key is held as a whole, so one without end is an error, whether it is wanted or not.
+#[test]
+fn keys_that_are_too_long_end_the_file() {
+    let key = "k".repeat(20 << 20);
+    for json in
+        [format!("[{{\"{key}\": 1, \"text\": \"甲\"}}]"), format!("[{{\"text\": {{\"{key}\": \"甲\"}}}}]")]
+    {
+        let error = read_bytes(json, &cut_at(Format::Json, 1000)).expect_err("no key").to_string();
+        assert!(error.contains("a key without end"), "{error}");
+    }
+    // Many of them together may be longer than one may be.
+    let members = format!("\"{}\": 1, ", "k".repeat(1 << 20)).repeat(20);
+    check_with(&cut_at(Format::Json, 1000), format!("[{{{members}\"text\": \"甲\"}}]"), &["甲"]);
+}
+
+#[test]
+fn members_without_end_are_no_memory_without_end() {
+    let members = "\"\": 1, ".repeat(1 << 20);
+    let json = format!("[{{\"text\": {{{members}\"a\": 1}}}}, {{\"text\": \"乙\"}}]");
+    let found = read_bytes(json, &cut_at(Format::Json, 1000)).expect("readable");
+    assert!(found[0].starts_with("!RecordTooLong") && found[1] == "乙", "{}", found.len());
+}

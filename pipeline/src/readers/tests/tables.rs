@@ -125,3 +125,14 @@ fn damaged_parquet_is_an_error_and_no_panic() {
     let error = sniff(&folder.file("parquet", &whole), &text).expect_err("not text").to_string();
     assert!(error.contains("format = \"parquet\""), "{error}");
 }
+
+/// A cell longer than a record may be is rejected, and only its beginning is kept.
+#[test]
+fn huge_cells_of_parquet_are_rejected() {
+    let long = "汉字".repeat(3 << 20); // 18 MiB
+    let texts: ArrayRef = Arc::new(StringArray::from(vec!["甲", &long, "乙"]));
+    let settings = ReadSettings { max_document_chars: 1000, ..settings(Format::Parquet) };
+    let found = read_bytes(parquet(vec![("text", texts)]), &settings).expect("readable");
+    assert_eq!((found.len(), found[0].as_str(), found[2].as_str()), (3, "甲", "乙"));
+    assert!(found[1].starts_with("!RecordTooLong 汉字") && found[1].len() < 5000);
+}

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use owo_colors::OwoColorize;
+use quanci_cli::visible;
 use unicode_width::UnicodeWidthStr;
 
 use super::{Inspection, ShownPiece, ShownRow, ShownWord};
@@ -39,12 +40,16 @@ impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let row = self.0;
         let share = 100.0 * row.masked as f64 / row.length.max(1) as f64;
-        let place = format!("{} row {}", row.file, row.row);
+        let place = format!("{} row {}", visible(&row.file), row.row);
         write!(f, "{}  {} tokens, {} masked ({share:.1} %)", place.bold(), row.length, row.masked)?;
         if let Some(label) = row.label_words {
             write!(f, ", {}", label.bold())?;
         }
-        writeln!(f, "\n{}", format!("{INDENT}source {}, document {}", row.source, row.document).dimmed())?;
+        writeln!(
+            f,
+            "\n{}",
+            format!("{INDENT}source {}, document {}", visible(&row.source), row.document).dimmed()
+        )?;
         segment(f, "A", &row.a)?;
         row.b.as_ref().map_or(Ok(()), |words| segment(f, "B", words))
     }
@@ -77,7 +82,7 @@ fn spelled(word: &ShownWord) -> (String, usize) {
     let (mut text, mut width) = (String::new(), 0);
     // Neighboring masked tokens share one pair of brackets.
     for run in word.pieces.chunk_by(|a, b| a.input.is_some() == b.input.is_some()) {
-        let original: String = run.iter().map(|piece| piece.piece.as_str()).collect();
+        let original: String = run.iter().map(|piece| visible(&piece.piece)).collect();
         width += original.width();
         if run.iter().all(|piece| piece.input.is_none()) {
             text.push_str(&original);
@@ -96,8 +101,8 @@ fn spelled(word: &ShownWord) -> (String, usize) {
 
 /// What the model sees in place of a masked token, and its display width.
 fn seen(piece: &ShownPiece) -> (String, usize) {
-    let input = piece.input.as_deref().unwrap_or_default();
-    if input == piece.piece {
+    let input = visible(piece.input.as_deref().unwrap_or_default());
+    if input == visible(&piece.piece) {
         (format!("{}", format_args!("{KEPT}{input}").yellow()), KEPT.width() + input.width())
     } else if input == "[MASK]" {
         (format!("{}", input.red()), input.width())

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use owo_colors::OwoColorize;
+use quanci_cli::visible;
 use quanci_shards::mask::{MaskMode, MaskUnit, NGRAM_SHARES};
 use quanci_shards::{Objective, Split};
 
@@ -199,7 +200,7 @@ impl Stats {
         for (name, source) in &self.train.sources {
             let documents = self.counters.train.documents_by_source.get(name).copied().unwrap_or(0);
             rows.push(vec![
-                name.clone(),
+                visible(name).into_owned(),
                 count(documents),
                 count(source.rows),
                 percent(source.rows, self.train.rows),

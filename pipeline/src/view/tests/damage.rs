@@ -86,15 +86,44 @@ fn a_manifest_that_lies() {
         |manifest| manifest.shards[0].tokens += 1,
         "30 rows with 330 tokens; manifest.json says 30 and 331",
     );
-    check(|manifest| manifest.shards[0].path = "../x.parquet".to_owned(), "outside the folder");
+    check(
+        |manifest| manifest.shards[0].path = "../x.parquet".to_owned(),
+        "which is not a plain path inside the folder",
+    );
     check(|manifest| manifest.shards[0].copy = 3, "copy 3 is out of range");
     check(|manifest| manifest.vocabulary.size = 12, "vocabulary size: mismatch");
-    check(|manifest| manifest.vocabulary.sha256 = "00".to_owned(), "not the vocabulary of this data set");
+    check(|manifest| manifest.vocabulary.sha256 = "00".repeat(32), "not the vocabulary of this data set");
     check(|manifest| manifest.vocabulary.reserved.clear(), "vocabulary reserved entries: mismatch");
     check(|manifest| manifest.vocabulary.file = "none.txt".to_owned(), "is not in the list of files");
-    check(|manifest| manifest.data_id = "other".to_owned(), "belongs to another data set");
+    check(|manifest| manifest.data_id = "07e4".to_owned(), "belongs to another data set");
     check(|manifest| manifest.counters = serde_json::Value::Null, "cannot parse its counters");
     check(|manifest| manifest.files.push(manifest.files[0].clone()), "lists README.md twice");
+}
+
+/// A pipe in place of a file would be waited for without end, and a link could lead to any file.
+#[test]
+fn what_is_no_file_is_named() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    small(folder.path());
+    for file in ["copy-00/part-00000-of-00001.parquet", "vocab.txt", MANIFEST_FILE] {
+        let path = folder.path().join(file);
+        let bytes = fs::read(&path).expect("a file");
+        fs::remove_file(&path).expect("removed");
+        let made = std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo");
+        assert!(made.success());
+        let verdict = verify(folder.path());
+        names(&verdict, file);
+        assert!(verdict.problems.shown.iter().any(|problem| problem.contains("not a regular file")));
+        fs::remove_file(&path).expect("removed");
+        std::os::unix::fs::symlink("/dev/zero", &path).expect("linked");
+        names(&verify(folder.path()), file);
+        fs::remove_file(&path).expect("removed");
+        fs::create_dir(&path).expect("a folder");
+        names(&verify(folder.path()), file);
+        fs::remove_dir(&path).expect("removed");
+        fs::write(&path, bytes).expect("a file");
+    }
+    assert_eq!(verify(folder.path()).problems.count, 0);
 }
 
 #[test]

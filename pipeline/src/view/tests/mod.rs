@@ -79,7 +79,7 @@ fn write(folder: &Path, rows: &[TestRow], change: impl FnOnce(&mut Manifest)) ->
 fn manifest(vocabulary: &Vocabulary) -> Manifest {
     Manifest {
         format_version: FORMAT_VERSION,
-        data_id: "test".to_owned(),
+        data_id: "7e57".to_owned(),
         vocabulary: VocabularyEntry {
             file: "vocab.txt".to_owned(),
             sha256: vocabulary.sha256(),

@@ -17,11 +17,6 @@ pub(super) fn check(folder: &Path, manifest: &Manifest, problems: &mut Problems)
 
 fn vocabulary(folder: &Path, manifest: &Manifest, problems: &mut Problems) -> Option<Vocabulary> {
     let said = &manifest.vocabulary;
-    if !manifest.files.iter().any(|file| file.path == said.file) {
-        problems
-            .add(|| format!("{MANIFEST_FILE}: the vocabulary {:?} is not in the list of files", said.file));
-        return None;
-    }
     let vocabulary = match Vocabulary::read(&folder.join(&said.file)) {
         Ok(vocabulary) => vocabulary,
         Err(error) => {
@@ -52,16 +47,6 @@ fn vocabulary(folder: &Path, manifest: &Manifest, problems: &mut Problems) -> Op
 }
 
 fn counts(manifest: &Manifest, problems: &mut Problems) {
-    for shard in manifest.shards.iter().filter(|shard| shard.copy >= copies(manifest, shard.split)) {
-        problems.add(|| {
-            format!(
-                "{}: copy {} is out of range; the number of copies is {}",
-                shard.path,
-                shard.copy,
-                copies(manifest, shard.split)
-            )
-        });
-    }
     let counters: Counters = match serde_json::from_value(manifest.counters.clone()) {
         Ok(counters) => counters,
         Err(error) => {
@@ -72,7 +57,6 @@ fn counts(manifest: &Manifest, problems: &mut Problems) {
         [(Split::Train, &counters.train, "training"), (Split::Validation, &counters.validation, "validation")]
     {
         let shards = manifest.shards.iter().filter(|shard| shard.split == split);
-        // Saturating: the numbers come from a file.
         let (rows, tokens) = shards.fold((0u64, 0u64), |(rows, tokens), shard| {
             (rows.saturating_add(shard.rows), tokens.saturating_add(shard.tokens))
         });
@@ -86,9 +70,4 @@ fn counts(manifest: &Manifest, problems: &mut Problems) {
             });
         }
     }
-}
-
-/// The number of copies of a split; validation rows are written once.
-fn copies(manifest: &Manifest, split: Split) -> u32 {
-    if split == Split::Train { manifest.copies } else { 1 }
 }

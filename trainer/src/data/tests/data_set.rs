@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use quanci_shards::manifest::{ShardEntry, Specials, VocabularyEntry};
+use quanci_shards::manifest::{FileEntry, ShardEntry, Specials, VocabularyEntry};
 use quanci_shards::mask::{MaskMode, MaskSettings, MaskUnit, Masker, Masks, Replace, RowView, replacements};
 use quanci_shards::rng::{RandomSource, Rng};
 use quanci_shards::{
@@ -111,7 +111,7 @@ impl Spec {
         folder: &Path,
         change: &mut dyn FnMut(u32, u64, &mut Written),
     ) -> PathBuf {
-        let keys = FileKeys { data_id: self.data_id(), vocabulary_sha256: "0123".to_owned() };
+        let keys = FileKeys { data_id: self.data_id(), vocabulary_sha256: "0123".repeat(16) };
         let mut shards = Vec::new();
         for (file, (split, copy, rows)) in (0..).zip(self.files()) {
             let kind = if split == Split::Train { "train" } else { "validation" };
@@ -161,7 +161,11 @@ impl Spec {
             masking: self.masking(),
             settings: serde_json::Value::Null,
             shards,
-            files: Vec::new(),
+            files: vec![FileEntry {
+                path: "vocab.txt".to_owned(),
+                bytes: 2 * u64::from(self.vocabulary_size),
+                sha256: keys.vocabulary_sha256.clone(),
+            }],
             counters: serde_json::Value::Null,
             checksum: String::new(),
         };

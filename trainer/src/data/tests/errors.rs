@@ -49,8 +49,8 @@ fn manifests() {
     assert!(fails(open(&[source(nowhere.path(), 1.0)])).contains("not a finished data set"));
     assert!(fails(open(&[])).contains("`data` is empty"));
     assert!(with_manifest(|manifest| manifest.format_version = 9).contains("format version 9"));
-    assert!(with_manifest(|manifest| manifest.copies = 0).contains("no copies"));
-    assert!(with_manifest(|manifest| manifest.copies = 2).contains("copy 1 has no rows"));
+    assert!(with_manifest(|manifest| manifest.copies = 0).contains("`copies` is 0"));
+    assert!(with_manifest(|manifest| manifest.copies = 2).contains("copy 1 has no shards"));
     assert!(with_manifest(|manifest| manifest.max_seq_len = 2).contains("rows of 2 tokens"));
     assert!(with_manifest(|manifest| manifest.vocabulary.specials.mask = 500).contains("special token"));
     assert!(with_manifest(|manifest| manifest.vocabulary.reserved = (0..500).collect()).contains("reserved"));
@@ -92,7 +92,7 @@ fn data_sets_that_do_not_go_together() {
     let one = Spec::default().write(&folder.path().join("one"));
     let two = Spec { objective: Objective::Sop, ..Spec::default() }.write(&folder.path().join("two"));
     change_manifest(&two, Manifest::read(&two).unwrap(), |manifest| {
-        manifest.vocabulary.sha256 = "x".to_owned()
+        manifest.vocabulary.sha256 = "0f".repeat(32)
     });
     let message = fails(open(&[source(&one, 1.0), source(&two, 1.0)]));
     assert!(
