@@ -65,9 +65,9 @@ impl ProgressDisplay {
     /// A message, above the bar.
     pub(super) fn say(&self, text: &str) {
         if self.is_terminal {
-            self.bar.suspend(|| anstream::eprintln!("{}", quanci_cli::visible(&text.to_string())));
+            self.bar.suspend(|| anstream::eprintln!("{}", quanci_cli::visible(text)));
         } else if !self.quiet {
-            anstream::eprintln!("{}", quanci_cli::visible(&text.to_string()));
+            anstream::eprintln!("{}", quanci_cli::visible(text));
         }
     }
 }

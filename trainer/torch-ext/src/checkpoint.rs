@@ -116,6 +116,7 @@ mod tests {
 
     #[test]
     fn without_gradients_it_is_a_call() {
+        let _alone = crate::ops::tests::generator();
         let x = Tensor::ones([2], FLOAT);
         let twice = |inputs: &[Tensor]| &inputs[0] * 2.0;
         assert_eq!(checkpoint(&[x.shallow_clone()], twice).unwrap(), &x * 2.0);
@@ -126,6 +127,8 @@ mod tests {
 
     #[test]
     fn panics_become_errors() {
+        // The backward pass sets and restores the generator's state.
+        let _alone = crate::ops::tests::generator();
         let x = Tensor::ones([2], FLOAT).set_requires_grad(true);
         let error = checkpoint(&[x.shallow_clone()], |_| panic!("on purpose")).unwrap_err();
         assert_eq!(error.to_string(), "the function that is checkpointed panicked");

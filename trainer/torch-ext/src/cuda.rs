@@ -171,6 +171,7 @@ mod tests {
         assert_eq!((device_name(devices), memory_peak(devices)), (None, None));
         assert!(synchronize(devices).is_err());
         assert_eq!(device_name(0).is_some(), devices > 0);
+        let _alone = crate::ops::tests::generator();
         crate::seed_all(1).unwrap();
     }
 
