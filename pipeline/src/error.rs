@@ -73,6 +73,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// True if a file or object is not there.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Error::Io(error) if error.source.kind() == io::ErrorKind::NotFound)
+    }
+
     /// For `map_err`: `Error::io("read", path)`.
     pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Error {
         let at = IoError::at(action, path);

@@ -48,7 +48,17 @@ impl Stage for Commit<'_> {
         Ok(is_ours && there.is_ok_and(|manifest| manifest.data_id == self.reduce.layout.data_id))
     }
 
-    fn run(&self, _: u32, _: &Context) -> Result<(), Error> {
+    fn run(&self, task: u32, _: &Context) -> Result<(), Error> {
+        match self.commit() {
+            // Another attempt has committed meanwhile, and removed what this one was reading.
+            Err(error) if error.is_not_found() && self.is_done(task)? => Ok(()),
+            committed => committed,
+        }
+    }
+}
+
+impl Commit<'_> {
+    fn commit(&self) -> Result<(), Error> {
         let output = &self.reduce.settings.output.path;
         let reports = self.reports()?;
         if is_object(output) {
@@ -67,9 +77,7 @@ impl Stage for Commit<'_> {
         work::commit_json(&self.committed, &manifest.data_id)?;
         self.clean_up()
     }
-}
 
-impl Commit<'_> {
     /// Where the output is of objects, its shards are in their places already: the manifest makes them a data set.
     fn commit_objects(&self, output: &Path, reports: &[ReduceReport]) -> Result<(), Error> {
         // One listing instead of a request per shard.

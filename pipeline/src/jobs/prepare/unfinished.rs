@@ -32,13 +32,13 @@ fn mark(output: &Path) -> PathBuf {
 
 fn read(output: &Path) -> Result<Option<Mark>, Error> {
     let path = mark(output);
-    if !work::exists(&path)? {
-        return Ok(None);
-    }
-    match work::read_json(&path)? {
+    match work::read_json(&path) {
+        // Not asked for first: another attempt may end, and remove it, between the question and the reading.
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
         // Marks of older versions name no files.
-        serde_json::Value::String(data_id) => Ok(Some(Mark { data_id, files: BTreeSet::new() })),
-        value => serde_json::from_value(value).map(Some).map_err(|error| Error::Damaged {
+        Ok(serde_json::Value::String(data_id)) => Ok(Some(Mark { data_id, files: BTreeSet::new() })),
+        Ok(value) => serde_json::from_value(value).map(Some).map_err(|error| Error::Damaged {
             path: path.clone(),
             message: format!("is no mark of quanci's: {error}"),
         }),
