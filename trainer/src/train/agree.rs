@@ -110,7 +110,7 @@ fn may_differ(key: &str) -> bool {
 ///
 /// # Errors
 /// If a device fails or another rank is gone.
-pub(super) fn strayed(comm: &dyn Comm, tensors: &[Tensor]) -> Result<Vec<usize>, Error> {
+pub(super) fn out_of_sync(comm: &dyn Comm, tensors: &[Tensor]) -> Result<Vec<usize>, Error> {
     if comm.world_size() == 1 {
         return Ok(Vec::new());
     }
@@ -149,7 +149,7 @@ mod tests {
 
     /// Two ranks, as threads, of which rank 1 holds one other bit: both say so, and one broadcast unites them.
     #[test]
-    fn a_rank_that_strayed_is_named_on_all() {
+    fn a_rank_out_of_sync_is_named_on_all() {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let start = |rank: usize| {
             std::thread::spawn(move || {
@@ -163,9 +163,9 @@ mod tests {
                 };
                 let comm = connect(&places, Device::Cpu, Duration::from_secs(30)).unwrap();
                 let weights = [Tensor::from_slice(&[1.0f32, f32::from_bits(7 + rank as u32)])];
-                let before = strayed(&*comm, &weights).unwrap();
+                let before = out_of_sync(&*comm, &weights).unwrap();
                 comm.broadcast(&weights).unwrap();
-                let after = strayed(&*comm, &weights).unwrap();
+                let after = out_of_sync(&*comm, &weights).unwrap();
                 comm.leave().unwrap();
                 (before, after)
             })

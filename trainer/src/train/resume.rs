@@ -77,7 +77,7 @@ pub(super) fn save(
     writer: &mut Writer,
 ) -> Result<(), Error> {
     learner.totals(run)?; // how many steps were skipped
-    reunite(run, learner, metrics)?;
+    resync(run, learner, metrics)?;
     if run.comm.rank() > 0 {
         return Ok(());
     }
@@ -96,15 +96,15 @@ pub(super) fn save(
 
 /// Unlike devices may round differently, and a device may fail: then the ranks' weights drift apart without a sign in the
 /// losses. All take rank 0's again, so that a resumed run, which begins with them, goes on as this one does.
-fn reunite(run: &Run<'_>, learner: &Learner, metrics: &MetricsLogger) -> Result<(), Error> {
+fn resync(run: &Run<'_>, learner: &Learner, metrics: &MetricsLogger) -> Result<(), Error> {
     let tensors = learner.tensors()?;
-    let strayed = agree::strayed(run.comm, &tensors)?;
-    if let Some(rank) = strayed.first() {
+    let differing = agree::out_of_sync(run.comm, &tensors)?;
+    if let Some(rank) = differing.first() {
         metrics.say(format_args!(
             "warning: step {}: the weights of {} of {} ranks (first: rank {rank}) are not those of rank 0; all go on with \
              rank 0's. GPUs of different kinds round differently; if all are alike, test their memory",
             learner.state.step,
-            strayed.len(),
+            differing.len(),
             run.comm.world_size(),
         ));
         run.comm.broadcast(&tensors)?;

@@ -186,7 +186,7 @@ class Heart {
 
   // The rank's own thread hangs, or it would have ended: nothing else can be done for it.
   [[noreturn]] static void end_process(const Watch& watch) {
-    std::fprintf(stderr, "error: %s, and this rank waits for it in vain: ending\n", watch.verdict.c_str());
+    std::fprintf(stderr, "error: %s, and this rank is blocked waiting for it: ending\n", watch.verdict.c_str());
     _exit(watch.exit_code);
   }
 

@@ -43,7 +43,7 @@ pub struct Options {
     /// Without an interface: the name or address of this machine by which the others reach it. Without either, what
     /// the machine calls itself.
     pub hostname: Option<String>,
-    /// The exit code of a process that waits in vain for a rank that is gone, and is ended. See [`ProcessGroup`].
+    /// The exit code of a process that is ended because it is blocked by a rank that is gone. See [`ProcessGroup`].
     pub exit_code: u8,
 }
 

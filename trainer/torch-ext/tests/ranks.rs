@@ -97,7 +97,7 @@ fn a_rank_of_another_test() {
         "dies" => dies(&player),
         "dies in backward" => dies_in_backward(&player),
         "hangs" => hangs(&player),
-        "waits in vain" => waits_in_vain(&player),
+        "is blocked" => is_blocked(&player),
         "leaves" => leaves(&player),
         "connects" => ProcessGroup::connect(&player.options).unwrap_err().to_string(),
         other => panic!("no part is called {other}"),
@@ -303,7 +303,7 @@ fn hangs(player: &Player) -> String {
 }
 
 /// Rank 1 dies, and the others are busy with something that never ends, as in a read from a GPU whose work never ends.
-fn waits_in_vain(player: &Player) -> String {
+fn is_blocked(player: &Player) -> String {
     let group = ProcessGroup::connect(&player.options).unwrap();
     group.barrier().unwrap();
     if group.rank() == 1 {
@@ -318,7 +318,7 @@ fn a_rank_that_waits_for_a_dead_one_is_ended() {
     let folder = tempfile::tempdir().unwrap();
     let started = Instant::now();
     // Beats every 100 ms: gone after 3 s, ended 1 s later.
-    let children = start("waits in vain", folder.path(), 3, &[0, 1, 2], Duration::from_secs(4));
+    let children = start("is blocked", folder.path(), 3, &[0, 1, 2], Duration::from_secs(4));
     let codes: Vec<Option<i32>> =
         children.into_iter().map(|mut child| child.wait().unwrap().code()).collect();
     assert_eq!(codes, [Some(75), None, Some(75)]);
