@@ -1,6 +1,7 @@
 //! The output folder: what may be in it, and how a new data set takes the place of an old one. A file of an old data set
 //! is removed only because its manifest, which was read and checked, names it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use quanci_shards::manifest::sha256;
@@ -31,7 +32,8 @@ pub(super) fn names(folder: &Path, manifest: &Manifest) -> Result<Vec<String>, E
 /// What is in the folder of a data set and is no part of it. With `replace`, small files that were changed since they were
 /// written count too: they may hold a user's own words.
 fn foreign(folder: &Path, manifest: &Manifest, replace: bool) -> Result<Vec<String>, Error> {
-    let names = names(folder, manifest)?;
+    // A set: a large data set has as many names as entries, tens of thousands.
+    let names: BTreeSet<String> = names(folder, manifest)?.into_iter().collect();
     let mut foreign: Vec<String> =
         work::entries(folder)?.into_iter().filter(|entry| !names.contains(entry)).collect();
     for file in manifest.files.iter().filter(|_| replace) {

@@ -90,6 +90,7 @@ fn names(manifest: &Manifest) -> Vec<String> {
 /// Removes the files that the mark names and the new data set does not have.
 pub(super) fn remove_old(output: &Path, new: &[String]) -> Result<(), Error> {
     let old = read(output)?.unwrap_or_default().files;
+    let new: BTreeSet<&String> = new.iter().collect();
     work::remove_named(output, old.iter().filter(|name| !new.contains(name)).map(String::as_str))
 }
 
