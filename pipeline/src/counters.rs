@@ -94,6 +94,9 @@ pub struct Counters {
     pub read_validation: TextCounts,
     /// What was dropped, with samples.
     pub dropped: Dropped,
+    /// What was left out of documents or replaced in them, with samples.
+    #[serde(default, skip_serializing_if = "Dropped::is_empty")]
+    pub repaired: Dropped,
     /// What was written for training.
     pub train: SplitCounters,
     /// What was written for validation.

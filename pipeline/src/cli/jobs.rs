@@ -43,6 +43,7 @@ pub(super) fn prepare(run: &RunArgs, common: &Common, output: &Output) -> Result
     for place in job.rejected_places()? {
         output.warning(format_args!("skipped {place}"));
     }
+    job.repairs()?.iter().for_each(|note| output.warning(note));
     output.result(summary(&manifest, folder, begun.elapsed().as_secs_f64())?);
     output.json(&serde_json::json!({
         "ok": true,
@@ -71,6 +72,7 @@ pub(super) fn vocab(run: &RunArgs, common: &Common, output: &Output) -> Result<(
     let mut display = Display::new(output, context.progress.clone(), input_bytes);
     let report = job.run(&*engine, &context, &mut |stage| display.begin(stage))?;
     display.end();
+    report.repaired.notes().iter().for_each(|note| output.warning(note));
     output.result(&report);
     output.result(format_args!("vocabulary: {}", from_here(&job.run_settings().path)));
     output.json(&serde_json::json!({ "ok": true, "path": job.run_settings().path, "report": report }));

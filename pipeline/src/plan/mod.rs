@@ -138,7 +138,9 @@ impl Plan {
             let paths = corpus_files(corpus, base, places.work.1)?;
             let inputs: Result<Vec<_>, Error> =
                 paths.par_iter().map(|path| readers::sniff(path, &settings)?.identified(compare)).collect();
-            looked.push((settings, inputs?));
+            let inputs = inputs?;
+            readers::check_corpus(&inputs)?;
+            looked.push((settings, inputs));
             all.extend(paths);
         }
         places.check(base, corpora, &all)?;
@@ -156,10 +158,7 @@ impl Plan {
                 splits.extend(parts.into_iter().map(|split| (split.bytes(), split)));
             }
             // The format is part of the key: the same bytes read otherwise give other documents.
-            let setup = format!(
-                "{setup}\n{}",
-                serde_json::json!([settings.format, settings.text_field, settings.encoding])
-            );
+            let setup = format!("{setup}\n{}", settings.identity());
             map.extend(group(splits, task_bytes).into_iter().map(|splits| {
                 let key = key(&setup, &splits);
                 MapTask { corpus, splits, key }
@@ -198,17 +197,23 @@ impl Plan {
         let (mut problems, mut all) = (Vec::new(), Vec::new());
         for corpus in corpora {
             let settings = ReadSettings::new(corpus, clean);
+            let mut inputs = Vec::new();
             // One pattern at a time: the first that finds nothing does not hide the others.
             for pattern in corpus.paths.iter().filter(|pattern| *pattern != "-") {
                 match readers::find(std::slice::from_ref(pattern), &base) {
                     Ok(files) => {
-                        problems
-                            .extend(files.iter().filter_map(|file| readers::sniff(file, &settings).err()));
+                        for file in &files {
+                            match readers::sniff(file, &settings) {
+                                Ok(input) => inputs.push(input),
+                                Err(error) => problems.push(error),
+                            }
+                        }
                         all.extend(files);
                     }
                     Err(error) => problems.push(error),
                 }
             }
+            problems.extend(readers::check_corpus(&inputs).err());
         }
         problems.extend(places.check(&base, corpora, &all).err());
         problems

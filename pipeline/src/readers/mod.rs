@@ -9,16 +9,25 @@
 //! cleans nothing. However a file is split, its documents are the same, each once and in order.
 
 mod archive;
+mod columns;
 mod compression;
 mod cut;
 mod detect;
+mod entry_kind;
+mod evidence;
 mod fields;
 mod files;
+mod first_records;
 mod formats;
+mod garbled;
+mod gzip;
 mod input;
 mod json;
+mod json_bytes;
+mod json_value;
 mod jsonl;
 mod lines;
+mod mend;
 mod open;
 mod parquet;
 mod plausible;
@@ -30,18 +39,24 @@ mod stdin;
 mod step;
 mod stream;
 mod table;
+mod table_rows;
+mod table_shape;
+mod tar_entries;
 mod text;
 mod transcode;
+mod zip_entries;
 
 pub use compression::Compression;
 pub use files::{corpus_folder, find};
 pub use input::{Input, Modified};
 pub use open::open;
 pub use record::{ReadProgress, ReadSettings, Reader, Record};
-pub use sniff::sniff;
+pub use parquet::text_columns;
+pub use sniff::{check_corpus, sniff};
 pub use split::{InputSplit, Part};
 pub use split_input::split_input;
 pub use stdin::keep_stdin;
+pub use table_shape::{TableShape, table_shape};
 
 #[cfg(test)]
 mod tests;

@@ -185,6 +185,7 @@ impl Commit<'_> {
             read: map.train.clone(),
             read_validation: map.validation.clone(),
             dropped,
+            repaired: map.repaired.clone().without_places(),
             train,
             validation,
         }

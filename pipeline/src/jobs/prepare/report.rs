@@ -17,6 +17,9 @@ pub(super) struct MapReport {
     pub(super) validation: TextCounts,
     /// What was dropped.
     pub(super) dropped: Dropped,
+    /// What was left out of documents or replaced in them.
+    #[serde(default, skip_serializing_if = "Dropped::is_empty")]
+    pub(super) repaired: Dropped,
 }
 
 impl MapReport {
@@ -26,5 +29,6 @@ impl MapReport {
         self.train.merge(&other.train);
         self.validation.merge(&other.validation);
         self.dropped.merge(&other.dropped);
+        self.repaired.merge(&other.repaired);
     }
 }

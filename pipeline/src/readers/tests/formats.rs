@@ -66,7 +66,7 @@ fn places() {
         records
             .map(|record| match record {
                 Record::Document(document) => document.place.at,
-                Record::Rejected { place, .. } => place.at,
+                Record::Rejected { place, .. } | Record::Repaired { place, .. } => place.at,
             })
             .collect()
     };

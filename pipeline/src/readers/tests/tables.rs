@@ -17,7 +17,7 @@ fn csv() {
     check(Format::Csv, "", &[]);
     check(Format::Csv, "id,text\n", &[]);
     check(Format::Csv, "\u{feff}text,id\n甲,1\n\"乙,\n\"\"丙\"\"\",2\r\n,3\n", &["甲", "乙,\n\"丙\"", ""]);
-    check(Format::Csv, "id,text\n1,甲\n2\n3,乙,丙", &["甲", "!NoText 2", "乙"]);
+    check(Format::Csv, "id,text\n1,甲\n2\n3,乙,丙", &["甲", "!FieldCount 2", "!FieldCount 3,乙,丙"]);
     let bytes = b"id,text\n1,\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad\n2,\xe4\xb8\xff\n";
     check(Format::Csv, bytes, &["中中中中", "!InvalidBytes \u{fffd}\u{fffd}"]);
     let both = ReadSettings { text_field: vec!["title".into(), "text".into()], ..settings(Format::Csv) };
