@@ -23,7 +23,11 @@ pub struct FileKind {
 // By names, because `Format` has no order of its own.
 impl Ord for FileKind {
     fn cmp(&self, other: &FileKind) -> std::cmp::Ordering {
-        (self.format.name(), &self.fields, &self.table).cmp(&(other.format.name(), &other.fields, &other.table))
+        (self.format.name(), &self.fields, &self.table).cmp(&(
+            other.format.name(),
+            &other.fields,
+            &other.table,
+        ))
     }
 }
 
@@ -90,7 +94,8 @@ fn open(
     // The limit bounds the memory for a file that is one huge document.
     let text_field = fields.to_vec();
     let table = TableSettings::default();
-    let settings = ReadSettings { format, text_field, encoding: None, max_document_chars: SAMPLE as u64, table };
+    let settings =
+        ReadSettings { format, text_field, encoding: None, max_document_chars: SAMPLE as u64, table };
     let input = readers::sniff(path, &settings)?;
     let encoding = input.encoding.name();
     Ok((readers::open(&InputSplit { input, part: Part::Whole }, &settings)?, encoding))

@@ -6,7 +6,11 @@ use super::ReadSettings;
 pub(super) const SEPARATORS: [&str; 6] = [",", "\t", ";", "|", "_!_", "\u{1}"];
 
 /// The columns with the wanted names; an error in words if there are none, or two of one name.
-pub(super) fn named(names: &[String], settings: &ReadSettings, separator: &str) -> Result<Vec<usize>, String> {
+pub(super) fn named(
+    names: &[String],
+    settings: &ReadSettings,
+    separator: &str,
+) -> Result<Vec<usize>, String> {
     let wanted = &settings.text_field;
     let of = |field: &String| -> Vec<usize> {
         (0..names.len()).filter(|&column| names[column] == *field).collect()
@@ -28,7 +32,10 @@ fn missing(names: &[String], settings: &ReadSettings, separator: &str) -> String
     let shown: Vec<String> = names.iter().map(|name| shortened(name)).collect();
     let fields = settings.text_field.join(", ");
     let other = SEPARATORS.into_iter().filter(|&other| other != separator).find(|other| {
-        names.iter().flat_map(|name| name.split(other)).any(|part| settings.text_field.iter().any(|f| f == part.trim()))
+        names
+            .iter()
+            .flat_map(|name| name.split(other))
+            .any(|part| settings.text_field.iter().any(|f| f == part.trim()))
     });
     let hint = match other {
         Some(other) => format!("set `separator` = {other:?}"),

@@ -29,6 +29,10 @@ pub(super) fn detect(input: &mut Input, settings: &ReadSettings) -> Result<Optio
     if !input.is_archive() {
         let samples = samples(input)?;
         input.packed_tar = is_tar(&samples[0]);
+        // The magic of POSIX, behind a header whose checksum is wrong.
+        if !input.packed_tar && samples[0].get(257..262) == Some(b"ustar") {
+            return Err(Error::input(&input.path, "a damaged tar archive; fetch or make it again"));
+        }
         if !input.packed_tar {
             return file(input, settings, samples).map(Some);
         }
@@ -43,7 +47,8 @@ pub(super) fn detect(input: &mut Input, settings: &ReadSettings) -> Result<Optio
     let mut first = None;
     for (path, bytes) in entries {
         let samples = [bytes];
-        let found = of_samples(&samples, settings.encoding).map_err(|message| Error::input(&path, message))?;
+        let found =
+            of_samples(&samples, settings.encoding).map_err(|message| Error::input(&path, message))?;
         let warnings = found.warnings.iter();
         input.warnings.extend(warnings.map(|warning| format!("{}: {warning}", path.display())));
         let encoding = of_entry(&samples[0], settings.encoding, input.encoding);
@@ -56,7 +61,8 @@ pub(super) fn detect(input: &mut Input, settings: &ReadSettings) -> Result<Optio
 }
 
 fn file(input: &mut Input, settings: &ReadSettings, samples: Vec<Vec<u8>>) -> Result<Beginning, Error> {
-    let found = of_samples(&samples, settings.encoding).map_err(|message| Error::input(&input.path, message))?;
+    let found =
+        of_samples(&samples, settings.encoding).map_err(|message| Error::input(&input.path, message))?;
     input.encoding = found.encoding;
     let path = input.path.display();
     input.warnings.extend(found.warnings.iter().map(|warning| format!("{path}: {warning}")));

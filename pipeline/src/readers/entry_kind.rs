@@ -54,7 +54,8 @@ fn of_no_text(head: &[u8]) -> Option<&'static str> {
 /// Text of another format than that of the corpus.
 fn of_other_format(path: &Path, head: &[u8], format: Format) -> Option<&'static str> {
     const OTHER: &str = "text of another format";
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let extension =
+        path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default();
     let extension = extension.as_str();
     let first = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start().first();
     let is_json = matches!(extension, "json" | "jsonl" | "ndjson");
@@ -63,7 +64,8 @@ fn of_other_format(path: &Path, head: &[u8], format: Format) -> Option<&'static 
     let is_other = match format {
         // UTF-16 has a zero or a mark here; what cannot be told apart is read.
         Format::Json | Format::Jsonl => {
-            (is_table || is_document || extension == "txt") && !matches!(first, None | Some(b'{' | b'[' | 0..=8 | 0x80..))
+            (is_table || is_document || extension == "txt")
+                && !matches!(first, None | Some(b'{' | b'[' | 0..=8 | 0x80..))
         }
         Format::Csv | Format::Tsv => is_document || (is_json && matches!(first, Some(b'{' | b'['))),
         Format::Sentences | Format::Paragraphs | Format::Documents | Format::Files => {

@@ -125,7 +125,8 @@ fn without_text(settings: &ReadSettings, names: &BTreeSet<String>, input: &mut I
     let fields = settings.text_field.join(", ");
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    let message = format!("no record has text in {fields}; the fields that are there are {there}: set `text_field`");
+    let message =
+        format!("no record has text in {fields}; the fields that are there are {there}: set `text_field`");
     input.warnings.push(format!("{}: {message}", input.path.display()));
     input.without_text = Some(message);
 }

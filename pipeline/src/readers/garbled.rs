@@ -159,21 +159,26 @@ fn line_encoding(line: &[u8]) -> Option<Encoding> {
         return (utf8.chars >= CHARS).then_some(Encoding::Utf8);
     }
     let gb18030 = plausibility(encoding_rs::GB18030, &[line.to_vec()]);
-    (gb18030.chars >= CHARS && gb18030.mean > CHINESE && gb18030.mean > utf8.mean).then_some(Encoding::Gb18030)
+    (gb18030.chars >= CHARS && gb18030.mean > CHINESE && gb18030.mean > utf8.mean)
+        .then_some(Encoding::Gb18030)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const TEXT: &str = "第二十六章　归来\n　　傍晚时分，天边的云彩变成了红色，他们决定修一条通往山外的公路。\n";
+    const TEXT: &str =
+        "第二十六章　归来\n　　傍晚时分，天边的云彩变成了红色，他们决定修一条通往山外的公路。\n";
 
     #[test]
     fn hanzi_in_ascii_are_told() {
         let hz = b"~{5Z~}23~{UB~} ~{9i@4~}\n".to_vec();
         assert!(seven_bits(&[hz]).is_some_and(|message| message.contains("HZ") && message.contains("归来")));
-        let utf7 = b"+eyw-22+euA +X1JnZQ\n+MAAwAIABTrpXUFcolehT40/uiGVuFH9R/wxWNJHMVPx3QFwPjAP/DHss-".to_vec();
-        assert!(seven_bits(&[utf7]).is_some_and(|message| message.contains("UTF-7") && message.contains("归来")));
+        let utf7 =
+            b"+eyw-22+euA +X1JnZQ\n+MAAwAIABTrpXUFcolehT40/uiGVuFH9R/wxWNJHMVPx3QFwPjAP/DHss-".to_vec();
+        assert!(
+            seven_bits(&[utf7]).is_some_and(|message| message.contains("UTF-7") && message.contains("归来"))
+        );
         for plain in ["a + b = c, 1+1=2, a+b+c", "~{x}~ ~{ab~}", "C++, +abcd-"] {
             assert_eq!(seven_bits(&[plain.as_bytes().to_vec()]), None, "{plain}");
         }
@@ -187,7 +192,10 @@ mod tests {
         let as_gbk = encoding_rs::GB18030.decode_without_bom_handling(TEXT.as_bytes()).0.into_owned();
         for garbled in [latin, windows, gbk_as_latin, as_gbk] {
             let warning = saved_twice(&[garbled.clone().into_bytes()], Encoding::Utf8);
-            assert!(warning.as_ref().is_some_and(|warning| warning.contains("第二十六章")), "{garbled} {warning:?}");
+            assert!(
+                warning.as_ref().is_some_and(|warning| warning.contains("第二十六章")),
+                "{garbled} {warning:?}"
+            );
         }
         assert_eq!(saved_twice(&[TEXT.as_bytes().to_vec()], Encoding::Utf8), None);
         let french = "Les élèves étaient très fatigués après la fête, où ils étaient allés. ".repeat(9);
@@ -198,7 +206,7 @@ mod tests {
     fn files_of_two_encodings() {
         let gbk = encoding_rs::GB18030.encode(TEXT).0.into_owned();
         let joined = [TEXT.as_bytes(), &gbk].concat();
-        let warning = mixed(&[joined.clone()], Encoding::Utf8);
+        let warning = mixed(std::slice::from_ref(&joined), Encoding::Utf8);
         assert!(warning.is_some_and(|warning| warning.contains("from line 3")));
         assert!(mixed(&[joined], Encoding::Gb18030).is_some_and(|warning| warning.contains("from line 1")));
         assert_eq!(mixed(&[gbk], Encoding::Gb18030), None);

@@ -168,8 +168,10 @@ impl JsonReader {
             && (!met || !members.bytes.is_empty())
         {
             let mut kept = members;
-            kept.bytes.insert(0, b'{');
-            kept.bytes.push(b'}');
+            kept.bytes = match kept.bytes.is_empty() {
+                true => b"null".to_vec(),
+                false => [b"{", &kept.bytes[..], b"}"].concat(),
+            };
             self.record(kept, depth, true);
         }
     }
@@ -283,8 +285,10 @@ impl JsonReader {
         match fault {
             Fault::Read(error) => self.origin.error(error),
             Fault::Json(what) => {
-                let message =
-                    format!("not valid JSON: {what} (line {}); mend the file or leave it out", self.json.line());
+                let message = format!(
+                    "not valid JSON: {what} (line {}); mend the file or leave it out",
+                    self.json.line()
+                );
                 Error::input(&self.origin.path, message)
             }
         }
@@ -297,7 +301,7 @@ fn is_begin(byte: u8) -> bool {
 }
 
 fn begin_member(kept: &mut Kept, key: &str) {
-    if kept.bytes.len() > 1 {
+    if !matches!(kept.bytes[..], [] | [b'{']) {
         kept.push(b",");
     }
     kept.push(serde_json::Value::from(key).to_string().as_bytes());

@@ -77,8 +77,7 @@ impl JsonBytes {
     /// the end.
     pub(super) fn peek(&mut self) -> Result<Option<u8>, Fault> {
         loop {
-            let is_blank =
-                |byte: &&u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t' | 0xef | 0xbb | 0xbf);
+            let is_blank = |byte: &&u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t' | 0xef | 0xbb | 0xbf);
             let ready = self.ready()?;
             let blank = ready.iter().take_while(is_blank).count();
             let (next, is_end) = (ready.get(blank).copied(), ready.is_empty());

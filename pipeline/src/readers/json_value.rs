@@ -270,7 +270,9 @@ mod tests {
     #[test]
     fn only_the_text_must_be_sound() {
         check(r#"{"text": "甲"}"#, Some("甲"));
-        for other in ["NaN", "-Infinity", "1e999", "nan", r#""\u12""#, r#""C:\新""#, "\"\t\"", r#"[{"a": [}"]}"#] {
+        for other in
+            ["NaN", "-Infinity", "1e999", "nan", r#""\u12""#, r#""C:\新""#, "\"\t\"", r#"[{"a": [}"]}"#]
+        {
             // The last one closes what it opens only by its quotes.
             let other = if other.ends_with("}\"]}") { "[{\"a\": [\"}\"]}]" } else { other };
             check(&format!(r#"{{"a": {other}, "text": "甲", "b": {other}}}"#), Some("甲"));
@@ -278,9 +280,18 @@ mod tests {
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
         check(&format!(r#"{{"a": {deep}, "text": "甲"}}"#), Some("甲"));
         check(&format!(r#"{{"text": {deep}}}"#), None);
-        for bad in ["{\"text\"", "{\"text\": \"甲\"", "{'text': '甲'}", "{\"text\": \"C:\\新\"}", "{\"text\": \"a\tb\"}",
-            "{\"text\": \"甲\"},", "{\"text\": \"甲\",}", "{\"text\": \"\\u12\"}", "{\"text\": 甲}", ""]
-        {
+        for bad in [
+            "{\"text\"",
+            "{\"text\": \"甲\"",
+            "{'text': '甲'}",
+            "{\"text\": \"C:\\新\"}",
+            "{\"text\": \"a\tb\"}",
+            "{\"text\": \"甲\"},",
+            "{\"text\": \"甲\",}",
+            "{\"text\": \"\\u12\"}",
+            "{\"text\": 甲}",
+            "",
+        ] {
             check(bad, None);
         }
     }

@@ -246,7 +246,8 @@ impl LineReader {
             // Lines of UTF-8, as websites add them to books, decode to other characters, and often without a fault.
             self.spans.iter_mut().for_each(|span| span.other = is_utf8(&bytes[span.start..span.end]));
             let mut decoder = self.encoding.new_decoder_without_bom_handling();
-            if !self.spans.iter().any(|span| span.other) && decode(&mut decoder, bytes, &mut self.text, true) {
+            if !self.spans.iter().any(|span| span.other) && decode(&mut decoder, bytes, &mut self.text, true)
+            {
                 self.find_spans_in_text();
                 return;
             }

@@ -42,7 +42,11 @@ impl Layout {
             _ => NO_BYTE,
         };
         let mut builder = csv_core::ReaderBuilder::new();
-        builder.delimiter(separator).quoting(!self.by_lines).escape(self.escape.filter(|_| !self.by_lines)).build()
+        builder
+            .delimiter(separator)
+            .quoting(!self.by_lines)
+            .escape(self.escape.filter(|_| !self.by_lines))
+            .build()
     }
 }
 
@@ -173,7 +177,9 @@ fn excel_separator(beginning: &[u8]) -> Option<(u8, usize)> {
     let end = if beginning[line..].starts_with(b"\r\n") { line + 2 } else { line + 1 };
     let text = beginning[..line].strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\""));
     match text.unwrap_or(&beginning[..line]) {
-        [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', separator] if separator.is_ascii() => Some((*separator, end)),
+        [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', separator] if separator.is_ascii() => {
+            Some((*separator, end))
+        }
         _ => None,
     }
 }

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::ReadSettings;
 use super::columns::{SEPARATORS, is_prose};
 use super::stream::Stream;
 use super::table::strings;
 use super::table_rows::TableRows;
-use super::ReadSettings;
 use crate::config::{Format, TableSettings};
 
 /// Rows that are looked at.
@@ -93,7 +93,8 @@ pub(super) fn has_escapes(sample: &str, format: Format, table: &TableSettings) -
         return false;
     }
     let separator = table.separator(format);
-    let ends_field = |rest: &str| rest.is_empty() || rest.starts_with(separator) || rest.starts_with(['\r', '\n']);
+    let ends_field =
+        |rest: &str| rest.is_empty() || rest.starts_with(separator) || rest.starts_with(['\r', '\n']);
     // `"C:\"` ends a field; a quote elsewhere can only be a part of the text.
     sample.split("\\\"").skip(1).any(|rest| !ends_field(rest)) && sample.contains('"') && {
         let escaped = TableSettings { escape: Some('\\'), ..table.clone() };
@@ -104,8 +105,8 @@ pub(super) fn has_escapes(sample: &str, format: Format, table: &TableSettings) -
 /// True if the first row names the columns of the others.
 fn has_header(rows: &[Vec<String>]) -> bool {
     const NAMES: [&str; 14] = [
-        "id", "text", "label", "title", "content", "sentence", "review", "comment", "question", "answer", "body", "标题",
-        "内容", "正文",
+        "id", "text", "label", "title", "content", "sentence", "review", "comment", "question", "answer",
+        "body", "标题", "内容", "正文",
     ];
     let Some((first, rest)) = rows.split_first() else { return true };
     if first.iter().any(|name| NAMES.contains(&name.to_lowercase().as_str())) {
@@ -150,7 +151,13 @@ mod tests {
         check("a|b\n1|今天\n2|甲乙\n", Format::Csv, Some("|"), None, &["a", "b"]);
         check("1_!_今天天气很好\n2_!_甲乙\n", Format::Csv, Some("_!_"), Some(false), &["1", "2"]);
         check("体育\t他走了。\n体育\t好\n体育\t对\n", Format::Tsv, None, Some(false), &["1", "2"]);
-        check("体育\t姚明退役的消息传开了\n财经\t股市今天又涨了不少\n", Format::Tsv, None, Some(false), &["1", "2"]);
+        check(
+            "体育\t姚明退役的消息传开了\n财经\t股市今天又涨了不少\n",
+            Format::Tsv,
+            None,
+            Some(false),
+            &["1", "2"],
+        );
         check("sep=;\nid;text\n1;甲\n", Format::Csv, None, None, &["id", "text"]);
         check("text\n甲，乙\n丙,丁\n", Format::Csv, None, None, &["text"]);
         check("id,text\n1,甲\nid,text\n2,乙\n", Format::Csv, None, None, &["id", "text"]);

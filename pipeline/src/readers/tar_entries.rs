@@ -146,7 +146,9 @@ impl TarBytes {
             match <[u8; BLOCK]>::try_from(block) {
                 Ok(block) if has_checksum(&block) => return Ok(Some(block)),
                 Ok(block) if block.iter().all(|&byte| byte == 0) => {}
-                Ok(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, "a header's checksum differs")),
+                Ok(_) => {
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, "a header's checksum differs"));
+                }
                 Err(rest) if rest.iter().all(|&byte| byte == 0) => return Ok(None),
                 Err(_) => return Err(cut()),
             }

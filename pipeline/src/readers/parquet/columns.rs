@@ -23,7 +23,9 @@ pub(super) fn leaves(schema: &Schema, all: usize, text_field: &[String]) -> Resu
         walk.visit(field, field.name().clone(), rest);
     }
     if walk.names.len() != all {
-        return Err("has a schema that cannot be read: write it again, with text in columns of strings".to_owned());
+        return Err(
+            "has a schema that cannot be read: write it again, with text in columns of strings".to_owned()
+        );
     }
     if let Some(name) = walk.no_text {
         return Err(format!("column {name} does not hold text: set `text_field`"));
@@ -80,7 +82,8 @@ impl Walk {
                 if let DataType::Struct(sides) = entries.data_type() {
                     for side in sides {
                         let is_key = side.name() == sides[0].name();
-                        let ends: Vec<&[String]> = if is_key && !rest.is_empty() { vec![&[]] } else { rest.clone() };
+                        let ends: Vec<&[String]> =
+                            if is_key && !rest.is_empty() { vec![&[]] } else { rest.clone() };
                         self.visit(side, format!("{name}.{}", side.name()), ends);
                     }
                 }
@@ -131,7 +134,9 @@ mod tests {
         assert_eq!(of(fields(), "a.b"), Ok(vec![2]));
         assert!(of(fields(), "b").is_err_and(|error| error.contains("item.text, text, a.b")));
         let list = |item: Field| Field::new("list", DataType::List(Arc::new(item)), true);
-        let fields = || vec![list(group("element", vec![text("list")])), text("x"), Field::new("y", DataType::Null, true)];
+        let fields = || {
+            vec![list(group("element", vec![text("list")])), text("x"), Field::new("y", DataType::Null, true)]
+        };
         assert_eq!(of(fields(), "list[].list"), Ok(vec![0]));
         assert_eq!(of(fields(), "y"), Ok(vec![2]));
         assert_eq!(of(fields(), "y.deeper"), Ok(vec![2]));

@@ -23,8 +23,8 @@ use texts::Texts;
 use super::cut::DocumentCutter;
 use super::fields::keys;
 use super::plausible::plausibility;
-use super::step::StepReader;
 use super::sniff::look;
+use super::step::StepReader;
 use super::stream::{Origin, is_of_source};
 use super::{Compression, Input, InputSplit, Part, ReadProgress, ReadSettings, Reader, Record, transcode};
 use crate::config::Encoding;
@@ -73,7 +73,8 @@ fn check_encoding(input: &Input, settings: &ReadSettings) -> Result<(), Error> {
         }
         Ok(found)
     };
-    let is_invalid = |record: &Record| matches!(record, Record::Rejected { reason: Reason::InvalidBytes, .. });
+    let is_invalid =
+        |record: &Record| matches!(record, Record::Rejected { reason: Reason::InvalidBytes, .. });
     let text = |record: Record| match record {
         Record::Document(document) => Some(document.text.into_bytes()),
         _ => None,

@@ -57,7 +57,9 @@ impl Texts {
                 (0..items.len()).for_each(|item| self.gather(&items, item, keys));
             }
             (DataType::Map(..), [_, ..]) => self.gather_entries(&array.as_map().value(row), keys),
-            (DataType::Utf8, []) => self.keep(array.as_string::<i32>().value(row).as_bytes(), encoding_rs::UTF_8),
+            (DataType::Utf8, []) => {
+                self.keep(array.as_string::<i32>().value(row).as_bytes(), encoding_rs::UTF_8)
+            }
             // Writers that leave out the annotation UTF8 make a string a plain byte array.
             (DataType::Binary, []) => self.keep(array.as_binary::<i32>().value(row), self.encoding),
             _ => {}
@@ -66,7 +68,8 @@ impl Texts {
 
     /// Gathers from the entries of a map: the value of one key, as in an object of JSON, or a side of all of them.
     fn gather_entries(&mut self, entries: &StructArray, keys: &[String]) {
-        let ([all_keys, values], [key_name, value_name]) = (entries.columns(), &entries.column_names()[..]) else {
+        let ([all_keys, values], [key_name, value_name]) = (entries.columns(), &entries.column_names()[..])
+        else {
             return;
         };
         let is_text = *all_keys.data_type() == DataType::Utf8;
@@ -91,6 +94,7 @@ impl Texts {
 /// The member that the first keys lead to, those joined by dots before single ones, and the keys behind it.
 fn member<'a, 'k>(members: &'a StructArray, keys: &'k [String]) -> Option<(&'a ArrayRef, &'k [String])> {
     let names = members.column_names();
-    let longest = |column: usize| after(keys, names[column]).first().map(|rest| (&members.columns()[column], *rest));
+    let longest =
+        |column: usize| after(keys, names[column]).first().map(|rest| (&members.columns()[column], *rest));
     (0..names.len()).filter_map(longest).min_by_key(|(_, rest)| rest.len())
 }

@@ -7,6 +7,8 @@ mod encodings;
 mod files;
 mod formats;
 mod limits;
+mod mutations;
+mod parquet;
 mod ranges;
 mod tables;
 
@@ -38,7 +40,13 @@ impl Folder {
 }
 
 fn settings(format: Format) -> ReadSettings {
-    ReadSettings { format, text_field: vec!["text".into()], encoding: None, max_document_chars: 1_000_000, table: TableSettings::default() }
+    ReadSettings {
+        format,
+        text_field: vec!["text".into()],
+        encoding: None,
+        max_document_chars: 1_000_000,
+        table: TableSettings::default(),
+    }
 }
 
 /// Everything in a part of a file: documents as they are, rejects as `!Reason text`, repairs as `~Reason text`.
