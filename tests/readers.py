@@ -37,6 +37,7 @@ class Reader:
 
     def __init__(self, folder):
         self.folder = folder
+        self.documents = 0
         self.process = subprocess.Popen([EXAMPLES / "documents"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def read(self, content, format, field, table=None, encoding=None):
@@ -46,6 +47,7 @@ class Reader:
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         answer = json.loads(self.process.stdout.readline())
+        self.documents += len(answer["documents"])
         if answer["error"] is None:
             out = len(answer["documents"]) + sum(answer["dropped"].values())
             assert out == answer["records"], (answer, content)
@@ -227,7 +229,7 @@ def main():
         reader = Reader(Path(folder))
         for run in range(options.runs):
             kinds[run % len(kinds)](reader, rng)
-    print(f"{options.runs} files read alike: {', '.join(kind.__name__ for kind in kinds)}")
+    print(f"{options.runs} files with {reader.documents} documents read alike: {', '.join(kind.__name__ for kind in kinds)}")
 
 
 if __name__ == "__main__":

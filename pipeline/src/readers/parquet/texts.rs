@@ -82,9 +82,10 @@ impl Texts {
         if let Some((entry, n)) = entry {
             return self.gather(values, entry, &keys[n..]);
         }
-        let side = match &keys[0] {
-            name if name == value_name => values,
-            name if name == key_name => all_keys,
+        // Their names in the schema, or those that other writers give them.
+        let side = match keys[0].as_str() {
+            name if name == *value_name || name == "value" || name == "values" => values,
+            name if name == *key_name || name == "key" || name == "keys" => all_keys,
             _ => return,
         };
         (0..side.len()).for_each(|entry| self.gather(side, entry, &keys[1..]));

@@ -58,8 +58,8 @@ fn invalid_lines_are_rejected_alone() {
 #[test]
 fn lines_are_mended() {
     let line = "一二三。四五六。七八九。十。".repeat(9);
-    let mut bytes = line.clone().into_bytes();
-    bytes[line.find("五").expect("it is there")] = 0xff;
+    let (before, after) = line.split_once('五').expect("it is there");
+    let bytes = [before.as_bytes(), b"\xff", after.as_bytes()].concat();
     let rest = line.replacen("四五六。", "", 1);
     let lost = "~DamagedSentence 四\u{fffd}六。";
     for (format, expected) in [(Format::Files, &[lost, &rest]), (Format::Documents, &[lost, &rest])] {

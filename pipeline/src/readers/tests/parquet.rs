@@ -154,7 +154,7 @@ fn odd_names_and_types() {
     check_with(&both, bytes(), &["文", "本"]);
     let error = read_bytes(bytes(), &of("list")).expect_err("no such column").to_string();
     assert!(
-        error.contains("its columns are item.text, item.list, text, a.b, none, nulls, map.keys, map.values"),
+        error.contains("its columns are item.text, item.list, text, a.b, none, nulls, map.key, map.value"),
         "{error}"
     );
 }
