@@ -37,6 +37,7 @@ pub use compression::Compression;
 pub use files::{corpus_folder, find};
 pub use input::{Input, Modified};
 pub use open::open;
+pub(crate) use plausible::reads_as_chinese;
 pub use record::{ReadProgress, ReadSettings, Reader, Record};
 pub use sniff::sniff;
 pub use split::{InputSplit, Part};

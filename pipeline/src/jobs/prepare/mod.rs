@@ -29,7 +29,7 @@ use crate::config::{OutputSettings, PrepareSettings};
 use crate::engine::{Context, Engine, Stage};
 use crate::error::Error;
 use crate::failures::Failures;
-use crate::jobs::dictionary::{user_dict, word_source};
+use crate::jobs::dictionary::{self, user_dict, word_source};
 use crate::jobs::job::{self, Job, no_stage};
 use crate::plan::{JobKind, Places, Plan, Recipe};
 use crate::steps::pair::{PairSettings, Rules};
@@ -134,6 +134,8 @@ impl PrepareJob {
         let kind = JobKind::Prepare;
         let mut plan =
             Plan::make(kind, recipe, base, corpora, clean, &setup, task_mb, places, compare_inputs)?;
+        plan.warnings.extend_from_slice(prepared.vocabulary.warnings());
+        plan.warnings.extend(dictionary::warnings(&settings.segment, prepared.user_dict.as_deref())?);
         plan.warnings.extend(layout::warning(plan.input_bytes, &settings.output));
         Ok((plan, settings))
     }

@@ -16,7 +16,7 @@ use self::count::{CountStage, is_count_file, task_folder};
 pub use self::report::VocabReport;
 use self::train::TrainStage;
 use self::written::Written;
-use super::dictionary::{user_dict, word_source};
+use super::dictionary::{self, user_dict, word_source};
 use super::job::{self, Job, no_stage};
 use crate::config::VocabRun;
 use crate::engine::{Context, Engine, Stage};
@@ -48,7 +48,11 @@ impl VocabJob {
         let (base, setup) = (&run.source.base, setup(&run)?);
         let (corpora, clean) = (&run.corpora, &run.clean);
         let (places, compare) = (places(&run), run.compare_inputs);
-        Plan::make(JobKind::Vocab, recipe, base, corpora, clean, &setup, run.task_mb, places, compare)
+        let user_dict = user_dict(&run.segment)?;
+        let mut plan =
+            Plan::make(JobKind::Vocab, recipe, base, corpora, clean, &setup, run.task_mb, places, compare)?;
+        plan.warnings.extend(dictionary::warnings(&run.segment, user_dict.as_deref())?);
+        Ok(plan)
     }
 
     /// Every problem of settings and inputs.
