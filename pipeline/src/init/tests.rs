@@ -26,7 +26,7 @@ fn settings_for(folder: &Path) -> (InitOutcome, PrepareSettings) {
     }
     assert_eq!(settings.corpora.len(), written.survey.groups.len());
     for (corpus, group) in settings.corpora.iter().zip(&written.survey.groups) {
-        let files = readers::find(&corpus.paths, &settings.source.base).expect("files");
+        let files = readers::find(&corpus.paths, &settings.source.base).expect("files").files;
         assert_eq!(files.len(), group.files, "{:?} name other files", corpus.paths);
         for file in files {
             readers::sniff(&file, &readers::ReadSettings::new(corpus, &settings.clean))

@@ -9,7 +9,7 @@ use zip::{CompressionMethod, ZipArchive};
 
 use super::formats::open_stream;
 use super::stream::{Counted, Origin, Stream};
-use super::{Compression, Input, Part, ReadProgress, ReadSettings, Reader, Record};
+use super::{Compression, Input, Part, ReadProgress, ReadSettings, Reader, Record, kinds};
 use crate::config::Encoding;
 use crate::error::Error;
 
@@ -28,6 +28,9 @@ pub(super) fn open(input: &Input, settings: &ReadSettings) -> Result<Box<dyn Rea
 pub(super) fn samples(input: &Input, bytes: u64) -> Result<Vec<Vec<u8>>, Error> {
     const ENTRIES: usize = 8;
     let mut entries = Entries::open(input)?;
+    if let Some(kind) = kinds::packed(entries.archive.file_names().flatten()) {
+        return Err(Error::OtherKind { path: input.path.clone(), kind });
+    }
     let mut samples = Vec::new();
     while samples.len() < ENTRIES
         && let Some(stream) = entries.next()?

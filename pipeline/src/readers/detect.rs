@@ -6,7 +6,7 @@ use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 
 use super::plausible::{self, Plausibility, plausibility};
 use super::stream::Stream;
-use super::{Compression, Input, InputSplit, Part, ReadSettings, archive, transcode};
+use super::{Compression, Input, InputSplit, Part, ReadSettings, archive, hints, kinds, transcode};
 use crate::config::Encoding;
 use crate::error::Error;
 
@@ -20,14 +20,30 @@ pub(super) fn detect(input: &mut Input, settings: &ReadSettings) -> Result<(), E
     if samples[0].get(257..262) == Some(b"ustar") {
         return Err(Error::input(&input.path, "a tar archive, which cannot be read: unpack it"));
     }
+    let path = &input.path;
+    if let Some(kind) = kinds::binary(&samples[0]) {
+        return Err(Error::OtherKind { path: path.clone(), kind });
+    }
     let found = Evidence::of(&samples);
     match settings.encoding {
-        Some(declared) => check(input, declared, &found, &samples),
+        Some(declared) => check(input, declared, &found, &samples)?,
         None => {
             input.encoding = found.best();
             input.warnings.extend(found.warning());
-            Ok(())
         }
+    }
+    let text = plausible::read(decoder(input.encoding, &samples[0]), &samples[0]);
+    if let Some(kind) = kinds::markup(&text, settings.format) {
+        return Err(Error::OtherKind { path: input.path.clone(), kind });
+    }
+    input.warnings.extend(hints::hints(&text, settings.format));
+    Ok(())
+}
+
+fn decoder(encoding: Encoding, sample: &[u8]) -> &'static encoding_rs::Encoding {
+    match encoding {
+        Encoding::Utf16 => transcode::utf16_of(sample),
+        other => transcode::encoding(other),
     }
 }
 
@@ -167,12 +183,8 @@ fn check(input: &Input, declared: Encoding, found: &Evidence, samples: &[Vec<u8>
     if best == declared || samples[0].is_empty() || !found.refutes(declared, best) {
         return Ok(());
     }
-    let decoder = match best {
-        Encoding::Utf16 => transcode::utf16_of(&samples[0]),
-        other => transcode::encoding(other),
-    };
     // The message shows the first characters that are not ASCII, for those are what a wrong encoding garbles.
-    let text = plausible::read(decoder, &samples[0]);
+    let text = plausible::read(decoder(best, &samples[0]), &samples[0]);
     let excerpt: String = text.chars().skip_while(|c| c.is_ascii()).take(20).collect();
     let message = format!(
         "declared {}, but reads as {}: {excerpt:?}; set `encoding` for these files, or leave it out",

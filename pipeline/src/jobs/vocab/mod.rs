@@ -18,11 +18,12 @@ use self::train::TrainStage;
 use self::written::Written;
 use super::dictionary::{self, user_dict, word_source};
 use super::job::{self, Job, no_stage};
-use crate::config::VocabRun;
+use crate::config::{VocabRun, Words};
 use crate::engine::{Context, Engine, Stage};
 use crate::error::Error;
 use crate::failures::Failures;
 use crate::plan::{JobKind, Places, Plan, Recipe};
+use crate::readers::CUT_BY_SPACES;
 use crate::steps::segment::Segmenter;
 use crate::vocab::write::TokenizerFiles;
 use crate::work;
@@ -51,6 +52,9 @@ impl VocabJob {
         let user_dict = user_dict(&run.segment)?;
         let mut plan =
             Plan::make(JobKind::Vocab, recipe, base, corpora, clean, &setup, run.task_mb, places, compare)?;
+        if run.segment.words == Words::Spaces {
+            plan.warnings.retain(|warning| !warning.contains(CUT_BY_SPACES));
+        }
         plan.warnings.extend(dictionary::warnings(&run.segment, user_dict.as_deref())?);
         Ok(plan)
     }
