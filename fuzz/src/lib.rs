@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use quanci_pipeline::config::{Format, PrepareSettings, VocabRun};
+use quanci_pipeline::config::{Format, PrepareSettings, TableSettings, VocabRun};
 use quanci_pipeline::jobs::prepare::fuzzing;
 use quanci_pipeline::plan::Plan;
 use quanci_pipeline::readers::{self, ReadSettings};
@@ -166,6 +166,7 @@ fn footer(bytes: &[u8]) {
                 text_field: vec!["t".to_owned()],
                 encoding: None,
                 max_document_chars: 1000,
+        table: TableSettings::default(),
             };
             drop(readers::sniff(path, &settings));
         });
@@ -368,7 +369,7 @@ fn parquet(bytes: &[u8]) {
 
 fn read_all(format: Format, fields: &[&str], bytes: &[u8]) {
     let text_field = fields.iter().map(|field| (*field).to_owned()).collect();
-    let settings = ReadSettings { format, text_field, encoding: None, max_document_chars: 1000 };
+    let settings = ReadSettings { format, text_field, encoding: None, max_document_chars: 1000, table: TableSettings::default() };
     with_file("input", bytes, |path| {
         let Ok(input) = readers::sniff(path, &settings) else { return };
         for target_bytes in [1 << 30, 64] {

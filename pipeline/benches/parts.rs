@@ -13,8 +13,9 @@ use std::time::Instant;
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
-use quanci_pipeline::config::PairRules;
-use quanci_pipeline::config::{CleanSettings, Format, Han, SegmentSettings, TokenizeSettings, Words};
+use quanci_pipeline::config::{
+    CleanSettings, Format, Han, PairRules, SegmentSettings, TableSettings, TokenizeSettings, Words,
+};
 use quanci_pipeline::document::Document;
 use quanci_pipeline::readers::{InputSplit, Part, ReadSettings, Record, open, sniff};
 use quanci_pipeline::steps::bucket::{Bucket, TokenizedDocument};
@@ -111,6 +112,7 @@ fn documents_of(path: &Path) -> Vec<Document> {
         text_field: vec!["text".to_owned()],
         encoding: None,
         max_document_chars: 1_000_000,
+        table: TableSettings::default(),
     };
     let split = InputSplit { input: sniff(path, &settings).unwrap(), part: Part::Whole };
     let mut reader = open(&split, &settings).unwrap();

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use divan::Bencher;
 use divan::counter::BytesCount;
-use quanci_pipeline::config::{Encoding, Format};
+use quanci_pipeline::config::{Encoding, Format, TableSettings};
 use quanci_pipeline::readers::{InputSplit, Part, ReadSettings, open, sniff};
 
 const PARAGRAPH: &str = "　　话说天下大势，分久必合，合久必分。周末七国分争，并入于秦。\n\
@@ -34,6 +34,7 @@ fn bench(bencher: Bencher<'_, '_>, path: PathBuf, format: Format) {
         text_field: vec!["text".to_owned()],
         encoding: None,
         max_document_chars: 1_000_000,
+        table: TableSettings::default(),
     };
     let input = sniff(&path, &settings).expect("readable");
     let bytes = input.bytes;

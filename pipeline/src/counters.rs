@@ -126,6 +126,9 @@ pub struct Counters {
     /// The characters that most `[UNK]` come from, the most frequent first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown_characters: Vec<(char, u64)>,
+    /// What was left out of documents or replaced in them, with samples.
+    #[serde(default, skip_serializing_if = "Dropped::is_empty")]
+    pub repaired: Dropped,
     /// What was written for training.
     pub train: SplitCounters,
     /// What was written for validation.

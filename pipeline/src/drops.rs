@@ -18,6 +18,20 @@ pub enum Reason {
     NoText,
     /// A line of JSON or a table row that is longer than we hold in memory.
     RecordTooLong,
+    /// A row of a table with more or fewer fields than its header.
+    FieldCount,
+    /// A row of a table that is the header once more, as in files that were joined.
+    RepeatedHeader,
+    /// An entry of an archive that holds no text: a picture, another archive, what a system added.
+    SkippedEntry,
+    /// No drop: a document with half a surrogate pair, which is read as U+FFFD.
+    LoneSurrogate,
+    /// No drop: a line without a sentence that has invalid bytes.
+    DamagedSentence,
+    /// No drop: a line of UTF-8 in a file of another encoding.
+    OtherEncoding,
+    /// No drop: a file without its last character, which is cut off in the middle.
+    CutCharacter,
     /// A document without a character left after cleaning.
     Empty,
     /// Fewer characters than `clean.min_chars`.
@@ -33,7 +47,8 @@ pub enum Reason {
 impl Reason {
     /// True where the record could not be read, which `max_reject_percent` judges.
     pub fn is_reject(self) -> bool {
-        matches!(self, Reason::InvalidBytes | Reason::Malformed | Reason::NoText | Reason::RecordTooLong)
+        use Reason::{FieldCount, InvalidBytes, Malformed, NoText, RecordTooLong};
+        matches!(self, InvalidBytes | Malformed | NoText | RecordTooLong | FieldCount)
     }
 
     /// The reason in plain words, for messages.
@@ -43,6 +58,13 @@ impl Reason {
             Reason::Malformed => "malformed record",
             Reason::NoText => "no text in the record",
             Reason::RecordTooLong => "record too long",
+            Reason::FieldCount => "more or fewer fields than the header",
+            Reason::RepeatedHeader => "header row once more",
+            Reason::SkippedEntry => "archive entry without text",
+            Reason::LoneSurrogate => "half a surrogate pair, read as U+FFFD",
+            Reason::DamagedSentence => "sentence with invalid bytes, left out of its line",
+            Reason::OtherEncoding => "line of utf-8 in a file of another encoding, read as utf-8",
+            Reason::CutCharacter => "last character cut off, left out",
             Reason::Empty => "empty after cleaning",
             Reason::TooShort => "too short",
             Reason::NotChinese => "too few Hanzi",
@@ -94,6 +116,22 @@ impl Dropped {
             let text = text.chars().take(SAMPLE_CHARS).collect();
             insert_sample(kept, Sample { hash, reason, text, place: place.to_string() });
         }
+    }
+
+    /// True where nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty()
+    }
+
+    /// A sentence for each reason: how many, and a place where it was found.
+    pub fn notes(&self) -> Vec<String> {
+        let note = |(reason, count): (&Reason, &u64)| {
+            let samples = self.samples.get(reason).into_iter().flatten();
+            let place = samples.map(|sample| sample.place.as_str()).find(|place| !place.is_empty());
+            let place = place.map(|place| format!(", for example in {place}")).unwrap_or_default();
+            format!("{count} × {}{place}", reason.words())
+        };
+        self.counts.iter().map(note).collect()
     }
 
     /// Adds another task's.

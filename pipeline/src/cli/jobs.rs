@@ -44,6 +44,7 @@ pub(super) fn prepare(run: &RunArgs, common: &Common, output: &Output) -> Result
     display.end();
     let folder = &job.settings().output.path;
     let mut warnings = job.rejected_places()?;
+    warnings.extend(job.repairs()?);
     warnings.extend(stats::sampled_notes(&DataSet::open(folder)?)?);
     warnings.iter().for_each(|warning| output.warning(warning));
     output.result(summary(&manifest, folder, begun.elapsed().as_secs_f64())?);
@@ -76,6 +77,7 @@ pub(super) fn vocab(run: &RunArgs, common: &Common, output: &Output) -> Result<(
     let mut display = Display::new(output, context.progress.clone(), input_bytes);
     let report = job.run(&*engine, &context, &mut |stage| display.begin(stage))?;
     display.end();
+    report.repaired.notes().iter().for_each(|note| output.warning(note));
     output.result(&report);
     output.result(format_args!("vocabulary: {}", from_here(&job.run_settings().path)));
     output

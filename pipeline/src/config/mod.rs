@@ -2,6 +2,7 @@
 //! once.
 
 mod prepare;
+mod table;
 mod vocab;
 mod words;
 
@@ -13,6 +14,7 @@ pub use prepare::{
     InstanceSettings, OutputSettings, PairRules, PrepareSettings, SegmentSettings, TokenizeSettings,
     prepare_keys,
 };
+pub use table::TableSettings;
 pub use vocab::{Merge, SpecialLayout, VocabRun, VocabularySettings, vocab_keys};
 pub use words::{Han, Words};
 
@@ -35,6 +37,9 @@ pub struct CorpusSettings {
     pub encoding: Option<Encoding>,
     /// How many times a document is used; the fraction is drawn by content hash.
     pub weight: f64,
+    /// How the rows of csv and tsv are written.
+    #[serde(default, skip_serializing_if = "TableSettings::is_default")]
+    pub table: TableSettings,
 }
 
 /// How documents lie in a file.
@@ -53,9 +58,9 @@ pub enum Format {
     Jsonl,
     /// One JSON value, usually an array or an object around one.
     Json,
-    /// Comma-separated values with a header line.
+    /// Comma-separated values; a quoted field may hold separators and line ends.
     Csv,
-    /// Tab-separated values with a header line.
+    /// Tab-separated values, a row a line.
     Tsv,
     /// Apache Parquet.
     Parquet,
@@ -175,7 +180,7 @@ fn corpus(section: Section<'_>) -> CorpusSettings {
     if paths.is_empty() {
         section.problem("paths", "is missing: globs, folders or files, such as [\"corpora/*.txt\"]");
     }
-    let field = "the field or fields with the text (jsonl, json, csv, tsv and parquet only)";
+    let field = "the field or fields with the text (jsonl, json, csv, tsv and parquet only); with `header = false` columns by number, from \"1\"";
     let text_field = section.strings("text_field", field, "`\"text\"`");
     if text_field.is_some() && !format.has_fields() {
         section.problem("text_field", format_args!("has no meaning with format = {:?}", format.name()));
@@ -184,6 +189,7 @@ fn corpus(section: Section<'_>) -> CorpusSettings {
     let choices: Vec<(&str, Option<Encoding>)> = std::iter::once(("auto", None))
         .chain(Encoding::NAMES.iter().map(|&(name, encoding)| (name, Some(encoding))))
         .collect();
+    let table = TableSettings::of(&section, format, text_field.as_deref());
     let name = section.string_or("name", "the name of the corpus in the column `source`", "corpus");
     let weight = "how often each document is used; 1.5 uses every document once and half of them twice";
     let settings = CorpusSettings {
@@ -194,6 +200,7 @@ fn corpus(section: Section<'_>) -> CorpusSettings {
         text_field: text_field.unwrap_or_else(|| vec!["text".to_owned()]),
         encoding: section.choice("encoding", "character encoding; `auto` detects it for each file", &choices),
         weight: section.number("weight", weight, 1.0, 0.0..=1000.0),
+        table,
     };
     section.finish();
     settings

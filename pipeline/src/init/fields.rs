@@ -40,13 +40,10 @@ impl Letters {
                 let path = if path.ends_with("[]") { path.to_owned() } else { format!("{path}[]") };
                 items.iter().for_each(|item| self.walk(item, &path));
             }
-            // `text_field` cannot express a name with a dot: it would be read as two names.
-            Value::Object(members) => {
-                members.iter().filter(|(key, _)| !key.contains('.')).for_each(|(key, member)| {
-                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                    self.walk(member, &path);
-                })
-            }
+            Value::Object(members) => members.iter().for_each(|(key, member)| {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                self.walk(member, &path);
+            }),
             _ => {}
         }
     }

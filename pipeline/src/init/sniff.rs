@@ -3,16 +3,11 @@
 
 use std::path::Path;
 
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::basic::{ConvertedType, Type};
-use quanci_shard_store::ParquetFile;
-use quanci_shards::check_footer;
-
 use super::fields::{Letters, closed};
 use super::shape;
-use crate::config::Format;
+use crate::config::{Format, TableSettings};
 use crate::error::Error;
-use crate::readers::{self, InputSplit, Part, ReadSettings, Record};
+use crate::readers::{self, InputSplit, Part, ReadSettings, Record, TableShape};
 
 /// How to read a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,12 +16,18 @@ pub struct FileKind {
     pub format: Format,
     /// The fields with the text, for formats with fields.
     pub fields: Vec<String>,
+    /// How the rows of a table are written.
+    pub table: TableSettings,
 }
 
 // By names, because `Format` has no order of its own.
 impl Ord for FileKind {
     fn cmp(&self, other: &FileKind) -> std::cmp::Ordering {
-        (self.format.name(), &self.fields).cmp(&(other.format.name(), &other.fields))
+        (self.format.name(), &self.fields, &self.table).cmp(&(
+            other.format.name(),
+            &other.fields,
+            &other.table,
+        ))
     }
 }
 
@@ -45,15 +46,14 @@ const RECORDS: usize = 50;
 pub(super) fn sniff(path: &Path, suffix: &str, alone: bool) -> Result<(FileKind, &'static str), String> {
     let outer = suffix.split('.').nth(1).unwrap_or_default().to_lowercase();
     if outer == "parquet" {
-        let columns = parquet_columns(path)?;
-        return table(path, Format::Parquet, &columns).map(|kind| (kind, "utf-8"));
+        return parquet(path).map(|kind| (kind, "utf-8"));
     }
     let (sample, encoding) = sample(path).map_err(|error| reason(&error))?;
     let begin = sample.trim_start();
     let kind = match outer.as_str() {
         _ if begin.is_empty() => return Err("empty files".to_owned()),
-        "csv" => table(path, Format::Csv, &columns(&sample, ','))?,
-        "tsv" => table(path, Format::Tsv, &columns(&sample, '\t'))?,
+        "csv" => table(readers::table_shape(&sample, Format::Csv, is_cut(&sample)), Format::Csv)?,
+        "tsv" => table(readers::table_shape(&sample, Format::Tsv, is_cut(&sample)), Format::Tsv)?,
         // Also in files named .txt: many corpora name JSON lines so.
         _ if begin.starts_with(['{', '[']) && closed(begin.lines().next().unwrap_or_default()).is_some() => {
             json(begin)?
@@ -63,14 +63,20 @@ pub(super) fn sniff(path: &Path, suffix: &str, alone: bool) -> Result<(FileKind,
             return Err("HTML or XML; extract the text first".to_owned());
         }
         _ if !shape::is_chinese(&sample) => return Err(NO_CHINESE.to_owned()),
-        _ => FileKind { format: shape::of_text(&sample, alone), fields: Vec::new() },
+        _ => match labelled_lines(&sample) {
+            Some(kind) => kind,
+            None => FileKind {
+                format: shape::of_text(&sample, alone),
+                fields: Vec::new(),
+                table: TableSettings::default(),
+            },
+        },
     };
     Ok((kind, encoding))
 }
 
 const NO_CHINESE: &str = "no Chinese text";
 const NO_FIELD: &str = "no field with text";
-const NO_PARQUET: &str = "not a Parquet file, or damaged";
 
 /// The message of an error without the file name, so that equal reasons are counted together.
 fn reason(error: &Error) -> String {
@@ -87,7 +93,9 @@ fn open(
 ) -> Result<(Box<dyn readers::Reader>, &'static str), Error> {
     // The limit bounds the memory for a file that is one huge document.
     let text_field = fields.to_vec();
-    let settings = ReadSettings { format, text_field, encoding: None, max_document_chars: SAMPLE as u64 };
+    let table = TableSettings::default();
+    let settings =
+        ReadSettings { format, text_field, encoding: None, max_document_chars: SAMPLE as u64, table };
     let input = readers::sniff(path, &settings)?;
     let encoding = input.encoding.name();
     Ok((readers::open(&InputSplit { input, part: Part::Whole }, &settings)?, encoding))
@@ -104,7 +112,7 @@ fn sample(path: &Path) -> Result<(String, &'static str), Error> {
                 sample.push_str(&document.text);
                 sample.push('\n');
             }
-            Some(Record::Rejected { .. }) => {}
+            Some(Record::Rejected { .. } | Record::Repaired { .. }) => {}
             None => break,
         }
     }
@@ -139,48 +147,68 @@ fn file_kind(format: Format, letters: &Letters, records: usize) -> Result<FileKi
     match (fields.is_empty(), letters.is_chinese()) {
         (true, _) => Err(NO_FIELD.to_owned()),
         (_, false) => Err(NO_CHINESE.to_owned()),
-        _ => Ok(FileKind { format, fields }),
+        _ => Ok(FileKind { format, fields, table: TableSettings::default() }),
     }
 }
 
-/// The names of the columns in a header.
-fn columns(sample: &str, separator: char) -> Vec<String> {
-    let header = sample.lines().next().unwrap_or_default();
-    header.split(separator).map(|name| name.trim().trim_matches('"').to_owned()).collect()
+/// True for a sample behind which more of the file follows.
+fn is_cut(sample: &str) -> bool {
+    sample.len() >= SAMPLE
 }
 
-/// The text fields of a table, from the first records of each column.
-fn table(path: &Path, format: Format, columns: &[String]) -> Result<FileKind, String> {
+/// The text fields of a table, from its first records.
+fn table(shape: TableShape, format: Format) -> Result<FileKind, String> {
+    let TableShape { table, columns, rows } = shape;
+    let mut letters = Letters::default();
+    let rows = rows.iter().filter(|row| row.len() == columns.len()).take(RECORDS);
+    let records = rows.clone().count();
+    rows.for_each(|row| columns.iter().zip(row).for_each(|(column, field)| letters.add(column, field)));
+    let kind = file_kind(format, &letters, records)?;
+    let is_twice = |field: &String| columns.iter().filter(|column| *column == field).count() > 1;
+    match kind.fields.iter().find(|field| is_twice(field)) {
+        Some(_) => Err("tables with two columns of one name".to_owned()),
+        None => Ok(FileKind { table, ..kind }),
+    }
+}
+
+/// Lines of a label and a text, as text sets for classification are published in files named `.txt`.
+fn labelled_lines(sample: &str) -> Option<FileKind> {
+    const ROWS: usize = 5;
+    const LONGEST_LABEL: usize = 12;
+    const SHORTEST_TEXT: usize = 8;
+    let shape = readers::table_shape(sample, Format::Tsv, is_cut(sample));
+    let separator = shape.table.separator.as_deref();
+    if !matches!(separator, None | Some("_!_")) || shape.columns.len() < 2 || shape.rows.len() < ROWS {
+        return None;
+    }
+    let mean = |column: usize| {
+        let chars = shape.rows.iter().filter_map(|row| Some(row.get(column)?.chars().count()));
+        chars.sum::<usize>() / shape.rows.len()
+    };
+    let means: Vec<usize> = (0..shape.columns.len()).map(mean).collect();
+    let has_label = means.iter().any(|&mean| mean <= LONGEST_LABEL);
+    let has_text = means.iter().any(|&mean| mean >= SHORTEST_TEXT);
+    if has_label && has_text { table(shape, Format::Tsv).ok() } else { None }
+}
+
+/// The text fields of a Parquet file, from the first records of each column.
+fn parquet(path: &Path) -> Result<FileKind, String> {
+    let columns = readers::text_columns(path).map_err(|error| reason(&error))?;
     let mut letters = Letters::default();
     let mut records = 1;
-    for column in columns.iter().filter(|column| !column.is_empty()) {
+    for column in &columns {
         // One column at a time: the reader joins fields, and would not say which one the text came from.
-        let Ok((mut reader, _)) = open(path, format, std::slice::from_ref(column)) else { continue };
+        let Ok((mut reader, _)) = open(path, Format::Parquet, std::slice::from_ref(column)) else { continue };
         let mut read = 0;
         while read < RECORDS {
             match reader.next() {
                 Ok(Some(Record::Document(document))) => letters.add(column, &document.text),
-                Ok(Some(Record::Rejected { .. })) => {}
+                Ok(Some(Record::Rejected { .. } | Record::Repaired { .. })) => {}
                 Ok(None) | Err(_) => break,
             }
             read += 1;
         }
         records = records.max(read);
     }
-    file_kind(format, &letters, records)
-}
-
-/// The string columns of a Parquet file, as paths.
-fn parquet_columns(path: &Path) -> Result<Vec<String>, String> {
-    let file = ParquetFile::open(path).map_err(|_| NO_PARQUET.to_owned())?;
-    // The library builds the schema by recursion: a footer of nested groups would overflow its stack.
-    check_footer(&file).map_err(|error| format!("a Parquet file that cannot be read ({error})"))?;
-    let open = || ParquetRecordBatchReaderBuilder::try_new(file);
-    // `parquet` may panic on damaged files.
-    let builder = quanci_cli::guarded(open).and_then(Result::ok).ok_or(NO_PARQUET)?;
-    let columns = builder.parquet_schema().columns().iter();
-    let is_text = |column: &&std::sync::Arc<parquet::schema::types::ColumnDescriptor>| {
-        column.physical_type() == Type::BYTE_ARRAY && column.converted_type() == ConvertedType::UTF8
-    };
-    Ok(columns.filter(is_text).map(|column| column.path().string()).collect())
+    file_kind(Format::Parquet, &letters, records)
 }

@@ -135,3 +135,55 @@ fn odd_shapes() {
     let encodings = written.survey.groups.iter().flat_map(|group| &group.encodings);
     assert!(encodings.clone().any(|encoding| *encoding == "gb18030"), "{:?}", written.survey);
 }
+
+/// Tables as people have them: what `init` writes reads every record, the first among them.
+#[test]
+fn tables_of_all_kinds() {
+    let text = |i: usize| format!("第{i}天，渔船一只接一只地离开码头。老人坐在门口修补渔网。");
+    let rows = |separator: &str| -> String {
+        let label = |i: usize| ["体育", "财经", "房产"][i % 3];
+        (0..30).map(|i| format!("{}{separator}{}\n", label(i), text(i))).collect()
+    };
+    let escaped: String = (0..30).map(|i| format!("{i},\"他说\\\"好, {}\\\"\"\n", text(i))).collect();
+    let folder = folder(&[
+        ("news/cnews.train.txt", &rows("\t")),
+        ("wide/toutiao.txt", &rows("_!_")),
+        ("plain/headless.csv", &rows(",").replace('，', "")),
+        ("semicolon/a.csv", &format!("label;text\n{}", rows(";"))),
+        ("escaped/a.csv", &format!("id,text\n{escaped}")),
+        ("excel/a.csv", &format!("sep=;\nlabel;text\n{}", rows(";"))),
+    ]);
+    let (_, settings) = settings_for(folder.path());
+    let of =
+        |name: &str| settings.corpora.iter().find(|corpus| corpus.name.starts_with(name)).expect("a corpus");
+    for (name, format, fields, separator, header, escape) in [
+        ("news", Format::Tsv, "2", None, Some(false), None),
+        ("wide", Format::Tsv, "2", Some("_!_"), Some(false), None),
+        ("plain", Format::Csv, "2", None, Some(false), None),
+        ("semicolon", Format::Csv, "text", Some(";"), None, None),
+        ("escaped", Format::Csv, "text", None, None, Some('\\')),
+        ("excel", Format::Csv, "text", None, None, None),
+    ] {
+        let corpus = of(name);
+        assert_eq!((corpus.format, &*corpus.text_field), (format, &[fields.to_owned()][..]), "{name}");
+        let table = &corpus.table;
+        assert_eq!(
+            (table.separator.as_deref(), table.header, table.escape),
+            (separator, header, escape),
+            "{name}"
+        );
+        let file = readers::find(&corpus.paths, &settings.source.base).expect("files").files.remove(0);
+        let settings = readers::ReadSettings::new(corpus, &settings.clean);
+        let input = readers::sniff(&file, &settings).expect("readable");
+        let split = readers::InputSplit { input, part: readers::Part::Whole };
+        let mut reader = readers::open(&split, &settings).expect("opens");
+        let records = std::iter::from_fn(|| reader.next().expect("reads"));
+        let documents: Vec<String> = records
+            .map(|record| match record {
+                readers::Record::Document(document) => document.text,
+                other => panic!("{name}: {other:?}"),
+            })
+            .collect();
+        assert!(documents.len() == 30 && documents[0].contains("第0天"), "{name}: {}", documents[0]);
+    }
+}

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::real_path::real_path;
 use super::sniff::FileKind;
 use super::survey::{FileGroup, LeftOut, Survey, escaped};
-use crate::config::Format;
+use crate::config::{Format, TableSettings};
 use crate::error::Error;
 
 /// Turns paths of the survey into paths of the settings file.
@@ -46,7 +46,7 @@ impl FolderNames {
 
 /// A group on one line: "web: 12 files, jsonl (title, text), utf-8".
 pub fn describe_group(group: &FileGroup) -> String {
-    let FileKind { format, fields } = &group.kind;
+    let FileKind { format, fields, .. } = &group.kind;
     let fields = if fields.is_empty() { String::new() } else { format!(" ({})", fields.join(", ")) };
     let files = if group.files == 1 { "1 file".to_owned() } else { format!("{} files", group.files) };
     let encodings: Vec<&str> = group.encodings.iter().copied().collect();
@@ -155,6 +155,7 @@ fn corpora(text: &mut String, survey: &Survey, names: &FolderNames) {
             let fields = group.kind.fields.iter().map(String::as_str);
             text.push_str(&format!("text_field = {}\n", quoted_list(fields)));
         }
+        text.push_str(&table_lines(&group.kind.table));
         if group.encodings.iter().any(|encoding| *encoding != "utf-8") {
             let found: Vec<&str> = group.encodings.iter().copied().collect();
             text.push_str(&format!("# encoding = \"auto\"       # detected: {}\n", found.join(", ")));
@@ -169,6 +170,21 @@ fn corpora(text: &mut String, survey: &Survey, names: &FolderNames) {
     if !survey.left_out.is_empty() {
         text.push('\n');
     }
+}
+
+/// How the rows of a table are written, where that is not the usual way.
+fn table_lines(table: &TableSettings) -> String {
+    let mut lines = String::new();
+    if let Some(header) = table.header {
+        lines.push_str(&format!("header = {header}          # columns are numbered from 1\n"));
+    }
+    if let Some(separator) = &table.separator {
+        lines.push_str(&format!("separator = {}\n", quoted(separator)));
+    }
+    if let Some(escape) = table.escape {
+        lines.push_str(&format!("escape = {}\n", quoted(&escape.to_string())));
+    }
+    lines
 }
 
 /// An array of strings: one path on the same line, several on a line each.

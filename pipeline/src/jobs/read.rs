@@ -23,6 +23,7 @@ const BATCHES_AHEAD: usize = 2;
 pub(super) struct Batch {
     pub(super) documents: Vec<Document>,
     pub(super) rejected: Vec<(Reason, String, Place)>,
+    pub(super) repaired: Vec<(Reason, String, Place)>,
     /// Records read, including rejects.
     pub(super) records: u64,
     /// Bytes of the files gone through.
@@ -40,13 +41,14 @@ impl Batch {
                 self.documents.push(document);
             }
             Record::Rejected { reason, text, place } => self.rejected.push((reason, text, place)),
+            Record::Repaired { reason, text, place } => self.repaired.push((reason, text, place)),
         }
     }
 
     fn is_full(&self) -> bool {
         // A batch of one long document would leave all threads but one idle.
         let enough = self.documents.len() >= BATCH_DOCUMENTS || self.text >= 4 * BATCH_BYTES;
-        (self.text >= BATCH_BYTES && enough) || self.rejected.len() >= BATCH_REJECTS
+        (self.text >= BATCH_BYTES && enough) || self.rejected.len() + self.repaired.len() >= BATCH_REJECTS
     }
 }
 

@@ -146,7 +146,9 @@ impl Plan {
             }
             let inputs: Result<Vec<Input>, Error> =
                 inputs.into_par_iter().map(|input| input.identified(compare)).collect();
-            looked.push((settings, inputs?));
+            let inputs = inputs?;
+            readers::check_corpus(&inputs)?;
+            looked.push((settings, inputs));
             all.extend(found.files);
         }
         places.check(base, corpora, &all)?;
@@ -164,10 +166,7 @@ impl Plan {
                 splits.extend(parts.into_iter().map(|split| (split.bytes(), split)));
             }
             // The format is part of the key: the same bytes read otherwise give other documents.
-            let setup = format!(
-                "{setup}\n{}",
-                serde_json::json!([settings.format, settings.text_field, settings.encoding])
-            );
+            let setup = format!("{setup}\n{}", settings.identity());
             map.extend(group(splits, task_bytes).into_iter().map(|splits| {
                 let key = key(&setup, &splits);
                 MapTask { corpus, splits, key }
@@ -204,16 +203,20 @@ impl Plan {
         let (mut problems, mut all) = (Vec::new(), Vec::new());
         for corpus in corpora {
             let settings = ReadSettings::new(corpus, clean);
+            let mut inputs = Vec::new();
             // One pattern at a time: the first that finds nothing does not hide the others.
             for pattern in corpus.paths.iter().filter(|pattern| *pattern != "-") {
                 match readers::find(std::slice::from_ref(pattern), &base) {
                     Ok(found) => {
-                        problems.extend(sniff_all(&found, &settings, &mut Vec::new()).1);
+                        let (sniffed, wrong) = sniff_all(&found, &settings, &mut Vec::new());
+                        inputs.extend(sniffed);
+                        problems.extend(wrong);
                         all.extend(found.files);
                     }
                     Err(error) => problems.push(error),
                 }
             }
+            problems.extend(readers::check_corpus(&inputs).err());
         }
         problems.extend(places.check(&base, corpora, &all).err());
         problems
@@ -281,6 +284,8 @@ fn sniff_all(found: &Found, settings: &ReadSettings, warnings: &mut Vec<String>)
     warnings.extend(said.iter().map(|(text, files)| {
         let first = shown(files[0]);
         match files.len() {
+            // A warning about an entry of an archive names it.
+            1 if text.starts_with(&format!("{}/", files[0].display())) => text.clone(),
             1 => format!("{first}: {text}"),
             n => format!("{first} and {} more files: {text}", n - 1),
         }

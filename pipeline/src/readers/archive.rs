@@ -1,64 +1,136 @@
-//! Zip archives: each entry is a file of the corpus.
+//! Archives: each entry is a file of the corpus, with an encoding of its own. Entries that hold no text, or text of another
+//! format, are skipped and counted.
 
-use std::io::{self, BufReader, Read};
+use std::io::{Cursor, Read};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use quanci_store::{FileHandle, Seekable};
-use zip::{CompressionMethod, ZipArchive};
 
 use super::formats::open_stream;
-use super::stream::{Counted, Origin, Stream};
-use super::{Compression, Input, Part, ReadProgress, ReadSettings, Reader, Record, kinds};
+use super::stream::{Origin, Stream};
+use super::tar_entries::TarEntries;
+use super::zip_entries::ZipEntries;
+use super::{Compression, Input, Part, ReadProgress, ReadSettings, Reader, Record, detect, entry_kind};
 use crate::config::Encoding;
+use crate::document::At;
+use crate::drops::Reason;
 use crate::error::Error;
+
+/// The bytes of an entry that tell its encoding.
+const HEAD: u64 = 256 << 10;
+
+/// The entries of an archive, in its order.
+pub(super) trait Entries: Send {
+    /// The next one that is a file.
+    fn next(&mut self) -> Result<Option<Entry>, Error>;
+    /// Bytes of the archive that were read so far.
+    fn consumed(&self) -> u64;
+}
+
+/// A file in an archive.
+pub(super) enum Entry {
+    /// Its bytes.
+    File(Stream),
+    /// One that is skipped, and why.
+    Skipped { path: PathBuf, why: &'static str },
+}
+
+fn entries(input: &Input) -> Result<Box<dyn Entries>, Error> {
+    Ok(match input.compression {
+        Compression::Zip => Box::new(ZipEntries::open(input)?),
+        _ => Box::new(TarEntries::open(input)?),
+    })
+}
 
 /// Opens an archive's entries one after the other.
 pub(super) fn open(input: &Input, settings: &ReadSettings) -> Result<Box<dyn Reader>, Error> {
-    Ok(Box::new(ArchiveReader {
-        entries: Entries::open(input)?,
-        encoding: input.encoding,
+    let mut reader = ArchiveReader {
+        entries: entries(input)?,
+        usual: input.encoding,
         settings: settings.clone(),
         current: None,
+        skipped: Vec::new(),
         before: ReadProgress::default(),
-    }))
+    };
+    // The first entry is opened now, so that a table without the wanted column is an error of `sniff`.
+    reader.advance()?;
+    Ok(Box::new(reader))
 }
 
-/// The first `bytes` of some entries.
-pub(super) fn samples(input: &Input, bytes: u64) -> Result<Vec<Vec<u8>>, Error> {
+/// The path of an entry, and its beginning.
+pub(super) type Sample = (Arc<Path>, Vec<u8>);
+
+/// The beginnings of some entries that are read.
+pub(super) fn samples(input: &Input, settings: &ReadSettings, bytes: u64) -> Result<Vec<Sample>, Error> {
     const ENTRIES: usize = 8;
-    let mut entries = Entries::open(input)?;
-    if let Some(kind) = kinds::packed(entries.archive.file_names().flatten()) {
-        return Err(Error::OtherKind { path: input.path.clone(), kind });
-    }
+    let mut entries = entries(input)?;
     let mut samples = Vec::new();
     while samples.len() < ENTRIES
-        && let Some(stream) = entries.next()?
+        && let Some(entry) = entries.next()?
     {
-        let mut sample = Vec::new();
-        let read = stream.read.take(bytes).read_to_end(&mut sample);
-        read.map_err(|source| stream.origin.error(source))?;
-        samples.push(sample);
-    }
-    // An archive without files: callers look at `samples[0]`.
-    if samples.is_empty() {
-        samples.push(Vec::new());
+        if let Entry::File(stream) = entry {
+            let mut sample = Vec::new();
+            let read = stream.read.take(bytes).read_to_end(&mut sample);
+            read.map_err(|source| stream.origin.error(source))?;
+            if entry_kind::skipped(&stream.origin.path, &sample, settings.format).is_none() {
+                samples.push((stream.origin.path, sample));
+            }
+        }
     }
     Ok(samples)
 }
 
 struct ArchiveReader {
-    entries: Entries,
-    encoding: Encoding,
+    entries: Box<dyn Entries>,
+    /// The encoding of the first entries, for one that is too short to tell.
+    usual: Encoding,
     settings: ReadSettings,
     current: Option<Box<dyn Reader>>,
+    skipped: Vec<Record>,
     /// Of the entries before the current one.
     before: ReadProgress,
+}
+
+impl ArchiveReader {
+    /// Opens the next entry; false at the end.
+    fn advance(&mut self) -> Result<bool, Error> {
+        match self.entries.next()? {
+            None => return Ok(false),
+            Some(Entry::Skipped { path, why }) => self.skip(Arc::from(path), why),
+            Some(Entry::File(stream)) => self.open(stream)?,
+        }
+        Ok(true)
+    }
+
+    fn open(&mut self, mut stream: Stream) -> Result<(), Error> {
+        let mut head = Vec::new();
+        let read = (&mut stream.read).take(HEAD).read_to_end(&mut head);
+        read.map_err(|source| stream.origin.error(source))?;
+        if let Some(why) = entry_kind::skipped(&stream.origin.path, &head, self.settings.format) {
+            self.skip(stream.origin.path, why);
+            return Ok(());
+        }
+        let encoding = detect::of_entry(&head, self.settings.encoding, self.usual);
+        let encoding = encoding.map_err(|message| Error::input(&stream.origin.path, message))?;
+        let read = Box::new(Cursor::new(head).chain(stream.read));
+        let stream = Stream { read, ..stream };
+        self.current = Some(open_stream(stream, encoding, Part::Whole, &self.settings)?);
+        Ok(())
+    }
+
+    fn skip(&mut self, path: Arc<Path>, why: &'static str) {
+        self.before.records += 1;
+        let place = Origin { path, compression: Compression::None }.place(At::Byte(0));
+        // No name in the text: it goes into data sets.
+        self.skipped.push(Record::Rejected { reason: Reason::SkippedEntry, text: why.to_owned(), place });
+    }
 }
 
 impl Reader for ArchiveReader {
     fn next(&mut self) -> Result<Option<Record>, Error> {
         loop {
+            if let Some(skipped) = self.skipped.pop() {
+                return Ok(Some(skipped));
+            }
             if let Some(reader) = &mut self.current {
                 if let Some(record) = reader.next()? {
                     return Ok(Some(record));
@@ -67,8 +139,9 @@ impl Reader for ArchiveReader {
                 self.before = self.progress();
                 self.current = None;
             }
-            let Some(stream) = self.entries.next()? else { return Ok(None) };
-            self.current = Some(open_stream(stream, self.encoding, Part::Whole, &self.settings)?);
+            if !self.advance()? {
+                return Ok(None);
+            }
         }
     }
 
@@ -77,128 +150,16 @@ impl Reader for ArchiveReader {
         ReadProgress {
             records: self.before.records + current.records,
             text_bytes: self.before.text_bytes + current.text_bytes,
-            file_bytes: self.entries.consumed.load(Ordering::Relaxed),
+            file_bytes: self.entries.consumed(),
         }
     }
-}
-
-/// The files in an archive, in its order.
-struct Entries {
-    archive: ZipArchive<BufReader<Seekable>>,
-    origin: Origin,
-    next: usize,
-    consumed: Arc<AtomicU64>,
-}
-
-impl Entries {
-    fn open(input: &Input) -> Result<Entries, Error> {
-        let file = FileHandle::open(&input.path).map_err(Error::io("open", &input.path))?.seekable();
-        let origin = Origin { path: Arc::from(input.path.as_path()), compression: Compression::Zip };
-        let archive = ZipArchive::new(BufReader::new(file)).map_err(|error| origin.error(as_io(error)))?;
-        Ok(Entries { archive, origin, next: 0, consumed: Arc::new(AtomicU64::new(0)) })
-    }
-
-    fn next(&mut self) -> Result<Option<Stream>, Error> {
-        while self.next < self.archive.len() {
-            self.next += 1;
-            if let Some(stream) = self.entry(self.next - 1)? {
-                return Ok(Some(stream));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The bytes of an entry; `None` for a folder and for what the system that packed it hides.
-    fn entry(&mut self, index: usize) -> Result<Option<Stream>, Error> {
-        // Raw: this reads headers only. The compressed bytes are streamed below.
-        let entry = self.archive.by_index_raw(index).map_err(|error| self.origin.error(as_io(error)))?;
-        let name = entry_name(entry.name_raw());
-        // `__MACOSX/` holds the resource forks that macOS adds to every archive it makes.
-        if !entry.is_file() || is_hidden(&name) {
-            return Ok(None);
-        }
-        let path = self.origin.path.join(&name);
-        if entry.encrypted() {
-            return Err(Error::input(path, "is encrypted: unpack the archive"));
-        }
-        let (start, packed) = (entry.data_start().unwrap_or(0), entry.compressed_size());
-        // From the central directory. A local header may hold zeros here, with the values in a data descriptor behind
-        // the data.
-        let (method, size, crc) = (entry.compression(), entry.size(), entry.crc32());
-        // A handle of its own: a `Stream` must not borrow from the archive.
-        let file = FileHandle::open(&self.origin.path).map_err(Error::io("open", &self.origin.path))?;
-        let file = file.stream(start).map_err(Error::io("read", &self.origin.path))?;
-        let bytes = Counted { read: file.take(packed), count: self.consumed.clone() };
-        let origin = Origin { path: Arc::from(path.as_path()), compression: Compression::Zip };
-        let unpacked = unpack(method, bytes).map_err(|error| origin.error(error))?;
-        let Some(unpacked) = unpacked else {
-            let message = format!("is packed by a method that cannot be read ({method}): unpack the archive");
-            return Err(Error::input(path, message));
-        };
-        // Reading below the zip library skips its own CRC check, so `Checked` makes up for it.
-        let read = Box::new(Checked { read: unpacked, left: size, crc: flate2::Crc::new(), expected: crc });
-        Ok(Some(Stream { read, origin, start: 0, consumed: self.consumed.clone() }))
-    }
-}
-
-fn unpack(
-    method: CompressionMethod,
-    bytes: impl Read + Send + 'static,
-) -> io::Result<Option<Box<dyn Read + Send>>> {
-    let bytes = BufReader::with_capacity(64 << 10, bytes);
-    Ok(Some(match method {
-        CompressionMethod::Stored => Box::new(bytes),
-        CompressionMethod::Deflated => Box::new(flate2::bufread::DeflateDecoder::new(bytes)),
-        CompressionMethod::Bzip2 => Box::new(bzip2::bufread::BzDecoder::new(bytes)),
-        CompressionMethod::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(bytes)?),
-        _ => return Ok(None),
-    }))
 }
 
 /// An entry's name: UTF-8, or else the code page of the system that packed it, which for Chinese archives is GBK.
-fn entry_name(raw: &[u8]) -> String {
+pub(super) fn entry_name(raw: &[u8]) -> String {
     match std::str::from_utf8(raw) {
         Ok(name) => name.to_owned(),
         // Windows in Chinese packs names as GBK, of which GB18030 is a superset.
         Err(_) => encoding_rs::GB18030.decode_without_bom_handling(raw).0.into_owned(),
-    }
-}
-
-fn is_hidden(name: &str) -> bool {
-    // Some Windows programs pack names with backslashes, although the format asks for slashes.
-    name.split(['/', '\\']).any(|part| part.starts_with('.') || part == "__MACOSX")
-}
-
-fn as_io(error: zip::result::ZipError) -> io::Error {
-    match error {
-        zip::result::ZipError::Io(error) => error,
-        error => io::Error::new(io::ErrorKind::InvalidData, error.to_string()),
-    }
-}
-
-/// Checks at an entry's end that nothing is missing, and nothing changed.
-struct Checked {
-    read: Box<dyn Read + Send>,
-    left: u64,
-    crc: flate2::Crc,
-    expected: u32,
-}
-
-impl Read for Checked {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.read.read(buffer)?;
-        self.crc.update(&buffer[..n]);
-        match self.left.checked_sub(n as u64) {
-            Some(left) => self.left = left,
-            None => return Err(io::Error::new(io::ErrorKind::InvalidData, "an entry is too long")),
-        }
-        // A read of 0 bytes is the end only if the buffer has room.
-        if n == 0 && !buffer.is_empty() && self.left > 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "an entry is too short"));
-        }
-        if n == 0 && !buffer.is_empty() && self.crc.sum() != self.expected {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the checksum of an entry differs"));
-        }
-        Ok(n)
     }
 }

@@ -4,6 +4,9 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use serde::{Deserialize, Serialize};
 
+use super::gzip::GzipMembers;
+use super::tar_entries::is_tar;
+
 /// How a file is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -20,10 +23,12 @@ pub enum Compression {
     Xz,
     /// A zip archive; each entry is a file.
     Zip,
+    /// A tar archive; each entry is a file. One that is packed as a whole is named by how it is packed.
+    Tar,
 }
 
 /// The bytes of a file's beginning that [`Compression::of`] wants to see.
-pub(super) const HEAD_BYTES: usize = 10;
+pub(super) const HEAD_BYTES: usize = 512;
 
 impl Compression {
     /// Of a file with this beginning.
@@ -45,6 +50,7 @@ impl Compression {
             // A local file header, the end record of an empty archive, or the marker of one that is split over several
             // files.
             [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] | [b'P', b'K', 7, 8, ..] => Compression::Zip,
+            head if is_tar(head) => Compression::Tar,
             _ => Compression::None,
         }
     }
@@ -58,24 +64,25 @@ impl Compression {
             Compression::Bzip2 => "bzip2",
             Compression::Xz => "xz",
             Compression::Zip => "zip",
+            Compression::Tar => "tar",
         }
     }
 
     /// The bytes that `read` holds compressed. A zip archive is no stream: `archive` opens its entries.
     pub(super) fn decompress(self, read: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
         const BUFFER: usize = 128 << 10;
-        if self == Compression::None {
+        if matches!(self, Compression::None | Compression::Tar) {
             return Ok(Box::new(read));
         }
         let read = BufReader::with_capacity(BUFFER, read);
         Ok(match self {
             // The multi-member decoders: `cat a.gz b.gz`, bgzip and pbzip2 write several members. A plain decoder would
             // stop after the first one without an error. The one of zstd reads all frames by default.
-            Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(read)),
+            Compression::Gzip => Box::new(GzipMembers::new(read)),
             Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(read)?),
             Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(read)),
             Compression::Xz => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(read)),
-            Compression::None | Compression::Zip => return Err(not_a_stream(read)),
+            Compression::None | Compression::Zip | Compression::Tar => return Err(not_a_stream(read)),
         })
     }
 }

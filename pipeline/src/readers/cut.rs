@@ -100,6 +100,14 @@ impl DocumentCutter {
         self.found.push_back(Record::Rejected { reason, text, place: self.origin.place(at) });
     }
 
+    /// Tells of something that was left out of a document or replaced in it, `count` times.
+    pub(super) fn repaired(&mut self, reason: Reason, count: u64, text: &str, at: At) {
+        if count > 0 {
+            let text = text.chars().take(REJECTED_CHARS).collect();
+            self.found.push_back(Record::Repaired { reason, text, place: self.origin.place(at) });
+        }
+    }
+
     /// Counts a record and the bytes of its text.
     pub(super) fn count(&mut self, records: u64, text_bytes: usize) {
         self.progress.records += records;

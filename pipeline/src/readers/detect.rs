@@ -1,43 +1,84 @@
 //! Detects the encoding of a file from samples of it, or checks whether the declared one can be right.
 
 use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
 
-use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-
-use super::plausible::{self, Plausibility, plausibility};
+use super::evidence::{Evidence, by_mark};
 use super::stream::Stream;
-use super::{Compression, Input, InputSplit, Part, ReadSettings, archive, hints, kinds, transcode};
+use super::tar_entries::is_tar;
+use super::{
+    Compression, Input, InputSplit, Part, ReadSettings, archive, garbled, hints, kinds, plausible, transcode,
+};
 use crate::config::Encoding;
 use crate::error::Error;
 
 /// Bytes of a sample.
 const SAMPLE: u64 = 64 << 10;
 
-/// Detects the encoding of `input`, or checks the declared one.
-pub(super) fn detect(input: &mut Input, settings: &ReadSettings) -> Result<(), Error> {
-    let samples = samples(input)?;
-    // The magic of POSIX tar archives, which would otherwise be read as text with zeros.
-    if samples[0].get(257..262) == Some(b"ustar") {
-        return Err(Error::input(&input.path, "a tar archive, which cannot be read: unpack it"));
-    }
-    let path = &input.path;
-    if let Some(kind) = kinds::binary(&samples[0]) {
-        return Err(Error::OtherKind { path: path.clone(), kind });
-    }
-    let found = Evidence::of(&samples);
-    match settings.encoding {
-        Some(declared) => check(input, declared, &found, &samples)?,
-        None => {
-            input.encoding = found.best();
-            input.warnings.extend(found.warning());
+/// The beginning of a file, or of the first file in an archive.
+pub(super) struct Beginning {
+    pub(super) path: Arc<Path>,
+    pub(super) bytes: Vec<u8>,
+    /// There is more of it.
+    pub(super) is_cut: bool,
+    pub(super) encoding: Encoding,
+}
+
+/// Detects the encoding of `input`, or checks the declared one. Returns the beginning that it was found from; `None` for an
+/// archive without text.
+pub(super) fn detect(input: &mut Input, settings: &ReadSettings) -> Result<Option<Beginning>, Error> {
+    if !input.is_archive() {
+        let samples = samples(input)?;
+        input.packed_tar = is_tar(&samples[0]);
+        // The magic of POSIX, behind a header whose checksum is wrong.
+        if !input.packed_tar && samples[0].get(257..262) == Some(b"ustar") {
+            return Err(Error::input(&input.path, "a damaged tar archive; fetch or make it again"));
+        }
+        if !input.packed_tar {
+            return file(input, settings, samples).map(Some);
         }
     }
+    let entries = archive::samples(input, settings, SAMPLE / 2)?;
+    let samples: Vec<Vec<u8>> = entries.iter().map(|(_, sample)| sample.clone()).collect();
+    if samples.is_empty() {
+        return Ok(None);
+    }
+    // All of them together, for entries that are too short to tell.
+    input.encoding = settings.encoding.unwrap_or_else(|| Evidence::of(&samples).best());
+    let mut first = None;
+    for (path, bytes) in entries {
+        let samples = [bytes];
+        let found =
+            of_samples(&samples, settings.encoding).map_err(|message| Error::input(&path, message))?;
+        let warnings = found.warnings.iter();
+        input.warnings.extend(warnings.map(|warning| format!("{}: {warning}", path.display())));
+        let encoding = of_entry(&samples[0], settings.encoding, input.encoding);
+        let encoding = encoding.map_err(|message| Error::input(&path, message))?;
+        let [bytes] = samples;
+        let is_cut = bytes.len() as u64 == SAMPLE / 2;
+        first = first.or(Some(Beginning { path, bytes, is_cut, encoding }));
+    }
+    Ok(first)
+}
+
+fn file(input: &mut Input, settings: &ReadSettings, samples: Vec<Vec<u8>>) -> Result<Beginning, Error> {
+    if let Some(kind) = kinds::binary(&samples[0]) {
+        return Err(Error::OtherKind { path: input.path.clone(), kind });
+    }
+    let found =
+        of_samples(&samples, settings.encoding).map_err(|message| Error::input(&input.path, message))?;
+    input.encoding = found.encoding;
+    input.warnings.extend(found.warnings);
     let text = plausible::read(decoder(input.encoding, &samples[0]), &samples[0]);
     if let Some(kind) = kinds::markup(&text, settings.format) {
         return Err(Error::OtherKind { path: input.path.clone(), kind });
     }
     input.warnings.extend(hints::hints(&text, settings.format));
-    Ok(())
+    let most = if input.compression == Compression::None { SAMPLE } else { 4 * SAMPLE };
+    let path = Arc::from(input.path.as_path());
+    let bytes = samples.into_iter().next().unwrap_or_default();
+    Ok(Beginning { path, is_cut: bytes.len() as u64 == most, bytes, encoding: input.encoding })
 }
 
 fn decoder(encoding: Encoding, sample: &[u8]) -> &'static encoding_rs::Encoding {
@@ -47,11 +88,72 @@ fn decoder(encoding: Encoding, sample: &[u8]) -> &'static encoding_rs::Encoding 
     }
 }
 
+/// The encoding of an entry that begins with `head`: the declared one, which must not be wrong, or the best one; `usual` if
+/// there is too little of it to tell.
+pub(super) fn of_entry(head: &[u8], declared: Option<Encoding>, usual: Encoding) -> Result<Encoding, String> {
+    const ENOUGH: usize = 16 << 10;
+    // Almost all entries of almost all archives, at the speed of memory.
+    if declared.is_none() && by_mark(head).is_none() && is_plain_utf8(head) {
+        return Ok(Encoding::Utf8);
+    }
+    // Text may begin in ASCII, which tells nothing; zeros are those of UTF-16, whose units begin at even bytes.
+    let has_zeros = memchr::memchr(0, head).is_some();
+    let start = if has_zeros { None } else { head.iter().position(|byte| !byte.is_ascii()) };
+    let start = start.filter(|_| by_mark(head).is_none()).unwrap_or(0);
+    let samples = [head[start..head.len().min(start + ENOUGH)].to_vec()];
+    if let Some(message) = garbled::seven_bits(&[head.to_vec()]).filter(|_| declared.is_none()) {
+        return Err(message);
+    }
+    let found = Evidence::of(&samples);
+    let best = found.best();
+    match declared {
+        Some(declared) => check(declared, &found, &samples).map(|()| declared),
+        None if best != usual && !found.refutes(usual, best) => Ok(usual),
+        None => Ok(best),
+    }
+}
+
+/// True for UTF-8 with characters of several bytes and without zeros, of which UTF-16 has some.
+fn is_plain_utf8(head: &[u8]) -> bool {
+    let valid = match simdutf8::compat::from_utf8(head) {
+        Ok(_) => head.len(),
+        // The head may end within a character.
+        Err(error) if error.error_len().is_none() => error.valid_up_to(),
+        Err(_) => return false,
+    };
+    !head[..valid].is_ascii() && memchr::memchr(0, head).is_none()
+}
+
+/// An encoding, and what the user should know about the text.
+struct Found {
+    encoding: Encoding,
+    warnings: Vec<String>,
+}
+
+fn of_samples(samples: &[Vec<u8>], declared: Option<Encoding>) -> Result<Found, String> {
+    let found = Evidence::of(samples);
+    let mut warnings = Vec::new();
+    let encoding = match declared {
+        Some(declared) => {
+            check(declared, &found, samples)?;
+            warnings.extend(garbled::seven_bits(samples));
+            declared
+        }
+        None => {
+            if let Some(message) = garbled::seven_bits(samples) {
+                return Err(message);
+            }
+            warnings.extend(found.warning());
+            found.best()
+        }
+    };
+    warnings.extend(garbled::mixed(samples, encoding));
+    warnings.extend(garbled::saved_twice(samples, encoding));
+    Ok(Found { encoding, warnings })
+}
+
 /// The beginning of a file, decompressed; and parts from its middle and end, from line to line.
 fn samples(input: &Input) -> Result<Vec<Vec<u8>>, Error> {
-    if input.compression == Compression::Zip {
-        return archive::samples(input, SAMPLE / 2);
-    }
     let mut stream = Stream::open(&InputSplit { input: input.clone(), part: Part::Whole })?;
     let mut head = Vec::new();
     // A compressed stream has no random access: more of its beginning stands in for its middle and end.
@@ -76,109 +178,7 @@ fn whole_lines(sample: &[u8]) -> Option<&[u8]> {
     (first < last).then(|| &sample[first + 1..=last])
 }
 
-/// The evidence that samples give for each encoding.
-struct Evidence {
-    by_mark: Option<Encoding>,
-    utf8: Utf8Evidence,
-    utf16: bool,
-    /// Pairs of bytes in the first sample.
-    units: usize,
-    /// As UTF-8 with damage.
-    as_utf8: Plausibility,
-    gb18030: Plausibility,
-    big5: Plausibility,
-    /// The choice of a detector made for web pages, where the two are about as plausible.
-    detector_says_big5: bool,
-}
-
-impl Evidence {
-    fn of(samples: &[Vec<u8>]) -> Evidence {
-        // chardetng is the detector of Firefox. `Utf8Evidence` decides about UTF-8, and ISO-2022-JP is none of our
-        // encodings.
-        let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
-        samples.iter().for_each(|sample| {
-            detector.feed(sample, false);
-        });
-        // The end has to be announced, or a cut character counts as an error.
-        detector.feed(&[], true);
-        Evidence {
-            by_mark: by_mark(&samples[0]),
-            utf8: Utf8Evidence::of(samples),
-            utf16: looks_like_utf16(&samples[0]),
-            units: samples[0].len() / 2,
-            as_utf8: plausibility(encoding_rs::UTF_8, samples),
-            gb18030: plausibility(encoding_rs::GB18030, samples),
-            big5: plausibility(encoding_rs::BIG5, samples),
-            detector_says_big5: detector.guess(None, Utf8Detection::Deny) == encoding_rs::BIG5,
-        }
-    }
-
-    fn best(&self) -> Encoding {
-        const CLOSE: f64 = 0.1;
-        // From the surest evidence to the weakest: a byte order mark, zeros as in UTF-16, valid UTF-8. GB18030 and Big5
-        // accept almost any bytes, so only plausibility separates them.
-        match self.by_mark {
-            Some(encoding) => encoding,
-            None if self.utf16 => Encoding::Utf16,
-            None if self.utf8.holds() || self.reads_best_as_utf8() => Encoding::Utf8,
-            None if (self.gb18030.mean - self.big5.mean).abs() < CLOSE => {
-                if self.detector_says_big5 {
-                    Encoding::Big5
-                } else {
-                    Encoding::Gb18030
-                }
-            }
-            None if self.big5.mean > self.gb18030.mean => Encoding::Big5,
-            None => Encoding::Gb18030,
-        }
-    }
-
-    /// A short text in UTF-8 of which much is damaged.
-    fn reads_best_as_utf8(&self) -> bool {
-        self.utf8.valid > 0 && self.as_utf8.mean > f64::max(self.gb18030.mean, self.big5.mean)
-    }
-
-    fn plausibility(&self, encoding: Encoding) -> Option<Plausibility> {
-        match encoding {
-            Encoding::Gb18030 => Some(self.gb18030),
-            Encoding::Big5 => Some(self.big5),
-            Encoding::Utf8 | Encoding::Utf16 => None,
-        }
-    }
-
-    fn warning(&self) -> Option<String> {
-        const CHINESE: f64 = 0.3;
-        let best = self.best();
-        match self.plausibility(best) {
-            Some(plausible) if plausible.mean < CHINESE => Some(format!(
-                "the encoding is taken for {}, but hardly reads as Chinese: if it is another, set `encoding`",
-                best.name()
-            )),
-            None if best == Encoding::Utf8 && self.utf8.invalid > 0 => {
-                Some("some bytes are not valid utf-8: their lines will be rejected".to_owned())
-            }
-            _ => None,
-        }
-    }
-
-    /// True where `declared` cannot be right and `best` clearly is.
-    fn refutes(&self, declared: Encoding, best: Encoding) -> bool {
-        const CLEARLY: f64 = 0.3;
-        const CHARS: usize = 4;
-        match (self.plausibility(declared), self.plausibility(best)) {
-            // Valid UTF-8 with characters of several bytes is no accident, nor is a byte order mark.
-            (Some(_), None) => {
-                self.by_mark.is_some() || self.utf8.valid >= CHARS || (self.utf16 && self.units >= 2 * CHARS)
-            }
-            (Some(declared), Some(best)) => best.chars >= CHARS && best.mean - declared.mean > CLEARLY,
-            (None, Some(best)) => best.chars >= CHARS && best.mean > CLEARLY,
-            // UTF-8 and UTF-16 are never taken for one another.
-            (None, None) => true,
-        }
-    }
-}
-
-fn check(input: &Input, declared: Encoding, found: &Evidence, samples: &[Vec<u8>]) -> Result<(), Error> {
+fn check(declared: Encoding, found: &Evidence, samples: &[Vec<u8>]) -> Result<(), String> {
     let best = found.best();
     if best == declared || samples[0].is_empty() || !found.refutes(declared, best) {
         return Ok(());
@@ -186,71 +186,9 @@ fn check(input: &Input, declared: Encoding, found: &Evidence, samples: &[Vec<u8>
     // The message shows the first characters that are not ASCII, for those are what a wrong encoding garbles.
     let text = plausible::read(decoder(best, &samples[0]), &samples[0]);
     let excerpt: String = text.chars().skip_while(|c| c.is_ascii()).take(20).collect();
-    let message = format!(
+    Err(format!(
         "declared {}, but reads as {}: {excerpt:?}; set `encoding` for these files, or leave it out",
         declared.name(),
         best.name()
-    );
-    Err(Error::input(&input.path, message))
-}
-
-fn by_mark(head: &[u8]) -> Option<Encoding> {
-    match head {
-        [0xef, 0xbb, 0xbf, ..] => Some(Encoding::Utf8),
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some(Encoding::Utf16),
-        // U+FEFF in GB18030.
-        [0x84, 0x31, 0x95, 0x33, ..] => Some(Encoding::Gb18030),
-        _ => None,
-    }
-}
-
-/// UTF-16 without a mark: zeros in every other byte, or almost only units that Chinese text is made of.
-fn looks_like_utf16(head: &[u8]) -> bool {
-    let units = head.len() / 2;
-    if units == 0 {
-        return false;
-    }
-    let zeros = |parity: usize| head.chunks_exact(2).filter(|unit| unit[parity] == 0).count();
-    let (even, odd) = (zeros(0), zeros(1));
-    // Latin text: zeros in one half of each unit and hardly any in the other.
-    if even.max(odd) * 5 > units * 2 && even.min(odd) * 10 <= even.max(odd) {
-        return true;
-    }
-    let encoding = transcode::utf16_of(head);
-    let text = plausible::read(encoding, head);
-    let newlines = text.chars().filter(|&c| c == '\n').count();
-    let plausible = plausibility(encoding, &[head.to_vec()]);
-    // Text in UTF-8 has no zeros; UTF-16 has some, in its line ends if nowhere else.
-    plausible.mean > 0.5 && (newlines > 0 || even + odd > 0 || !Utf8Evidence::of(&[head.to_vec()]).holds())
-}
-
-/// Characters of several bytes, and bytes that are none.
-struct Utf8Evidence {
-    valid: usize,
-    invalid: usize,
-}
-
-impl Utf8Evidence {
-    fn of(samples: &[Vec<u8>]) -> Utf8Evidence {
-        let mut evidence = Utf8Evidence { valid: 0, invalid: 0 };
-        for sample in samples {
-            for chunk in sample.utf8_chunks() {
-                evidence.valid += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
-                // One for each run of bytes that a decoder would replace by one U+FFFD.
-                evidence.invalid += usize::from(!chunk.invalid().is_empty());
-            }
-            // A sample may end within a character.
-            let cut = sample.utf8_chunks().last().is_some_and(|chunk| {
-                std::str::from_utf8(chunk.invalid()).is_err_and(|error| error.error_len().is_none())
-            });
-            evidence.invalid -= usize::from(cut);
-        }
-        evidence
-    }
-
-    /// True for UTF-8, even with a few bad bytes: text in another encoding has far more of them. Plain ASCII is UTF-8
-    /// too.
-    fn holds(&self) -> bool {
-        self.invalid * 4 <= self.valid
-    }
+    ))
 }

@@ -19,8 +19,7 @@ pub(super) fn open_stream(
 ) -> Result<Box<dyn Reader>, Error> {
     Ok(match settings.format {
         Format::Json => Box::new(JsonReader::new(stream, encoding, settings)?),
-        Format::Csv => Box::new(TableReader::new(stream, encoding, b',', settings)?),
-        Format::Tsv => Box::new(TableReader::new(stream, encoding, b'\t', settings)?),
+        Format::Csv | Format::Tsv => Box::new(TableReader::new(stream, encoding, settings)?),
         Format::Jsonl => Box::new(JsonlReader::new(stream, encoding, part, settings)?),
         _ => Box::new(TextReader::new(stream, encoding, part, settings)?),
     })

@@ -41,11 +41,17 @@ pub struct Input {
     pub content: Option<String>,
     /// How it is compressed.
     pub compression: Compression,
-    /// How its characters are encoded.
+    /// A tar archive within the compression.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub packed_tar: bool,
+    /// How its characters are encoded; of an archive, those of its first entries.
     pub encoding: Encoding,
     /// What the user should know about it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// For JSON of which no first record has text: which fields are sought and which are there.
+    #[serde(skip)]
+    pub without_text: Option<String>,
 }
 
 /// A modification time, as the file system gives it.
@@ -59,6 +65,11 @@ pub struct Modified {
 }
 
 impl Input {
+    /// True if its entries are the files of the corpus.
+    pub fn is_archive(&self) -> bool {
+        self.packed_tar || matches!(self.compression, Compression::Zip | Compression::Tar)
+    }
+
     /// The input with what tells it from another content of the same size and time.
     ///
     /// # Errors

@@ -1,15 +1,15 @@
-//! JSON with one value per file, such as an array or an object of records. It is read record by record, so memory does
-//! not depend on the size of the file.
+//! JSON with one value per file, such as an array or an object of records, or with several that are spread over lines. It
+//! is read record by record, so memory does not depend on the size of the file. A bad record costs itself alone; only
+//! where brackets or quotes are lost, so that nobody can tell where a record ends, the file is given up.
 
-use std::io::{self, Cursor, Read};
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-use serde_json::{Map, Value};
-use struson::reader::{JsonReader as _, JsonStreamReader, ReaderError, ValueType};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::cut::DocumentCutter;
-use super::fields::Fields;
+use super::fields::{Fields, Step};
+use super::json_bytes::{Fault, JsonBytes, Kept};
+use super::json_value::JsonParser;
 use super::step::StepReader;
 use super::stream::{Origin, Stream};
 use super::transcode::{self, INVALID_CHAR};
@@ -19,32 +19,44 @@ use crate::document::At;
 use crate::drops::Reason;
 use crate::error::Error;
 
-type Json = JsonStreamReader<Box<dyn Read + Send>>;
+/// Arrays and objects around the records, at most.
+const DEEPEST: usize = 1000;
+/// A longer key is no key that anybody named.
+const KEY_BYTES: usize = 64 << 10;
+/// Records of which the names of the fields are kept, for messages, and the names that are kept.
+const NAMED_RECORDS: u64 = 100;
+const NAMES: usize = 20;
 
 /// Reads json.
 pub(super) struct JsonReader {
-    /// `None` at the end.
-    json: Option<Json>,
+    json: JsonBytes,
     /// The arrays and objects that we are in.
     open: Vec<Level>,
     origin: Origin,
     consumed: Arc<AtomicU64>,
-    /// Set when the stream below failed, as opposed to the JSON in it.
-    failed: Arc<AtomicBool>,
-    keys: KeyLimit,
     fields: Fields,
     cutter: DocumentCutter,
     max_bytes: usize,
     row: u64,
-    started: bool,
+    /// The lines that the first value begins and ends in.
+    first: (Option<u64>, Option<u64>),
+    done: bool,
+    /// The names of the fields of the first records.
+    names: BTreeSet<String>,
 }
 
 /// An array or object on the way to the records.
 enum Level {
     /// Each item is at this depth of the way.
     Array(usize),
-    /// An object at this depth, and whether the next key was in it.
-    Object(usize, bool),
+    /// An object on the way.
+    Object {
+        depth: usize,
+        /// The way went on in it.
+        met: bool,
+        /// Members whose keys are spelled with the dots of a whole path: then the object is a record.
+        members: Kept,
+    },
 }
 
 impl JsonReader {
@@ -53,130 +65,247 @@ impl JsonReader {
         encoding: Encoding,
         settings: &ReadSettings,
     ) -> Result<JsonReader, Error> {
-        // Even UTF-8 goes through the decoder: struson fails for good at an invalid byte, while `INVALID_CHAR` damages
-        // one record only.
+        // `INVALID_CHAR` damages one record only.
         let stream = transcode::to_utf8(stream, encoding, INVALID_CHAR.as_bytes())?;
         let Stream { read, origin, consumed, .. } = stream;
-        let failed = Arc::new(AtomicBool::new(false));
-        let keys = KeyLimit::new(settings.max_record_bytes());
-        let mut flagged = FailureFlag { read, failed: failed.clone(), left: keys.left.clone() };
-        let beginning = first_text(&mut flagged).map_err(|source| origin.error(source))?;
-        let json = (!beginning.is_empty()).then(|| {
-            let bytes: Box<dyn Read + Send> = Box::new(Cursor::new(beginning).chain(flagged));
-            JsonStreamReader::new(bytes)
-        });
         Ok(JsonReader {
-            json,
+            json: JsonBytes::new(read),
             open: Vec::new(),
             cutter: DocumentCutter::new(origin.clone(), settings),
             origin,
             consumed,
-            failed,
-            keys,
             fields: Fields::new(&settings.text_field),
             max_bytes: settings.max_record_bytes(),
             row: 0,
-            started: false,
+            first: (None, None),
+            done: false,
+            names: BTreeSet::new(),
         })
     }
 
-    /// Moves on to the next value on the way to a record. A pull parser: each call consumes one event, and `open` is
-    /// the stack that a recursive descent would have.
-    fn read_on(&mut self) -> Result<(), ReaderError> {
-        let Some(json) = &mut self.json else { return Ok(()) };
-        match self.open.last_mut() {
-            None if self.started => {
-                if let Some(json) = self.json.take() {
-                    // Fails if another value follows.
-                    json.consume_trailing_whitespace()?;
-                }
-            }
-            None => {
-                self.started = true;
+    /// The names of the fields of the first records.
+    pub(super) fn names(&self) -> &BTreeSet<String> {
+        &self.names
+    }
+
+    /// Moves on to the next value on the way to a record. A pull parser: `open` is the stack that a recursive descent
+    /// would have.
+    fn read_on(&mut self) -> Result<(), Fault> {
+        let next = self.json.peek()?;
+        match (self.open.last_mut(), next) {
+            (None, None) => self.done = true,
+            (None, Some(byte)) => {
+                self.begin_value(byte)?;
                 self.enter(0)?;
             }
-            Some(&mut Level::Array(depth)) if json.has_next()? => self.enter(depth)?,
-            Some(Level::Array(_)) => {
-                json.end_array()?;
-                self.open.pop();
-            }
-            Some(Level::Object(depth, met)) if json.has_next()? => {
-                let depth = *depth;
-                // In bounds: `enter` opens an object only above the depth of the records.
-                if self.keys.next(json)? == self.fields.to_record[depth] {
-                    *met = true;
-                    self.enter(depth + 1)?;
-                } else {
-                    json.skip_value()?;
-                }
-            }
-            Some(&mut Level::Object(_, met)) => {
-                json.end_object()?;
-                self.open.pop();
-                if !met {
-                    self.record(&Value::Null, false);
-                }
-            }
+            (Some(_), None) => return Err(Fault::Json("it ends within an array or an object")),
+            // Commas between records that are missing, repeated or behind the last one cost no record.
+            (Some(_), Some(b',')) => self.json.pass(),
+            (Some(Level::Array(_)), Some(b']')) => self.leave(),
+            (Some(&mut Level::Array(depth)), Some(_)) => self.enter(depth)?,
+            (Some(Level::Object { .. }), Some(b'}')) => self.leave(),
+            (Some(Level::Object { .. }), Some(b'"')) => self.member()?,
+            (Some(Level::Object { .. }), Some(_)) => return Err(Fault::Json("a key is missing")),
+        }
+        if self.open.is_empty() && self.first.1.is_none() {
+            self.first.1 = Some(self.json.line());
         }
         Ok(())
     }
 
-    fn enter(&mut self, depth: usize) -> Result<(), ReaderError> {
-        let Some(json) = &mut self.json else { return Ok(()) };
-        match json.peek()? {
-            // An array adds no depth: arrays of arrays are walked.
-            ValueType::Array => {
-                json.begin_array()?;
-                self.open.push(Level::Array(depth));
+    /// Checks that a value behind the first is one of several that are spread over lines.
+    fn begin_value(&mut self, byte: u8) -> Result<(), Fault> {
+        if !is_begin(byte) {
+            return Err(Fault::Json("a value is missing"));
+        }
+        match self.first {
+            (None, _) => self.first.0 = Some(self.json.line()),
+            (begun, ended) if begun == ended => {
+                return Err(Fault::Json(
+                    "it holds more than one JSON value; if each line is one, set format = \"jsonl\"",
+                ));
             }
-            ValueType::Object if depth < self.fields.to_record.len() => {
-                json.begin_object()?;
-                self.open.push(Level::Object(depth, false));
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, depth: usize) -> Result<(), Fault> {
+        match self.json.peek()? {
+            Some(b'[' | b'{') if self.open.len() >= DEEPEST => Err(Fault::Json("it is nested too deeply")),
+            Some(b'[') => {
+                self.json.pass();
+                // An array adds no depth: arrays of arrays are walked.
+                self.open.push(Level::Array(depth));
+                Ok(())
+            }
+            Some(b'{') if depth < self.fields.depth() => {
+                self.json.pass();
+                let members = Kept::most(self.max_bytes);
+                self.open.push(Level::Object { depth, met: false, members });
+                Ok(())
+            }
+            Some(b'{') => {
+                self.json.pass();
+                let mut kept = Kept::most(self.max_bytes);
+                let is_sound = self.object(depth, &mut kept)?;
+                self.record(kept, depth, is_sound);
+                Ok(())
             }
             _ => {
-                // One budget per record, whatever its members are.
-                let mut budget = ByteBudget { left: self.max_bytes, exceeded: false };
-                let wanted = |key: &str| self.fields.wants(key);
-                let record = read_value(json, &self.keys, &mut budget, &wanted)?;
-                self.record(&record, budget.exceeded);
+                let mut kept = Kept::most(self.max_bytes);
+                self.json.value(Some(&mut kept))?;
+                self.record(kept, depth, true);
+                Ok(())
             }
         }
-        Ok(())
     }
 
-    fn record(&mut self, record: &Value, too_long: bool) {
+    /// Ends the innermost array or object.
+    fn leave(&mut self) {
+        self.json.pass();
+        if let Some(Level::Object { depth, met, members }) = self.open.pop()
+            && (!met || !members.bytes.is_empty())
+        {
+            let mut kept = members;
+            kept.bytes = match kept.bytes.is_empty() {
+                true => b"null".to_vec(),
+                false => [b"{", &kept.bytes[..], b"}"].concat(),
+            };
+            self.record(kept, depth, true);
+        }
+    }
+
+    /// Reads a member of an object on the way to the records.
+    fn member(&mut self) -> Result<(), Fault> {
+        let key = self.key()?;
+        let Some(Level::Object { depth, met, members }) = self.open.last_mut() else { return Ok(()) };
+        match self.fields.step(*depth, &key) {
+            Step::Enter(depth) => {
+                *met = true;
+                self.enter(depth)
+            }
+            Step::Member => {
+                begin_member(members, &key);
+                self.json.value(Some(members))
+            }
+            Step::Skip => self.json.value(None),
+        }
+    }
+
+    /// Reads a key and its colon, from its first quote.
+    fn key(&mut self) -> Result<String, Fault> {
+        let mut kept = Kept::most(KEY_BYTES);
+        self.json.pass();
+        self.json.string(Some(&mut kept))?;
+        if self.json.peek()? != Some(b':') {
+            return Err(Fault::Json("a colon is missing behind a key"));
+        }
+        self.json.pass();
+        // One that is too long, or has a wrong escape, names nothing that anybody wants.
+        let quoted = [b"\"", &kept.bytes[..]].concat();
+        let key = if kept.exceeded { None } else { serde_json::from_slice::<String>(&quoted).ok() };
+        let key = key.unwrap_or_default();
+        if self.row < NAMED_RECORDS && self.names.len() < NAMES && !key.is_empty() {
+            self.names.insert(key.chars().take(40).collect());
+        }
+        Ok(key)
+    }
+
+    /// Reads the wanted members of a record, behind its first bracket; false if it is no sound object.
+    fn object(&mut self, depth: usize, kept: &mut Kept) -> Result<bool, Fault> {
+        kept.push(b"{");
+        let mut is_first = true;
+        loop {
+            match self.json.peek()? {
+                Some(b'}') => {
+                    self.json.pass();
+                    kept.push(b"}");
+                    return Ok(true);
+                }
+                Some(b',') if !is_first => self.json.pass(),
+                Some(b'"') if is_first => {}
+                None => return Err(Fault::Json("it ends within a record")),
+                // What cannot be understood is passed over to the bracket that closes the record.
+                Some(_) => return self.json.nested(1, None).map(|()| false),
+            }
+            is_first = false;
+            if self.json.peek()? != Some(b'"') {
+                return self.json.nested(1, None).map(|()| false);
+            }
+            let key = match self.key() {
+                Ok(key) => key,
+                Err(Fault::Json(_)) => return self.json.nested(1, None).map(|()| false),
+                Err(fault) => return Err(fault),
+            };
+            if matches!(self.json.peek()?, Some(b',' | b':' | b']' | b'}')) {
+                return self.json.nested(1, None).map(|()| false);
+            }
+            if self.fields.wanted(depth).child(&key).is_none() {
+                self.json.value(None)?;
+                continue;
+            }
+            begin_member(kept, &key);
+            self.json.value(Some(kept))?;
+        }
+    }
+
+    fn record(&mut self, kept: Kept, depth: usize, is_sound: bool) {
         self.row += 1;
         let at = At::Row(self.row);
-        let text = self.fields.text(record);
+        // A kept beginning may end within a character.
+        let raw = String::from_utf8_lossy(&kept.bytes);
+        if kept.exceeded {
+            self.cutter.count(1, 0);
+            return self.cutter.reject(Reason::RecordTooLong, &raw, at, true);
+        }
+        let mut parser = JsonParser::new(&raw);
+        let value = parser.value(self.fields.wanted(depth)).filter(|_| is_sound && parser.is_at_end());
+        let Some(value) = value else {
+            self.cutter.count(1, 0);
+            let shown = raw.replace(INVALID_CHAR, "\u{fffd}");
+            return self.cutter.reject(Reason::Malformed, &shown, at, true);
+        };
+        let text = self.fields.text(&value, depth);
         self.cutter.count(1, text.as_ref().map_or(0, String::len));
         match text {
-            text if too_long => {
-                self.cutter.reject(Reason::RecordTooLong, text.as_deref().unwrap_or(""), at, true);
-            }
             Some(text) if text.contains(INVALID_CHAR) => {
                 let text = text.replace(INVALID_CHAR, "\u{fffd}");
                 self.cutter.reject(Reason::InvalidBytes, &text, at, true);
             }
-            Some(text) => self.cutter.add_document(&text, at),
-            None => self.cutter.reject(Reason::NoText, &record.to_string(), at, true),
-        }
-    }
-
-    fn error(&self, error: ReaderError) -> Error {
-        match error {
-            ReaderError::IoError { error, .. } if self.failed.load(Ordering::Relaxed) => {
-                self.origin.error(error)
+            Some(text) => {
+                self.cutter.add_document(&text, at);
+                self.cutter.repaired(Reason::LoneSurrogate, parser.replaced, &text, at);
             }
-            error if self.open.is_empty() && self.row > 0 => self.not_json(&format!(
-                "more than one JSON value ({error}); if each line is one, set format = \"jsonl\""
-            )),
-            error => self.not_json(&format!("not valid JSON: {error}; mend the file or leave it out")),
+            None => self.cutter.reject(Reason::NoText, &value.to_string(), at, true),
         }
     }
 
-    fn not_json(&self, message: &str) -> Error {
-        Error::input(&self.origin.path, message)
+    fn error(&self, fault: Fault) -> Error {
+        match fault {
+            Fault::Read(error) => self.origin.error(error),
+            Fault::Json(what) => {
+                let message = format!(
+                    "not valid JSON: {what} (line {}); mend the file or leave it out",
+                    self.json.line()
+                );
+                Error::input(&self.origin.path, message)
+            }
+        }
     }
+}
+
+/// True for a byte that a value may begin with.
+fn is_begin(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'"' | b'[' | b'{' | b'-')
+}
+
+fn begin_member(kept: &mut Kept, key: &str) {
+    if !matches!(kept.bytes[..], [] | [b'{']) {
+        kept.push(b",");
+    }
+    kept.push(serde_json::Value::from(key).to_string().as_bytes());
+    kept.push(b":");
 }
 
 impl StepReader for JsonReader {
@@ -185,156 +314,14 @@ impl StepReader for JsonReader {
     }
 
     fn is_done(&self) -> bool {
-        self.json.is_none()
+        self.done
     }
 
     fn step(&mut self) -> Result<(), Error> {
-        self.read_on().map_err(|error| self.error(error))
+        self.read_on().map_err(|fault| self.error(fault))
     }
 
     fn counted(&self) -> ReadProgress {
         self.cutter.progress(self.consumed.load(Ordering::Relaxed))
-    }
-}
-
-/// Limits the memory that one record takes.
-struct ByteBudget {
-    left: usize,
-    exceeded: bool,
-}
-
-/// Reads a value. Only the members that `wanted` accepts are kept; numbers, booleans and nulls become null, for they
-/// are not text. The recursion is bounded, as struson allows 128 levels.
-fn read_value(
-    json: &mut Json,
-    keys: &KeyLimit,
-    budget: &mut ByteBudget,
-    wanted: &dyn Fn(&str) -> bool,
-) -> Result<Value, ReaderError> {
-    match json.peek()? {
-        ValueType::String => read_string(json, budget).map(Value::String),
-        ValueType::Array => {
-            json.begin_array()?;
-            let mut items = Vec::new();
-            while json.has_next()? {
-                let item = read_value(json, keys, budget, wanted)?;
-                // Millions of empty items would cost nothing if only their text counted.
-                budget.spend(size_of::<Value>());
-                if !budget.exceeded {
-                    items.push(item);
-                }
-            }
-            json.end_array()?;
-            Ok(Value::Array(items))
-        }
-        ValueType::Object => {
-            json.begin_object()?;
-            let mut members = Map::new();
-            while json.has_next()? {
-                let key = keys.next(json)?;
-                if !wanted(&key) {
-                    json.skip_value()?;
-                    continue;
-                }
-                let value = read_value(json, keys, budget, &|_| true)?;
-                // The member takes memory even if key and value are empty.
-                budget.spend(key.len() + size_of::<(String, Value)>());
-                if !budget.exceeded {
-                    members.insert(key, value);
-                }
-            }
-            json.end_object()?;
-            Ok(Value::Object(members))
-        }
-        _ => json.skip_value().map(|()| Value::Null),
-    }
-}
-
-fn read_string(json: &mut Json, budget: &mut ByteBudget) -> Result<String, ReaderError> {
-    let mut bytes = Vec::new();
-    let mut rest = 0;
-    {
-        let mut string = json.next_string_reader()?;
-        let kept = (&mut string).take(budget.left as u64).read_to_end(&mut bytes);
-        // Read to the end of the string, or the JSON reader cannot go on.
-        if let Err(error) = kept.and_then(|_| io::copy(&mut string, &mut io::sink()).map(|n| rest = n)) {
-            return Err(ReaderError::IoError { error, location: NOWHERE });
-        }
-    }
-    budget.spend(bytes.len().saturating_add(usize::try_from(rest).unwrap_or(usize::MAX)));
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// No position here: the wrapped error names the place itself.
-const NOWHERE: struson::reader::JsonReaderPosition =
-    struson::reader::JsonReaderPosition { path: None, line_pos: None, data_pos: None };
-
-impl ByteBudget {
-    fn spend(&mut self, bytes: usize) {
-        self.exceeded |= bytes > self.left;
-        self.left = self.left.saturating_sub(bytes);
-    }
-}
-
-/// Limits the memory that a key takes: struson holds it as a whole, so the bytes that it may read meanwhile are limited.
-struct KeyLimit {
-    most: u64,
-    /// What it may still read; [`UNLIMITED`] between keys.
-    left: Arc<AtomicU64>,
-}
-
-const UNLIMITED: u64 = u64::MAX;
-
-impl KeyLimit {
-    fn new(most: usize) -> KeyLimit {
-        KeyLimit { most: most as u64, left: Arc::new(AtomicU64::new(UNLIMITED)) }
-    }
-
-    /// Reads a key.
-    fn next(&self, json: &mut Json) -> Result<String, ReaderError> {
-        // Relaxed: the reader below runs on this thread.
-        self.left.store(self.most, Ordering::Relaxed);
-        let key = json.next_name_owned();
-        self.left.store(UNLIMITED, Ordering::Relaxed);
-        key
-    }
-}
-
-/// Remembers that reading the stream failed, because struson wraps errors of its own in the same type.
-struct FailureFlag<R> {
-    read: R,
-    failed: Arc<AtomicBool>,
-    /// See [`KeyLimit`].
-    left: Arc<AtomicU64>,
-}
-
-impl<R: Read> Read for FailureFlag<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self.left.load(Ordering::Relaxed);
-        if left == 0 && !buffer.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a key without end"));
-        }
-        let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        // `Interrupted` asks for another try, and is no failure.
-        let read = self.read.read(&mut buffer[..most]);
-        if left != UNLIMITED {
-            self.left.store(left - read.as_ref().map_or(0, |&n| n as u64), Ordering::Relaxed);
-        }
-        let failed = read.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::Interrupted);
-        self.failed.fetch_or(failed, Ordering::Relaxed);
-        read
-    }
-}
-
-/// Skips white space and returns the first bytes after it; none for a blank file.
-fn first_text(read: &mut impl Read) -> io::Result<Vec<u8>> {
-    const CHUNK: u64 = 4096;
-    loop {
-        let mut chunk = Vec::new();
-        read.take(CHUNK).read_to_end(&mut chunk)?;
-        let blank = chunk.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-        if blank < chunk.len() || chunk.is_empty() {
-            return Ok(chunk.split_off(blank));
-        }
     }
 }

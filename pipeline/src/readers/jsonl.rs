@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::cut::DocumentCutter;
 use super::fields::Fields;
+use super::json_value::JsonParser;
 use super::lines::{Line, LineReader};
 use super::step::StepReader;
 use super::stream::Stream;
@@ -98,25 +99,43 @@ struct Parser<'r> {
 
 impl Parser<'_> {
     fn line(&mut self, text: &str, valid: bool, at: At) {
-        if valid && text.trim_start().is_empty() {
+        if valid && text.trim_start_matches(is_blank).is_empty() {
             return;
         }
         if !valid {
             self.cutter.count(1, text.len());
             return self.cutter.reject(Reason::InvalidBytes, text, at, true);
         }
-        // A syntax error costs one line. In the format `json` it would cost the rest of the file.
-        let Ok(value) = serde_json::from_str::<Value>(text) else {
-            self.cutter.count(1, text.len());
-            return self.cutter.reject(Reason::Malformed, text, at, true);
-        };
+        let mut parser = JsonParser::new(text);
+        loop {
+            let value = parser.value(self.fields.wanted(0));
+            // Where files were joined, the first line of one may stand behind the last of another that had no line end.
+            let another = parser.is_at_mark();
+            let Some(value) = value.filter(|_| another || parser.is_at_end()) else {
+                // A syntax error costs one line.
+                self.cutter.count(1, text.len());
+                return self.cutter.reject(Reason::Malformed, text, at, true);
+            };
+            self.records(&value, text, at);
+            self.cutter.repaired(Reason::LoneSurrogate, std::mem::take(&mut parser.replaced), text, at);
+            if parser.is_at_end() {
+                return;
+            }
+        }
+    }
+
+    fn records(&mut self, value: &Value, line: &str, at: At) {
         let mut texts = Vec::new();
-        self.fields.texts(&value, &mut texts);
+        self.fields.texts(value, &mut texts);
+        // An array without items is a record all the same: nothing is lost silently.
+        if texts.is_empty() {
+            texts.push(None);
+        }
         for found in texts {
             self.cutter.count(1, found.as_ref().map_or(0, String::len));
             match found {
                 Some(found) => self.cutter.add_document(&found, at),
-                None => self.cutter.reject(Reason::NoText, text, at, true),
+                None => self.cutter.reject(Reason::NoText, line, at, true),
             }
         }
     }
@@ -125,6 +144,11 @@ impl Parser<'_> {
         self.cutter.count(1, beginning.len());
         self.cutter.reject(Reason::RecordTooLong, beginning, at, true);
     }
+}
+
+/// White space, or a byte order mark where files were joined.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || c == '\u{feff}'
 }
 
 impl StepReader for JsonlReader {

@@ -12,7 +12,10 @@ pub(super) fn binary(head: &[u8]) -> Option<&'static str> {
         [b'%', b'P', b'D', b'F', b'-', ..] => "a PDF file; extract its text first",
         [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] | [b'G', b'I', b'F', b'8', ..] => IMAGE,
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => IMAGE,
-        [b'I', b'I', b'*', 0, ..] | [b'M', b'M', 0, b'*', ..] => IMAGE,
+        [b'I', b'I', b'*', 0, ..] | [b'M', b'M', 0, b'*', ..] | [0, 0, 1, 0, ..] => IMAGE,
+        [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => IMAGE,
+        [b'I', b'T', b'S', b'F', ..] => "a compiled help file (CHM); extract its pages first",
+        [b'P', b'A', b'R', b'1', ..] => "a Parquet file: it wants format = \"parquet\"",
         [b'R', b'a', b'r', b'!', 0x1a, ..] | [b'7', b'z', 0xbc, 0xaf, 0x27, 0x1c, ..] => ARCHIVE,
         // Compressed twice: the first layer is gone here.
         [0x1f, 0x8b, 8, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] | [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {

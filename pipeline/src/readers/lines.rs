@@ -39,6 +39,10 @@ pub(super) struct Line<'a> {
     pub(super) starts: bool,
     /// True for a whole line and the last piece of a long one.
     pub(super) ends: bool,
+    /// True for a line that ends where the file ends, without a line end.
+    pub(super) last: bool,
+    /// True for a line of UTF-8 in a file of another encoding.
+    pub(super) other: bool,
     /// Where the line begins in the file.
     pub(super) byte: u64,
     /// The same, for people.
@@ -81,6 +85,8 @@ struct Span {
     valid: bool,
     starts: bool,
     ends: bool,
+    last: bool,
+    other: bool,
 }
 
 /// A line that is read in pieces.
@@ -136,6 +142,8 @@ impl LineReader {
             valid: span.valid,
             starts: span.starts,
             ends: span.ends,
+            last: span.last,
+            other: span.other,
             byte: span.byte,
             // In the middle of a file the number of a line is unknown without reading all that comes before.
             at: self.number.map_or(At::Byte(span.byte), At::Line),
@@ -195,7 +203,7 @@ impl LineReader {
         let rest = &self.raw[start..];
         // The last line of a file may lack its line end.
         if self.at_end && !rest.is_empty() && rest.len() <= LONG && memchr2(b'\n', b'\r', rest).is_none() {
-            spans.push(self.whole_line(start, self.raw.len()));
+            spans.push(Span { last: true, ..self.whole_line(start, self.raw.len()) });
             start = self.raw.len();
         }
         self.spans = spans;
@@ -203,7 +211,8 @@ impl LineReader {
     }
 
     fn whole_line(&self, start: usize, end: usize) -> Span {
-        Span { start, end, byte: self.line_byte(start), valid: true, starts: true, ends: true }
+        let byte = self.line_byte(start);
+        Span { start, end, byte, valid: true, starts: true, ends: true, last: false, other: false }
     }
 
     /// Where a line that begins at `raw[at]` begins in the file: the first one with the byte order mark.
@@ -234,8 +243,11 @@ impl LineReader {
             }
         } else {
             // A line end cannot be a part of a valid character, so a block that is valid as a whole has valid lines.
+            // Lines of UTF-8, as websites add them to books, decode to other characters, and often without a fault.
+            self.spans.iter_mut().for_each(|span| span.other = is_utf8(&bytes[span.start..span.end]));
             let mut decoder = self.encoding.new_decoder_without_bom_handling();
-            if decode(&mut decoder, bytes, &mut self.text, true) {
+            if !self.spans.iter().any(|span| span.other) && decode(&mut decoder, bytes, &mut self.text, true)
+            {
                 self.find_spans_in_text();
                 return;
             }
@@ -243,7 +255,8 @@ impl LineReader {
         }
         // Some line is invalid. Each is decoded with a fresh decoder, so that damage does not spread to the next line.
         for span in &mut self.spans {
-            let mut decoder = self.encoding.new_decoder_without_bom_handling();
+            let encoding = if span.other { encoding_rs::UTF_8 } else { self.encoding };
+            let mut decoder = encoding.new_decoder_without_bom_handling();
             let line = &self.raw[span.start..span.end];
             span.start = self.text.len();
             span.valid = decode(&mut decoder, line, &mut self.text, true);
@@ -271,7 +284,9 @@ impl LineReader {
         let end = line_end.unwrap_or(window.len().min(LONG));
         let ends = line_end.is_some() || (self.at_end && end == self.raw.len());
         let valid = decode(&mut long.decoder, &self.raw[..end], &mut self.text, ends);
-        self.spans.push(Span { start: 0, end: self.text.len(), byte: long.byte, valid, starts, ends });
+        let last = ends && line_end.is_none();
+        let (byte, other) = (long.byte, false);
+        self.spans.push(Span { start: 0, end: self.text.len(), byte, valid, starts, ends, last, other });
         // A block is longer than a piece: the byte after a CR is in it unless the file ends there.
         self.consume(line_end.map_or(end, |at| self.after_line_end(at).unwrap_or(at + 1)));
         self.long = (!ends).then_some(long);
@@ -328,4 +343,12 @@ impl LineReader {
             self.mark = self.offset;
         }
     }
+}
+
+/// True for a line that is UTF-8 with some characters of three bytes: bytes of another encoding are that by no accident.
+fn is_utf8(line: &[u8]) -> bool {
+    const CHARS: usize = 4;
+    // Text in another encoding fails at its first character that is not ASCII.
+    let Ok(text) = std::str::from_utf8(line) else { return false };
+    line.len() > text.chars().count() && text.chars().filter(|c| c.len_utf8() == 3).count() >= CHARS
 }

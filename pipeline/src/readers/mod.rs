@@ -9,18 +9,27 @@
 //! cleans nothing. However a file is split, its documents are the same, each once and in order.
 
 mod archive;
+mod columns;
 mod compression;
 mod cut;
 mod detect;
+mod entry_kind;
+mod evidence;
 mod fields;
 mod files;
+mod first_records;
 mod formats;
+mod garbled;
+mod gzip;
 mod hints;
 mod input;
 mod json;
+mod json_bytes;
+mod json_value;
 mod jsonl;
 mod kinds;
 mod lines;
+mod mend;
 mod open;
 mod parquet;
 mod plausible;
@@ -32,8 +41,12 @@ mod stdin;
 mod step;
 mod stream;
 mod table;
+mod table_rows;
+mod table_shape;
+mod tar_entries;
 mod text;
 mod transcode;
+mod zip_entries;
 
 pub use compression::Compression;
 pub(crate) use files::left_out;
@@ -41,12 +54,14 @@ pub use files::{Found, corpus_folder, find};
 pub(crate) use hints::CUT_BY_SPACES;
 pub use input::{Input, Modified};
 pub use open::open;
+pub use parquet::text_columns;
 pub(crate) use plausible::reads_as_chinese;
 pub use record::{ReadProgress, ReadSettings, Reader, Record};
-pub use sniff::sniff;
+pub use sniff::{check_corpus, sniff};
 pub use split::{InputSplit, Part};
 pub use split_input::split_input;
 pub use stdin::keep_stdin;
+pub use table_shape::{TableShape, table_shape};
 
 #[cfg(test)]
 mod tests;

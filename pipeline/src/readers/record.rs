@@ -1,6 +1,6 @@
 //! What every reader returns: documents, rejects and progress.
 
-use crate::config::{CleanSettings, CorpusSettings, Encoding, Format};
+use crate::config::{CleanSettings, CorpusSettings, Encoding, Format, TableSettings};
 use crate::document::{Document, Place};
 use crate::drops::Reason;
 use crate::error::Error;
@@ -16,6 +16,8 @@ pub struct ReadSettings {
     pub encoding: Option<Encoding>,
     /// Longer documents are cut into several.
     pub max_document_chars: u64,
+    /// How the rows of csv and tsv are written.
+    pub table: TableSettings,
 }
 
 impl ReadSettings {
@@ -26,7 +28,18 @@ impl ReadSettings {
             text_field: corpus.text_field.clone(),
             encoding: corpus.encoding,
             max_document_chars: clean.max_document_chars,
+            table: corpus.table.clone(),
         }
+    }
+
+    /// All of them that decide which documents come out of given bytes, besides `max_document_chars`.
+    pub fn identity(&self) -> serde_json::Value {
+        let mut identity = serde_json::json!([self.format, self.text_field, self.encoding]);
+        // Left out where it is the default, so that work of older plans is found.
+        if let (false, serde_json::Value::Array(parts)) = (self.table.is_default(), &mut identity) {
+            parts.push(serde_json::json!(self.table));
+        }
+        identity
     }
 
     /// The most bytes of a record (a line of JSON, a row of a table) that are held in memory.
@@ -48,6 +61,15 @@ pub enum Record {
         /// Why.
         reason: Reason,
         /// The beginning of it, with U+FFFD for invalid bytes.
+        text: String,
+        /// Where it is.
+        place: Place,
+    },
+    /// Something that was left out of a document or replaced in it. The document itself comes on its own.
+    Repaired {
+        /// What was done.
+        reason: Reason,
+        /// The beginning of what was left out, or of the document.
         text: String,
         /// Where it is.
         place: Place,

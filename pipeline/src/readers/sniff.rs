@@ -6,7 +6,7 @@ use super::compression::HEAD_BYTES;
 use super::input::{FileState, Input, state};
 use super::record::ReadSettings;
 use super::split::{InputSplit, Part};
-use super::{Compression, detect, open, parquet};
+use super::{Compression, detect, first_records, open, parquet};
 use crate::config::{Encoding, Format};
 use crate::error::Error;
 
@@ -15,11 +15,33 @@ use crate::error::Error;
 /// # Errors
 /// If the file cannot be read, is damaged where it begins, or is not what `settings` declare.
 pub fn sniff(path: &Path, settings: &ReadSettings) -> Result<Input, Error> {
+    let (mut input, head) = look(path, settings.encoding)?;
+    let beginning = match (settings.format, head.starts_with(b"PAR1")) {
+        (Format::Parquet, _) => {
+            parquet::check(&input, settings)?;
+            None
+        }
+        // Bytes of Parquet as text would be rejected line by line, with a misleading reason.
+        (_, true) => return Err(Error::input(path, "a Parquet file: it wants format = \"parquet\"")),
+        _ => detect::detect(&mut input, settings)?,
+    };
+    if matches!(settings.format, Format::Csv | Format::Tsv) {
+        // Opening a table reads its header, so a missing column ends the run when it is planned, not hours later.
+        let whole = InputSplit { input: input.clone(), part: Part::Whole };
+        open::open(&whole, settings)?;
+    }
+    if let Some(beginning) = beginning {
+        first_records::judge(beginning, settings, &mut input)?;
+    }
+    Ok(input)
+}
+
+/// A file as it is now, and its first bytes.
+pub(super) fn look(path: &Path, encoding: Option<Encoding>) -> Result<(Input, Vec<u8>), Error> {
     let FileState { bytes, modified, tag } = state(path)?;
     let head =
         quanci_store::read_range(path, 0..bytes.min(HEAD_BYTES as u64)).map_err(Error::io("read", path))?;
-    let compression = Compression::of(&head);
-    let mut input = Input {
+    let input = Input {
         path: path.to_path_buf(),
         bytes,
         modified,
@@ -28,20 +50,26 @@ pub fn sniff(path: &Path, settings: &ReadSettings) -> Result<Input, Error> {
         inode: None,
         sample: None,
         content: None,
-        compression,
-        encoding: settings.encoding.unwrap_or(Encoding::Utf8),
+        compression: Compression::of(&head),
+        packed_tar: false,
+        encoding: encoding.unwrap_or(Encoding::Utf8),
         warnings: Vec::new(),
+        without_text: None,
     };
-    match (settings.format, head.starts_with(b"PAR1")) {
-        (Format::Parquet, _) => parquet::check(&input, settings)?,
-        // Bytes of Parquet as text would be rejected line by line, with a misleading reason.
-        (_, true) => return Err(Error::input(path, "a Parquet file: it wants format = \"parquet\"")),
-        _ => detect::detect(&mut input, settings)?,
+    Ok((input, head.to_vec()))
+}
+
+/// An error if none of the files of a corpus has text in its first records: then `text_field` names the wrong field.
+///
+/// # Errors
+/// [`Error::Input`] with the field that is sought and those that are there.
+pub fn check_corpus(inputs: &[Input]) -> Result<(), Error> {
+    let without: Vec<(&Path, &str)> = inputs
+        .iter()
+        .filter_map(|input| Some((input.path.as_path(), input.without_text.as_deref()?)))
+        .collect();
+    match without.first() {
+        Some((path, message)) if without.len() == inputs.len() => Err(Error::input(path, *message)),
+        _ => Ok(()),
     }
-    if matches!(settings.format, Format::Csv | Format::Tsv) {
-        // Opening a table reads its header, so a missing column ends the run when it is planned, not hours later.
-        let whole = InputSplit { input: input.clone(), part: Part::Whole };
-        open::open(&whole, settings)?;
-    }
-    Ok(input)
 }

@@ -5,9 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::compression::HEAD_BYTES;
 use super::{Compression, InputSplit, Part};
 use crate::document::{At, Place};
 use crate::error::Error;
+
+/// How often a file may be packed once more.
+const MOST_PACKED: usize = 3;
 
 /// A stream of bytes and where it comes from.
 pub(super) struct Stream {
@@ -46,8 +50,36 @@ impl Stream {
         let consumed = Arc::new(AtomicU64::new(0));
         // Counted below the decompressor, in bytes of the file, of which the total is known for the progress bar.
         let counted = Counted { read: file, count: consumed.clone() };
-        let read = origin.compression.decompress(counted).map_err(|source| origin.error(source))?;
+        let mut read = origin.compression.decompress(counted).map_err(|source| origin.error(source))?;
+        // `a.txt.gz.gz`: a server packed it once more on its way.
+        for _ in 0..MOST_PACKED {
+            if matches!(origin.compression, Compression::None | Compression::Tar | Compression::Zip) {
+                break;
+            }
+            let mut head = Vec::new();
+            let got = (&mut read).take(HEAD_BYTES as u64).read_to_end(&mut head);
+            got.map_err(|source| origin.error(source))?;
+            let inner = Compression::of(&head);
+            if inner == Compression::Zip {
+                return Err(Error::input(path, "holds a zip archive that is packed once more: unpack it"));
+            }
+            read = Box::new(io::Cursor::new(head).chain(read));
+            if matches!(inner, Compression::None | Compression::Tar) {
+                break;
+            }
+            read = inner.decompress(read).map_err(|source| origin.error(source))?;
+        }
         Ok(Stream { read, origin, start, consumed })
+    }
+
+    /// The beginning of a file that lies in memory.
+    pub(super) fn of_bytes(bytes: Vec<u8>, path: Arc<Path>) -> Stream {
+        Stream {
+            read: Box::new(io::Cursor::new(bytes)),
+            origin: Origin { path, compression: Compression::None },
+            start: 0,
+            consumed: Arc::new(AtomicU64::new(0)),
+        }
     }
 }
 

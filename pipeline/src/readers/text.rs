@@ -2,6 +2,7 @@
 
 use super::cut::DocumentCutter;
 use super::lines::{LONG, LineReader};
+use super::mend::mend;
 use super::step::StepReader;
 use super::stream::Stream;
 use super::{Part, ReadProgress, ReadSettings, transcode};
@@ -27,6 +28,10 @@ pub(super) struct TextReader {
     in_document: bool,
     /// In a document that began in an earlier range.
     skipping: bool,
+    /// Some of the line was kept so far.
+    line_kept: bool,
+    /// Leave only bad sentences out of a line, if they are a small part of it; a line that is a sentence is bad as a whole.
+    mends: bool,
     done: bool,
 }
 
@@ -53,7 +58,9 @@ impl TextReader {
         }
         let lines = LineReader::new(stream, encoding, part)?;
         let range_end = part.range_end();
-        Ok(TextReader { lines, cutter, ends_at, range_end, in_document: false, skipping, done: false })
+        let mends = settings.format != Format::Sentences;
+        let (in_document, line_kept, done) = (false, false, false);
+        Ok(TextReader { lines, cutter, ends_at, range_end, in_document, skipping, line_kept, mends, done })
     }
 
     /// Reads a line, or a piece of one.
@@ -86,13 +93,22 @@ impl TextReader {
             return Ok(());
         }
         self.in_document = true;
-        // Each bad piece of a long line is a reject, and there are never more of them than records.
-        let records = u64::from(line.starts || !line.valid);
-        self.cutter.count(records, line.text.len() + usize::from(line.ends));
-        if line.valid {
-            self.cutter.add(line.text, line.at, line.ends);
-        } else {
-            self.cutter.reject(Reason::InvalidBytes, line.text, line.at, line.ends);
+        let mended = if line.valid { None } else { mend(&line, self.mends) };
+        let kept = if line.valid { Some(line.text) } else { mended.as_ref().map(|mended| &*mended.text) };
+        self.line_kept &= !line.starts;
+        // Each bad piece of a long line is a record of its own, as it is a reject; the rest of the line is another.
+        let is_record = kept.is_none() || !self.line_kept;
+        self.cutter.count(u64::from(is_record), line.text.len() + usize::from(line.ends));
+        match kept {
+            Some(text) => {
+                self.cutter.add(text, line.at, line.ends);
+                self.line_kept = true;
+            }
+            None => self.cutter.reject(Reason::InvalidBytes, line.text, line.at, line.ends),
+        }
+        self.cutter.repaired(Reason::OtherEncoding, u64::from(line.other), line.text, line.at);
+        for (reason, text) in mended.iter().flat_map(|mended| &mended.left_out) {
+            self.cutter.repaired(*reason, 1, text, line.at);
         }
         if self.ends_at == EndsAt::LineEnd && line.ends {
             self.cutter.end_document();

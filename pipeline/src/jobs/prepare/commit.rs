@@ -207,6 +207,7 @@ impl Commit<'_> {
             read_validation: map.validation.clone(),
             dropped,
             unknown_characters: map.unknown.most(UNKNOWN_CHARACTERS),
+            repaired: map.repaired.clone().without_places(),
             train,
             validation,
         }

@@ -82,6 +82,9 @@ impl Stage for Map<'_> {
             for (reason, text, place) in &batch.rejected {
                 report.dropped.add(*reason, text, place);
             }
+            for (reason, text, place) in &batch.repaired {
+                report.repaired.add(*reason, text, place);
+            }
             report.records += batch.records;
             for (path, read, rejected) in batch.rejecting {
                 report.rejecting.add(path, FileRecords { read, rejected });

@@ -125,9 +125,14 @@ fn canonical(settings: &PrepareSettings, dictionary: &str) -> serde_json::Value 
         .iter()
         .map(|corpus| {
             let fields = corpus.format.has_fields().then_some(&corpus.text_field);
-            serde_json::json!({
+            let mut canonical = serde_json::json!({
                 "name": corpus.name, "format": corpus.format, "text_field": fields, "weight": corpus.weight,
-            })
+            });
+            // Left out where it is the default, so that the ids of older data sets stay.
+            if !corpus.table.is_default() {
+                canonical["table"] = serde_json::json!(corpus.table);
+            }
+            canonical
         })
         .collect();
     serde_json::json!({
@@ -217,6 +222,14 @@ impl PrepareJob {
     fn map(&self) -> Result<map::Map<'_>, Error> {
         let steps = map::Steps::new(&self.settings, &self.vocabulary, self.user_dict.as_deref())?;
         Ok(map::Map { plan: &self.plan, settings: &self.settings, folder: &self.parts, steps })
+    }
+
+    /// What was left out of documents or replaced in them, a sentence for each kind.
+    ///
+    /// # Errors
+    /// If the layout cannot be read.
+    pub fn repairs(&self) -> Result<Vec<String>, Error> {
+        Ok(self.layout()?.map(|layout| layout.report.repaired.notes()).unwrap_or_default())
     }
 
     /// Files of which many records were rejected, and where some of those are, for a run that succeeded all the same.

@@ -23,6 +23,9 @@ pub(super) struct MapReport {
     pub(super) unknown: UnknownCharacters,
     /// Files with rejected records.
     pub(super) rejecting: RejectingFiles,
+    /// What was left out of documents or replaced in them.
+    #[serde(default, skip_serializing_if = "Dropped::is_empty")]
+    pub(super) repaired: Dropped,
 }
 
 /// Records of a file.
@@ -88,5 +91,6 @@ impl MapReport {
         self.dropped.merge(&other.dropped);
         self.unknown.merge(&other.unknown);
         self.rejecting.merge(&other.rejecting);
+        self.repaired.merge(&other.repaired);
     }
 }

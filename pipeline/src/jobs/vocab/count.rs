@@ -33,6 +33,8 @@ pub(super) struct CountReport {
     pub(super) records: u64,
     pub(super) documents: u64,
     pub(super) dropped: Dropped,
+    #[serde(default, skip_serializing_if = "Dropped::is_empty")]
+    pub(super) repaired: Dropped,
 }
 
 /// The words of a task, in order.
@@ -101,6 +103,9 @@ impl Stage for CountStage<'_> {
             }
             for (reason, text, place) in &batch.rejected {
                 report.dropped.add(*reason, text, place);
+            }
+            for (reason, text, place) in &batch.repaired {
+                report.repaired.add(*reason, text, place);
             }
             report.records += batch.records;
             // All buffers are free here, as no chunk is being counted: `for_each` sees every one.

@@ -12,6 +12,9 @@ pub struct VocabReport {
     pub documents: u64,
     /// What was dropped.
     pub dropped: Dropped,
+    /// What was left out of documents or replaced in them.
+    #[serde(default, skip_serializing_if = "Dropped::is_empty")]
+    pub repaired: Dropped,
     /// How the training went and how the vocabulary covers its text, in words.
     pub text: String,
     /// The same for programs.

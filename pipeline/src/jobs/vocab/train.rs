@@ -64,6 +64,7 @@ impl Stage for TrainStage<'_> {
         let report = VocabReport {
             documents: report.documents,
             dropped: report.dropped,
+            repaired: report.repaired,
             text: format!("{}{coverage}", training_notes(&trained)),
             coverage: serde_json::to_value(&coverage).expect("a report has string keys only"),
             training: serde_json::to_value(&trained).expect("a report has string keys only"),
@@ -80,6 +81,7 @@ impl TrainStage<'_> {
             all.records += report.records;
             all.documents += report.documents;
             all.dropped.merge(&report.dropped);
+            all.repaired.merge(&report.repaired);
         }
         let run = self.run;
         all.dropped.judge(all.records, run.max_reject_percent)?;

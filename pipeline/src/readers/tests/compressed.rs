@@ -123,8 +123,9 @@ fn archives() {
     ];
     for method in [Method::Stored, Method::Deflated, Method::Bzip2, Method::Zstd] {
         let bytes = archive(&entries, method);
-        check(Format::Files, &bytes, &["甲\n乙", "丙", "己"]);
-        check(Format::Documents, &bytes, &["甲", "乙", "丙", "己"]);
+        let skipped = "!SkippedEntry a hidden file, or one that macOS added";
+        check(Format::Files, &bytes, &["甲\n乙", "丙", skipped, skipped, "己"]);
+        check(Format::Documents, &bytes, &["甲", "乙", "丙", skipped, skipped, "己"]);
     }
     check(Format::Documents, archive(&[], Method::Stored), &[]);
     let folder = Folder::new();
@@ -157,4 +158,126 @@ fn damaged_archives_are_errors() {
 #[test]
 fn text_is_not_taken_for_compressed() {
     check(Format::Documents, "BZh9 is a magic\nPK too", &["BZh9 is a magic", "PK too"]);
+}
+
+/// `gzip -d` reads zeros behind a member as its end, and so do we; other bytes are damage.
+#[test]
+fn zeros_behind_gzip() {
+    let one = compress("gzip", "甲\n".as_bytes());
+    check(Format::Documents, [&one[..], &[0; 70_000]].concat(), &["甲"]);
+    check(Format::Documents, [&one[..], &[0; 512], &one].concat(), &["甲", "甲"]);
+    let error = read_bytes([&one[..], &[0; 9], b"rest of a file"].concat(), &settings(Format::Documents));
+    assert!(error.expect_err("damage").to_string().contains("corrupt gzip"));
+    let twice = compress("zstd", &compress("gzip", &compress("gzip", "乙\n".as_bytes())));
+    check(Format::Documents, twice, &["乙"]);
+    let zip = compress("gzip", &archive(&[("a.txt", b"a")], zip::CompressionMethod::Stored));
+    let error = read_bytes(zip, &settings(Format::Documents)).expect_err("packed twice").to_string();
+    assert!(error.contains("holds a zip archive"), "{error}");
+}
+
+fn gbk(text: &str) -> Vec<u8> {
+    encoding_rs::GB18030.encode(text).0.into_owned()
+}
+
+/// A tar archive, with names that need GNU's or POSIX's extensions.
+fn tar(entries: &[(&[u8], &[u8])]) -> Vec<u8> {
+    use std::os::unix::ffi::OsStrExt;
+    let mut writer = tar::Builder::new(Vec::new());
+    for (name, content) in entries {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        let path = Path::new(std::ffi::OsStr::from_bytes(name));
+        writer.append_data(&mut header, path, *content).expect("an entry");
+    }
+    writer.into_inner().expect("closed")
+}
+
+#[test]
+fn tar_archives() {
+    let long = format!("{}/b.txt", "很长的名字".repeat(20));
+    let simplified = "今天天气很好，我们一起去公园散步。";
+    let entries: Vec<(&[u8], &[u8])> = vec![
+        (b"./a.txt", "甲\n乙".as_bytes()),
+        (long.as_bytes(), simplified.as_bytes()),
+        (b"cover.png", b"\x89PNG\r\n\x1a\n...."),
+        (b"n/._a.txt", b"x"),
+        (b"inner.zip", b"PK\x03\x04...."),
+        (b"empty.txt", b""),
+    ];
+    let name = gbk("小说/二.txt");
+    let other = gbk(simplified);
+    let bytes = tar(&[&entries[..], &[(&name, &other)]].concat());
+    let expected = [
+        "甲\n乙",
+        simplified,
+        "!SkippedEntry a picture",
+        "!SkippedEntry a hidden file, or one that macOS added",
+        "!SkippedEntry an archive or a compressed file in an archive: unpack it",
+        simplified,
+    ];
+    check(Format::Files, &bytes, &expected);
+    for name in NAMES {
+        check(Format::Files, compress(name, &bytes), &expected);
+    }
+    // Two archives, one behind the other.
+    let two = [bytes.clone(), tar(&entries[..1])].concat();
+    check(Format::Files, two, &[&expected[..], &expected[..1]].concat());
+    let folder = Folder::new();
+    let path = folder.file("a.tar", &bytes);
+    let settings = settings(Format::Files);
+    let input = sniff(&path, &settings).expect("readable");
+    assert_eq!(split_input(&input, &super::settings(Format::Documents), 10).expect("splits").len(), 1);
+    let mut reader = open(&InputSplit { input, part: Part::Whole }, &settings).expect("opens");
+    let mut last = None;
+    while let Some(record) = reader.next().expect("reads") {
+        last = Some(record);
+    }
+    let Some(Record::Document(document)) = last else { panic!("no document") };
+    assert!(document.place.to_string().ends_with("a.tar/小说/二.txt:1"), "{}", document.place);
+    assert_eq!(reader.progress().records, 8);
+}
+
+#[test]
+fn damaged_tar_archives_are_errors() {
+    let folder = Folder::new();
+    let text = text();
+    let whole = tar(&[(b"a.txt", text.as_bytes()), (b"b.txt", text.as_bytes())]);
+    let ends = whole.len() - 1024;
+    for cut in (520..ends - 512).step_by(997) {
+        let error =
+            read(&folder.file("a.tar", &whole[..cut]), &settings(Format::Files)).map(|found| found.len());
+        // Between two entries nothing tells that more should follow.
+        if let Ok(found) = error {
+            assert!(found == 1 && cut > text.len(), "cut at {cut}");
+        } else if let Err(error) = error {
+            assert!(error.to_string().contains("truncated tar"), "{error}");
+        }
+    }
+    let mut bytes = whole.clone();
+    bytes[ends / 2 + 600] ^= 1;
+    let second = whole.len() / 2 / 512 * 512;
+    bytes[second..second + 100].fill(b'x');
+    assert!(read(&folder.file("a.tar", bytes), &settings(Format::Files)).is_ok_and(|found| found.len() == 2));
+}
+
+/// Each entry of an archive is read in its own encoding; one in another than the declared one is refused.
+#[test]
+fn entries_in_several_encodings() {
+    let text = "今天天气很好，我们一起去公园散步。";
+    let (gbk, big5) =
+        (gbk(text), encoding_rs::BIG5.encode("今天天氣很好，我們一起去公園散步。").0.into_owned());
+    let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let entries = [
+        ("a.txt", &gbk[..]),
+        ("b.txt", text.as_bytes()),
+        ("c.txt", &big5),
+        ("d.txt", &utf16),
+        ("e.txt", b"ok"),
+    ];
+    let bytes = archive(&entries, zip::CompressionMethod::Deflated);
+    check(Format::Files, &bytes, &[text, text, "今天天氣很好，我們一起去公園散步。", text, "ok"]);
+    let declared = ReadSettings { encoding: Some(Encoding::Gb18030), ..settings(Format::Files) };
+    let error = read_bytes(bytes, &declared).expect_err("another encoding").to_string();
+    assert!(error.contains("b.txt: declared gb18030, but reads as utf-8"), "{error}");
 }

@@ -61,7 +61,6 @@ fn what_is_no_file_says_so() {
     assert!(sniff(folder.path(), &settings).expect_err("a folder").to_string().contains("is not a file"));
     let mut tar = vec![b'a'; 600];
     tar[257..262].copy_from_slice(b"ustar");
-    assert!(
-        sniff(&folder.file("a.tar", tar), &settings).expect_err("tar").to_string().contains("tar archive")
-    );
+    let error = sniff(&folder.file("a.tar", tar), &settings).expect_err("tar").to_string();
+    assert!(error.contains("a damaged tar archive"), "{error}");
 }

@@ -54,6 +54,37 @@ fn invalid_lines_are_rejected_alone() {
     );
 }
 
+/// A damaged stretch costs a sentence of a long line, and a cut end a character.
+#[test]
+fn lines_are_mended() {
+    let line = "一二三。四五六。七八九。十。".repeat(9);
+    let mut bytes = line.clone().into_bytes();
+    bytes[line.find("五").expect("it is there")] = 0xff;
+    let rest = line.replacen("四五六。", "", 1);
+    let lost = "~DamagedSentence 四\u{fffd}六。";
+    for (format, expected) in [(Format::Files, &[lost, &rest]), (Format::Documents, &[lost, &rest])] {
+        check(format, &bytes, expected);
+    }
+    check(Format::Sentences, &bytes, &[&format!("!InvalidBytes {}", line.replacen('五', "\u{fffd}", 1))]);
+    for (format, cut) in [(Format::Files, 1), (Format::Sentences, 2)] {
+        let text = "今天天气很好。\n我们去公园散步";
+        let (whole, kept) = (text.as_bytes(), "今天天气很好。\n我们去公园散");
+        check(format, &whole[..whole.len() - cut], &["~CutCharacter 我们去公园散\u{fffd}", kept]);
+    }
+    let gbk = encoding_rs::GB18030.encode("今天天气很好，我们去公园散步。\n").0.into_owned();
+    let advert = "本书由某某网站整理\n".as_bytes();
+    check(
+        Format::Documents,
+        [&gbk, advert, &gbk].concat(),
+        &[
+            "今天天气很好，我们去公园散步。",
+            "~OtherEncoding 本书由某某网站整理",
+            "本书由某某网站整理",
+            "今天天气很好，我们去公园散步。",
+        ],
+    );
+}
+
 #[test]
 fn places() {
     let folder = Folder::new();
@@ -66,7 +97,7 @@ fn places() {
         records
             .map(|record| match record {
                 Record::Document(document) => document.place.at,
-                Record::Rejected { place, .. } => place.at,
+                Record::Rejected { place, .. } | Record::Repaired { place, .. } => place.at,
             })
             .collect()
     };
@@ -106,6 +137,58 @@ fn json() {
     check_with(&deep, squad, &["甲", "乙", "!NoText null"]);
     let strings = ReadSettings { text_field: vec!["title".into(), "paragraphs[]".into()], ..deep };
     check_with(&strings, r#"[{"paragraphs": ["甲", "乙"], "title": "题"}]"#, &["题\n甲\n乙"]);
+}
+
+/// Only what is wanted must be sound, and a bad record costs itself alone.
+#[test]
+fn records_of_json_that_are_not_sound() {
+    let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
+    for other in ["NaN", "-Infinity", "1e999", "\"\\u12\"", "\"C:\\新\"", "{\"a\": [NaN, \"]}\"]}", &deep] {
+        let record = format!("{{\"a\": {other}, \"text\": \"甲\", \"b\": {other}}}");
+        check(Format::Jsonl, format!("{record}\n{record}\n"), &["甲", "甲"]);
+        check(Format::Json, format!("[{record}, {record}]"), &["甲", "甲"]);
+    }
+    let bad = "{\"text\": \"C:\\新\"}";
+    check(
+        Format::Json,
+        format!(
+            "[{bad}, {{\"text\": \"甲\"}}, {{'text': '乙'}}, {{\"text\" \"乙\"}}, 丙, {{\"text\": \"丁\",}}, {{\"text\": \"戊\"}},]"
+        ),
+        &[
+            "!Malformed {\"text\":\"C:\\新\"}",
+            "甲",
+            "!Malformed {",
+            "!Malformed {",
+            "!Malformed 丙",
+            "!Malformed {\"text\":\"丁\"",
+            "戊",
+        ],
+    );
+    let mark = "{\"text\": \"甲\"}\u{feff}{\"text\": \"乙\"}\n\u{feff}{\"text\": \"丙\"}\n\u{feff}\n";
+    check(Format::Jsonl, mark, &["甲", "乙", "丙"]);
+    check(Format::Json, "[{\"text\": \"甲\"},\u{feff} {\"text\": \"乙\"}]", &["甲", "乙"]);
+    for format in [Format::Jsonl, Format::Json] {
+        check(
+            format,
+            "[{\"text\": \"a\\ud83d\"}, {\"text\": \"\\ud83d\\ude00\"}]",
+            if format == Format::Json {
+                &["a\u{fffd}", "~LoneSurrogate a\u{fffd}", "😀"]
+            } else {
+                &[
+                    "a\u{fffd}",
+                    "😀",
+                    "~LoneSurrogate [{\"text\": \"a\\ud83d\"}, {\"text\": \"\\ud83d\\ude00\"}]",
+                ]
+            },
+        );
+    }
+    check(Format::Jsonl, "[]\n{\"text\": \"甲\"}\n", &["!NoText []", "甲"]);
+    check(Format::Json, "{\n\"text\": \"甲\"\n}\n{\n\"text\": \"乙\"\n}\n", &["甲", "乙"]);
+    let dotted = ReadSettings { text_field: vec!["answers.text".into()], ..settings(Format::Json) };
+    let values = "{\"answers.text\": \"甲\", \"id\": 1}, {\"answers\": {\"text\": \"乙\"}}, {}";
+    check_with(&dotted, format!("[{values}]"), &["甲", "乙", "!NoText null"]);
+    let lines = ReadSettings { format: Format::Jsonl, ..dotted };
+    check_with(&lines, values.replace("}, ", "}\n"), &["甲", "乙", "!NoText {}"]);
 }
 
 #[test]

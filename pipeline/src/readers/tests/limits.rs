@@ -73,13 +73,12 @@ fn a_line_of_any_length_streams() {
 }
 
 #[test]
-fn invalid_bytes_cost_a_piece_of_a_long_line() {
+fn invalid_bytes_cost_a_sentence_of_a_long_line() {
     let mut bytes = "汉字。".repeat(100_000).into_bytes();
     bytes[500_000] = 0xff;
     let found = read_bytes(&bytes, &settings(Format::Documents)).expect("readable");
-    assert_eq!(found.len(), 2, "one reject, one document");
-    let lost = "汉字。".len() * 100_000 - found[1].len();
-    assert!(lost <= lines::LONG + 3, "{lost}");
+    assert_eq!(found.len(), 2, "one repair, one document");
+    assert!(found[0].starts_with("~DamagedSentence") && found[1] == "汉字。".repeat(99_999), "{}", found[0]);
     let found = read_bytes(format!("{{\"text\": \"{}\u{0}", "汉".repeat(100_000)), &settings(Format::Jsonl));
     assert!(found.expect("readable")[0].starts_with("!Malformed"));
 }
@@ -108,16 +107,13 @@ fn many_cuts_take_linear_time() {
     assert_eq!(found.concat(), text);
 }
 
-/// A key is held as a whole, so one without end is an error, whether it is wanted or not.
+/// Of a key without end only the beginning is held.
 #[test]
-fn keys_that_are_too_long_end_the_file() {
+fn keys_that_are_too_long_are_nobodys() {
     let key = "k".repeat(20 << 20);
-    for json in
-        [format!("[{{\"{key}\": 1, \"text\": \"甲\"}}]"), format!("[{{\"text\": {{\"{key}\": \"甲\"}}}}]")]
-    {
-        let error = read_bytes(json, &cut_at(Format::Json, 1000)).expect_err("no key").to_string();
-        assert!(error.contains("a key without end"), "{error}");
-    }
+    check_with(&cut_at(Format::Json, 1000), format!("[{{\"{key}\": 1, \"text\": \"甲\"}}]"), &["甲"]);
+    let found = read_bytes(format!("[{{\"text\": {{\"{key}\": \"甲\"}}}}]"), &cut_at(Format::Json, 1000));
+    assert!(found.expect("readable")[0].starts_with("!RecordTooLong"));
     // Many of them together may be longer than one may be.
     let members = format!("\"{}\": 1, ", "k".repeat(1 << 20)).repeat(20);
     check_with(&cut_at(Format::Json, 1000), format!("[{{{members}\"text\": \"甲\"}}]"), &["甲"]);
@@ -128,5 +124,9 @@ fn members_without_end_are_no_memory_without_end() {
     let members = "\"\": 1, ".repeat(1 << 20);
     let json = format!("[{{\"text\": {{{members}\"a\": 1}}}}, {{\"text\": \"乙\"}}]");
     let found = read_bytes(json, &cut_at(Format::Json, 1000)).expect("readable");
-    assert!(found[0].starts_with("!RecordTooLong") && found[1] == "乙", "{}", found.len());
+    assert!(found[0].starts_with("!NoText") && found[1] == "乙", "{}", found.len());
+    // Millions of items without text: none of them is kept.
+    let items = "[],".repeat(1 << 20);
+    let json = format!("[{{\"text\": [{items}\"甲\"]}}, {{\"text\": \"乙\"}}]");
+    check_with(&cut_at(Format::Json, 1000), json, &["甲", "乙"]);
 }

@@ -1,11 +1,14 @@
 //! Tests of the readers as a whole: bytes in, documents and rejects out.
 
+mod cases;
 mod compressed;
 mod corpora;
 mod encodings;
 mod files;
 mod formats;
 mod limits;
+mod mutations;
+mod parquet;
 mod ranges;
 mod tables;
 
@@ -13,7 +16,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::config::{Encoding, Format};
+use crate::config::{Encoding, Format, TableSettings};
 use crate::error::Error;
 
 /// A folder for one test.
@@ -37,10 +40,16 @@ impl Folder {
 }
 
 fn settings(format: Format) -> ReadSettings {
-    ReadSettings { format, text_field: vec!["text".into()], encoding: None, max_document_chars: 1_000_000 }
+    ReadSettings {
+        format,
+        text_field: vec!["text".into()],
+        encoding: None,
+        max_document_chars: 1_000_000,
+        table: TableSettings::default(),
+    }
 }
 
-/// Everything in a part of a file: documents as they are, rejects as `!Reason text`.
+/// Everything in a part of a file: documents as they are, rejects as `!Reason text`, repairs as `~Reason text`.
 fn drain(split: &InputSplit, settings: &ReadSettings) -> Result<Vec<String>, Error> {
     let mut reader = open(split, settings)?;
     let mut found = Vec::new();
@@ -48,6 +57,7 @@ fn drain(split: &InputSplit, settings: &ReadSettings) -> Result<Vec<String>, Err
         found.push(match record {
             Record::Document(document) => document.text,
             Record::Rejected { reason, text, .. } => format!("!{reason:?} {text}"),
+            Record::Repaired { reason, text, .. } => format!("~{reason:?} {text}"),
         });
     }
     let rejected = found.iter().filter(|text| text.starts_with('!')).count() as u64;

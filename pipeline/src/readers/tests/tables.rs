@@ -1,14 +1,4 @@
-//! CSV, TSV and Parquet.
-
-use std::sync::Arc;
-
-use ::parquet::arrow::ArrowWriter;
-use ::parquet::file::properties::WriterProperties;
-use arrow_array::builder::{ListBuilder, StringBuilder};
-use arrow_array::{
-    ArrayRef, Int32Array, LargeStringArray, RecordBatch, StringArray, StringViewArray, StructArray,
-};
-use arrow_schema::{DataType, Field};
+//! CSV, TSV and tables with other separators.
 
 use super::*;
 
@@ -17,7 +7,7 @@ fn csv() {
     check(Format::Csv, "", &[]);
     check(Format::Csv, "id,text\n", &[]);
     check(Format::Csv, "\u{feff}text,id\n甲,1\n\"乙,\n\"\"丙\"\"\",2\r\n,3\n", &["甲", "乙,\n\"丙\"", ""]);
-    check(Format::Csv, "id,text\n1,甲\n2\n3,乙,丙", &["甲", "!NoText 2", "乙"]);
+    check(Format::Csv, "id,text\n1,甲\n2\n3,乙,丙", &["甲", "!FieldCount 2", "!FieldCount 3,乙,丙"]);
     let bytes = b"id,text\n1,\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad\n2,\xe4\xb8\xff\n";
     check(Format::Csv, bytes, &["中中中中", "!InvalidBytes \u{fffd}\u{fffd}"]);
     let both = ReadSettings { text_field: vec!["title".into(), "text".into()], ..settings(Format::Csv) };
@@ -41,98 +31,59 @@ fn tables_that_cannot_be_read_say_so() {
     }
 }
 
-/// A Parquet file of three columns in row groups of two rows.
-fn parquet(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
-    let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true)));
-    let batch = batch.expect("columns of one length");
-    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(2)).build();
-    let mut bytes = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).expect("a writer");
-    writer.write(&batch).expect("written");
-    writer.close().expect("closed");
-    bytes
+fn table(format: Format, field: &str, table: TableSettings) -> ReadSettings {
+    ReadSettings { text_field: vec![field.to_owned()], table, ..settings(format) }
 }
 
-fn sample() -> Vec<u8> {
-    let texts = vec![Some("甲\r\n乙"), None, Some("丙"), Some(""), Some("丁")];
-    let mut lists = ListBuilder::new(StringBuilder::new());
-    for i in 0..5 {
-        lists.append_value((0..i).map(|j| Some(format!("段{j}"))));
-    }
-    let inner: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "c", "d", "e"]));
-    let nested = StructArray::from(vec![(Arc::new(Field::new("body", DataType::Utf8, true)), inner)]);
-    parquet(vec![
-        ("id", Arc::new(Int32Array::from(vec![1, 2, 3, 4, 5]))),
-        ("text", Arc::new(StringArray::from(texts.clone()))),
-        ("large", Arc::new(LargeStringArray::from(texts.clone()))),
-        ("view", Arc::new(StringViewArray::from(texts))),
-        ("paragraphs", Arc::new(lists.finish())),
-        ("nested", Arc::new(nested)),
-    ])
+fn separated(separator: &str) -> TableSettings {
+    TableSettings { separator: Some(separator.to_owned()), ..TableSettings::default() }
 }
 
 #[test]
-fn parquet_columns() {
-    let of = |fields: &[&str]| ReadSettings {
-        text_field: fields.iter().map(|&field| field.into()).collect(),
-        ..settings(Format::Parquet)
-    };
-    for column in ["text", "large", "view"] {
-        check_with(&of(&[column]), sample(), &["甲\n乙", "!NoText ", "丙", "", "丁"]);
+fn no_header() {
+    let none = TableSettings { header: Some(false), ..TableSettings::default() };
+    check_with(&table(Format::Tsv, "2", none.clone()), "体育\t甲\n财经\t\"乙\"\n", &["甲", "乙"]);
+    check_with(&table(Format::Csv, "1", none.clone()), "\"甲\n丙\",1\n乙\n", &["甲\n丙", "!FieldCount 乙"]);
+    check_with(&table(Format::Csv, "1", none.clone()), "", &[]);
+    let error = read_bytes("甲\t乙\n", &table(Format::Tsv, "3", none)).expect_err("no column").to_string();
+    assert!(error.contains("has no column 3; its first row has 2"), "{error}");
+}
+
+#[test]
+fn separators() {
+    for separator in [";", "|", "_!_", "\u{1}", "||", "，", "\t"] {
+        let rows = format!(
+            "id{separator}text\n1{separator}甲,乙\n2{separator}\"丙\"\n3{separator}丁{separator}戊\n"
+        );
+        let shown = format!("!FieldCount 3{separator}丁{separator}戊");
+        check_with(&table(Format::Csv, "text", separated(separator)), rows, &["甲,乙", "丙", &shown]);
     }
-    check_with(
-        &of(&["paragraphs[]"]),
-        sample(),
-        &["!NoText ", "段0", "段0\n段1", "段0\n段1\n段2", "段0\n段1\n段2\n段3"],
+    check(Format::Csv, "sep=;\r\nid;text\r\n1;甲,乙\r\n", &["甲,乙"]);
+    check(Format::Csv, "\"sep=\t\"\nid\ttext\n1\t甲\n", &["甲"]);
+    check_with(&table(Format::Csv, "text", separated(",")), "sep=;\nid,text\n1,甲;乙\n", &["甲;乙"]);
+}
+
+#[test]
+fn escapes() {
+    let escaped = TableSettings { escape: Some('\\'), ..TableSettings::default() };
+    let rows = "id,text\n1,\"他说\\\"好, 走\\\"了\"\n2,\"甲\"\"乙\"\n3,\"\\\\\"\n";
+    check_with(&table(Format::Csv, "text", escaped.clone()), rows, &["他说\"好, 走\"了", "甲\"乙", "\\"]);
+    check_with(&table(Format::Tsv, "text", escaped.clone()), "id\ttext\n1\t\"甲\\\"乙\"\n", &["甲\"乙"]);
+    // An odd number of quotes, but none that is left open.
+    check_with(&table(Format::Csv, "text", escaped), "text\n\"甲\\\"\n乙\"", &["甲\"\n乙"]);
+}
+
+#[test]
+fn rows_of_another_width() {
+    check(
+        Format::Csv,
+        "id,text\n1,甲,\n2,乙, ,\n3,丙,x\n4\n",
+        &["甲", "乙", "!FieldCount 3,丙,x", "!FieldCount 4"],
     );
-    check_with(&of(&["nested.body", "text"]), sample(), &["a\n甲\n乙", "b", "c\n丙", "d", "e\n丁"]);
-    for (fields, expected) in [("nothing", "its columns are id, text"), ("id", "does not hold text")] {
-        let error = read_bytes(sample(), &of(&[fields])).expect_err("no such text").to_string();
-        assert!(error.contains(expected), "{error}");
-    }
-}
-
-#[test]
-fn parquet_row_groups_are_parts() {
-    let folder = Folder::new();
-    let path = folder.file("a.parquet", sample());
-    let settings = settings(Format::Parquet);
-    let input = sniff(&path, &settings).expect("readable");
-    let parts = split_input(&input, &settings, 1).expect("splits");
-    assert_eq!(parts.len(), 3);
-    let found: Vec<String> = parts.iter().flat_map(|part| drain(part, &settings).expect("reads")).collect();
-    assert_eq!(found, ["甲\n乙", "!NoText ", "丙", "", "丁"]);
-}
-
-#[test]
-fn damaged_parquet_is_an_error_and_no_panic() {
-    let whole = sample();
-    let folder = Folder::new();
-    let settings = settings(Format::Parquet);
-    for cut in (0..whole.len()).step_by(7) {
-        let error = read(&folder.file("cut", &whole[..cut]), &settings).expect_err("truncated");
-        assert!(matches!(error, Error::Input { .. }), "{error:?}");
-    }
-    for at in 0..whole.len() {
-        let mut bytes = whole.clone();
-        bytes[at] ^= 0x55;
-        // Some bytes do not matter; none may panic.
-        if let Err(error) = read(&folder.file("flipped", &bytes), &settings) {
-            assert!(matches!(error, Error::Input { .. }), "{error:?}");
-        }
-    }
-    let text = self::settings(Format::Documents);
-    let error = sniff(&folder.file("parquet", &whole), &text).expect_err("not text").to_string();
-    assert!(error.contains("format = \"parquet\""), "{error}");
-}
-
-/// A cell longer than a record may be is rejected, and only its beginning is kept.
-#[test]
-fn huge_cells_of_parquet_are_rejected() {
-    let long = "汉字".repeat(3 << 20); // 18 MiB
-    let texts: ArrayRef = Arc::new(StringArray::from(vec!["甲", &long, "乙"]));
-    let settings = ReadSettings { max_document_chars: 1000, ..settings(Format::Parquet) };
-    let found = read_bytes(parquet(vec![("text", texts)]), &settings).expect("readable");
-    assert_eq!((found.len(), found[0].as_str(), found[2].as_str()), (3, "甲", "乙"));
-    assert!(found[1].starts_with("!RecordTooLong 汉字") && found[1].len() < 5000);
+    check(Format::Csv, "id,text,,\n1,甲,,\n2,乙\n", &["甲", "乙"]);
+    check(Format::Csv, "id,text\n1,甲\nid,text\n2,text\n", &["甲", "!RepeatedHeader id,text", "text"]);
+    check(Format::Tsv, "id\t\"text\"\n1\t甲\n", &["甲"]);
+    let error = read_bytes("text,id,text\n", &settings(Format::Csv)).expect_err("two columns").to_string();
+    assert!(error.contains("2 columns named text"), "{error}");
+    check_with(&table(Format::Csv, "id", TableSettings::default()), "text,id,text\n甲,1,乙\n", &["1"]);
 }

@@ -1,26 +1,33 @@
 //! Apache Parquet: one column of text, or several.
 
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch, StructArray};
-use arrow_schema::DataType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
-use parquet::basic::Type;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
-use parquet::schema::types::SchemaDescriptor;
 use quanci_shard_store::ParquetFile;
 use quanci_shards::check_footer;
 
+mod columns;
+mod texts;
+
+use columns::Leaf;
+use texts::Texts;
+
 use super::cut::DocumentCutter;
+use super::fields::keys;
+use super::plausible::plausibility;
+use super::sniff::look;
 use super::step::StepReader;
 use super::stream::{Origin, is_of_source};
-use super::{Compression, Input, InputSplit, Part, ReadProgress, ReadSettings, Reader};
+use super::{Compression, Input, InputSplit, Part, ReadProgress, ReadSettings, Reader, Record, transcode};
+use crate::config::Encoding;
 use crate::document::At;
 use crate::drops::Reason;
 use crate::error::Error;
@@ -28,15 +35,58 @@ use crate::error::Error;
 /// The most rows decoded at once, and their bytes, about: documents may be long.
 const BATCH_ROWS: usize = 128;
 const BATCH_BYTES: u64 = 64 << 20;
-/// The bytes that are kept, to be shown, of a row that is too long.
-const KEPT_BYTES: usize = 4096;
 
 type FileBuilder = ParquetRecordBatchReaderBuilder<ParquetFile>;
+
+/// The columns of strings, as paths of `text_field`.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn text_columns(path: &Path) -> Result<Vec<String>, Error> {
+    let (input, _) = look(path, None)?;
+    Ok(columns::of_strings(builder(&input)?.schema()))
+}
 
 /// Whether the file can be read and has the columns.
 pub(super) fn check(input: &Input, settings: &ReadSettings) -> Result<(), Error> {
     let builder = builder(input)?;
-    leaves(input, builder.parquet_schema(), settings).map(drop)
+    let leaves = leaves(input, &builder, settings)?;
+    // Text in another encoding lies in columns without the annotation UTF8 only.
+    if settings.encoding.is_none() && leaves.iter().any(|leaf| leaf.is_binary) {
+        check_encoding(input, settings)?;
+    }
+    Ok(())
+}
+
+/// Checks that the first rows of binary columns are UTF-8, or not clearly in another encoding.
+fn check_encoding(input: &Input, settings: &ReadSettings) -> Result<(), Error> {
+    const ROWS: usize = 20;
+    let whole = InputSplit { input: input.clone(), part: Part::Whole };
+    let gb18030 = ReadSettings { encoding: Some(Encoding::Gb18030), ..settings.clone() };
+    let first = |settings: &ReadSettings| -> Result<Vec<Record>, Error> {
+        let mut reader = open(&whole, settings)?;
+        let mut found = Vec::new();
+        while found.len() < ROWS
+            && let Some(record) = reader.next()?
+        {
+            found.push(record);
+        }
+        Ok(found)
+    };
+    let is_invalid =
+        |record: &Record| matches!(record, Record::Rejected { reason: Reason::InvalidBytes, .. });
+    let text = |record: Record| match record {
+        Record::Document(document) => Some(document.text.into_bytes()),
+        _ => None,
+    };
+    if first(settings)?.iter().any(is_invalid) {
+        let texts: Vec<Vec<u8>> = first(&gb18030)?.into_iter().filter_map(text).collect();
+        if plausibility(encoding_rs::UTF_8, &texts).mean > 0.5 {
+            let message = "its text reads as gb18030: set `encoding` = \"gb18030\" for these files";
+            return Err(Error::input(&input.path, message));
+        }
+    }
+    Ok(())
 }
 
 /// Packs consecutive row groups into parts of about `target` bytes. A row group is never split, so a part may be much
@@ -79,7 +129,7 @@ pub(super) fn open(split: &InputSplit, settings: &ReadSettings) -> Result<Box<dy
     // missing.
     let ((rows_before, _), (rows, bytes)) = (size(0..groups.start), size(groups.clone()));
     // Projection pushdown: only the text columns are read and decoded.
-    let leaves = leaves(input, builder.parquet_schema(), settings)?;
+    let leaves: Vec<usize> = leaves(input, &builder, settings)?.iter().map(|leaf| leaf.index).collect();
     let batch_rows = batch_rows(&builder.metadata().row_groups()[groups.clone()], &leaves);
     let mask = ProjectionMask::leaves(builder.parquet_schema(), leaves);
     let batches = builder.with_batch_size(batch_rows).with_projection(mask);
@@ -89,6 +139,7 @@ pub(super) fn open(split: &InputSplit, settings: &ReadSettings) -> Result<Box<dy
         input: input.clone(),
         batches,
         paths: settings.text_field.iter().map(|field| keys(field)).collect(),
+        encoding: transcode::encoding(settings.encoding.unwrap_or(Encoding::Utf8)),
         cutter: DocumentCutter::new(origin, settings),
         row: rows_before,
         // Saturating: the numbers come from the file.
@@ -170,50 +221,18 @@ fn damaged(input: &Input, error: &dyn std::error::Error) -> Error {
     )
 }
 
-fn keys(field: &str) -> Vec<String> {
-    field.split('.').map(|key| key.trim_end_matches("[]").to_owned()).collect()
-}
-
 /// The columns of text that the fields name.
-fn leaves(input: &Input, schema: &SchemaDescriptor, settings: &ReadSettings) -> Result<Vec<usize>, Error> {
-    let paths: Vec<Vec<String>> = settings.text_field.iter().map(|field| keys(field)).collect();
-    let named = |leaf: usize| paths.iter().any(|keys| leads_to(keys, schema.column(leaf).path().parts()));
-    let leaves: Vec<usize> = (0..schema.num_columns()).filter(|&leaf| named(leaf)).collect();
-    if leaves.is_empty() {
-        let all: Vec<String> = schema.columns().iter().map(|column| column.path().string()).collect();
-        let fields = settings.text_field.join(", ");
-        let message = format!("has no column {fields}; its columns are {}: set `text_field`", all.join(", "));
-        return Err(Error::input(&input.path, message));
-    }
-    match leaves.iter().find(|&&leaf| schema.column(leaf).physical_type() != Type::BYTE_ARRAY) {
-        Some(&leaf) => {
-            let message =
-                format!("column {} does not hold text: set `text_field`", schema.column(leaf).path());
-            Err(Error::input(&input.path, message))
-        }
-        None => Ok(leaves),
-    }
-}
-
-/// Whether `keys` lead to the column at `path`, which also names the wrappers around a list's items.
-fn leads_to(keys: &[String], path: &[String]) -> bool {
-    let is_wrapper = |part: &String| {
-        // Parquet's specification names `list` and `element`; the others are of older writers: Arrow, Avro, Hive.
-        matches!(part.as_str(), "list" | "element" | "item" | "array" | "bag" | "array_element")
-    };
-    match (keys, path) {
-        ([], rest) => rest.iter().all(is_wrapper),
-        // First of all the key, so that a field may itself be named `list` or `item`.
-        ([key, keys @ ..], [part, path @ ..]) if key == part => leads_to(keys, path),
-        (_, [part, path @ ..]) if is_wrapper(part) => leads_to(keys, path),
-        _ => false,
-    }
+fn leaves(input: &Input, builder: &FileBuilder, settings: &ReadSettings) -> Result<Vec<Leaf>, Error> {
+    columns::leaves(builder.schema(), builder.parquet_schema().num_columns(), &settings.text_field)
+        .map_err(|message| Error::input(&input.path, message))
 }
 
 struct ParquetReader {
     input: Input,
     batches: ParquetRecordBatchReader,
     paths: Vec<Vec<String>>,
+    /// Of binary columns; columns of strings are UTF-8.
+    encoding: &'static encoding_rs::Encoding,
     cutter: DocumentCutter,
     /// Rows of the file read so far, including those before the part.
     row: u64,
@@ -243,7 +262,7 @@ impl ParquetReader {
         for row in 0..root.len() {
             self.row += 1;
             let at = At::Row(self.row);
-            let mut texts = Texts { left: self.max_bytes, ..Texts::default() };
+            let mut texts = Texts::new(self.max_bytes, self.encoding);
             self.paths.iter().for_each(|keys| texts.gather(&root, row, keys));
             // Unlike in JSON, a row is always one record: the items of a list are joined.
             let text = texts.found.join("\n");
@@ -257,52 +276,6 @@ impl ParquetReader {
             } else {
                 self.cutter.add_document(&text, at);
             }
-        }
-    }
-}
-
-/// The texts of a row.
-#[derive(Default)]
-struct Texts {
-    found: Vec<String>,
-    invalid: bool,
-    /// Bytes that may still be kept.
-    left: usize,
-    too_long: bool,
-}
-
-impl Texts {
-    /// Keeps a text; only its beginning once the row is too long.
-    fn keep(&mut self, bytes: &[u8]) {
-        // A byte for the newline between two texts.
-        self.too_long |= bytes.len() >= self.left;
-        self.left = self.left.saturating_sub(bytes.len() + 1);
-        if !self.too_long {
-            self.invalid |= std::str::from_utf8(bytes).is_err();
-            self.found.push(String::from_utf8_lossy(bytes).into_owned());
-        } else if self.found.is_empty() {
-            self.found.push(String::from_utf8_lossy(&bytes[..bytes.len().min(KEPT_BYTES)]).into_owned());
-        }
-    }
-
-    fn gather(&mut self, array: &ArrayRef, row: usize, keys: &[String]) {
-        if array.is_null(row) {
-            return;
-        }
-        match (array.data_type(), keys) {
-            (DataType::Struct(_), [key, rest @ ..]) => {
-                let column = array.as_struct().column_by_name(key);
-                column.into_iter().for_each(|column| self.gather(column, row, rest));
-            }
-            // A list uses up no key: the wrappers of its items are not in the Arrow type.
-            (DataType::List(_), _) => {
-                let items = array.as_list::<i32>().value(row);
-                (0..items.len()).for_each(|item| self.gather(&items, item, keys));
-            }
-            (DataType::Utf8, []) => self.keep(array.as_string::<i32>().value(row).as_bytes()),
-            // Writers that leave out the annotation UTF8 make a string a plain byte array.
-            (DataType::Binary, []) => self.keep(array.as_binary::<i32>().value(row)),
-            _ => {}
         }
     }
 }

@@ -1,0 +1,159 @@
+//! Judges the first records of a file as the job will read them: whether any has text, and whether the rows of a table are
+//! written as the settings say.
+
+use std::collections::BTreeSet;
+
+use super::columns::shortened;
+use super::detect::Beginning;
+use super::formats::open_stream;
+use super::json::JsonReader;
+use super::stream::Stream;
+use super::table_shape::{has_escapes, recurs, rows};
+use super::{Input, Part, ReadSettings, Reader, Record, plausible, transcode};
+use crate::config::{Encoding, Format};
+use crate::drops::Reason;
+use crate::error::Error;
+
+/// Judges the beginning of a file; what may not be meant becomes a warning of `input`.
+pub(super) fn judge(beginning: Beginning, settings: &ReadSettings, input: &mut Input) -> Result<(), Error> {
+    match settings.format {
+        Format::Jsonl => lines(&beginning, settings, input),
+        Format::Json => values(&beginning, settings, input),
+        Format::Csv | Format::Tsv => table(&beginning, settings, input),
+        _ => Ok(()),
+    }
+}
+
+/// What the first records are.
+#[derive(Default)]
+struct First {
+    documents: usize,
+    without_text: usize,
+    others: usize,
+    /// The first record that is malformed.
+    malformed: Option<String>,
+}
+
+impl First {
+    /// Reads the records of a beginning. The last one of a beginning that is cut tells nothing.
+    fn of(reader: &mut dyn Reader, is_cut: bool) -> First {
+        const RECORDS: usize = 1000;
+        let mut records = Vec::new();
+        // An error ends the sample: the job will meet it, unless it is only the end of the sample.
+        while records.len() < RECORDS
+            && let Ok(Some(record)) = reader.next()
+        {
+            records.push(record);
+        }
+        if is_cut {
+            records.pop();
+        }
+        let mut first = First::default();
+        for record in records {
+            match record {
+                Record::Document(_) => first.documents += 1,
+                Record::Rejected { reason: Reason::NoText, .. } => first.without_text += 1,
+                Record::Rejected { reason, text, .. } => {
+                    first.others += 1;
+                    if reason == Reason::Malformed && first.malformed.is_none() {
+                        first.malformed = Some(text);
+                    }
+                }
+                Record::Repaired { .. } => {}
+            }
+        }
+        first
+    }
+}
+
+fn stream(beginning: &Beginning) -> Stream {
+    Stream::of_bytes(beginning.bytes.clone(), beginning.path.clone())
+}
+
+fn text(beginning: &Beginning) -> String {
+    let encoding = match beginning.encoding {
+        Encoding::Utf16 => transcode::utf16_of(&beginning.bytes),
+        other => transcode::encoding(other),
+    };
+    plausible::read(encoding, &beginning.bytes)
+}
+
+/// Lines of JSON.
+fn lines(beginning: &Beginning, settings: &ReadSettings, input: &mut Input) -> Result<(), Error> {
+    let mut reader = open_stream(stream(beginning), beginning.encoding, Part::Whole, settings)?;
+    let first = First::of(&mut *reader, beginning.is_cut);
+    let text = text(beginning);
+    let begins = text.trim_start_matches('\u{feff}').trim_start();
+    // Nothing but a value that goes on behind its first line.
+    let is_one_value = first.documents + first.without_text == 0
+        || first.malformed.as_ref().is_some_and(|line| begins.starts_with(line.as_str()) && first.others > 1);
+    if first.malformed.is_some() && is_one_value && begins.starts_with(['[', '{']) {
+        let as_json = ReadSettings { format: Format::Json, ..settings.clone() };
+        let mut reader = open_stream(stream(beginning), beginning.encoding, Part::Whole, &as_json)?;
+        let read = First::of(&mut *reader, beginning.is_cut);
+        if read.documents + read.without_text > 0 {
+            let message = "its JSON goes on over several lines: set format = \"json\"";
+            return Err(Error::input(&beginning.path, message));
+        }
+    }
+    if first.documents == 0 && first.without_text > 0 {
+        // The same text as `json` gives the names of its fields.
+        let as_json = ReadSettings { format: Format::Json, ..settings.clone() };
+        let mut names = BTreeSet::new();
+        for line in text.lines().take(20) {
+            let stream = Stream::of_bytes(line.as_bytes().to_vec(), beginning.path.clone());
+            let mut reader = JsonReader::new(stream, Encoding::Utf8, &as_json)?;
+            while matches!(reader.next(), Ok(Some(_))) {}
+            names.extend(reader.names().iter().cloned());
+        }
+        without_text(settings, &names, input);
+    }
+    Ok(())
+}
+
+/// One value of JSON, or several.
+fn values(beginning: &Beginning, settings: &ReadSettings, input: &mut Input) -> Result<(), Error> {
+    let mut reader = JsonReader::new(stream(beginning), beginning.encoding, settings)?;
+    let first = First::of(&mut reader, beginning.is_cut);
+    if first.documents == 0 && first.without_text > 0 {
+        without_text(settings, reader.names(), input);
+    }
+    Ok(())
+}
+
+fn without_text(settings: &ReadSettings, names: &BTreeSet<String>, input: &mut Input) {
+    let fields = settings.text_field.join(", ");
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let message =
+        format!("no record has text in {fields}; the fields that are there are {there}: set `text_field`");
+    input.warnings.push(format!("{}: {message}", input.path.display()));
+    input.without_text = Some(message);
+}
+
+fn table(beginning: &Beginning, settings: &ReadSettings, input: &mut Input) -> Result<(), Error> {
+    let text = text(beginning);
+    let path = beginning.path.display();
+    if has_escapes(&text, settings.format, &settings.table) {
+        input.warnings.push(format!(
+            "{path}: quotes within fields are written \\\": set `escape` = \"\\\\\", or the text keeps backslashes and may be cut"
+        ));
+    }
+    let found = rows(&text, settings.format, &settings.table, beginning.is_cut);
+    let Some((first, rest)) = found.split_first().filter(|_| settings.table.header.is_none()) else {
+        return Ok(());
+    };
+    // The name of the text's column comes again below it: the first row is a record, and its column that of labels.
+    let is_wanted = |column: &usize| settings.text_field.contains(&first[*column]);
+    if let Some(column) = (0..first.len()).filter(is_wanted).find(|&column| recurs(column, first, rest)) {
+        let message = format!(
+            "the first row looks like a record, for {:?} comes again in column {}: set `header` = false, and `text_field` to \
+             a column's number (\"1\" to \"{}\"); or `header` = true if it is a header",
+            shortened(&first[column]),
+            column + 1,
+            first.len()
+        );
+        return Err(Error::input(&beginning.path, message));
+    }
+    Ok(())
+}
