@@ -14,13 +14,13 @@ use std::time::Instant;
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use quanci_pipeline::config::{
-    CleanSettings, Format, Han, SegmentSettings, TableSettings, TokenizeSettings, Words,
+    CleanSettings, Format, Han, PairRules, SegmentSettings, TableSettings, TokenizeSettings, Words,
 };
 use quanci_pipeline::document::Document;
 use quanci_pipeline::readers::{InputSplit, Part, ReadSettings, Record, open, sniff};
 use quanci_pipeline::steps::bucket::{Bucket, TokenizedDocument};
 use quanci_pipeline::steps::clean::Clean;
-use quanci_pipeline::steps::pair::{Instance, PairSettings, Rules, instances};
+use quanci_pipeline::steps::pair::{Instance, PairSettings, instances};
 use quanci_pipeline::steps::row::RowBuilder;
 use quanci_pipeline::steps::segment::{Segmenter, WordStarts};
 use quanci_pipeline::steps::sentences::sentences;
@@ -70,13 +70,16 @@ static SEGMENTER: LazyLock<Segmenter> = LazyLock::new(|| {
     Segmenter::new(&SegmentSettings { words: Words::Jieba, hmm: true, user_dict: None }, None).unwrap()
 });
 static TOKENIZER: LazyLock<Tokenizer> = LazyLock::new(|| {
-    Tokenizer::new(&VOCABULARY, &TokenizeSettings { lowercase: true, han: Han::Characters })
+    Tokenizer::new(
+        &VOCABULARY,
+        &TokenizeSettings { lowercase: true, han: Han::Characters, plain_marks: false },
+    )
 });
 static PAIRS: LazyLock<PairSettings> = LazyLock::new(|| {
     let mut clause_marks: Vec<u32> =
         ["，", "；", "：", "、"].iter().filter_map(|mark| VOCABULARY.id(mark)).collect();
     clause_marks.sort_unstable();
-    let (objective, rules) = (Objective::Nsp, Rules::Balanced);
+    let (objective, rules) = (Objective::Nsp, PairRules::Balanced);
     PairSettings { objective, max_seq_len: 128, short_seq_prob: 0.1, rules, clause_marks }
 });
 static STAGES: LazyLock<Stages> = LazyLock::new(|| {
@@ -315,7 +318,11 @@ fn d_tokenize(bencher: Bencher<'_, '_>) {
 /// `tokenizers` itself on every eighth sentence: the same ids, no word starts.
 #[divan::bench(sample_count = 3)]
 fn d_tokenize_by_tokenizers(bencher: Bencher<'_, '_>) {
-    let peer = hugging_face(&VOCABULARY, true, Han::Characters).unwrap();
+    let peer = hugging_face(
+        &VOCABULARY,
+        &TokenizeSettings { lowercase: true, han: Han::Characters, plain_marks: false },
+    )
+    .unwrap();
     let sentences: Vec<&String> = STAGES.sentences.iter().step_by(8).collect();
     let (mut scratch, mut pieces) = (TokenizeScratch::default(), Vec::new());
     for sentence in &sentences {

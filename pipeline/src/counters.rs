@@ -40,6 +40,35 @@ impl TextCounts {
     }
 }
 
+/// Characters without a piece, for which tokens became `[UNK]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UnknownCharacters(BTreeMap<char, u64>);
+
+impl UnknownCharacters {
+    /// Counts a token that became `[UNK]` for this character.
+    pub fn add(&mut self, character: char) {
+        *self.0.entry(character).or_default() += 1;
+    }
+
+    /// Adds another.
+    pub fn merge(&mut self, other: &UnknownCharacters) {
+        for (&character, count) in &other.0 {
+            *self.0.entry(character).or_default() += count;
+        }
+    }
+
+    /// The most frequent characters, with their counts.
+    pub fn most(&self, number: usize) -> Vec<(char, u64)> {
+        let mut all: Vec<(char, u64)> =
+            self.0.iter().map(|(&character, &count)| (character, count)).collect();
+        // Equal counts in the order of the characters.
+        all.sort_by_key(|&(character, count)| (std::cmp::Reverse(count), character));
+        all.truncate(number);
+        all
+    }
+}
+
 /// What a reduce task counted, for its split.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -94,6 +123,9 @@ pub struct Counters {
     pub read_validation: TextCounts,
     /// What was dropped, with samples.
     pub dropped: Dropped,
+    /// The characters that most `[UNK]` come from, the most frequent first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown_characters: Vec<(char, u64)>,
     /// What was left out of documents or replaced in them, with samples.
     #[serde(default, skip_serializing_if = "Dropped::is_empty")]
     pub repaired: Dropped,

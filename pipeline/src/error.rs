@@ -24,6 +24,14 @@ pub enum Error {
         /// What is wrong and what to do.
         message: String,
     },
+    /// A file of a kind that is not read: a PDF, an image, a web page.
+    #[error("{}: is {kind}", shown(path))]
+    OtherKind {
+        /// The file.
+        path: PathBuf,
+        /// What it is, and what to do.
+        kind: &'static str,
+    },
     /// More records were unreadable than `max_reject_percent` allows.
     #[error("{rejected} of {read} records were rejected ({}); `max_reject_percent` allows {limit} %{}",
         percent(*rejected, *read), display_samples(samples))]
@@ -64,6 +72,9 @@ pub enum Error {
         /// Its exit code.
         exit_code: u8,
     },
+    /// What went wrong has been told; this is its exit code.
+    #[error("see above")]
+    Told(u8),
     /// A signal asked us to stop; what is finished is kept, and the same command resumes.
     #[error("stopped by signal {0}; run the same command again to resume")]
     Interrupted(i32),
@@ -96,16 +107,25 @@ impl Error {
 }
 
 impl ProgramError for Error {
+    fn problems(&self) -> Vec<String> {
+        match self {
+            Error::Settings(problems) => problems.clone(),
+            other => vec![other.to_string()],
+        }
+    }
+
     fn exit_code(&self) -> u8 {
         match self {
             Error::Settings(_) => ExitCode::USAGE,
             Error::Io(error) => error.exit_code(),
-            Error::Input { .. } | Error::Damaged { .. } | Error::Output { .. } | Error::Shards(_) => {
-                ExitCode::INPUT_OUTPUT
-            }
+            Error::Input { .. }
+            | Error::OtherKind { .. }
+            | Error::Damaged { .. }
+            | Error::Output { .. }
+            | Error::Shards(_) => ExitCode::INPUT_OUTPUT,
             Error::TooManyRejects { .. } => ExitCode::REJECTS,
             Error::Retry(_) => ExitCode::RETRY,
-            Error::Remote { exit_code, .. } => *exit_code,
+            Error::Remote { exit_code, .. } | Error::Told(exit_code) => *exit_code,
             Error::Interrupted(signal) => ExitCode::of_signal(*signal),
         }
     }

@@ -71,12 +71,14 @@ impl Compared {
             CleanSettings { min_chars: 0, min_han_ratio: 0.0, max_document_chars: 1_000_000, dedup: true };
         let segment = SegmentSettings { words: Words::Jieba, hmm: true, user_dict: None };
         let vocabulary = google();
+        // Both settings in one test: they do not depend on one another.
+        let tokenize = TokenizeSettings { lowercase, han: Han::Characters, plain_marks: !lowercase };
         Compared {
             clean: Clean::new(&clean),
             segmenter: Segmenter::new(&segment, None).unwrap(),
             jieba: jieba_rs::Jieba::new(),
-            tokenizer: Tokenizer::new(&vocabulary, &TokenizeSettings { lowercase, han: Han::Characters }),
-            reference: hugging_face(&vocabulary, lowercase, Han::Characters).unwrap(),
+            tokenizer: Tokenizer::new(&vocabulary, &tokenize),
+            reference: hugging_face(&vocabulary, &tokenize).unwrap(),
         }
     }
 

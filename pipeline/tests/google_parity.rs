@@ -7,8 +7,9 @@ mod cpython;
 use std::path::Path;
 
 use cpython::CPythonRandom;
+use quanci_pipeline::config::PairRules;
 use quanci_pipeline::steps::bucket::{Bucket, TokenizedDocument};
-use quanci_pipeline::steps::pair::{Instance, PairSettings, Rules, instances};
+use quanci_pipeline::steps::pair::{Instance, PairSettings, instances};
 use quanci_pipeline::steps::row::RowBuilder;
 use quanci_pipeline::steps::tokenize::Piece;
 use quanci_shards::Objective;
@@ -78,7 +79,7 @@ fn build(bucket: &Bucket, case: &Case, rng: &mut CPythonRandom) -> Vec<Made> {
         objective: Objective::Nsp,
         max_seq_len: case.max_seq_len,
         short_seq_prob: case.short_seq_prob,
-        rules: Rules::Google,
+        rules: PairRules::Google,
         clause_marks: Vec::new(),
     };
     let masking = MaskSettings {
@@ -157,7 +158,7 @@ fn a_lone_document_is_paired_with_itself() {
         objective: Objective::Nsp,
         max_seq_len: 16,
         short_seq_prob: 0.0,
-        rules: Rules::Google,
+        rules: PairRules::Google,
         clause_marks: Vec::new(),
     };
     let mut seen = [false; 2];

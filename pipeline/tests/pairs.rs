@@ -2,8 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use proptest::prelude::*;
+use quanci_pipeline::config::PairRules;
 use quanci_pipeline::steps::bucket::{Bucket, TokenizedDocument};
-use quanci_pipeline::steps::pair::{Instance, PairSettings, Rules, instances};
+use quanci_pipeline::steps::pair::{Instance, PairSettings, instances};
 use quanci_pipeline::steps::tokenize::Piece;
 use quanci_shards::Objective;
 use quanci_shards::rng::Rng;
@@ -34,7 +35,7 @@ fn settings(objective: Objective, max_seq_len: u32) -> PairSettings {
         objective,
         max_seq_len,
         short_seq_prob: 0.1,
-        rules: Rules::Balanced,
+        rules: PairRules::Balanced,
         clause_marks: vec![MARK],
     }
 }

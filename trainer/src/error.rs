@@ -93,6 +93,13 @@ impl Error {
 }
 
 impl ProgramError for Error {
+    fn problems(&self) -> Vec<String> {
+        match self {
+            Error::Settings(problems) => problems.clone(),
+            other => vec![other.to_string()],
+        }
+    }
+
     fn exit_code(&self) -> u8 {
         match self {
             Error::Settings(_) => ExitCode::USAGE,

@@ -33,6 +33,11 @@ impl ExitCode {
 pub trait ProgramError: Error {
     /// The exit code of the program.
     fn exit_code(&self) -> u8;
+
+    /// Its problems, one by one, where it has several.
+    fn problems(&self) -> Vec<String> {
+        vec![self.to_string()]
+    }
 }
 
 /// A file operation failed.
@@ -69,6 +74,35 @@ pub fn list_problems(problems: &[String]) -> String {
     }
 }
 
+/// A problem as an object, for programs: `message`, and what else its text tells. The texts of both programs have the form
+/// ``FILE:LINE: `KEY` MESSAGE; HINT``, of which all but the message may be missing.
+pub fn problem_object(text: &str) -> serde_json::Value {
+    let (place, rest) = match text.split_once(": ") {
+        // A place has no quotes and no spaces but those of its path, and ends with a line or is a path.
+        Some((place, rest)) if place.contains(['/', '.', ':']) || place == "--set" => (Some(place), rest),
+        _ => (None, text),
+    };
+    let line = place
+        .and_then(|place| place.rsplit_once(':'))
+        .and_then(|(file, line)| line.parse::<u64>().ok().map(|line| (file, line)));
+    let (key, rest) = match rest.strip_prefix('`').and_then(|rest| rest.split_once('`')) {
+        Some((key, rest)) => (Some(key), rest.trim_start()),
+        None => (None, rest),
+    };
+    let (message, hint) = match rest.split_once("; ") {
+        Some((message, hint)) => (message, Some(hint)),
+        None => (rest, None),
+    };
+    serde_json::json!({
+        "file": line.map(|(file, _)| file).or(place),
+        "line": line.map(|(_, line)| line),
+        "key": key,
+        "message": message,
+        "hint": hint,
+        "text": text,
+    })
+}
+
 /// An error and its causes, each after `separator`.
 pub fn causes(error: &dyn Error, separator: &str) -> String {
     let mut text = error.to_string();
@@ -91,6 +125,22 @@ mod tests {
         let error = IoError::at("read", "s3://b/k")(source);
         assert_eq!(causes(&error, ": "), "cannot read s3://b/k: no answer");
         assert_eq!(error.exit_code(), 75);
+    }
+
+    #[test]
+    fn problems_as_objects() {
+        let object = problem_object("run.toml:3: `masking.prob` must be from 0.001 to 0.9; it is 2");
+        assert_eq!(object["file"], "run.toml");
+        assert_eq!((&object["line"], &object["key"]), (&3.into(), &"masking.prob".into()));
+        assert_eq!(object["message"], "must be from 0.001 to 0.9");
+        assert_eq!(object["hint"], "it is 2");
+        let object = problem_object("/data/a.txt: a PDF file; extract its text first");
+        assert_eq!((&object["file"], &object["line"]), (&"/data/a.txt".into(), &serde_json::Value::Null));
+        let object = problem_object("nothing to do");
+        assert_eq!(
+            (&object["file"], &object["message"]),
+            (&serde_json::Value::Null, &"nothing to do".into())
+        );
     }
 
     #[test]

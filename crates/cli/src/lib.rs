@@ -11,7 +11,7 @@ mod signals;
 mod visible;
 
 pub use arguments::threads;
-pub use errors::{ExitCode, IoError, ProgramError, causes, list_problems};
+pub use errors::{ExitCode, IoError, ProgramError, causes, list_problems, problem_object};
 pub use guard::guarded;
 pub use host::host_name;
 pub use output::{Output, from_here, print_completions};

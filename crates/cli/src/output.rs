@@ -9,7 +9,7 @@ use std::path::Path;
 use clap_complete::Shell;
 use owo_colors::OwoColorize;
 
-use crate::errors::{ExitCode, ProgramError};
+use crate::errors::{ExitCode, ProgramError, problem_object};
 use crate::visible::{shown, visible, visible_but_colors, visible_json};
 
 /// Results, messages and errors, as the user wants them.
@@ -73,15 +73,18 @@ impl Output {
 
     /// An error with its causes; with `--json`, also a line for programs.
     pub fn error(&self, error: &dyn ProgramError) {
-        print_message(format_args!("{} {}\n", "error:".red().bold(), visible(&error.to_string())));
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            print_message(format_args!("  because: {}\n", visible(&error.to_string())));
-            cause = error.source();
-        }
-        self.json(
-            &serde_json::json!({ "ok": false, "exit_code": error.exit_code(), "error": error.to_string() }),
-        );
+        self.errors(&[error]);
+    }
+
+    /// Several errors, and with `--json` a line for programs with all their problems. The last one gives the exit code.
+    pub fn errors(&self, errors: &[&dyn ProgramError]) {
+        errors.iter().for_each(|error| error_text(*error));
+        let Some(last) = errors.last() else { return };
+        let problems: Vec<serde_json::Value> =
+            errors.iter().flat_map(|error| error.problems()).map(|text| problem_object(&text)).collect();
+        self.json(&serde_json::json!({
+            "ok": false, "exit_code": last.exit_code(), "error": last.to_string(), "problems": problems,
+        }));
     }
 
     /// Ends the output and returns the exit code: `done`, or that of a failure to write the results.
@@ -108,6 +111,16 @@ impl Output {
             }
             _ => {}
         }
+    }
+}
+
+/// An error with its causes.
+fn error_text(error: &dyn ProgramError) {
+    print_message(format_args!("{} {}\n", "error:".red().bold(), visible(&error.to_string())));
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        print_message(format_args!("  because: {}\n", visible(&error.to_string())));
+        cause = error.source();
     }
 }
 

@@ -14,6 +14,7 @@ mod cache;
 mod client;
 mod folder;
 pub mod local;
+pub mod path_text;
 mod private;
 mod read;
 mod write;

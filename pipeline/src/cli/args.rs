@@ -1,10 +1,12 @@
 //! Commands and their arguments. The doc comments are the help texts, and the generated reference page quotes them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use quanci_cli::reference::Topic;
 use quanci_shards::Split;
+
+use crate::error::Error;
 
 /// The command line of `quanci`.
 #[derive(Parser)]
@@ -182,17 +184,17 @@ pub(super) struct EngineArgs {
     /// Where the tasks run
     #[arg(long, value_enum, default_value_t = EngineName::Local)]
     pub(super) engine: EngineName,
-    /// ray: address of the cluster: auto, HOST:6379 or ray://HOST:10001
-    #[arg(long, value_name = "ADDRESS", default_value = "auto")]
-    pub(super) ray_address: String,
-    /// ray: Python interpreter with Ray installed
-    #[arg(long, value_name = "PATH", default_value = "python3")]
-    pub(super) python: PathBuf,
+    /// ray: address of the cluster: auto (the default), HOST:6379 or ray://HOST:10001
+    // No `default_value`s here: without the engine that it is for, an option that is given is an error.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) ray_address: Option<String>,
+    /// ray: Python interpreter with Ray installed (default: python3)
+    #[arg(long, value_name = "PATH")]
+    pub(super) python: Option<PathBuf>,
     /// Path of quanci on the nodes of the cluster, if it differs from the path here
     #[arg(long, value_name = "PATH")]
     pub(super) program: Option<PathBuf>,
     /// slurm: maximum number of array elements (default: 1000); kubernetes: maximum number of pods per Job (default: 16)
-    // No `default_value`: it depends on the engine.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) workers: Option<u32>,
     /// slurm: option for sbatch, for example partition=cpu or time=4:00:00 (repeatable)
@@ -202,12 +204,50 @@ pub(super) struct EngineArgs {
     /// kubernetes: image, namespace, cpu, memory, volume=CLAIM:/MOUNT, secret=NAME, service-account, user (repeatable)
     #[arg(long, value_name = "KEY=VALUE", allow_hyphen_values = true)]
     pub(super) kubernetes: Vec<String>,
-    /// kubernetes: folder to write the manifests to
-    #[arg(long, value_name = "DIR", default_value = "kubernetes")]
-    pub(super) manifests: PathBuf,
+    /// kubernetes: folder to write the manifests to (default: kubernetes)
+    #[arg(long, value_name = "DIR")]
+    pub(super) manifests: Option<PathBuf>,
     /// slurm, kubernetes: print what would be submitted or written, and do nothing else
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+impl EngineArgs {
+    /// The folder of the manifests.
+    pub(super) fn manifests(&self) -> &Path {
+        self.manifests.as_deref().unwrap_or(Path::new("kubernetes"))
+    }
+
+    /// Checks that each option is one of the engine: without effect, its user would get another run than he asked for.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        use EngineName::{Kubernetes, Ray, Slurm};
+        let options: [(&str, bool, &[EngineName]); 8] = [
+            ("--ray-address", self.ray_address.is_some(), &[Ray]),
+            ("--python", self.python.is_some(), &[Ray]),
+            ("--program", self.program.is_some(), &[Ray, Slurm, Kubernetes]),
+            ("--workers", self.workers.is_some(), &[Slurm, Kubernetes]),
+            ("--slurm", !self.slurm.is_empty(), &[Slurm]),
+            ("--kubernetes", !self.kubernetes.is_empty(), &[Kubernetes]),
+            ("--manifests", self.manifests.is_some(), &[Kubernetes]),
+            ("--dry-run", self.dry_run, &[Slurm, Kubernetes]),
+        ];
+        let name = |engine: &EngineName| {
+            engine.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned())
+        };
+        let problems: Vec<String> = options
+            .into_iter()
+            .filter(|(_, given, engines)| *given && !engines.contains(&self.engine))
+            .map(|(option, _, engines)| {
+                let engines: Vec<String> = engines.iter().map(name).collect();
+                format!(
+                    "{option} is for --engine {}, and this is {}; add the engine, or leave it out",
+                    engines.join(" or "),
+                    name(&self.engine)
+                )
+            })
+            .collect();
+        if problems.is_empty() { Ok(()) } else { Err(Error::Settings(problems)) }
+    }
 }
 
 /// Where tasks run.

@@ -33,5 +33,7 @@ fn ray_options(args: &EngineArgs, common: &Common) -> Result<RayOptions, Error> 
     };
     // One CPU per task by default, so that Ray fills nodes of any size. Here 0 does not mean all cores.
     let threads = common.threads.max(1);
-    Ok(RayOptions { address: args.ray_address.clone(), python: args.python.clone(), program, threads })
+    let address = args.ray_address.clone().unwrap_or_else(|| "auto".to_owned());
+    let python = args.python.clone().unwrap_or_else(|| "python3".into());
+    Ok(RayOptions { address, python, program, threads })
 }

@@ -16,10 +16,13 @@ use crate::jobs::Job;
 use crate::jobs::prepare::PrepareJob;
 use crate::jobs::vocab::VocabJob;
 use crate::plan::{JobKind, Recipe};
-use quanci_cli::{Output, from_here};
+use crate::view::{DataSet, stats};
+use quanci_cli::{Output, ProgramError, from_here};
+use quanci_store::path_text::encode;
 
 /// `quanci prepare`.
 pub(super) fn prepare(run: &RunArgs, common: &Common, output: &Output) -> Result<(), Error> {
+    run.engine.check()?;
     match run.engine.engine {
         EngineName::Slurm => return submit::slurm(JobKind::Prepare, run, common, output),
         EngineName::Kubernetes => return submit::kubernetes(JobKind::Prepare, run, common, output),
@@ -40,22 +43,24 @@ pub(super) fn prepare(run: &RunArgs, common: &Common, output: &Output) -> Result
     let manifest = job.run(&*engine, &context, &mut |stage| display.begin(stage))?;
     display.end();
     let folder = &job.settings().output.path;
-    for place in job.rejected_places()? {
-        output.warning(format_args!("skipped {place}"));
-    }
-    job.repairs()?.iter().for_each(|note| output.warning(note));
+    let mut warnings = job.rejected_places()?;
+    warnings.extend(job.repairs()?);
+    warnings.extend(stats::sampled_notes(&DataSet::open(folder)?)?);
+    warnings.iter().for_each(|warning| output.warning(warning));
     output.result(summary(&manifest, folder, begun.elapsed().as_secs_f64())?);
     output.json(&serde_json::json!({
         "ok": true,
-        "path": folder,
+        "path": encode(folder),
         "data_id": manifest.data_id,
         "counters": manifest.counters,
+        "warnings": warnings,
     }));
     Ok(())
 }
 
 /// `quanci vocab`.
 pub(super) fn vocab(run: &RunArgs, common: &Common, output: &Output) -> Result<(), Error> {
+    run.engine.check()?;
     match run.engine.engine {
         EngineName::Slurm => return submit::slurm(JobKind::Vocab, run, common, output),
         EngineName::Kubernetes => return submit::kubernetes(JobKind::Vocab, run, common, output),
@@ -75,18 +80,20 @@ pub(super) fn vocab(run: &RunArgs, common: &Common, output: &Output) -> Result<(
     report.repaired.notes().iter().for_each(|note| output.warning(note));
     output.result(&report);
     output.result(format_args!("vocabulary: {}", from_here(&job.run_settings().path)));
-    output.json(&serde_json::json!({ "ok": true, "path": job.run_settings().path, "report": report }));
+    output
+        .json(&serde_json::json!({ "ok": true, "path": encode(&job.run_settings().path), "report": report }));
     Ok(())
 }
 
 /// `quanci check`, for the settings of prepare and vocab runs.
 pub(super) fn check(config: &Path, common: &Common, output: &Output) -> Result<(), Error> {
     let recipe = Recipe::read(config, &common.overrides, None)?;
-    let mut problems = crate::jobs::check(&recipe);
-    // The last problem is returned, so that `main` prints it and sets the exit code.
-    if let Some(last) = problems.pop() {
-        problems.iter().for_each(|problem| output.error(problem));
-        return Err(last);
+    let problems: Vec<Error> = crate::jobs::check(&recipe);
+    if let Some(last) = problems.last() {
+        let all: Vec<&dyn ProgramError> =
+            problems.iter().map(|problem| problem as &dyn ProgramError).collect();
+        output.errors(&all);
+        return Err(Error::Told(last.exit_code()));
     }
     let (plan, warnings) = crate::jobs::plan(recipe)?;
     warnings.iter().chain(&plan.warnings).for_each(|warning| output.warning(warning));

@@ -29,6 +29,7 @@ pub fn main() -> ExitCode {
     let output = Output::new(cli.common.quiet, cli.common.json);
     let code = match run(cli, &output) {
         Ok(()) => 0,
+        Err(Error::Told(code)) => code,
         Err(error) => {
             output.error(&error);
             error.exit_code()

@@ -30,7 +30,7 @@ pub(super) fn plan(
     refuse_foreign(path, force)?;
     work::commit_json(path, &plan)?;
     output.result(format_args!("{}: {} tasks in the first stage", path.display(), plan.map.len()));
-    output.json(&serde_json::json!({ "ok": true, "plan": path, "map_tasks": plan.map.len() }));
+    output.json(&serde_json::json!({ "ok": true, "plan": quanci_store::path_text::encode(path), "map_tasks": plan.map.len() }));
     Ok(())
 }
 

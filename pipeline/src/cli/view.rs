@@ -11,6 +11,7 @@ use crate::init;
 use crate::view::inspect::{self, Choice};
 use crate::view::{DataSet, stats, verify};
 use quanci_cli::Output;
+use quanci_store::path_text::encode;
 
 /// `quanci init`.
 pub(super) fn init(folder: &Path, path: &Path, force: bool, output: &Output) -> Result<(), Error> {
@@ -18,9 +19,10 @@ pub(super) fn init(folder: &Path, path: &Path, force: bool, output: &Output) -> 
     for group in &written.survey.groups {
         output.result(format_args!("found     {}", init::describe_group(group)));
     }
-    for (reason, files) in &written.survey.left_out {
-        output.result(format_args!("skipped   {files} × {reason}"));
+    for (reason, left_out) in &written.survey.left_out {
+        output.result(format_args!("skipped   {}", init::describe_left_out(reason, left_out)));
     }
+    written.survey.warnings.iter().for_each(|warning| output.warning(warning));
     output.result(format_args!("settings  {}", written.settings.display()));
     if let Some(vocabulary) = &written.vocabulary {
         output.result(format_args!(
@@ -30,13 +32,13 @@ pub(super) fn init(folder: &Path, path: &Path, force: bool, output: &Output) -> 
         output.result(format_args!("next      {}", command("vocab", vocabulary)));
     }
     output.result(format_args!("next      {}", command("prepare", &written.settings)));
-    output.json(&json!({ "ok": true, "path": written.settings, "vocabulary_settings": written.vocabulary }));
+    output.json(&json!({ "ok": true, "path": encode(&written.settings), "vocabulary_settings": written.vocabulary.as_deref().map(encode) }));
     Ok(())
 }
 
 /// A command to paste into a shell, whatever the file is called.
 fn command(name: &str, settings: &Path) -> String {
-    shell::line(["quanci", name, &settings.to_string_lossy()])
+    shell::line(["quanci".as_ref(), name.as_ref(), settings.as_os_str()])
 }
 
 /// `quanci inspect`.
@@ -46,7 +48,7 @@ pub(super) fn inspect(folder: &Path, choice: Choice, output: &Output) -> Result<
     let inspection = inspect::inspect(&data, choice)?;
     output.colored_result(inspection.to_string().trim_end());
     output.json(&json!({
-        "ok": true, "path": folder, "drawn_with": inspection.drawn_with, "rows": inspection.rows,
+        "ok": true, "path": encode(folder), "drawn_with": inspection.drawn_with, "rows": inspection.rows,
     }));
     Ok(())
 }
@@ -56,7 +58,7 @@ pub(super) fn verify(folder: &Path, common: &Common, output: &Output) -> Result<
     let verdict = pool(common)?.install(|| verify::verify(folder));
     let sound = verdict.sound(folder)?;
     output.result(sound);
-    output.json(&json!({ "ok": true, "path": folder, "files": sound.files, "rows": sound.rows, "bytes": sound.bytes }));
+    output.json(&json!({ "ok": true, "path": encode(folder), "files": sound.files, "rows": sound.rows, "bytes": sound.bytes }));
     Ok(())
 }
 
@@ -65,7 +67,7 @@ pub(super) fn stats(folder: &Path, common: &Common, output: &Output) -> Result<(
     let data = DataSet::open(folder)?;
     let stats = pool(common)?.install(|| stats::stats(&data))?;
     output.colored_result(stats.to_string().trim_end());
-    output.json(&json!({ "ok": true, "path": folder, "stats": stats }));
+    output.json(&json!({ "ok": true, "path": encode(folder), "stats": stats }));
     Ok(())
 }
 

@@ -11,7 +11,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 pub use prepare::{
-    InstanceSettings, OutputSettings, PrepareSettings, SegmentSettings, TokenizeSettings, prepare_keys,
+    InstanceSettings, OutputSettings, PairRules, PrepareSettings, SegmentSettings, TokenizeSettings,
+    prepare_keys,
 };
 pub use table::TableSettings;
 pub use vocab::{Merge, SpecialLayout, VocabRun, VocabularySettings, vocab_keys};

@@ -59,6 +59,10 @@ pub struct TokenizeSettings {
     pub lowercase: bool,
     /// What a run of Hanzi is cut into before WordPiece.
     pub han: Han,
+    /// Look up quotes, dashes and ellipses that the vocabulary lacks as ASCII marks.
+    // Left out where it is off, so that the ids of data sets made without it stay as they are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub plain_marks: bool,
 }
 
 /// `[instances]`.
@@ -68,10 +72,32 @@ pub struct InstanceSettings {
     pub objective: Objective,
     /// Pieces in an instance at most, specials included.
     pub max_seq_len: u32,
+    /// By which rules pairs are made.
+    // Left out where it is the default, so that the ids of data sets made without it stay as they are.
+    #[serde(default, skip_serializing_if = "PairRules::is_default")]
+    pub rules: PairRules,
     /// Probability that a document's instances aim at a random shorter length.
     pub short_seq_prob: f64,
     /// Passes over the corpus, each with its own pairs and masks (Google's dupe_factor).
     pub copies: u32,
+}
+
+/// The rules by which pairs are made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PairRules {
+    /// Ours: one-sentence chunks are divided, so that labels stay even; B is as long as the rest it replaces, so that
+    /// lengths do not tell the label; a pair that could not be made random is not called so.
+    #[default]
+    Balanced,
+    /// Those of google-research/bert (`create_pretraining_data.py`, `create_instances_from_document`), exactly.
+    Google,
+}
+
+impl PairRules {
+    fn is_default(&self) -> bool {
+        *self == PairRules::default()
+    }
 }
 
 /// `[output]`.
@@ -174,7 +200,13 @@ pub(super) fn segment(source: &SettingsFile, root: &Section<'_>) -> SegmentSetti
 
 fn tokenize(root: &Section<'_>) -> TokenizeSettings {
     let section = root.section("tokenize");
-    let settings = TokenizeSettings { lowercase: lowercase(&section), han: han(&section) };
+    let plain =
+        "look up “ ” ‘ ’ — – … that are not in the vocabulary as \" ' - . instead of making them `[UNK]`";
+    let settings = TokenizeSettings {
+        lowercase: lowercase(&section),
+        han: han(&section),
+        plain_marks: section.boolean("plain_marks", plain, false),
+    };
     section.finish();
     settings
 }
@@ -199,12 +231,25 @@ fn instances(root: &Section<'_>, mode: MaskMode) -> InstanceSettings {
     let length = "tokens of an instance at most, `[CLS]` and `[SEP]` included";
     let short = "probability that a document's instances aim at a random shorter length";
     let help = "passes over the corpus, each with other pairs and masks; with dynamic masks the default is 1";
+    let rules =
+        "how pairs are made: so that lengths do not tell their label, or exactly as by google-research/bert";
     let settings = InstanceSettings {
         objective: section.choice("objective", objective, &objectives),
+        rules: section.choice(
+            "rules",
+            rules,
+            &[("balanced", PairRules::Balanced), ("google", PairRules::Google)],
+        ),
         max_seq_len: section.integer("max_seq_len", length, 128, 8..=8192) as u32,
         short_seq_prob: section.number("short_seq_prob", short, 0.1, 0.0..=1.0),
         copies: section.integer("copies", help, copies, 1..=100) as u32,
     };
+    if settings.rules == PairRules::Google && settings.objective != Objective::Nsp {
+        section.problem(
+            "rules",
+            "= \"google\" needs objective = \"nsp\": google-research/bert makes no other pairs",
+        );
+    }
     section.finish();
     settings
 }

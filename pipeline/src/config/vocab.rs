@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::prepare::{SegmentSettings, han, lowercase, max_reject_percent, segment, task_mb};
+use super::prepare::{
+    SegmentSettings, TokenizeSettings, han, lowercase, max_reject_percent, segment, task_mb,
+};
 use super::words::Han;
 use quanci_settings::{Key, Section};
 
@@ -53,6 +55,13 @@ pub struct VocabularySettings {
     pub min_pair_count: u64,
     /// Lower-case the text and strip its accents.
     pub lowercase: bool,
+}
+
+impl VocabularySettings {
+    /// How text is tokenized with the vocabulary.
+    pub fn tokenize(&self) -> TokenizeSettings {
+        TokenizeSettings { lowercase: self.lowercase, han: self.han, plain_marks: false }
+    }
 }
 
 /// The special tokens at the head of a vocabulary.

@@ -24,8 +24,8 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use crate::work;
 pub use sniff::FileKind;
-pub use survey::{FileGroup, Survey};
-pub use write::describe_group;
+pub use survey::{FileGroup, LeftOut, Survey};
+pub use write::{describe_group, describe_left_out};
 
 /// What `init` found and wrote.
 #[derive(Debug, Clone)]

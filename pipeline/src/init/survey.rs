@@ -7,6 +7,7 @@ use walkdir::WalkDir;
 
 use super::sniff::{FileKind, sniff};
 use crate::error::Error;
+use crate::readers;
 use crate::vocab::file::Vocabulary;
 
 /// Files to read per folder and extension, at most; the others are assumed to have the same format.
@@ -21,8 +22,29 @@ pub struct Survey {
     pub groups: Vec<FileGroup>,
     /// The `vocab.txt` nearest to the folder, if any.
     pub vocabulary: Option<PathBuf>,
-    /// The number of skipped files by reason.
-    pub left_out: BTreeMap<String, u64>,
+    /// The skipped files by reason.
+    pub left_out: BTreeMap<String, LeftOut>,
+    /// What could not be read.
+    pub warnings: Vec<String>,
+}
+
+/// Files that are skipped for the same reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// How many.
+    pub files: u64,
+    /// The first of them, relative to the folder.
+    pub first: PathBuf,
+}
+
+impl Survey {
+    fn leave_out(&mut self, path: &Path, reason: String) {
+        let left_out = self.left_out.entry(reason).or_default();
+        if left_out.files == 0 {
+            left_out.first = path.to_path_buf();
+        }
+        left_out.files += 1;
+    }
 }
 
 /// Files of the same format.
@@ -36,6 +58,8 @@ pub struct FileGroup {
     pub paths: Vec<String>,
     /// The number of files.
     pub files: usize,
+    /// Their bytes, compressed as they are.
+    pub bytes: u64,
     /// The detected encodings.
     pub encodings: BTreeSet<&'static str>,
 }
@@ -45,21 +69,26 @@ struct ScannedFile {
     /// Relative to the folder.
     path: PathBuf,
     folder: PathBuf,
-    // Empty for skipped files. They stay in the list, so that no glob pattern matches them.
+    bytes: u64,
     suffix: String,
+    /// True for skipped files. They stay in the list, so that no glob pattern matches them.
+    skipped: bool,
     kind: Option<FileKind>,
     encoding: Option<&'static str>,
 }
 
 /// Surveys a folder.
 pub(super) fn survey(folder: &Path) -> Result<Survey, Error> {
-    if !folder.is_dir() {
-        return Err(Error::input(folder, "is not a folder; pass the folder with the text"));
-    }
     let mut survey = Survey::default();
-    let mut found = list(folder, &mut survey)?;
+    let mut found = if quanci_store::is_object(folder) {
+        list_objects(folder, &mut survey)?
+    } else if folder.is_dir() {
+        list(folder, &mut survey)
+    } else {
+        return Err(Error::input(folder, "is not a folder; pass the folder with the text"));
+    };
     let mut units: BTreeMap<(PathBuf, String), Vec<usize>> = BTreeMap::new();
-    for (i, file) in found.iter().enumerate().filter(|(_, file)| !file.suffix.is_empty()) {
+    for (i, file) in found.iter().enumerate().filter(|(_, file)| !file.skipped) {
         units.entry((file.folder.clone(), file.suffix.clone())).or_default().push(i);
     }
     for files in units.values() {
@@ -68,7 +97,7 @@ pub(super) fn survey(folder: &Path) -> Result<Survey, Error> {
     survey.groups = group(&found, folder);
     if survey.groups.is_empty() {
         let reasons: Vec<String> =
-            survey.left_out.iter().map(|(why, n)| format!("{n} skipped: {why}")).collect();
+            survey.left_out.iter().map(|(why, left)| format!("{} skipped: {why}", left.files)).collect();
         let reasons =
             if reasons.is_empty() { "it has no visible files".to_owned() } else { reasons.join("; ") };
         return Err(Error::input(folder, format!("no readable Chinese text found ({reasons})")));
@@ -77,42 +106,80 @@ pub(super) fn survey(folder: &Path) -> Result<Survey, Error> {
 }
 
 /// All files that are not hidden. Those with an empty suffix are skipped.
-fn list(folder: &Path, survey: &mut Survey) -> Result<Vec<ScannedFile>, Error> {
+fn list(folder: &Path, survey: &mut Survey) -> Vec<ScannedFile> {
     let not_hidden = |name: &std::ffi::OsStr| !name.to_string_lossy().starts_with('.');
     let mut found = Vec::new();
     let entries = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
     for entry in entries.filter_entry(|entry| entry.depth() == 0 || not_hidden(entry.file_name())) {
-        let entry = entry.map_err(|e| {
-            let path = e.path().unwrap_or(folder).to_path_buf();
-            Error::io("list", path)(e.into())
-        })?;
+        let entry = match entry {
+            Ok(entry) => entry,
+            // Told, and left out, as `prepare` does.
+            Err(error) => {
+                survey.warnings.extend(readers::left_out(&error, |_| true));
+                continue;
+            }
+        };
         // Folders, and also pipes and sockets, which would block the reader.
         if !entry.file_type().is_file() {
             continue;
         }
         let path = entry.path().strip_prefix(folder).unwrap_or(entry.path()).to_path_buf();
-        let parent = path.parent().unwrap_or(Path::new("")).to_path_buf();
-        let suffix = match reason_to_leave_out(folder, &path, survey) {
-            Some(reason) => {
-                *survey.left_out.entry(reason).or_default() += 1;
-                String::new()
-            }
-            None => suffix(&path),
-        };
-        found.push(ScannedFile { path, folder: parent, suffix, kind: None, encoding: None });
+        let is_ours = |folder: &Path| folder.join(quanci_shards::MANIFEST_FILE).exists();
+        let bytes = entry.metadata().map_or(0, |metadata| metadata.len());
+        found.push(scanned(folder, path, bytes, &is_ours, survey));
+    }
+    found
+}
+
+/// The same of an object store.
+fn list_objects(folder: &Path, survey: &mut Survey) -> Result<Vec<ScannedFile>, Error> {
+    let mut entries = quanci_store::list(folder).map_err(Error::io("list", folder))?;
+    entries.sort_by(|a, b| a.path.cmp(&b.path));
+    let manifests: BTreeSet<&Path> = entries
+        .iter()
+        .filter(|entry| entry.path.ends_with(quanci_shards::MANIFEST_FILE))
+        .filter_map(|entry| entry.path.parent())
+        .collect();
+    let is_ours = |folder: &Path| manifests.contains(folder);
+    let mut found = Vec::new();
+    for entry in &entries {
+        let path = entry.path.strip_prefix(folder).unwrap_or(&entry.path).to_path_buf();
+        if !path.iter().any(|part| part.to_string_lossy().starts_with('.')) {
+            found.push(scanned(folder, path, entry.bytes, &is_ours, survey));
+        }
     }
     Ok(found)
 }
 
+fn scanned(
+    folder: &Path,
+    path: PathBuf,
+    bytes: u64,
+    is_ours: &dyn Fn(&Path) -> bool,
+    survey: &mut Survey,
+) -> ScannedFile {
+    let reason = reason_to_leave_out(folder, &path, is_ours, survey);
+    let skipped = reason.is_some();
+    if let Some(reason) = reason {
+        survey.leave_out(&path, reason);
+    }
+    let parent = path.parent().unwrap_or(Path::new("")).to_path_buf();
+    ScannedFile { suffix: suffix(&path), folder: parent, path, bytes, skipped, kind: None, encoding: None }
+}
+
 /// Why to skip a file, judging by its name and folder. Remembers a vocabulary.
-fn reason_to_leave_out(folder: &Path, path: &Path, survey: &mut Survey) -> Option<String> {
-    const TEXT: [&str; 8] = ["txt", "text", "jsonl", "ndjson", "json", "csv", "tsv", "parquet"];
-    // Prefixes, because these files come with and without extensions.
-    const PAPERS: [&str; 7] = ["readme", "license", "licence", "notice", "copying", "changelog", "manifest."];
+fn reason_to_leave_out(
+    folder: &Path,
+    path: &Path,
+    is_ours: &dyn Fn(&Path) -> bool,
+    survey: &mut Survey,
+) -> Option<String> {
+    // Files without an extension are read: WikiExtractor writes `wiki_00`. Their content decides.
+    const TEXT: [&str; 10] = ["txt", "text", "jsonl", "ndjson", "json", "csv", "tsv", "parquet", "zip", ""];
+    // Without their extensions, which not all of them have.
+    const PAPERS: [&str; 7] = ["readme", "license", "licence", "notice", "copying", "changelog", "manifest"];
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    let is_ours =
-        path.ancestors().skip(1).any(|above| folder.join(above).join(quanci_shards::MANIFEST_FILE).exists());
-    if is_ours {
+    if path.ancestors().skip(1).any(|above| is_ours(&folder.join(above))) {
         return Some("data set made by quanci".to_owned());
     }
     // Parsed, because a text may have this name too.
@@ -123,16 +190,13 @@ fn reason_to_leave_out(folder: &Path, path: &Path, survey: &mut Survey) -> Optio
         }
         return Some("vocabulary".to_owned());
     }
-    if PAPERS.iter().any(|paper| name.starts_with(paper)) {
+    if PAPERS.contains(&name.split('.').next().unwrap_or_default()) {
         return Some("documentation, such as README or LICENSE".to_owned());
     }
     let suffix = suffix(path);
     let kind = suffix.split('.').nth(1).unwrap_or_default().to_lowercase();
     let is_markdown = kind == "md";
-    (!TEXT.contains(&kind.as_str()) && !is_markdown).then(|| match suffix.as_str() {
-        "" => "files without an extension".to_owned(),
-        suffix => format!("*{suffix} files"),
-    })
+    (!TEXT.contains(&kind.as_str()) && !is_markdown).then(|| format!("*{suffix} files"))
 }
 
 /// The extension, with that of a compressed file before it: `.txt`, `.jsonl.zst`.
@@ -163,7 +227,7 @@ fn sniff_unit(folder: &Path, files: &[usize], found: &mut [ScannedFile], survey:
                 found[i].kind = Some(kind);
                 found[i].encoding = Some(encoding);
             }
-            Err(reason) => *survey.left_out.entry(reason).or_default() += 1,
+            Err(reason) => survey.leave_out(&found[i].path, reason),
         }
     }
     let Some((majority, _)) = votes.into_iter().max_by_key(|(_, votes)| *votes) else { return };
@@ -193,6 +257,7 @@ fn group(found: &[ScannedFile], folder: &Path) -> Vec<FileGroup> {
         paths: patterns(&files, found),
         encodings: files.iter().filter_map(|file| file.encoding).collect(),
         files: files.len(),
+        bytes: files.iter().map(|file| file.bytes).sum(),
     });
     groups.collect()
 }
@@ -227,12 +292,29 @@ fn patterns(files: &[&ScannedFile], all: &[ScannedFile]) -> Vec<String> {
         patterns.insert(if elsewhere && only_members(suffix, None) {
             format!("**/*{}", globset::escape(suffix))
         } else if only_members(suffix, Some(folder)) {
-            let folder = globset::escape(&folder.to_string_lossy());
+            let folder = escaped(folder);
             let slash = if folder.is_empty() { "" } else { "/" };
             format!("{folder}{slash}*{}", globset::escape(suffix))
         } else {
-            file.path.to_string_lossy().into_owned()
+            name_or_pattern(&file.path)
         });
     }
     patterns.into_iter().collect()
+}
+
+/// The name of a file, or a pattern for a name that is no UTF-8, which settings cannot hold.
+fn name_or_pattern(path: &Path) -> String {
+    path.to_str().map_or_else(|| escaped(path), str::to_owned)
+}
+
+/// A path in a pattern: `*` stands for bytes that are no UTF-8.
+pub(super) fn escaped(path: &Path) -> String {
+    let mut pattern = String::new();
+    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        pattern.push_str(&globset::escape(chunk.valid()));
+        if !chunk.invalid().is_empty() && !pattern.ends_with('*') {
+            pattern.push('*');
+        }
+    }
+    pattern
 }

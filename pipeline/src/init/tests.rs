@@ -26,7 +26,7 @@ fn settings_for(folder: &Path) -> (InitOutcome, PrepareSettings) {
     }
     assert_eq!(settings.corpora.len(), written.survey.groups.len());
     for (corpus, group) in settings.corpora.iter().zip(&written.survey.groups) {
-        let files = readers::find(&corpus.paths, &settings.source.base).expect("files");
+        let files = readers::find(&corpus.paths, &settings.source.base).expect("files").files;
         assert_eq!(files.len(), group.files, "{:?} name other files", corpus.paths);
         for file in files {
             readers::sniff(&file, &readers::ReadSettings::new(corpus, &settings.clean))
@@ -172,7 +172,7 @@ fn tables_of_all_kinds() {
             (separator, header, escape),
             "{name}"
         );
-        let file = readers::find(&corpus.paths, &settings.source.base).expect("files").remove(0);
+        let file = readers::find(&corpus.paths, &settings.source.base).expect("files").files.remove(0);
         let settings = readers::ReadSettings::new(corpus, &settings.clean);
         let input = readers::sniff(&file, &settings).expect("readable");
         let split = readers::InputSplit { input, part: readers::Part::Whole };

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::real_path::real_path;
 use super::sniff::FileKind;
-use super::survey::{FileGroup, Survey};
-use crate::config::TableSettings;
+use super::survey::{FileGroup, LeftOut, Survey, escaped};
+use crate::config::{Format, TableSettings};
 use crate::error::Error;
 
 /// Turns paths of the survey into paths of the settings file.
@@ -17,6 +17,9 @@ pub(super) struct FolderNames {
 impl FolderNames {
     /// Paths are relative to `base`, the folder of the settings file, if it contains `folder`; otherwise absolute.
     pub(super) fn new(base: &Path, folder: &Path, stem: &str) -> Result<FolderNames, Error> {
+        if quanci_store::is_object(folder) {
+            return Ok(FolderNames { prefix: folder.to_path_buf(), stem: stem.to_owned() });
+        }
         let (base, folder) = (real_path(base)?, real_path(folder)?);
         let prefix = folder.strip_prefix(&base).map_or_else(|_| folder.clone(), Path::to_path_buf);
         Ok(FolderNames { prefix, stem: stem.to_owned() })
@@ -28,10 +31,11 @@ impl FolderNames {
 
     fn pattern(&self, pattern: &str) -> String {
         // In a glob, special characters in the name of the folder must be escaped. In a plain path they must not.
-        if !pattern.contains(['*', '?', '[', '{']) || self.prefix.as_os_str().is_empty() {
+        let is_name = !pattern.contains(['*', '?', '[', '{']) && self.prefix.to_str().is_some();
+        if is_name || self.prefix.as_os_str().is_empty() {
             return self.path(Path::new(pattern));
         }
-        format!("{}/{pattern}", globset::escape(&self.prefix.to_string_lossy()))
+        format!("{}/{pattern}", escaped(&self.prefix))
     }
 
     /// Where the vocab run will write the vocabulary.
@@ -47,6 +51,16 @@ pub fn describe_group(group: &FileGroup) -> String {
     let files = if group.files == 1 { "1 file".to_owned() } else { format!("{} files", group.files) };
     let encodings: Vec<&str> = group.encodings.iter().copied().collect();
     format!("{}: {files}, {}{fields}, {}", group.name, format.name(), encodings.join(" and "))
+}
+
+/// Skipped files on one line: "3 files, such as cover.jpg: *.jpg files".
+pub fn describe_left_out(reason: &str, LeftOut { files, first }: &LeftOut) -> String {
+    let first = first.display();
+    if *files == 1 {
+        format!("{first}: {reason}")
+    } else {
+        format!("{files} files, such as {first}: {reason}")
+    }
 }
 
 /// A string in TOML syntax.
@@ -69,8 +83,27 @@ pub(super) fn settings(survey: &Survey, names: &FolderNames, training: Option<&s
     text.push_str(&vocabulary_line(survey, names, training));
     corpora(&mut text, survey, names);
     let out = quoted(&format!("out/{}", names.stem));
-    text.push_str(&format!("{REST}[output]\npath = {out}\n{OUTPUT}"));
+    text.push_str(&format!("{REST}[output]\npath = {out}\n{}{OUTPUT}", validation_line(survey)));
     text
+}
+
+/// `validation`, so that there are some dozens of documents in it, if there are enough documents at all.
+fn validation_line(survey: &Survey) -> String {
+    // A novel a file, or records of about this size.
+    const RECORD_BYTES: u64 = 2000;
+    let documents: u64 = survey
+        .groups
+        .iter()
+        .map(|group| match group.kind.format {
+            Format::Files => group.files as u64,
+            _ => group.bytes / RECORD_BYTES,
+        })
+        .sum();
+    match documents {
+        0..200 => "# validation = 0.05        # share of documents for validation; set it once there are more documents\n".to_owned(),
+        200..20_000 => "validation = 0.05        # share of documents for validation\n".to_owned(),
+        _ => "validation = 0.005       # share of documents for validation\n".to_owned(),
+    }
 }
 
 fn vocabulary_line(survey: &Survey, names: &FolderNames, training: Option<&str>) -> String {
@@ -104,7 +137,6 @@ unit = \"word\"            # word | piece | ngram
 ";
 
 const OUTPUT: &str = "# shards = 16             # files per copy, at most
-# validation = 0.005      # share of documents for validation; a small corpus needs a larger share
 ";
 
 /// The `[[corpus]]` tables.
@@ -129,8 +161,11 @@ fn corpora(text: &mut String, survey: &Survey, names: &FolderNames) {
             text.push_str(&format!("# encoding = \"auto\"       # detected: {}\n", found.join(", ")));
         }
     }
-    for (reason, files) in &survey.left_out {
-        text.push_str(&format!("\n# Skipped: {files} × {}", reason.replace(['\n', '\r'], " ")));
+    for (reason, left_out) in &survey.left_out {
+        text.push_str(&format!(
+            "\n# Skipped: {}",
+            describe_left_out(reason, left_out).replace(['\n', '\r'], " ")
+        ));
     }
     if !survey.left_out.is_empty() {
         text.push('\n');

@@ -6,7 +6,10 @@ use quanci_shards::manifest::sha256;
 
 use crate::config::{SegmentSettings, Words};
 use crate::error::Error;
-use crate::steps::segment::SEGMENTER;
+use crate::steps::segment::{SEGMENTER, UserDict};
+
+/// How user dictionaries are read, for data ids and the names of work files.
+const USER_DICT_RULES: &str = "load_userdict of jieba 0.42.1";
 
 /// The bytes of the user's dictionary, if there is one.
 pub(super) fn user_dict(settings: &SegmentSettings) -> Result<Option<Vec<u8>>, Error> {
@@ -18,8 +21,19 @@ pub(super) fn user_dict(settings: &SegmentSettings) -> Result<Option<Vec<u8>>, E
 /// dictionary. Empty where no segmenter is used.
 pub(super) fn word_source(settings: &SegmentSettings, user_dict: Option<&[u8]>) -> String {
     match (settings.words, user_dict) {
-        (Words::Jieba, Some(bytes)) => format!("{SEGMENTER} + {}", sha256(bytes)),
+        (Words::Jieba, Some(bytes)) => format!("{SEGMENTER} + {USER_DICT_RULES} {}", sha256(bytes)),
         (Words::Jieba, None) => SEGMENTER.to_owned(),
         _ => String::new(),
+    }
+}
+
+/// What was seen in the user's dictionary that may not be meant.
+///
+/// # Errors
+/// If it cannot be read.
+pub(super) fn warnings(settings: &SegmentSettings, user_dict: Option<&[u8]>) -> Result<Vec<String>, Error> {
+    match (&settings.user_dict, user_dict) {
+        (Some(path), Some(bytes)) => Ok(UserDict::parse(path, bytes)?.warnings),
+        _ => Ok(Vec::new()),
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct Batch {
     pub(super) records: u64,
     /// Bytes of the files gone through.
     pub(super) file_bytes: u64,
+    /// Files, or parts of files, that were read to their end and had rejects: path, records and rejects.
+    pub(super) rejecting: Vec<(String, u64, u64)>,
     text: usize,
 }
 
@@ -97,7 +99,9 @@ fn read(
             batch.file_bytes += now.file_bytes.saturating_sub(told.file_bytes);
             told = now;
         };
+        let mut rejected = 0;
         while let Some(record) = reader.next()? {
+            rejected += u64::from(matches!(record, Record::Rejected { .. }));
             batch.push(record);
             if batch.is_full() {
                 tell(&mut batch, reader.progress());
@@ -107,6 +111,10 @@ fn read(
             }
         }
         tell(&mut batch, reader.progress());
+        if rejected > 0 {
+            let path = quanci_cli::shown(&split.input.path);
+            batch.rejecting.push((path, reader.progress().records, rejected));
+        }
         // Read while it was changed: nobody knows what was read.
         split.input.check_unchanged()?;
     }

@@ -3,8 +3,10 @@
 
 mod places;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use quanci_cli::shown;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
@@ -12,23 +14,25 @@ use xxhash_rust::xxh3::xxh3_128;
 pub use self::places::Places;
 use crate::config::{CleanSettings, CompareInputs, CorpusSettings};
 use crate::error::Error;
-use crate::readers::{self, InputSplit, ReadSettings};
+use crate::readers::{self, Found, Input, InputSplit, ReadSettings};
 use crate::work;
 
 /// Raised with any change of plans or work files: work of another version is never taken for ours.
-pub const WORK_VERSION: u32 = 4;
+pub const WORK_VERSION: u32 = 5;
 
 /// A settings file as it was read: what makes the same settings again, on any machine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
     /// The settings file, absolute.
+    #[serde(with = "quanci_store::path_text")]
     pub path: PathBuf,
     /// Its text.
     pub text: String,
     /// The `--set`s.
     pub overrides: Vec<String>,
     /// `--out`, absolute.
+    #[serde(with = "quanci_store::path_text::optional")]
     pub out: Option<PathBuf>,
 }
 
@@ -132,16 +136,20 @@ impl Plan {
             let message = format!("`corpus`: {} tables; at most {MAX_CORPORA}", corpora.len());
             return Err(Error::settings(message));
         }
-        let (mut looked, mut all) = (Vec::new(), Vec::new());
+        let (mut looked, mut all, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
         for corpus in corpora {
             let settings = ReadSettings::new(corpus, clean);
-            let paths = corpus_files(corpus, base, places.work.1)?;
-            let inputs: Result<Vec<_>, Error> =
-                paths.par_iter().map(|path| readers::sniff(path, &settings)?.identified(compare)).collect();
+            let found = corpus_files(corpus, base, places.work.1)?;
+            let (inputs, mut problems) = sniff_all(&found, &settings, &mut warnings);
+            if !problems.is_empty() {
+                return Err(problems.swap_remove(0));
+            }
+            let inputs: Result<Vec<Input>, Error> =
+                inputs.into_par_iter().map(|input| input.identified(compare)).collect();
             let inputs = inputs?;
             readers::check_corpus(&inputs)?;
             looked.push((settings, inputs));
-            all.extend(paths);
+            all.extend(found.files);
         }
         places.check(base, corpora, &all)?;
         let input_bytes = looked.iter().flat_map(|(_, inputs)| inputs).map(|input| input.bytes).sum::<u64>();
@@ -164,8 +172,6 @@ impl Plan {
                 MapTask { corpus, splits, key }
             }));
         }
-        let warnings =
-            looked.iter().flat_map(|(_, inputs)| inputs).flat_map(|input| input.warnings.clone()).collect();
         let work_id = work_id(&recipe, setup, &map);
         let (version, setup_id) = (WORK_VERSION, hashed(setup));
         let program = env!("CARGO_PKG_VERSION").to_owned();
@@ -201,14 +207,11 @@ impl Plan {
             // One pattern at a time: the first that finds nothing does not hide the others.
             for pattern in corpus.paths.iter().filter(|pattern| *pattern != "-") {
                 match readers::find(std::slice::from_ref(pattern), &base) {
-                    Ok(files) => {
-                        for file in &files {
-                            match readers::sniff(file, &settings) {
-                                Ok(input) => inputs.push(input),
-                                Err(error) => problems.push(error),
-                            }
-                        }
-                        all.extend(files);
+                    Ok(found) => {
+                        let (sniffed, wrong) = sniff_all(&found, &settings, &mut Vec::new());
+                        inputs.extend(sniffed);
+                        problems.extend(wrong);
+                        all.extend(found.files);
                     }
                     Err(error) => problems.push(error),
                 }
@@ -257,15 +260,53 @@ impl Plan {
     }
 }
 
-fn corpus_files(corpus: &CorpusSettings, base: &Path, stdin: &Path) -> Result<Vec<PathBuf>, Error> {
+/// Looks at the files of a corpus. A file of another kind, such as an image among novels, is left out with a warning, unless
+/// it is named by its own path. The other problems are returned, in the order of the files.
+fn sniff_all(found: &Found, settings: &ReadSettings, warnings: &mut Vec<String>) -> (Vec<Input>, Vec<Error>) {
+    let sniffed: Vec<Result<Input, Error>> =
+        found.files.par_iter().map(|path| readers::sniff(path, settings)).collect();
+    let (mut inputs, mut problems) = (Vec::new(), Vec::new());
+    // By what is said: one line for all the files of which it is true.
+    let mut said: BTreeMap<String, Vec<&Path>> = BTreeMap::new();
+    for (path, sniffed) in found.files.iter().zip(sniffed) {
+        match sniffed {
+            Ok(input) => {
+                input.warnings.iter().for_each(|text| said.entry(text.clone()).or_default().push(path));
+                inputs.push(input);
+            }
+            Err(Error::OtherKind { path: other, kind }) if !found.named.contains(&other) => {
+                said.entry(format!("left out: is {kind}")).or_default().push(path);
+            }
+            Err(error) => problems.push(error),
+        }
+    }
+    warnings.extend(found.warnings.iter().cloned());
+    warnings.extend(said.iter().map(|(text, files)| {
+        let first = shown(files[0]);
+        match files.len() {
+            // A warning about an entry of an archive names it.
+            1 if text.starts_with(&format!("{}/", files[0].display())) => text.clone(),
+            1 => format!("{first}: {text}"),
+            n => format!("{first} and {} more files: {text}", n - 1),
+        }
+    }));
+    if inputs.is_empty() && problems.is_empty() && !found.files.is_empty() {
+        problems.extend(readers::sniff(&found.files[0], settings).err());
+    }
+    (inputs, problems)
+}
+
+fn corpus_files(corpus: &CorpusSettings, base: &Path, stdin: &Path) -> Result<Found, Error> {
     let (piped, patterns): (Vec<String>, Vec<String>) =
         corpus.paths.iter().cloned().partition(|path| path == "-");
     let base = quanci_store::absolute(base).map_err(Error::io("find", base))?;
-    let mut files = if patterns.is_empty() { Vec::new() } else { readers::find(&patterns, &base)? };
+    let mut found = if patterns.is_empty() { Found::default() } else { readers::find(&patterns, &base)? };
     if !piped.is_empty() {
-        files.push(readers::keep_stdin(stdin)?);
+        let kept = readers::keep_stdin(stdin)?;
+        found.named.insert(kept.clone());
+        found.files.push(kept);
     }
-    Ok(files)
+    Ok(found)
 }
 
 /// Packs small parts into tasks, up to a task's size, as memory grows with it. Where a group ends depends more on the

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use super::evidence::{Evidence, by_mark};
 use super::stream::Stream;
 use super::tar_entries::is_tar;
-use super::{Compression, Input, InputSplit, Part, ReadSettings, archive, garbled, plausible, transcode};
+use super::{
+    Compression, Input, InputSplit, Part, ReadSettings, archive, garbled, hints, kinds, plausible, transcode,
+};
 use crate::config::Encoding;
 use crate::error::Error;
 
@@ -61,15 +63,29 @@ pub(super) fn detect(input: &mut Input, settings: &ReadSettings) -> Result<Optio
 }
 
 fn file(input: &mut Input, settings: &ReadSettings, samples: Vec<Vec<u8>>) -> Result<Beginning, Error> {
+    if let Some(kind) = kinds::binary(&samples[0]) {
+        return Err(Error::OtherKind { path: input.path.clone(), kind });
+    }
     let found =
         of_samples(&samples, settings.encoding).map_err(|message| Error::input(&input.path, message))?;
     input.encoding = found.encoding;
-    let path = input.path.display();
-    input.warnings.extend(found.warnings.iter().map(|warning| format!("{path}: {warning}")));
+    input.warnings.extend(found.warnings);
+    let text = plausible::read(decoder(input.encoding, &samples[0]), &samples[0]);
+    if let Some(kind) = kinds::markup(&text, settings.format) {
+        return Err(Error::OtherKind { path: input.path.clone(), kind });
+    }
+    input.warnings.extend(hints::hints(&text, settings.format));
     let most = if input.compression == Compression::None { SAMPLE } else { 4 * SAMPLE };
     let path = Arc::from(input.path.as_path());
     let bytes = samples.into_iter().next().unwrap_or_default();
     Ok(Beginning { path, is_cut: bytes.len() as u64 == most, bytes, encoding: input.encoding })
+}
+
+fn decoder(encoding: Encoding, sample: &[u8]) -> &'static encoding_rs::Encoding {
+    match encoding {
+        Encoding::Utf16 => transcode::utf16_of(sample),
+        other => transcode::encoding(other),
+    }
 }
 
 /// The encoding of an entry that begins with `head`: the declared one, which must not be wrong, or the best one; `usual` if
@@ -167,12 +183,8 @@ fn check(declared: Encoding, found: &Evidence, samples: &[Vec<u8>]) -> Result<()
     if best == declared || samples[0].is_empty() || !found.refutes(declared, best) {
         return Ok(());
     }
-    let decoder = match best {
-        Encoding::Utf16 => transcode::utf16_of(&samples[0]),
-        other => transcode::encoding(other),
-    };
     // The message shows the first characters that are not ASCII, for those are what a wrong encoding garbles.
-    let text = plausible::read(decoder, &samples[0]);
+    let text = plausible::read(decoder(best, &samples[0]), &samples[0]);
     let excerpt: String = text.chars().skip_while(|c| c.is_ascii()).take(20).collect();
     Err(format!(
         "declared {}, but reads as {}: {excerpt:?}; set `encoding` for these files, or leave it out",

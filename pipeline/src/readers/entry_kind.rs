@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Compression;
+use super::{Compression, kinds};
 use crate::config::Format;
 
 /// Why an entry of this name is skipped, whatever is in it.
@@ -20,35 +20,9 @@ pub(super) fn skipped_by_name(name: &str) -> Option<&'static str> {
 
 /// Why an entry that begins with `head` is skipped in a corpus of this format.
 pub(super) fn skipped(path: &Path, head: &[u8], format: Format) -> Option<&'static str> {
-    of_no_text(head).or_else(|| of_other_format(path, head, format))
-}
-
-/// What holds no text, by its first bytes.
-fn of_no_text(head: &[u8]) -> Option<&'static str> {
-    const PICTURES: [&[u8]; 6] =
-        [b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"\0\0\x01\0"];
-    const OTHERS: [&[u8]; 9] = [
-        b"%PDF-",
-        b"\xd0\xcf\x11\xe0\xa1\xb1", // Word, Excel and PowerPoint before 2007
-        b"{\\rtf",
-        b"ITSF", // compiled HTML help
-        b"\x7fELF",
-        b"MZ\x90\0",
-        b"SQLite format 3\0",
-        b"PAR1",
-        b"ID3",
-    ];
-    const PACKED: [&[u8]; 2] = [b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c"];
-    let begins = |kinds: &[&[u8]]| kinds.iter().any(|kind| head.starts_with(kind));
-    let is_riff = head.starts_with(b"RIFF") && matches!(head.get(8..12), Some(b"WEBP" | b"WAVE" | b"AVI "));
-    let is_bitmap = head.starts_with(b"BM") && head.get(6..10) == Some(&[0; 4]);
-    if begins(&PICTURES) || is_riff || is_bitmap {
-        return Some("a picture");
-    }
-    if begins(&PACKED) || Compression::of(head) != Compression::None {
-        return Some("an archive or a compressed file in an archive: unpack it");
-    }
-    begins(&OTHERS).then_some("a file of a kind that cannot be read")
+    let packed = (Compression::of(head) != Compression::None)
+        .then_some("an archive or a compressed file in an archive; unpack it");
+    packed.or_else(|| kinds::binary(head)).or_else(|| of_other_format(path, head, format))
 }
 
 /// Text of another format than that of the corpus.

@@ -18,6 +18,7 @@ use crate::error::Error;
 #[serde(deny_unknown_fields)]
 pub struct Input {
     /// The file.
+    #[serde(with = "quanci_store::path_text")]
     pub path: PathBuf,
     /// Its size.
     pub bytes: u64,

@@ -55,7 +55,8 @@ impl InputSplit {
         match &input.content {
             // The content is known: times and places on the disk tell nothing more. The path is in messages.
             Some(content) => {
-                serde_json::json!([input.path, input.bytes, content, input.compression, input.encoding, part])
+                let path = quanci_store::path_text::encode(&input.path);
+                serde_json::json!([path, input.bytes, content, input.compression, input.encoding, part])
             }
             None => serde_json::json!([input, part]),
         }

@@ -9,7 +9,7 @@ use zip::{CompressionMethod, ZipArchive};
 
 use super::archive::{Entries, Entry, entry_name};
 use super::stream::{Counted, Origin, Stream};
-use super::{Compression, Input, entry_kind};
+use super::{Compression, Input, entry_kind, kinds};
 use crate::error::Error;
 
 /// The files in an archive, in its order.
@@ -25,6 +25,9 @@ impl ZipEntries {
         let file = FileHandle::open(&input.path).map_err(Error::io("open", &input.path))?.seekable();
         let origin = Origin { path: Arc::from(input.path.as_path()), compression: Compression::Zip };
         let archive = ZipArchive::new(BufReader::new(file)).map_err(|error| origin.error(as_io(error)))?;
+        if let Some(kind) = kinds::packed(archive.file_names().flatten()) {
+            return Err(Error::OtherKind { path: input.path.clone(), kind });
+        }
         Ok(ZipEntries { archive, origin, next: 0, consumed: Arc::new(AtomicU64::new(0)) })
     }
 

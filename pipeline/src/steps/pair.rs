@@ -10,6 +10,7 @@ use quanci_shards::Objective;
 use quanci_shards::rng::RandomSource;
 
 use super::bucket::Bucket;
+use crate::config::PairRules;
 
 /// One instance: `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,16 +27,6 @@ pub struct Instance {
     pub forced: bool,
 }
 
-/// The rules by which pairs are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rules {
-    /// Ours: one-sentence chunks are divided, so that labels stay even; B is as long as the rest it replaces, so that
-    /// lengths do not tell the label; a pair that could not be made random is not called so.
-    Balanced,
-    /// Google's, exactly; for the parity test.
-    Google,
-}
-
 /// What pair building needs to know.
 #[derive(Debug, Clone)]
 pub struct PairSettings {
@@ -46,7 +37,7 @@ pub struct PairSettings {
     /// Probability that a document's instances aim at a random shorter length.
     pub short_seq_prob: f64,
     /// By which rules.
-    pub rules: Rules,
+    pub rules: PairRules,
     /// Ids of ，；：、 and the like, sorted.
     pub clause_marks: Vec<u32>,
 }
@@ -144,7 +135,7 @@ impl<D: RandomSource, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
         let mut divided = false;
         let boundary = if ends.len() > 1 {
             Some(self.sentence_boundary(from, ends))
-        } else if self.settings.rules == Rules::Balanced {
+        } else if self.settings.rules == PairRules::Balanced {
             divided = true;
             self.divide(from..to)
         } else {
@@ -200,8 +191,8 @@ impl<D: RandomSource, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
     /// Pieces of another document in place of `a.end..to`, or none if no other can be drawn.
     fn random_b(&mut self, a: &Range<u32>, to: u32, divided: bool) -> Option<Range<u32>> {
         match self.settings.rules {
-            Rules::Google => Some(self.google_b(a)),
-            Rules::Balanced => self.balanced_b(
+            PairRules::Google => Some(self.google_b(a)),
+            PairRules::Balanced => self.balanced_b(
                 if a.end < to { to - a.end } else { self.target.saturating_sub(to - a.start) },
                 divided,
             ),

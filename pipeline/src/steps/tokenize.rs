@@ -6,6 +6,7 @@ use super::pretokenize::{PreTokens, Visit};
 use super::segment::WordStarts;
 use crate::config::TokenizeSettings;
 use crate::vocab::file::Vocabulary;
+use crate::vocab::marks::replaced_marks;
 use crate::vocab::wordpiece::WordPiece;
 
 /// A piece: its id, and in the highest bit whether it begins a word.
@@ -65,6 +66,8 @@ pub struct TokenizeScratch {
     runs: FxHashMap<Box<str>, Box<[RunPiece]>>,
     lower: String,
     ids: Vec<u32>,
+    /// Where the tokens begin that the last call made `[UNK]`, in bytes.
+    unknown: Vec<u32>,
 }
 
 /// A piece of a run.
@@ -83,7 +86,13 @@ impl Tokenizer {
     /// A tokenizer over a vocabulary.
     pub fn new(vocabulary: &Vocabulary, settings: &TokenizeSettings) -> Tokenizer {
         let (ids, unk) = (vocabulary.clone(), vocabulary.specials().unk);
-        let number = Box::new(move |token: &str| ids.id(token).unwrap_or(unk));
+        let marks = if settings.plain_marks { replaced_marks(vocabulary) } else { Vec::new() };
+        let plain = move |token: &str| {
+            let (_, plain) = marks.iter().find(|(mark, _)| token.chars().eq([*mark]))?;
+            Some(plain.to_string())
+        };
+        let number =
+            Box::new(move |token: &str| ids.id(plain(token).as_deref().unwrap_or(token)).unwrap_or(unk));
         let tokens = PreTokens::new(settings.han, settings.lowercase, number);
         Tokenizer { tokens, wordpiece: WordPiece::new(vocabulary) }
     }
@@ -97,7 +106,27 @@ impl Tokenizer {
         out: &mut Vec<Piece>,
     ) {
         let words = starts.cursor();
+        scratch.unknown.clear();
         self.tokens.walk(sentence, starts, &mut PieceVisitor { tokenizer: self, words, scratch, out });
+    }
+
+    /// The characters for which there is no piece, of each token that the last [`Tokenizer::apply`] made `[UNK]`; `None`
+    /// for a token whose characters all have pieces, such as one that is too long.
+    pub fn unknown<'a>(
+        &'a self,
+        sentence: &'a str,
+        scratch: &'a TokenizeScratch,
+    ) -> impl Iterator<Item = Option<char>> + 'a {
+        scratch.unknown.iter().map(|&at| {
+            let rest = &sentence[at as usize..];
+            let mut within = false;
+            let mut missing = |c: &char| {
+                let c = c.to_lowercase().next().unwrap_or(*c);
+                !self.wordpiece.has(c, std::mem::replace(&mut within, true))
+            };
+            // A token ends at a space at the latest.
+            rest.chars().take_while(|c| *c != ' ').find(|c| missing(c))
+        })
     }
 
     fn cut_run(&self, run: &str, lower: &mut String, ids: &mut Vec<u32>) -> Box<[RunPiece]> {
@@ -125,13 +154,20 @@ struct PieceVisitor<'a> {
 impl Visit for PieceVisitor<'_> {
     #[inline]
     fn lone(&mut self, id: u32, at: usize) {
+        if id == self.tokenizer.wordpiece.unknown() {
+            self.scratch.unknown.push(at as u32);
+        }
         self.out.push(Piece::new(id, self.words.starts_at(at)));
     }
 
     fn run(&mut self, run: &str, at: usize) {
-        let TokenizeScratch { runs, lower, ids } = &mut *self.scratch;
+        let TokenizeScratch { runs, lower, ids, unknown } = &mut *self.scratch;
+        let unk = self.tokenizer.wordpiece.unknown();
         let (words, out) = (&mut self.words, &mut *self.out);
         let mut push = |pieces: &[RunPiece]| {
+            let is_unknown = |piece: &&RunPiece| piece.id == unk;
+            let offsets = pieces.iter().filter(is_unknown).filter_map(|piece| piece.token_start);
+            unknown.extend(offsets.map(|offset| at as u32 + offset));
             out.extend(pieces.iter().map(|piece| {
                 let word_start =
                     piece.token_start.is_some_and(|offset| words.starts_at(at + offset as usize));

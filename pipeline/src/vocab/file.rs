@@ -21,6 +21,7 @@ pub struct Vocabulary {
     pieces: Vec<String>,
     ids: FxHashMap<String, u32>,
     specials: Specials,
+    warnings: Vec<String>,
 }
 
 impl Vocabulary {
@@ -39,8 +40,11 @@ impl Vocabulary {
     /// reads it so. But an entry that consists of white space is kept, as transformers keeps it: Google's Chinese
     /// vocabulary has U+2028, also with `##`. No text is ever tokenized to either.
     ///
+    /// Empty lines and repeated entries keep their line numbers, with a warning: the ids of published checkpoints depend on
+    /// them. Of equal entries the last one counts, as for `tokenizers` and google-research/bert.
+    ///
     /// # Errors
-    /// If the text is not UTF-8, if an entry is empty or occurs twice, or if a special token is missing.
+    /// If the text is not UTF-8, if it is empty, or if a special token is missing.
     pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Vocabulary, Error> {
         // Editors on Windows write a byte order mark.
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
@@ -57,33 +61,41 @@ impl Vocabulary {
         if pieces == [""] {
             return Err(Error::input(path, "is empty; a vocabulary has an entry a line"));
         }
-        if let Some(index) = pieces.iter().position(String::is_empty) {
-            return Err(at_line(path, index + 1, "empty line: it would be an entry; remove it"));
-        }
         Vocabulary::from_pieces(pieces, path)
     }
 
     /// A vocabulary of `pieces`, in the order of their ids; `path` is for messages.
     ///
     /// # Errors
-    /// If an entry occurs twice, or if a special token is missing.
+    /// If there are too many entries, or if a special token is missing.
     pub fn from_pieces(pieces: Vec<String>, path: &Path) -> Result<Vocabulary, Error> {
         if pieces.len() > MAX_VOCABULARY as usize {
             return Err(too_many(path));
         }
         let mut ids = FxHashMap::with_capacity_and_hasher(pieces.len(), Default::default());
+        let (mut empty, mut repeated) = (Vec::new(), Vec::new());
         for (id, piece) in (0u32..).zip(&pieces) {
-            // Google's loader would let the later line win, and never use the id of the earlier one.
-            if let Some(first) = ids.insert(piece.clone(), id) {
-                let message = format!("{piece:?} is on line {} already; remove one of them", first + 1);
-                return Err(at_line(path, id as usize + 1, &message));
+            let earlier = ids.insert(piece.clone(), id);
+            if piece.is_empty() {
+                empty.push(format!("line {}", id + 1));
+            } else if let Some(earlier) = earlier {
+                repeated.push(format!("{piece:?} of line {} on line {}", earlier + 1, id + 1));
             }
         }
         let specials = specials(&ids).map_err(|missing| {
             let message = format!("has no {}, which BERT needs; add a line for each", missing.join(", "));
             Error::input(path, message)
         })?;
-        Ok(Vocabulary { pieces, ids, specials })
+        let warnings = [
+            warning(path, &empty, "empty lines, which are entries of no text"),
+            warning(path, &repeated, "repeated entries, of which the last one counts"),
+        ];
+        Ok(Vocabulary { pieces, ids, specials, warnings: warnings.into_iter().flatten().collect() })
+    }
+
+    /// What was seen in the file that may not be meant.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The id of an entry.
@@ -119,9 +131,12 @@ impl Vocabulary {
         self.specials
     }
 
-    /// Ids that no text is tokenized to and that no random replacement may use, ascending. See [`is_reserved`].
+    /// Ids that no text is tokenized to and that no random replacement may use, ascending: names (see [`is_reserved`]),
+    /// empty lines, and all but the last of equal entries.
     pub fn reserved(&self) -> Vec<u32> {
-        (0u32..).zip(&self.pieces).filter(|(_, piece)| is_reserved(piece)).map(|(id, _)| id).collect()
+        let is_idle = |id: u32, piece: &str| piece.is_empty() || self.id(piece) != Some(id);
+        let pieces = (0u32..).zip(&self.pieces);
+        pieces.filter(|(id, piece)| is_reserved(piece) || is_idle(*id, piece)).map(|(id, _)| id).collect()
     }
 
     /// The file as it is hashed and copied into data sets: no byte order mark, and a line feed after each entry. So a
@@ -177,6 +192,16 @@ fn entry(line: &str) -> &str {
     }
 }
 
+/// A warning about some lines of the file, if there are any.
+fn warning(path: &Path, found: &[String], what: &str) -> Option<String> {
+    const SHOWN: usize = 3;
+    let (count, more) = (found.len(), if found.len() > SHOWN { ", …" } else { "" });
+    (count > 0).then(|| {
+        let places = found[..count.min(SHOWN)].join(", ");
+        format!("{}: {count} {what}; all keep their line numbers as ids: {places}{more}", path.display())
+    })
+}
+
 fn at_line(path: &Path, line: usize, message: &str) -> Error {
     Error::input(format!("{}:{line}", path.display()), message)
 }
@@ -212,12 +237,28 @@ mod tests {
     fn problems_name_their_lines() {
         let message = |text: &[u8]| read(text).unwrap_err();
         assert!(message(b"\n\r\n").starts_with("v.txt: is empty"));
-        assert!(message(format!("a\n\n{SPECIALS}").as_bytes()).starts_with("v.txt:2: empty line"));
-        let twice = message(format!("{SPECIALS}中\n文\n中\n").as_bytes());
-        assert!(twice.starts_with("v.txt:8: \"中\" is on line 6 already"), "{twice}");
         let missing = message(b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n");
         assert_eq!(missing, "v.txt: has no [MASK], which BERT needs; add a line for each");
         assert!(message(b"[PAD]\n\xC4\xE3\n").starts_with("v.txt:2: not UTF-8"));
+    }
+
+    /// As `tokenizers` 0.23's `WordPiece::read_file`, which numbers lines and lets the later of two entries win.
+    #[test]
+    fn empty_lines_and_repeats_keep_their_numbers() {
+        let vocabulary = read(format!("{SPECIALS}\n中\n\n文\n中\n国\n")).unwrap();
+        assert_eq!(vocabulary.len(), 11);
+        let ids = ["文", "中", "国"].map(|piece| vocabulary.id(piece));
+        assert_eq!(ids, [Some(8), Some(9), Some(10)]);
+        assert_eq!(vocabulary.reserved(), [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(
+            vocabulary.warnings(),
+            [
+                "v.txt: 2 empty lines, which are entries of no text; all keep their line numbers as ids: line 6, line 8",
+                "v.txt: 1 repeated entries, of which the last one counts; all keep their line numbers as ids: \"中\" of \
+                 line 7 on line 10",
+            ]
+        );
+        assert_eq!(read(vocabulary.canonical_bytes()).unwrap(), vocabulary);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 pub mod counts;
 pub mod file;
+pub mod marks;
 pub mod report;
 pub mod trainer;
 pub mod word_file;

@@ -5,21 +5,25 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use tokenizers::decoders::wordpiece::WordPiece as Decoder;
 use tokenizers::models::wordpiece::WordPiece as Model;
+use tokenizers::normalizers::NormalizerWrapper;
 use tokenizers::normalizers::bert::BertNormalizer;
+use tokenizers::normalizers::replace::Replace;
+use tokenizers::normalizers::utils::Sequence;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, Tokenizer};
 
 use super::file::Vocabulary;
+use super::marks::replaced_marks;
 use super::{CONTINUATION, MAX_WORD_CHARS};
-use crate::config::Han;
+use crate::config::{Han, TokenizeSettings};
 use crate::error::Error;
 use crate::work;
 
 /// The number of positions of BERT models, which `tokenizer_config.json` gives as the longest input.
 const MODEL_MAX_LENGTH: u32 = 512;
 
-/// The files of a tokenizer. Their bytes are a function of the vocabulary and two settings.
+/// The files of a tokenizer. Their bytes are a function of the vocabulary and `[tokenize]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenizerFiles {
     /// `vocab.txt`, see [`Vocabulary::canonical_bytes`].
@@ -38,13 +42,13 @@ impl TokenizerFiles {
     ///
     /// # Errors
     /// If `tokenizers` refuses the vocabulary.
-    pub fn new(vocabulary: &Vocabulary, lowercase: bool, han: Han) -> Result<TokenizerFiles, Error> {
-        let tokenizer = tokenizer(vocabulary, lowercase, han).and_then(|tokenizer| tokenizer.to_string(true));
+    pub fn new(vocabulary: &Vocabulary, settings: &TokenizeSettings) -> Result<TokenizerFiles, Error> {
+        let tokenizer = tokenizer(vocabulary, settings).and_then(|tokenizer| tokenizer.to_string(true));
         let mut tokenizer = tokenizer
             .map_err(|e| Error::settings(format!("no tokenizer can be made of this vocabulary: {e}")))?
             .into_bytes();
         tokenizer.push(b'\n');
-        let config = config(lowercase, han);
+        let config = config(settings);
         Ok(TokenizerFiles { vocab: vocabulary.canonical_bytes(), tokenizer, config })
     }
 
@@ -101,14 +105,15 @@ impl TokenizerFiles {
     }
 
     /// Whether a vocabulary and the files beside it, each where it is there, are as quanci writes them: the files of a
-    /// tokenizer are a function of the vocabulary and two settings.
+    /// tokenizer are a function of the vocabulary and `[tokenize]`.
     pub fn are_ours(vocab: &Path) -> Result<bool, Error> {
         // No vocabulary of ours cannot be read, or has other bytes than the canonical ones.
         let Ok(vocabulary) = Vocabulary::read(vocab) else { return Ok(false) };
-        for (lowercase, han) in
-            [(true, Han::Characters), (false, Han::Characters), (true, Han::Words), (false, Han::Words)]
-        {
-            let Ok(files) = TokenizerFiles::new(&vocabulary, lowercase, han) else { return Ok(false) };
+        for setting in 0..8 {
+            let han = if setting & 1 == 0 { Han::Characters } else { Han::Words };
+            let settings =
+                TokenizeSettings { lowercase: setting & 2 == 0, han, plain_marks: setting & 4 != 0 };
+            let Ok(files) = TokenizerFiles::new(&vocabulary, &settings) else { return Ok(false) };
             let mut same = true;
             for (path, bytes) in files.placed(vocab) {
                 same = same && read_if_there(&path)?.is_some_and(|there| there == bytes);
@@ -125,10 +130,21 @@ impl TokenizerFiles {
 ///
 /// # Errors
 /// If `tokenizers` refuses the vocabulary.
-pub fn tokenizer(vocabulary: &Vocabulary, lowercase: bool, han: Han) -> tokenizers::Result<Tokenizer> {
+pub fn tokenizer(vocabulary: &Vocabulary, settings: &TokenizeSettings) -> tokenizers::Result<Tokenizer> {
+    let TokenizeSettings { lowercase, han, plain_marks } = *settings;
     let mut tokenizer = Tokenizer::new(model(vocabulary)?);
     // The components that transformers builds for `BertTokenizer`. Accents: `None` strips them if `lowercase` is set.
-    tokenizer.with_normalizer(Some(BertNormalizer::new(true, han == Han::Characters, None, lowercase)))?;
+    let normalizer = BertNormalizer::new(true, han == Han::Characters, None, lowercase);
+    let marks = if plain_marks { replaced_marks(vocabulary) } else { Vec::new() };
+    if marks.is_empty() {
+        tokenizer.with_normalizer(Some(normalizer))?;
+    } else {
+        let replace = |(mark, plain): (char, char)| Replace::new(mark.to_string(), plain.to_string());
+        let marks: tokenizers::Result<Vec<NormalizerWrapper>> =
+            marks.into_iter().map(|pair| replace(pair).map(NormalizerWrapper::from)).collect();
+        let all = marks?.into_iter().chain([normalizer.into()]).collect();
+        tokenizer.with_normalizer(Some(Sequence::new(all)))?;
+    }
     tokenizer.with_pre_tokenizer(Some(BertPreTokenizer));
     tokenizer.with_decoder(Some(Decoder::new(CONTINUATION.to_owned(), true)));
     let template = TemplateProcessing::builder()
@@ -158,17 +174,17 @@ fn model(vocabulary: &Vocabulary) -> tokenizers::Result<Model> {
         .build()
 }
 
-fn config(lowercase: bool, han: Han) -> Vec<u8> {
+fn config(settings: &TokenizeSettings) -> Vec<u8> {
     let config = json!({
         "clean_up_tokenization_spaces": true,
         "cls_token": "[CLS]",
-        "do_lower_case": lowercase,
+        "do_lower_case": settings.lowercase,
         "mask_token": "[MASK]",
         "model_max_length": MODEL_MAX_LENGTH,
         "pad_token": "[PAD]",
         "sep_token": "[SEP]",
         "strip_accents": null,
-        "tokenize_chinese_chars": han == Han::Characters,
+        "tokenize_chinese_chars": settings.han == Han::Characters,
         "tokenizer_class": "BertTokenizer",
         "unk_token": "[UNK]",
     });
@@ -196,11 +212,15 @@ mod tests {
         Vocabulary::from_pieces(pieces.map(String::from).collect(), Path::new("vocab.txt")).unwrap()
     }
 
+    fn settings(lowercase: bool, han: Han) -> TokenizeSettings {
+        TokenizeSettings { lowercase, han, plain_marks: false }
+    }
+
     #[test]
     fn loads_and_encodes() {
         let vocabulary = vocabulary();
         for (han, expected) in [(Han::Characters, [6, 8]), (Han::Words, [10, 10])] {
-            let files = TokenizerFiles::new(&vocabulary, true, han).unwrap();
+            let files = TokenizerFiles::new(&vocabulary, &settings(true, han)).unwrap();
             let tokenizer = Tokenizer::from_bytes(&files.tokenizer).unwrap();
             let text = if han == Han::Characters { "中国" } else { "中国 中国" };
             let encoding = tokenizer.encode((text, "BERTs [MASK]"), true).unwrap();
@@ -219,7 +239,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("my-vocab.txt");
         for (lowercase, han) in [(true, Han::Characters), (false, Han::Words)] {
-            TokenizerFiles::new(&vocabulary(), lowercase, han).unwrap().write(&path).unwrap();
+            TokenizerFiles::new(&vocabulary(), &settings(lowercase, han)).unwrap().write(&path).unwrap();
             assert!(TokenizerFiles::are_ours(&path).unwrap());
         }
         fs::write(folder.path().join("tokenizer_config.json"), "{}").unwrap();
@@ -231,10 +251,10 @@ mod tests {
     #[test]
     fn bytes_and_files_are_always_the_same() {
         let folder = tempfile::tempdir().unwrap();
-        let files = TokenizerFiles::new(&vocabulary(), false, Han::Characters).unwrap();
+        let files = TokenizerFiles::new(&vocabulary(), &settings(false, Han::Characters)).unwrap();
         files.write(&folder.path().join("new/my-vocab.txt")).unwrap();
         for _ in 0..5 {
-            assert_eq!(TokenizerFiles::new(&vocabulary(), false, Han::Characters).unwrap(), files);
+            assert_eq!(TokenizerFiles::new(&vocabulary(), &settings(false, Han::Characters)).unwrap(), files);
         }
         let mut names: Vec<_> = fs::read_dir(folder.path().join("new"))
             .unwrap()

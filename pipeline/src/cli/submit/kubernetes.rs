@@ -39,11 +39,11 @@ pub(in crate::cli) fn kubernetes(
             .iter()
             .for_each(|ManifestFile { name, text }| output.result(format_args!("==> {name} <==\n{text}")));
     } else {
-        write(&files, &run.engine.manifests)?;
+        write(&files, run.engine.manifests())?;
         print_next_steps(run, output);
     }
     let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
-    output.json(&serde_json::json!({ "ok": true, "folder": run.engine.manifests, "files": names }));
+    output.json(&serde_json::json!({ "ok": true, "folder": quanci_store::path_text::encode(run.engine.manifests()), "files": names }));
     Ok(())
 }
 
@@ -73,6 +73,9 @@ impl PathKind {
 fn check(paths: &Paths, out: Option<&Path>, options: &Options) -> Result<(), Error> {
     let mut problems = Vec::new();
     for (key, path) in paths.all() {
+        if path.to_str().is_none() {
+            problems.push(format!("{key} {}: manifests hold UTF-8 alone; rename it", path.display()));
+        }
         let key = if out.is_some() && *key == paths.output.0 { "--out" } else { key };
         match PathKind::of(path) {
             // The default work folder follows the output, whose problem is reported already.
@@ -169,8 +172,8 @@ fn is_foreign(path: &Path, text: &str) -> bool {
 }
 
 fn print_next_steps(run: &RunArgs, output: &Output) {
-    let folder = from_here(&run.engine.manifests).to_string();
-    let file = |name: &str| shell::quoted(&format!("{folder}/{name}")).into_owned();
+    let folder = from_here(run.engine.manifests()).to_string();
+    let file = |name: &str| shell::quoted(format!("{folder}/{name}"));
     output.result(format_args!("manifests: {folder}"));
     output.message(format_args!(
         "image:   docker build --file {} --tag IMAGE .   (in quanci's repository), then push it",

@@ -14,6 +14,7 @@ use crate::jobs::{self, Job};
 use crate::plan::{JobKind, Plan};
 use crate::work;
 use quanci_cli::{Output, shown};
+use quanci_store::path_text::encode;
 
 /// `quanci prepare` and `quanci vocab` with `--engine slurm`.
 pub(in crate::cli) fn slurm(
@@ -37,7 +38,7 @@ pub(in crate::cli) fn slurm(
         show(&submission, &batches, output);
     } else if batches.is_empty() {
         output.result(format_args!("already finished: {}", finished(&submission)));
-        output.json(&serde_json::json!({ "ok": true, "plan": submission.plan, "jobs": [] }));
+        output.json(&serde_json::json!({ "ok": true, "plan": encode(&submission.plan), "jobs": [] }));
     } else {
         let jobs = submit_stages(&plan, &submission, &batches)?;
         print_next_steps(&submission, &jobs, run, output);
@@ -141,10 +142,10 @@ fn refuse_while_queued(previous: &SubmittedJobs, submission: &slurm::SlurmRun) -
     if queued.is_empty() {
         return Ok(());
     }
-    let (plan, ids) = (submission.plan.to_string_lossy(), queued.join(" "));
+    let ids = queued.join(" ");
     Err(Error::Retry(format!(
         "this run is already in the queue (jobs {ids}); see its progress with: {}\nTo submit it again, first cancel it: scancel {ids}",
-        shell::line(["quanci", "status", "--plan", &plan])
+        status_command(submission)
     )))
 }
 
@@ -167,9 +168,8 @@ fn print_next_steps(submission: &slurm::SlurmRun, jobs: &SubmittedJobs, run: &Ru
     for (stage, id) in &jobs.0 {
         output.result(format_args!("{stage:>8}: job {id}"));
     }
-    let plan = submission.plan.to_string_lossy();
     let ids = jobs.ids().join(",");
-    output.message(format_args!("status:  {}", shell::line(["quanci", "status", "--plan", &plan])));
+    output.message(format_args!("status:  {}", status_command(submission)));
     output.message(format_args!("         squeue --jobs={ids}"));
     output.message(format_args!("logs:    {}", submission.folder.display()));
     output.message(format_args!(
@@ -178,5 +178,10 @@ fn print_next_steps(submission: &slurm::SlurmRun, jobs: &SubmittedJobs, run: &Ru
     ));
     let jobs: Vec<_> =
         jobs.0.iter().map(|(stage, id)| serde_json::json!({ "stage": stage, "id": id })).collect();
-    output.json(&serde_json::json!({ "ok": true, "plan": submission.plan, "jobs": jobs }));
+    output.json(&serde_json::json!({ "ok": true, "plan": encode(&submission.plan), "jobs": jobs }));
+}
+
+/// The command that shows how far the run is.
+fn status_command(submission: &slurm::SlurmRun) -> String {
+    shell::line(["quanci".as_ref(), "status".as_ref(), "--plan".as_ref(), submission.plan.as_os_str()])
 }

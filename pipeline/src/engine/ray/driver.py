@@ -13,6 +13,13 @@ CONNECT_SECONDS = 20
 PROBE_SECONDS = 60
 PASSING = {75, 130, 143}  # worth retrying; stopped, and not by us
 
+
+
+def path(text):
+    """A path as quanci writes it: one that is no UTF-8 comes as its bytes."""
+    return os.fsdecode(bytes.fromhex(text[6:])) if text.startswith("bytes:") else text
+
+
 job = json.loads(sys.argv[1])
 events = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)  # whatever Ray prints is no event
@@ -76,7 +83,7 @@ def connect():
 
 def probe():
     """Asks each node, at once, whether it has the program, and sees the plan, the inputs and the work folder."""
-    command = [job["program"], "probe", "--json", "--plan", job["plan"], "--token", job["token"]]
+    command = [path(job["program"]), "probe", "--json", "--plan", path(job["plan"]), "--token", job["token"]]
     nodes = {}
     for node in ray.nodes():
         if not node["Alive"] or node["Resources"].get("CPU", 0) < job["threads"]:
@@ -92,7 +99,7 @@ def probe():
 
 
 def submit(stage, task):
-    command = [job["program"], "run-task", "--plan", job["plan"], "--stage", stage, "--index", str(task)]
+    command = [path(job["program"]), "run-task", "--plan", path(job["plan"]), "--stage", stage, "--index", str(task)]
     options = dict(num_cpus=job["threads"], scheduling_strategy="SPREAD", name=f"quanci {stage} {task}")
     return remote.options(**options).remote([*command, "--threads", str(job["threads"])])
 

@@ -30,7 +30,9 @@ const MAX_LOG_LINES: usize = 20;
 #[derive(Debug, Serialize)]
 pub(super) struct DriverConfig<'a> {
     pub(super) address: &'a str,
+    #[serde(serialize_with = "quanci_store::path_text::serialize")]
     pub(super) program: &'a Path,
+    #[serde(serialize_with = "quanci_store::path_text::serialize")]
     pub(super) plan: &'a Path,
     pub(super) token: &'a str,
     pub(super) threads: usize,

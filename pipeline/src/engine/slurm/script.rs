@@ -19,8 +19,8 @@ pub fn script(run: &SlurmRun, batch: &StageJob) -> String {
         Elements::One => "$SLURM_JOB_ID",
         _ => "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID",
     };
-    let program = quoted(&run.program.to_string_lossy()).into_owned();
-    let plan = line(["--plan", &run.plan.to_string_lossy(), "--stage", batch.stage]);
+    let program = quoted(&run.program);
+    let plan = line(["--plan".as_ref(), run.plan.as_os_str(), "--stage".as_ref(), batch.stage.as_ref()]);
     format!(
         r#"#!/bin/bash
 # The stage {stage} of a quanci run. Tasks that are done are skipped, so it may run any number of times.

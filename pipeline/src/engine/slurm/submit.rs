@@ -1,5 +1,6 @@
 //! Calls sbatch and the commands around it.
 
+use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::Command;
@@ -22,10 +23,10 @@ impl SubmittedJobs {
 }
 
 /// What sbatch is given for a stage, but for the job that it waits for and its script.
-fn arguments(run: &SlurmRun, batch: &StageJob) -> Vec<String> {
+fn arguments(run: &SlurmRun, batch: &StageJob) -> Vec<OsString> {
     // Paths of logs are relative, for a `%` in a path would be taken for one of sbatch's own patterns.
     let log = if batch.elements == Elements::One { "%x-%j.log" } else { "%x-%A_%a.log" };
-    let mut arguments: Vec<String> = [
+    let mut arguments: Vec<OsString> = [
         "--parsable",
         "--nodes=1",
         "--ntasks=1",
@@ -34,12 +35,14 @@ fn arguments(run: &SlurmRun, batch: &StageJob) -> Vec<String> {
         "--signal=TERM@60",
         &format!("--output={log}"),
         &format!("--job-name={}-{}", run.name, batch.stage),
-        &format!("--chdir={}", run.folder.display()),
     ]
-    .map(str::to_owned)
+    .map(OsString::from)
     .to_vec();
-    arguments.extend(batch.elements.array().map(|array| format!("--array={array}")));
-    arguments.extend_from_slice(run.options.arguments());
+    let mut folder = OsString::from("--chdir=");
+    folder.push(&run.folder);
+    arguments.push(folder);
+    arguments.extend(batch.elements.array().map(|array| format!("--array={array}").into()));
+    arguments.extend(run.options.arguments().iter().map(OsString::from));
     arguments
 }
 
@@ -60,10 +63,10 @@ pub fn commands(run: &SlurmRun, batches: &[StageJob]) -> String {
     let mut before: Option<&str> = None;
     for batch in batches {
         let arguments = arguments(run, batch);
-        let mut words = vec![line(std::iter::once("sbatch").chain(arguments.iter().map(String::as_str)))];
+        let mut words = vec![line(std::iter::once("sbatch".into()).chain(arguments))];
         // Not quoted: the id of the job before is a variable of the shell.
         words.extend(before.into_iter().flat_map(|before| dependency(&format!("${before}"))));
-        words.push(quoted(&script_path(run, batch).to_string_lossy()).into_owned());
+        words.push(quoted(script_path(run, batch)));
         text += &format!("{}=$({})\n", batch.stage, words.join(" "));
         before = Some(batch.stage);
     }
@@ -79,8 +82,8 @@ pub fn submit(run: &SlurmRun, batches: &[StageJob]) -> Result<SubmittedJobs, Err
     let mut jobs = SubmittedJobs::default();
     for batch in batches {
         let mut arguments = arguments(run, batch);
-        arguments.extend(jobs.0.last().into_iter().flat_map(|(_, id)| dependency(id)));
-        arguments.push(script_path(run, batch).display().to_string());
+        arguments.extend(jobs.0.last().into_iter().flat_map(|(_, id)| dependency(id)).map(OsString::from));
+        arguments.push(script_path(run, batch).into());
         match sbatch(&arguments, batch.stage) {
             Ok(id) => jobs.0.push((batch.stage.to_owned(), id)),
             Err(error) => return Err(cancel_submitted(&jobs, error)),
@@ -89,7 +92,7 @@ pub fn submit(run: &SlurmRun, batches: &[StageJob]) -> Result<SubmittedJobs, Err
     Ok(jobs)
 }
 
-fn sbatch(arguments: &[String], stage: &str) -> Result<String, Error> {
+fn sbatch(arguments: &[OsString], stage: &str) -> Result<String, Error> {
     let done = Command::new("sbatch").args(arguments).output().map_err(|error| match error.kind() {
         ErrorKind::NotFound => Error::settings(
             "sbatch is not on PATH: run this on a login node of the cluster, or see what would be submitted with --dry-run",

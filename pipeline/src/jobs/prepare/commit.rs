@@ -21,6 +21,9 @@ use crate::plan::Plan;
 use crate::vocab::write::TokenizerFiles;
 use crate::work::{self, Attempt};
 
+/// Characters without a piece that the manifest names.
+const UNKNOWN_CHARACTERS: usize = 10;
+
 /// The commit stage: one task.
 pub(super) struct Commit<'a> {
     pub(super) reduce: ReduceInputs<'a>,
@@ -61,6 +64,7 @@ impl Commit<'_> {
     fn commit(&self) -> Result<(), Error> {
         let output = &self.reduce.settings.output.path;
         let reports = self.reports()?;
+        self.check_not_empty(&reports)?;
         if is_object(output) {
             return self.commit_objects(output, &reports);
         }
@@ -101,6 +105,23 @@ impl Commit<'_> {
         work::commit_json(&self.committed, &manifest.data_id)?;
         unfinished::end(output)?;
         self.clean_up()
+    }
+
+    /// An error where no instance could be made: an empty data set would be found out in training.
+    fn check_not_empty(&self, reports: &[ReduceReport]) -> Result<(), Error> {
+        let counters = self.counters(reports);
+        if counters.train.instances > 0 {
+            return Ok(());
+        }
+        let ReduceInputs { settings, .. } = &self.reduce;
+        let message = format!(
+            "no instance could be made of {} documents ({} tokens); dropped: {}. A pair needs two words, and a random \
+             pair another document: add text, or set `instances.objective` = \"mlm\"",
+            counters.read.documents,
+            counters.read.pieces,
+            counters.dropped.in_words()
+        );
+        Err(Error::input(&settings.source.path, message))
     }
 
     fn clean_up(&self) -> Result<(), Error> {
@@ -185,6 +206,7 @@ impl Commit<'_> {
             read: map.train.clone(),
             read_validation: map.validation.clone(),
             dropped,
+            unknown_characters: map.unknown.most(UNKNOWN_CHARACTERS),
             repaired: map.repaired.clone().without_places(),
             train,
             validation,
@@ -220,7 +242,7 @@ impl Commit<'_> {
     fn write_files(&self, reports: &[ReduceReport], folder: &Path) -> Result<Manifest, Error> {
         let mut manifest = self.manifest(reports);
         let ReduceInputs { settings, vocabulary, .. } = &self.reduce;
-        let tokenizer = TokenizerFiles::new(vocabulary, settings.tokenize.lowercase, settings.tokenize.han)?;
+        let tokenizer = TokenizerFiles::new(vocabulary, &settings.tokenize)?;
         let card = card::card(&manifest);
         let mut entries = Vec::new();
         for (name, bytes) in tokenizer.named().into_iter().chain([("README.md", card.as_bytes())]) {

@@ -6,7 +6,7 @@ use quanci_shards::rng::splitmix64;
 use rayon::prelude::*;
 
 use super::part::{Encoded, FINE_BUCKETS, PartWriter};
-use super::report::MapReport;
+use super::report::{FileRecords, MapReport};
 use crate::config::{Format, PrepareSettings};
 use crate::document::Document;
 use crate::drops::Reason;
@@ -86,6 +86,9 @@ impl Stage for Map<'_> {
                 report.repaired.add(*reason, text, place);
             }
             report.records += batch.records;
+            for (path, read, rejected) in batch.rejecting {
+                report.rejecting.add(path, FileRecords { read, rejected });
+            }
             Ok(())
         })?;
         part.commit(&report)
@@ -168,6 +171,8 @@ impl Steps {
             self.segmenter.words(sentence, starts);
             let before = tokenized.pieces.len();
             self.tokenizer.apply(sentence, starts, tokenizing, &mut tokenized.pieces);
+            let unknown = self.tokenizer.unknown(sentence, tokenizing).flatten();
+            unknown.for_each(|character| chunk.report.unknown.add(character));
             if tokenized.pieces.len() > before {
                 tokenized.sentence_ends.push(tokenized.pieces.len() as u32);
             }

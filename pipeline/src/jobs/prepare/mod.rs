@@ -25,14 +25,15 @@ use std::path::{Path, PathBuf};
 use quanci_shards::mask::{Masker, replacements};
 use quanci_shards::{FORMAT_VERSION, FileKeys, Manifest};
 
-use crate::config::{OutputSettings, PrepareSettings};
-use crate::engine::{Context, Engine, Stage};
+use crate::config::{OutputSettings, PrepareSettings, Words};
+use crate::engine::{Context, Engine, Stage, shell};
 use crate::error::Error;
 use crate::failures::Failures;
-use crate::jobs::dictionary::{user_dict, word_source};
+use crate::jobs::dictionary::{self, user_dict, word_source};
 use crate::jobs::job::{self, Job, no_stage};
 use crate::plan::{JobKind, Places, Plan, Recipe};
-use crate::steps::pair::{PairSettings, Rules};
+use crate::readers::CUT_BY_SPACES;
+use crate::steps::pair::PairSettings;
 use crate::steps::segment::Segmenter;
 use crate::vocab::file::Vocabulary;
 use crate::work;
@@ -66,7 +67,7 @@ struct Prepared {
 impl Prepared {
     fn read(recipe: &Recipe) -> Result<Prepared, Error> {
         let settings = parse(recipe)?;
-        let vocabulary = Vocabulary::read(&settings.vocab)?;
+        let vocabulary = read_vocabulary(&settings)?;
         if vocabulary.reserved().len() == vocabulary.len() {
             return Err(Error::input(&settings.vocab, "has special tokens alone: nothing in it is text"));
         }
@@ -88,6 +89,29 @@ impl Prepared {
 
 fn parse(recipe: &Recipe) -> Result<PrepareSettings, Error> {
     PrepareSettings::parse(&recipe.path, &recipe.text, &recipe.overrides, recipe.out.as_deref())
+}
+
+/// The vocabulary; where there is none, the error says how to get one.
+fn read_vocabulary(settings: &PrepareSettings) -> Result<Vocabulary, Error> {
+    let read = Vocabulary::read(&settings.vocab);
+    match read {
+        Err(error) if error.is_not_found() => {
+            // `quanci init` writes settings for both runs side by side.
+            let stem = settings.source.path.file_stem().unwrap_or_default().to_string_lossy();
+            let training = settings.source.path.with_file_name(format!("vocab-{stem}.toml"));
+            let train = if training.exists() {
+                format!(
+                    "now run `{}`",
+                    shell::line(["quanci".as_ref(), "vocab".as_ref(), training.as_os_str()])
+                )
+            } else {
+                "train one with `quanci vocab`".to_owned()
+            };
+            let message = format!("is not there; {train}, or name an existing one in `vocab`");
+            Err(Error::input(&settings.vocab, message))
+        }
+        read => read,
+    }
 }
 
 fn places(output: &OutputSettings) -> Places<'_> {
@@ -139,17 +163,23 @@ impl PrepareJob {
         let kind = JobKind::Prepare;
         let mut plan =
             Plan::make(kind, recipe, base, corpora, clean, &setup, task_mb, places, compare_inputs)?;
+        if prepared.settings.segment.words == Words::Spaces {
+            plan.warnings.retain(|warning| !warning.contains(CUT_BY_SPACES));
+        }
+        plan.warnings.extend_from_slice(prepared.vocabulary.warnings());
+        plan.warnings.extend(dictionary::warnings(&settings.segment, prepared.user_dict.as_deref())?);
         plan.warnings.extend(layout::warning(plan.input_bytes, &settings.output));
         Ok((plan, settings))
     }
 
     /// Every problem of settings, vocabulary and inputs.
     pub fn check(recipe: &Recipe) -> Vec<Error> {
-        let PrepareSettings { vocab, segment, corpora, clean, source, output, .. } = &match parse(recipe) {
+        let settings = match parse(recipe) {
             Ok(settings) => settings,
             Err(error) => return vec![error],
         };
-        let vocabulary = Vocabulary::read(vocab).err();
+        let PrepareSettings { segment, corpora, clean, source, output, .. } = &settings;
+        let vocabulary = read_vocabulary(&settings).err();
         let dictionary = user_dict(segment).and_then(|bytes| Segmenter::new(segment, bytes.as_deref())).err();
         let inputs = Plan::problems(&source.base, corpora, clean, places(output));
         vocabulary.into_iter().chain(dictionary).chain(inputs).collect()
@@ -202,12 +232,14 @@ impl PrepareJob {
         Ok(self.layout()?.map(|layout| layout.report.repaired.notes()).unwrap_or_default())
     }
 
-    /// Where some records were rejected, for a run that succeeded all the same.
+    /// Files of which many records were rejected, and where some of those are, for a run that succeeded all the same.
     ///
     /// # Errors
     /// If the layout cannot be read.
     pub fn rejected_places(&self) -> Result<Vec<String>, Error> {
-        Ok(self.layout()?.map(|layout| layout.report.dropped.rejected_places()).unwrap_or_default())
+        let Some(Layout { report, .. }) = self.layout()? else { return Ok(Vec::new()) };
+        let places = report.dropped.rejected_places().into_iter().map(|place| format!("skipped {place}"));
+        Ok(report.rejecting.worst().into_iter().chain(places).collect())
     }
 
     fn layout_path(&self) -> PathBuf {
@@ -389,7 +421,7 @@ fn pair_settings(settings: &PrepareSettings, vocabulary: &Vocabulary) -> PairSet
         objective: settings.instances.objective,
         max_seq_len: settings.instances.max_seq_len,
         short_seq_prob: settings.instances.short_seq_prob,
-        rules: Rules::Balanced,
+        rules: settings.instances.rules,
         clause_marks,
     }
 }

@@ -16,13 +16,14 @@ use self::count::{CountStage, is_count_file, task_folder};
 pub use self::report::VocabReport;
 use self::train::TrainStage;
 use self::written::Written;
-use super::dictionary::{user_dict, word_source};
+use super::dictionary::{self, user_dict, word_source};
 use super::job::{self, Job, no_stage};
-use crate::config::VocabRun;
+use crate::config::{VocabRun, Words};
 use crate::engine::{Context, Engine, Stage};
 use crate::error::Error;
 use crate::failures::Failures;
 use crate::plan::{JobKind, Places, Plan, Recipe};
+use crate::readers::CUT_BY_SPACES;
 use crate::steps::segment::Segmenter;
 use crate::vocab::write::TokenizerFiles;
 use crate::work;
@@ -48,7 +49,14 @@ impl VocabJob {
         let (base, setup) = (&run.source.base, setup(&run)?);
         let (corpora, clean) = (&run.corpora, &run.clean);
         let (places, compare) = (places(&run), run.compare_inputs);
-        Plan::make(JobKind::Vocab, recipe, base, corpora, clean, &setup, run.task_mb, places, compare)
+        let user_dict = user_dict(&run.segment)?;
+        let mut plan =
+            Plan::make(JobKind::Vocab, recipe, base, corpora, clean, &setup, run.task_mb, places, compare)?;
+        if run.segment.words == Words::Spaces {
+            plan.warnings.retain(|warning| !warning.contains(CUT_BY_SPACES));
+        }
+        plan.warnings.extend(dictionary::warnings(&run.segment, user_dict.as_deref())?);
+        Ok(plan)
     }
 
     /// Every problem of settings and inputs.

@@ -51,7 +51,7 @@ impl Stage for TrainStage<'_> {
         let trained = train(words.clone(), settings);
         let vocabulary = Vocabulary::from_pieces(trained.pieces.clone(), path)?;
         let coverage = Coverage::measure(&words, &vocabulary);
-        let files = TokenizerFiles::new(&vocabulary, settings.lowercase, settings.han)?;
+        let files = TokenizerFiles::new(&vocabulary, &settings.tokenize())?;
         let written = Written { vocab: path, work: &self.run.work };
         // Looked at again: training may have taken hours.
         if self.plan.replace {

@@ -34,7 +34,7 @@ fn every_encoding_is_found() {
     let Some(folder) = corpora() else { return };
     let files = find(&["small".into(), "seg".into(), "medium".into(), "downstream".into()], &folder);
     let settings = settings(Format::Files);
-    for path in files.expect("files") {
+    for path in files.expect("files").files {
         let input = sniff(&path, &settings).expect("readable");
         let expected = encoding_of(&path.to_string_lossy());
         assert_eq!(input.encoding, expected, "{}", path.display());

@@ -7,7 +7,7 @@ fn found(folder: &Folder, patterns: &[&str]) -> Result<Vec<String>, Error> {
     let name = |path: PathBuf| {
         path.strip_prefix(folder.path()).expect("below").to_string_lossy().trim_start_matches("./").to_owned()
     };
-    Ok(find(&patterns, folder.path())?.into_iter().map(name).collect())
+    Ok(find(&patterns, folder.path())?.files.into_iter().map(name).collect())
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Counts over rows. Merging is commutative, and memory depends on the settings, not on the number of rows.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use quanci_shards::Manifest;
 use quanci_shards::mask::Masks;
@@ -29,6 +30,8 @@ pub struct Count {
     pub padded_by_batch: u64,
     /// Pairs by label, with the lengths of A and B.
     pub labels: [PairLengths; 2],
+    /// Pairs of which a side has no letter, digit or Hanzi.
+    pub marks_alone: u64,
     /// Words by their number of tokens (1, 2, 3, 4 and more).
     pub words: [WordCount; 4],
     /// Masks.
@@ -93,7 +96,7 @@ pub struct SourceCount {
 
 impl Count {
     /// Adds a row. The rows of a file must come in order, because batches of them are padded together.
-    pub(super) fn add(&mut self, manifest: &Manifest, row: &SoundRow<'_>, masks: &Masks) {
+    pub(super) fn add(&mut self, manifest: &Manifest, row: &SoundRow<'_>, masks: &Masks, is_text: &[bool]) {
         let length = row.ids.len();
         self.add_length(length, manifest.max_seq_len as usize);
         let segments = row.a().chain(row.b());
@@ -102,6 +105,8 @@ impl Count {
         // Other labels are damage, which `verify` reports.
         if let (Some(_), Some(label @ 0..=1)) = (row.segment_b, row.label) {
             self.add_pair(row, label as usize, manifest.max_seq_len as usize);
+            let has_text = |mut side: Range<usize>| side.any(|at| is_text[row.ids[at] as usize]);
+            self.marks_alone += u64::from(!has_text(row.a()) || !has_text(row.b()));
         }
         self.masks.budget += manifest.masking.budget(length) as u64;
         self.masks.add(row, masks, manifest.vocabulary.specials.mask);
@@ -169,6 +174,7 @@ impl Count {
         self.pieces += other.pieces;
         self.unknown += other.unknown;
         self.padded_by_batch += other.padded_by_batch;
+        self.marks_alone += other.marks_alone;
         self.lengths.resize(self.lengths.len().max(other.lengths.len()), 0);
         self.lengths.iter_mut().zip(&other.lengths).for_each(|(sum, n)| *sum += n);
         for (sum, pairs) in self.labels.iter_mut().zip(other.labels) {

@@ -2,6 +2,7 @@
 
 mod count;
 mod leak;
+mod notes;
 mod show;
 
 use quanci_shards::manifest::ShardEntry;
@@ -14,6 +15,7 @@ use super::row::{MaskSource, SoundRow};
 use super::{DataSet, read_rows};
 use crate::counters::Counters;
 use crate::error::Error;
+use crate::vocab::file::is_reserved;
 pub use count::{Count, MaskCount, PairLengths, SourceCount, WordCount};
 pub use leak::Leak;
 
@@ -46,6 +48,8 @@ pub struct Stats {
     pub leak: Option<Leak>,
     /// The counters of `prepare`: what was read, dropped and written.
     pub counters: Counters,
+    /// What should be known before training.
+    pub notes: Vec<String>,
 }
 
 /// The shards of a split and copy.
@@ -71,12 +75,11 @@ pub struct ShardGroup {
 /// If a shard cannot be read.
 pub fn stats(data: &DataSet) -> Result<Stats, Error> {
     let manifest = &data.manifest;
-    let counters = serde_json::from_value(manifest.counters.clone()).map_err(|error| Error::Damaged {
-        path: data.folder.join(quanci_shards::MANIFEST_FILE),
-        message: format!("cannot parse its counters: {error}"),
-    })?;
+    let counters = counters(data)?;
     let train = count_split(data, Split::Train)?;
+    let leak = train.cells.leak();
     Ok(Stats {
+        notes: notes::notes(data, &counters, &train, leak.as_ref()),
         data_id: manifest.data_id.clone(),
         objective: manifest.objective,
         max_seq_len: manifest.max_seq_len,
@@ -85,9 +88,35 @@ pub fn stats(data: &DataSet) -> Result<Stats, Error> {
         drawn_with: (manifest.masking.mode == MaskMode::Dynamic).then_some(SEED),
         shards: groups(&manifest.shards),
         validation: count_split(data, Split::Validation)?,
-        leak: train.cells.leak(),
+        leak,
         train,
         counters,
+    })
+}
+
+/// What should be known about a new data set, from its counters and a sample of its rows.
+///
+/// # Errors
+/// If a shard cannot be read.
+pub fn sampled_notes(data: &DataSet) -> Result<Vec<String>, Error> {
+    /// Enough to tell an AUC of 0.55 from chance.
+    const ROWS: u64 = 20_000;
+    let counters = counters(data)?;
+    let (mut train, mut file) = (Count::default(), 0);
+    while train.rows < ROWS && file < data.manifest.shards.len() {
+        if data.manifest.shards[file].split == Split::Train {
+            let counted = count_file(data, file, ROWS - train.rows)?;
+            train = train.merge(counted);
+        }
+        file += 1;
+    }
+    Ok(notes::notes(data, &counters, &train, train.cells.leak().as_ref()))
+}
+
+fn counters(data: &DataSet) -> Result<Counters, Error> {
+    serde_json::from_value(data.manifest.counters.clone()).map_err(|error| Error::Damaged {
+        path: data.folder.join(quanci_shards::MANIFEST_FILE),
+        message: format!("cannot parse its counters: {error}"),
     })
 }
 
@@ -95,22 +124,29 @@ fn count_split(data: &DataSet, split: Split) -> Result<Count, Error> {
     let files = data.manifest.shards.par_iter().enumerate().filter(|(_, shard)| shard.split == split);
     // Sums of integers: the result does not depend on the order of the files.
     files
-        .map(|(file, _)| count_file(data, file))
+        .map(|(file, _)| count_file(data, file, u64::MAX))
         .try_reduce(Count::default, |sum, count| Ok(sum.merge(count)))
 }
 
-fn count_file(data: &DataSet, file: usize) -> Result<Count, Error> {
+/// Counts the first rows of a file.
+fn count_file(data: &DataSet, file: usize, rows: u64) -> Result<Count, Error> {
     let shard = &data.manifest.shards[file];
     let path = data.folder.join(&shard.path);
     let mut masks = MaskSource::new(&data.manifest, &data.folder, SEED)?;
+    let is_text: Vec<bool> = data.vocabulary.pieces().map(has_text).collect();
     let mut count = Count::default();
     read_rows(&data.folder, &data.manifest, shard, None, 0, |number, row| {
         let row = SoundRow::sound(row, &data.manifest, &path, number)?;
-        count.add(&data.manifest, &row, masks.masks(&row, file, number));
-        Ok(true)
+        count.add(&data.manifest, &row, masks.masks(&row, file, number), &is_text);
+        Ok(count.rows < rows)
     })?;
     count.end_file();
     Ok(count)
+}
+
+/// True for an entry of the vocabulary with a letter, a digit or a Hanzi; not for special tokens.
+fn has_text(piece: &str) -> bool {
+    !is_reserved(piece) && piece.contains(char::is_alphanumeric)
 }
 
 /// Shards by split and copy, in the order of the manifest.

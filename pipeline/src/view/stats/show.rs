@@ -24,7 +24,11 @@ impl fmt::Display for Stats {
         section(f, "masks", self.mask_lines())?;
         section(f, "words by number of tokens", self.word_lines())?;
         section(f, "sources", self.source_lines())?;
-        section(f, "documents", self.document_lines())
+        section(f, "documents", self.document_lines())?;
+        if !self.notes.is_empty() {
+            section(f, "notes", self.notes.iter().map(|note| visible(note).into_owned()).collect())?;
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,14 @@
 //! Finds the words of a sentence.
 
+mod counts;
+mod user_dict;
+
+use std::collections::HashSet;
+
 use jieba_rs::Jieba;
 
+use self::counts::Counts;
+pub use self::user_dict::UserDict;
 use crate::config::{SegmentSettings, Words};
 use crate::error::Error;
 
@@ -15,9 +22,16 @@ pub struct Segmenter {
 }
 
 enum Backend {
-    Jieba { jieba: Box<Jieba>, hmm: bool },
+    Jieba(Box<Dictionary>),
     Spaces,
     None,
+}
+
+struct Dictionary {
+    jieba: Jieba,
+    hmm: bool,
+    /// Words with the count 0. What the HMM finds of them is cut into characters, as by jieba.
+    removed: HashSet<String>,
 }
 
 /// Where words begin.
@@ -61,15 +75,16 @@ impl Cursor<'_> {
 }
 
 impl Segmenter {
-    /// Loads jieba's dictionary (0.1 s) and the user's, whose bytes are given.
+    /// Loads jieba's dictionary (0.1 s) and the user's, whose bytes are given. With both, words are those of jieba 0.42.1
+    /// after `load_userdict`.
     ///
     /// # Errors
-    /// If the user's dictionary is not in jieba's format.
+    /// If the user's dictionary cannot be read ([`UserDict::parse`]).
     pub fn new(settings: &SegmentSettings, user_dict: Option<&[u8]>) -> Result<Segmenter, Error> {
         let kind = match settings.words {
             Words::Spaces => Backend::Spaces,
             Words::None => Backend::None,
-            Words::Jieba => Backend::Jieba { jieba: Box::new(load(settings, user_dict)?), hmm: settings.hmm },
+            Words::Jieba => Backend::Jieba(Box::new(load(settings, user_dict)?)),
         };
         Ok(Segmenter { kind })
     }
@@ -80,11 +95,20 @@ impl Segmenter {
         starts.everywhere = false;
         match &self.kind {
             Backend::None => starts.everywhere = true,
-            Backend::Jieba { jieba, hmm } => {
+            Backend::Jieba(dictionary) => {
+                let Dictionary { jieba, hmm, removed } = &**dictionary;
                 // A prefix dictionary gives the DAG of possible words, dynamic programming its most probable path. With
                 // `hmm`, Viterbi decoding joins single characters into words that are in no dictionary.
                 let tokens = jieba.cut(sentence, *hmm);
-                starts.offsets.extend(tokens.iter().map(|token| token.byte_start as u32));
+                if removed.is_empty() {
+                    starts.offsets.extend(tokens.iter().map(|token| token.byte_start as u32));
+                    return;
+                }
+                for token in &tokens {
+                    let characters = if removed.contains(token.word) { usize::MAX } else { 1 };
+                    let at = token.word.char_indices().take(characters).map(|(at, _)| token.byte_start + at);
+                    starts.offsets.extend(at.map(|at| at as u32));
+                }
             }
             Backend::Spaces => {
                 let bytes = sentence.as_bytes();
@@ -96,16 +120,19 @@ impl Segmenter {
     }
 }
 
-fn load(settings: &SegmentSettings, mut user_dict: Option<&[u8]>) -> Result<Jieba, Error> {
-    let mut jieba = Jieba::new();
-    if let Some(dictionary) = &mut user_dict {
-        let path = settings.user_dict.clone().unwrap_or_default();
-        let loaded = jieba.load_dict(dictionary);
-        loaded.map_err(|e| {
-            Error::input(path, format!("not a jieba dictionary (word, count, tag a line): {e}"))
-        })?;
-    }
-    Ok(jieba)
+fn load(settings: &SegmentSettings, user_dict: Option<&[u8]>) -> Result<Dictionary, Error> {
+    let hmm = settings.hmm;
+    let Some(bytes) = user_dict else {
+        return Ok(Dictionary { jieba: Jieba::new(), hmm, removed: HashSet::new() });
+    };
+    let user_dict = UserDict::parse(&settings.user_dict.clone().unwrap_or_default(), bytes)?;
+    let mut counts = Counts::of_jieba();
+    user_dict.words.iter().for_each(|(word, count)| counts.add(word, *count));
+    let zero = user_dict.words.into_iter().filter(|(_, count)| *count == Some(0)).map(|(word, _)| word);
+    let removed: HashSet<String> = zero.collect();
+    let jieba = counts.into_jieba();
+    let removed = removed.into_iter().filter(|word| !jieba.has_word(word)).collect();
+    Ok(Dictionary { jieba, hmm, removed })
 }
 
 #[cfg(test)]
@@ -152,7 +179,7 @@ mod tests {
     fn a_bad_dictionary_is_named() {
         let settings = SegmentSettings { words: Words::Jieba, hmm: true, user_dict: Some("dict.txt".into()) };
         let error =
-            Segmenter::new(&settings, Some("词 many n\n".as_bytes())).err().expect("an error").to_string();
+            Segmenter::new(&settings, Some("词 8.5 n\n".as_bytes())).err().expect("an error").to_string();
         assert!(error.contains("dict.txt"), "{error}");
     }
 }

@@ -1,0 +1,239 @@
+//! Looks at a sample of plain text for what is seldom meant: words cut by spaces already, lines wrapped in mid-clause, tags
+//! and entities of web pages, line ends of other systems. Each hint says how much of it there is, and what helps.
+
+use crate::config::Format;
+
+/// How every hint about text that is cut into words begins. Settings that say so leave it out.
+pub(crate) const CUT_BY_SPACES: &str = "is cut into words by spaces";
+
+/// The hints about the beginning of a text, as it is before lines are split.
+pub(super) fn hints(sample: &str, format: Format) -> Vec<String> {
+    if format.has_fields() || sample.is_empty() {
+        return Vec::new();
+    }
+    let lines: Vec<&str> = sample.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    let tagged = tagged(&lines);
+    [
+        json(&lines),
+        twice_converted(sample, format),
+        other_line_ends(sample),
+        web_leftovers(sample),
+        escaped_line_ends(sample),
+        // Tagged text is cut by spaces too.
+        tagged.or_else(|| cut_by_spaces(sample)),
+        wrapped(&lines, format),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Less often, it may be a quotation.
+const OFTEN: usize = 3;
+
+/// An object a line, or a beginning of one value.
+fn json(lines: &[&str]) -> Option<String> {
+    let is_object =
+        |line: &&str| serde_json::from_str::<serde_json::Value>(line).is_ok_and(|value| value.is_object());
+    let opens = lines.first().is_some_and(|line| line.starts_with("[{") || *line == "[" || *line == "{");
+    let objects = lines.iter().filter(|line| line.starts_with('{')).take(OFTEN).any(is_object);
+    (objects || (opens && lines.iter().any(|line| line.contains("\": ")))).then(|| {
+        "begins like JSON, which would be text: set format = \"jsonl\" for an object a line, or \"json\" for one value, and \
+         `text_field`"
+            .to_owned()
+    })
+}
+
+/// CR CR LF: the text mode of Windows was used twice, so that a blank line seems to follow each line.
+fn twice_converted(sample: &str, format: Format) -> Option<String> {
+    let count = sample.matches("\r\r\n").count();
+    let matters = matches!(format, Format::Sentences | Format::Paragraphs);
+    (matters && count >= OFTEN).then(|| {
+        format!(
+            "{count} line ends of its beginning are CR CR LF, so that a blank line seems to follow every line and each line \
+             is a document: convert it first (sed 's/\\r\\r$/\\r/')"
+        )
+    })
+}
+
+/// Characters that part lines for some programs, in a text without line ends.
+fn other_line_ends(sample: &str) -> Option<String> {
+    let ends = [
+        ('\u{85}', "U+0085 (NEL)"),
+        ('\u{2028}', "U+2028"),
+        ('\u{2029}', "U+2029"),
+        ('\u{b}', "U+000B (VT)"),
+        ('\u{c}', "U+000C (FF)"),
+    ];
+    let lines = sample.matches(['\n', '\r']).count();
+    let (count, name) = ends.map(|(end, name)| (sample.matches(end).count(), name)).into_iter().max()?;
+    (count >= OFTEN && count > 2 * lines).then(|| {
+        format!("{count} {name} in its beginning and {lines} line ends: it is no line end here; replace it by one first")
+    })
+}
+
+/// Tags and entities of web pages.
+fn web_leftovers(sample: &str) -> Option<String> {
+    let lower = sample.to_ascii_lowercase();
+    let found = [
+        "<br>", "<br/>", "<br />", "<p>", "</p>", "</div>", "</a>", "&nbsp;", "&lt;", "&gt;", "&amp;",
+        "&quot;",
+    ];
+    let counts = found.map(|text| (lower.matches(text).count(), text));
+    let all: usize = counts.iter().map(|(count, _)| count).sum();
+    let (_, most) = counts.into_iter().max_by_key(|(count, _)| *count)?;
+    (all >= OFTEN).then(|| {
+        format!(
+            "{all} tags or entities of web pages in its beginning, such as `{most}`, would be text: replace them first \
+             (<br> by a line end)"
+        )
+    })
+}
+
+/// A backslash and an n where a line end was.
+fn escaped_line_ends(sample: &str) -> Option<String> {
+    let lines = sample.matches('\n').count();
+    let count = sample.matches("\\n").count();
+    (count >= OFTEN && count > lines).then(|| {
+        format!("{count} times a backslash and an n in its beginning, which would be text: replace them by line ends first")
+    })
+}
+
+/// A share of the Hanzi has a space before the next one: `今天 天气 很 好`.
+fn cut_by_spaces(sample: &str) -> Option<String> {
+    const SHARE: f64 = 0.2;
+    const LEAST: usize = 50;
+    let (mut han, mut cut) = (0, 0);
+    let (mut before, mut after_space) = (false, false);
+    for c in sample.chars() {
+        match c {
+            ' ' | '\t' | '\u{3000}' if before => after_space = true,
+            c if is_han(c) => {
+                han += 1;
+                cut += usize::from(before && after_space);
+                (before, after_space) = (true, false);
+            }
+            _ => (before, after_space) = (false, false),
+        }
+    }
+    let share = cut as f64 / han.max(1) as f64;
+    (han >= LEAST && share > SHARE).then(|| {
+        format!("{CUT_BY_SPACES} ({:.0} % of its Hanzi follow one): set `segment.words` = \"spaces\" to keep these words", 100.0 * share)
+    })
+}
+
+/// Words with their parts of speech (`渔船/n`), or a character and its tag a line (CoNLL).
+fn tagged(lines: &[&str]) -> Option<String> {
+    const MOST: f64 = 0.6;
+    let is_name = |tag: &str| {
+        !tag.is_empty()
+            && tag.len() <= 6
+            && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let (mut words, mut with_tag) = (0, 0);
+    for word in lines.iter().flat_map(|line| line.split_whitespace()) {
+        words += 1;
+        let tag = word.rsplit_once('/').filter(|(word, tag)| !word.is_empty() && is_name(tag));
+        with_tag +=
+            usize::from(tag.is_some_and(|(_, tag)| tag.starts_with(|c: char| c.is_ascii_alphabetic())));
+    }
+    if words >= 20 && with_tag as f64 > MOST * words as f64 {
+        return Some(format!(
+            "{} of the {words} words of its beginning have a tag (`渔船/n`), which would be text: remove the tags first",
+            with_tag
+        ));
+    }
+    // CoNLL: a character, white space, and O, B-…, I-…, E-…, S-….
+    let is_label = |label: &str| {
+        matches!(label, "O" | "B" | "I" | "M" | "E" | "S")
+            || label
+                .split_once('-')
+                .is_some_and(|(place, kind)| matches!(place, "B" | "I" | "M" | "E" | "S") && is_name(kind))
+    };
+    let labelled = lines.iter().filter(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        fields.len() >= 2
+            && fields[0].chars().count() <= 2
+            && fields.last().is_some_and(|label| is_label(label))
+    });
+    let labelled = labelled.count();
+    (lines.len() >= 20 && labelled as f64 > MOST * lines.len() as f64).then(|| {
+        format!("{labelled} of its first {} lines are a character and its label (CoNLL): join the characters first", lines.len())
+    })
+}
+
+/// Most lines end in mid-clause, and are about equally long.
+fn wrapped(lines: &[&str], format: Format) -> Option<String> {
+    const LEAST: usize = 20;
+    const MID_CLAUSE: f64 = 0.4;
+    const SAME_LENGTH: f64 = 0.5;
+    // A document a line has no wraps, and a poem's lines are short.
+    if format == Format::Documents || lines.len() < LEAST {
+        return None;
+    }
+    let lengths = lines.iter().map(|line| line.chars().count());
+    let lengths: Vec<usize> = lengths.collect();
+    let ends_clause = |line: &&&str| line.ends_with(|c: char| !is_han(c) && !c.is_ascii_alphanumeric());
+    let open: Vec<usize> = lines
+        .iter()
+        .zip(&lengths)
+        .filter(|(line, _)| !ends_clause(line))
+        .map(|(_, &length)| length)
+        .collect();
+    let share = open.len() as f64 / lines.len() as f64;
+    // The width at which most of these lines are cut.
+    let mut sorted = open.clone();
+    sorted.sort_unstable();
+    let width = *sorted.get(sorted.len() / 2)?;
+    let same = open.iter().filter(|&&length| length.abs_diff(width) <= 2).count();
+    let is_wrapped = share > MID_CLAUSE && width >= 16 && same as f64 > SAME_LENGTH * open.len() as f64;
+    is_wrapped.then(|| {
+        format!(
+            "{:.0} % of its line ends are in mid-clause, most after about {width} characters: the text is wrapped, and words \
+             and sentences are cut there; join its lines first",
+            100.0 * share
+        )
+    })
+}
+
+fn is_han(c: char) -> bool {
+    matches!(c, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{323af}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn one(sample: &str, format: Format, part: &str) {
+        let found = hints(sample, format);
+        assert!(found.len() == 1 && found[0].contains(part), "{found:?}");
+    }
+
+    #[test]
+    fn what_is_seldom_meant() {
+        let line = "老人坐在门口修补渔网，嘴里哼着小调。";
+        one("{\"text\": \"今天\"}\n", Format::Documents, "jsonl");
+        one(&format!("{line}\r\r\n").repeat(5), Format::Sentences, "CR CR LF");
+        one(&format!("{line}\u{2028}").repeat(5), Format::Files, "U+2028");
+        one(&format!("{line}<br>").repeat(5), Format::Files, "`<br>`");
+        one(&format!("{line}\\n").repeat(5), Format::Documents, "backslash");
+        one(&"渔船 一只 接 一只 地 离开 码头 。\n".repeat(9), Format::Sentences, CUT_BY_SPACES);
+        one(&"渔船/n 一只/m 离开/v 码头/n 。/w\n".repeat(9), Format::Sentences, "have a tag");
+        one(&"渔 B-LOC\n船 I-LOC\n来 O\n\n".repeat(9), Format::Sentences, "CoNLL");
+        let wrapped = "清晨的河面上起了一层薄雾渔船一只接一只地离开码头老人坐\n在门口修补渔网嘴里哼着小调卖菜的把最后一把青菜便宜卖掉\n";
+        one(&wrapped.repeat(15), Format::Files, "mid-clause");
+    }
+
+    #[test]
+    fn plain_text_has_no_hints() {
+        let novel =
+            "　　第一章 初见\n\n　　清晨的河面上起了一层薄雾。渔船一只接一只地离开码头，老人坐在门口。\n";
+        let poem = "床前明月光\n疑是地上霜\n举头望明月\n低头思故乡\n\n";
+        let mixed = "使用 Rust 2024 的 <b> 标签和 &amp; 实体各一次。A/B 测试 1/2。\n";
+        for (text, format) in [(novel, Format::Files), (poem, Format::Sentences), (mixed, Format::Documents)]
+        {
+            assert_eq!(hints(&text.repeat(if text == mixed { 1 } else { 20 }), format), Vec::<String>::new());
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Recognizes files that are no text, and text that is no prose, by their content: a PDF in a folder of novels, a pointer of
+//! git-lfs in place of a file, a web page. Trained on as prose, they would teach a model markup.
+
+use crate::config::Format;
+
+/// What a file is, and what to do about it, by its first bytes (decompressed).
+pub(super) fn binary(head: &[u8]) -> Option<&'static str> {
+    const IMAGE: &str = "an image, not text; leave it out";
+    const ARCHIVE: &str = "an archive that cannot be read; unpack it first";
+    // Magic numbers, from the descriptions of the formats (and of `file`).
+    let kind = match head {
+        [b'%', b'P', b'D', b'F', b'-', ..] => "a PDF file; extract its text first",
+        [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] | [b'G', b'I', b'F', b'8', ..] => IMAGE,
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => IMAGE,
+        [b'I', b'I', b'*', 0, ..] | [b'M', b'M', 0, b'*', ..] | [0, 0, 1, 0, ..] => IMAGE,
+        [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => IMAGE,
+        [b'I', b'T', b'S', b'F', ..] => "a compiled help file (CHM); extract its pages first",
+        [b'P', b'A', b'R', b'1', ..] => "a Parquet file: it wants format = \"parquet\"",
+        [b'R', b'a', b'r', b'!', 0x1a, ..] | [b'7', b'z', 0xbc, 0xaf, 0x27, 0x1c, ..] => ARCHIVE,
+        // Compressed twice: the first layer is gone here.
+        [0x1f, 0x8b, 8, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] | [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
+            "compressed twice; decompress it once"
+        }
+        [b'P', b'K', 3, 4, ..] => "a zip archive within a compressed file; unpack it first",
+        [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1, ..] => {
+            "a file of Microsoft Office or Windows, not text; save documents as text first"
+        }
+        [b'{', b'\\', b'r', b't', b'f', ..] => "a rich text file; save it as text first",
+        [b'S', b'Q', b'L', b'i', b't', b'e', b' ', ..] => "a database of SQLite; export its text first",
+        [0x7f, b'E', b'L', b'F', ..] | [b'M', b'Z', 0x90, 0, ..] => "a program, not text; leave it out",
+        [b'A', b'R', b'R', b'O', b'W', b'1', ..] => "an Arrow file; write it as Parquet first",
+        [b'O', b'b', b'j', 1, ..] => "an Avro file; write it as Parquet first",
+        [0x0e, 0x03, 0x13, 0x01, ..] | [0x89, b'H', b'D', b'F', ..] => "an HDF5 file; export its text first",
+        [0x80, 2..=5, ..] if head.get(2).is_some_and(|byte| b"}(c]\x95".contains(byte)) => {
+            "a pickle of Python; export its text first"
+        }
+        [b'I', b'D', b'3', ..] | [b'O', b'g', b'g', b'S', ..] | [b'f', b'L', b'a', b'C', ..] => {
+            "a sound file, not text; leave it out"
+        }
+        _ if head.get(60..68) == Some(b"BOOKMOBI") => "an e-book of Mobipocket; convert it to text first",
+        _ if head.get(4..8) == Some(b"ftyp") => "a video, not text; leave it out",
+        _ if head.starts_with(b"version https://git-lfs.github.com/spec/") => {
+            "a pointer of git-lfs, not the file itself; run `git lfs pull`"
+        }
+        _ => return None,
+    };
+    Some(kind)
+}
+
+/// What a zip archive is, by the names of its entries, where it is no archive of texts.
+pub(super) fn packed(names: impl Iterator<Item = impl AsRef<str>>) -> Option<&'static str> {
+    for name in names {
+        let kind = match name.as_ref() {
+            "word/document.xml" => "a document of Microsoft Word; save it as text first",
+            "xl/workbook.xml" => "a workbook of Microsoft Excel; save its sheets as CSV first",
+            "ppt/presentation.xml" => "slides of Microsoft PowerPoint; save them as text first",
+            "META-INF/container.xml" => "an e-book (EPUB); convert it to text first",
+            "content.xml" => "a document of LibreOffice; save it as text first",
+            "META-INF/MANIFEST.MF" => "a Java archive, not text; leave it out",
+            "data.pkl" => "a checkpoint of PyTorch, not text; leave it out",
+            _ => continue,
+        };
+        return Some(kind);
+    }
+    None
+}
+
+/// What decoded text is, and what to do about it, where it is not what `format` reads.
+pub(super) fn markup(text: &str, format: Format) -> Option<&'static str> {
+    let begin = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+    let lower: String = begin.chars().take(400).collect::<String>().to_ascii_lowercase();
+    let is = |tag: &str| lower.starts_with(tag);
+    if is("<!doctype html") || is("<html") || is("<head") || is("<body") {
+        return Some(
+            "a web page (HTML), not text: extract its text first; if it should be another file, it may be the \
+                     page of an error: fetch it again",
+        );
+    }
+    if is("<mediawiki") {
+        return Some(
+            "a dump of MediaWiki (XML); extract its text first, for example by WikiExtractor with --json",
+        );
+    }
+    // The other formats judge each record.
+    let is_prose = !format.has_fields();
+    if is_prose && is("<doc id=") && lower.contains("url=") {
+        return Some(
+            "output of WikiExtractor, whose `<doc …>` lines would be text; run it with --json, and set format = \
+                     \"jsonl\"",
+        );
+    }
+    if is_prose && (is("<?xml") || is("<rss") || is("<!doctype")) {
+        return Some("XML, not text; extract its text first");
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_are_no_text() {
+        assert!(binary(b"%PDF-1.7\n").is_some_and(|kind| kind.contains("PDF")));
+        assert!(
+            binary(b"version https://git-lfs.github.com/spec/v1\noid")
+                .is_some_and(|kind| kind.contains("lfs"))
+        );
+        assert!(binary(&[0x1f, 0x8b, 8, 0]).is_some_and(|kind| kind.contains("twice")));
+        for text in ["今天天气很好。", "PK 赛", "GIF 动图", "%PDF", "RIFF", "version 1", ""] {
+            assert_eq!(binary(text.as_bytes()), None, "{text}");
+        }
+        let (gbk, ..) = encoding_rs::GB18030.encode("第一章　清晨的河面");
+        assert_eq!(binary(&gbk), None);
+    }
+
+    #[test]
+    fn archives_that_are_documents() {
+        let names = ["[Content_Types].xml", "word/document.xml"];
+        assert!(packed(names.into_iter()).is_some_and(|kind| kind.contains("Word")));
+        assert_eq!(packed(["a.txt", "novels/b.txt"].into_iter()), None);
+    }
+
+    #[test]
+    fn text_that_is_no_prose() {
+        let page = "\u{feff}\n<!DOCTYPE html>\n<html><body>今天</body></html>";
+        assert!(markup(page, Format::Files).is_some() && markup(page, Format::Jsonl).is_some());
+        let wiki = "<doc id=\"13\" url=\"https://zh.wikipedia.org/wiki?curid=13\" title=\"数学\">\n数学\n";
+        assert!(markup(wiki, Format::Files).is_some_and(|kind| kind.contains("WikiExtractor")));
+        for text in ["<三国演义>是一部小说。", "[1] 注释", "{今天}", "<doc> 这是文件"] {
+            assert_eq!(markup(text, Format::Files), None, "{text}");
+        }
+        assert_eq!(markup("{\"text\": \"今天\"}\n", Format::Jsonl), None);
+    }
+}
