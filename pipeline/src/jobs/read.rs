@@ -101,7 +101,8 @@ fn read(
         };
         let mut rejected = 0;
         while let Some(record) = reader.next()? {
-            rejected += u64::from(matches!(record, Record::Rejected { .. }));
+            // What is skipped on purpose, such as a picture in an archive, is no reject.
+            rejected += u64::from(matches!(&record, Record::Rejected { reason, .. } if reason.is_reject()));
             batch.push(record);
             if batch.is_full() {
                 tell(&mut batch, reader.progress());

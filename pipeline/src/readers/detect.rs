@@ -52,7 +52,8 @@ pub(super) fn detect(input: &mut Input, settings: &ReadSettings) -> Result<Optio
         let found =
             of_samples(&samples, settings.encoding).map_err(|message| Error::input(&path, message))?;
         let warnings = found.warnings.iter();
-        input.warnings.extend(warnings.map(|warning| format!("{}: {warning}", path.display())));
+        let entry = path.strip_prefix(&input.path).unwrap_or(&path).display();
+        input.warnings.extend(warnings.map(|warning| format!("{entry}: {warning}")));
         let encoding = of_entry(&samples[0], settings.encoding, input.encoding);
         let encoding = encoding.map_err(|message| Error::input(&path, message))?;
         let [bytes] = samples;

@@ -127,17 +127,17 @@ fn without_text(settings: &ReadSettings, names: &BTreeSet<String>, input: &mut I
     let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     let message =
         format!("no record has text in {fields}; the fields that are there are {there}: set `text_field`");
-    input.warnings.push(format!("{}: {message}", input.path.display()));
+    input.warnings.push(message.clone());
     input.without_text = Some(message);
 }
 
 fn table(beginning: &Beginning, settings: &ReadSettings, input: &mut Input) -> Result<(), Error> {
     let text = text(beginning);
-    let path = beginning.path.display();
     if has_escapes(&text, settings.format, &settings.table) {
-        input.warnings.push(format!(
-            "{path}: quotes within fields are written \\\": set `escape` = \"\\\\\", or the text keeps backslashes and may be cut"
-        ));
+        input.warnings.push(
+            "quotes within fields are written \\\": set `escape` = \"\\\\\", or the text keeps backslashes and may be cut"
+                .to_owned(),
+        );
     }
     let found = rows(&text, settings.format, &settings.table, beginning.is_cut);
     let Some((first, rest)) = found.split_first().filter(|_| settings.table.header.is_none()) else {

@@ -145,8 +145,7 @@ fn outcome(path: &Path, settings: &ReadSettings) -> Result<String, Error> {
         }
     }
     let counts: String = counts.iter().map(|(reason, count)| format!("; {reason} {count}")).collect();
-    let warnings = input.warnings.iter().map(|warning| warning.split_once(": ").map_or("", |(_, text)| text));
-    let warnings: String = warnings.map(|warning| format!(" !{warning}")).collect();
+    let warnings: String = input.warnings.iter().map(|warning| format!(" !{warning}")).collect();
     Ok(format!("{documents}{counts}{warnings}"))
 }
 
