@@ -83,6 +83,7 @@ fn describe(values: &[(String, f64)]) -> String {
     let get = |name: &str| values.iter().find(|(own, _)| own == name).map(|(_, value)| *value);
     let mut parts = Vec::new();
     let mut part = |name: &str, show: &dyn Fn(f64) -> String| parts.extend(get(name).map(show));
+    let skipped = get("train/skipped_steps").filter(|&skipped| skipped > 0.0);
     part("train/loss", &|loss| format!("loss {loss:.4}"));
     part("train/mlm_accuracy", &|share| format!("mlm {:.1} %", 100.0 * share));
     part("train/pair_accuracy", &|share| format!("pairs {:.1} %", 100.0 * share));
@@ -93,6 +94,7 @@ fn describe(values: &[(String, f64)]) -> String {
     part("speed/model_flop_utilisation", &|share| format!("mfu {:.1} %", 100.0 * share));
     part("speed/resident_memory_gb", &|bytes| format!("{bytes:.1} GB"));
     part("speed/seconds_left", &|seconds| format!("{} left", time(seconds)));
+    parts.extend(skipped.map(|skipped| format!("{skipped:.0} skipped (gradients not finite)")));
     parts.join(", ")
 }
 
@@ -119,5 +121,7 @@ mod tests {
         let values: Vec<(String, f64)> =
             values.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
         assert_eq!(describe(&values), "loss 7.2500, mlm 12.5 %, 1 h 2 min left");
+        let skipped = [("train/gradient_norm".to_owned(), f64::NAN), ("train/skipped_steps".to_owned(), 2.0)];
+        assert_eq!(describe(&skipped), "norm NaN, 2 skipped (gradients not finite)");
     }
 }
