@@ -158,9 +158,9 @@ class Tried:
     def same(self, name, model, write, limit=2e-5, kind=torch.float32):
         folder = self.model_folder(model)
         write(folder)
-        lines, made = self.folder / "lines.txt", folder / "made.safetensors"
+        lines, made = self.folder / "lines.txt", self.folder / "made.safetensors"
         lines.write_text("\n".join(LINES) + "\n")
-        ran = self.run("features", "--model", folder, "-o", made, lines)
+        ran = self.run("features", "--model", folder, "-o", made, lines, "--force")
         if ran.returncode:
             return self.say(name, f"exit code {ran.returncode}: {ran.stderr}")
         ours, model, worst = load_file(made), copy.deepcopy(model).to(kind).float(), 0.0
@@ -178,7 +178,7 @@ class Tried:
     def masks(self, folder, model, ours):
         """The difference of the likeliest tokens' probabilities."""
         ran = self.run("fill-mask", "--model", folder, MASKED, "--json", "--top", "3")
-        guesses = json.loads(ran.stdout.splitlines()[-2 if '"exit_code"' in ran.stdout.splitlines()[-1] else -1])["guesses"][0]
+        guesses = json.loads(next(line for line in ran.stdout.splitlines() if '"guesses"' in line))["guesses"][0]
         vocabulary = {piece: i for i, piece in enumerate(VOCABULARY.split())}
         ids = [vocabulary.get(c, 1) for c in MASKED.replace("[MASK]", "\0")]
         ids[MASKED.index("[MASK]")] = 4

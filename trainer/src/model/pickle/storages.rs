@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use quanci_store::{FileHandle, Seekable};
 use tch::Kind;
-use zip::ZipArchive;
+use zip::{CompressionMethod, ZipArchive};
 
 use super::machine::{Machine, little_endian};
 use super::value::{Heap, Parsed, Value, text};
@@ -94,8 +94,9 @@ impl Storages {
 
 fn archive(file: Seekable, bytes: u64) -> Parsed<(Storages, Value, Heap)> {
     let mut archive = ZipArchive::new(file).map_err(|error| error.to_string())?;
-    // `torch.save` stores without compression, so all entries together are smaller than the file.
-    if archive.decompressed_size().is_none_or(|unpacked| unpacked > u128::from(bytes)) {
+    // `torch.save` stores without compression, so all entries together are smaller than the file. Its own archives do not say
+    // how large they are; then each entry is judged when it is read.
+    if archive.decompressed_size().is_some_and(|unpacked| unpacked > u128::from(bytes)) {
         return Err(
             "its entries unpack to more than the file's own size: torch.save does not compress".to_owned()
         );
@@ -114,11 +115,11 @@ fn archive(file: Seekable, bytes: u64) -> Parsed<(Storages, Value, Heap)> {
 /// The content of an entry, which is no larger than the file.
 fn entry(archive: &mut ZipArchive<Seekable>, name: &str, bytes: u64) -> Parsed<Vec<u8>> {
     let mut file = archive.by_name(name).map_err(|error| format!("{name}: {error}"))?;
-    let mut content = Vec::new();
-    (&mut file).take(bytes + 1).read_to_end(&mut content).map_err(|error| format!("{name}: {error}"))?;
-    if content.len() as u64 > bytes {
-        return Err(format!("{name} unpacks to more than the file's own size: torch.save does not compress"));
+    if file.compression() != CompressionMethod::Stored {
+        return Err(format!("{name} is compressed: torch.save does not compress"));
     }
+    let mut content = Vec::new();
+    (&mut file).take(bytes).read_to_end(&mut content).map_err(|error| format!("{name}: {error}"))?;
     Ok(content)
 }
 
