@@ -121,6 +121,29 @@ pub(super) fn name(step: u64) -> String {
     format!("step-{step:010}")
 }
 
+/// A state without content, for tests.
+#[cfg(test)]
+pub(super) fn empty_state(step: u64) -> State {
+    State {
+        format: FORMAT,
+        step,
+        phase: 0,
+        phase_step: step,
+        skipped: 0,
+        rows: 0,
+        tokens: 0,
+        evaluation_pending: false,
+        optimizer: Value::Null,
+        scaler: Value::Null,
+        settings: Value::Null,
+        model: Value::Null,
+        data: Vec::new(),
+        vocabulary: String::new(),
+        curves: BTreeMap::new(),
+        files: BTreeMap::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,28 +165,5 @@ mod tests {
         let of_old: State = serde_json::from_str(&json.replace("\"NaN\"", "null")).unwrap();
         assert!(of_old.curves["d"].is_nan());
         assert!(serde_json::from_str::<State>(&json.replace("\"NaN\"", "[]")).is_err());
-    }
-}
-
-/// A state without content, for tests.
-#[cfg(test)]
-pub(super) fn empty_state(step: u64) -> State {
-    State {
-        format: FORMAT,
-        step,
-        phase: 0,
-        phase_step: step,
-        skipped: 0,
-        rows: 0,
-        tokens: 0,
-        evaluation_pending: false,
-        optimizer: Value::Null,
-        scaler: Value::Null,
-        settings: Value::Null,
-        model: Value::Null,
-        data: Vec::new(),
-        vocabulary: String::new(),
-        curves: BTreeMap::new(),
-        files: BTreeMap::new(),
     }
 }

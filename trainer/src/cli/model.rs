@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use quanci_cli::{Output, from_here};
 
 use super::args::{Common, Eval, ModelArgs};
+use super::found::{folder_of, tell, warn_of_vocabulary};
 use super::pretrain::{device, set_threads};
 use crate::checkpoint;
-use crate::data::DataSets;
 use crate::distributed::RankEnv;
 use crate::error::Error;
 use crate::model::Bert;
 use crate::model::config::ModelConfig;
-use crate::model::weights::{self, LoadReport, Wanted};
-use crate::text::{Tokenizer, first_difference};
+use crate::model::weights::{self, Wanted};
+use crate::text::Tokenizer;
 use crate::train;
 
 /// The newest checkpoint of a run's folder, or the folder itself.
@@ -70,44 +70,6 @@ fn load(
     let found = weights::load(bert.parameters(), &from, &wanted)?;
     tell(&found, &from.display().to_string(), output);
     Ok(bert)
-}
-
-/// Says what was found in a checkpoint that is called `whence`.
-pub(super) fn tell(found: &LoadReport, whence: &str, output: &Output) {
-    if !found.missing.is_empty() {
-        output.warning(format_args!("not in {whence}, drawn anew: {}", found.missing.join(", ")));
-    }
-    for (what, names) in [
-        (format!("in {whence}, with no place in the model"), &found.unused),
-        (format!("longer than in {whence}"), &found.extended),
-        (format!("{whence}, padded vocabulary"), &found.spare),
-    ] {
-        if !names.is_empty() {
-            output.message(format_args!("{what}: {}", names.join(", ")));
-        }
-    }
-}
-
-/// Warns if a model's folder has another vocabulary than a data set: its ids would mean other tokens.
-pub(super) fn warn_of_vocabulary(folder: &Path, sets: &DataSets, output: &Output) -> Result<(), Error> {
-    let own = folder.join("vocab.txt");
-    if !own.exists() {
-        return Ok(());
-    }
-    let other = sets.vocabulary_folder().join(&sets.vocabulary().file);
-    if let Some((line, one, two)) = first_difference(&own, &other)? {
-        output.warning(format_args!(
-            "{}, line {line}: {one}, and in the data's vocabulary {two}: the model knows these ids as other tokens; prepare \
-             the data with the model's vocabulary",
-            own.display()
-        ));
-    }
-    Ok(())
-}
-
-/// The folder of a model: itself, or that of the file that was named.
-pub(super) fn folder_of(model: &Path) -> PathBuf {
-    if model.is_file() { model.parent().unwrap_or(Path::new("")).to_path_buf() } else { model.to_path_buf() }
 }
 
 /// Where a model's tokenizer lies: a run keeps it in a folder of its own.

@@ -9,7 +9,7 @@ use quanci_cli::{Output, from_here, stop_on_signals};
 use tch::Device;
 
 use super::args::{Common, DeviceName, Pretrain};
-use super::model::{folder_of, tell, warn_of_vocabulary};
+use super::found::{folder_of, tell, warn_of_vocabulary};
 use super::peak_flops::peak_flops;
 use crate::checkpoint::RunLock;
 use crate::config::{Compute, PretrainSettings};

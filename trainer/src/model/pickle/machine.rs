@@ -7,10 +7,24 @@ use super::value::{Heap, Parsed, Value, strided, text};
 
 /// The most values of a pickle, those of its memo included. A state dict has about 20 a tensor.
 pub(super) const MAX_VALUES: usize = 4_000_000;
-/// Modules of Python whose functions a file of weights has no reason to call. Nothing is called here; a file that would call
-/// them elsewhere is refused all the same, since it was made to do harm.
-const HARMFUL: [&str; 9] =
-    ["os", "posix", "nt", "subprocess", "sys", "socket", "shutil", "runpy", "importlib"];
+/// Modules and functions of Python that a file of weights has no reason to call. Nothing is called here; a file that would
+/// call them elsewhere is refused all the same, since it was made to do harm.
+const HARMFUL: [&str; 14] = [
+    "os",
+    "posix",
+    "nt",
+    "subprocess",
+    "sys",
+    "socket",
+    "shutil",
+    "runpy",
+    "importlib",
+    "builtins.eval",
+    "builtins.exec",
+    "builtins.__import__",
+    "__builtin__.eval",
+    "__builtin__.exec",
+];
 
 pub(super) fn little_endian(bytes: &[u8]) -> i64 {
     bytes.iter().take(8).rev().fold(0, |value, &byte| (value << 8) | i64::from(byte))
@@ -305,7 +319,9 @@ impl<'a> Machine<'a> {
     /// An object of a class, or what a function would give: a dictionary without items, to which some may be added.
     fn object(&mut self, class: &Value) -> Parsed<()> {
         let Value::Global(name) = class else { return Err("an object of no class".to_owned()) };
-        if name.split_once('.').is_some_and(|(module, _)| HARMFUL.contains(&module)) {
+        if HARMFUL.iter().any(|harmful| {
+            name.strip_prefix(harmful).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        }) {
             return Err(format!("it would call {name}: refused"));
         }
         let is_plain =

@@ -52,6 +52,13 @@ impl TorchFile {
         let read = Storages::open(path).map_err(Error::io("read", path))?;
         let opened = read.and_then(|(storages, root, heap)| {
             let state_dicts = state_dicts(&root, &heap)?;
+            for tensor in state_dicts.iter().flat_map(|dict| &dict.tensors) {
+                // A view may repeat its numbers, but not make more of them than the file has bytes.
+                let strided = &heap.tensors[tensor.number];
+                if strided.elements().is_none_or(|elements| elements as u64 > bytes) {
+                    strided.span().map_err(|problem| format!("{}: {problem}", tensor.name))?;
+                }
+            }
             let left = bytes.saturating_mul(MAX_SHARING);
             Ok(TorchFile { state_dicts, tensors: heap.tensors, storages, left })
         });
@@ -71,15 +78,7 @@ impl TorchFile {
             return Tensor::f_zeros(&strided.sizes, (kind, tch::Device::Cpu))
                 .map_err(|error| error.to_string());
         }
-        let last = strided.last_element().ok_or("sizes or strides are not sound")?;
-        // With a stride of 0, a few bytes would be a tensor of any size.
-        let span = last - strided.offset + 1;
-        if strided.elements().is_none_or(|elements| elements > span) {
-            return Err(format!(
-                "sizes {:?} ask for more than the {span} elements they lie in",
-                strided.sizes
-            ));
-        }
+        let span = strided.span()?;
         let wanted = (span as u64).checked_mul(width as u64);
         let left = wanted.and_then(|wanted| self.left.checked_sub(wanted));
         self.left = left.ok_or("its tensors take far more bytes than the file has")?;

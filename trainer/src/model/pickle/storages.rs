@@ -138,9 +138,8 @@ fn in_a_row(handle: FileHandle) -> io::Result<Parsed<(Storages, Value, Heap)>> {
     };
     let (mut at, mut places) = (start, BTreeMap::new());
     for key in keys {
-        let Some(kind) = heap.storages.get(&key) else {
-            return Ok(Err(format!("storage {key} has no kind")));
-        };
+        // A storage that the pickle does not name: where the next one begins cannot be known.
+        let Some(kind) = heap.storages.get(&key) else { break };
         let width = match element(kind) {
             Ok((_, width)) => width as u64,
             Err(problem) => return Ok(Err(problem)),

@@ -54,8 +54,19 @@ impl Strided {
         self.sizes.iter().try_fold(1i64, |all, &size| all.checked_mul(size))
     }
 
+    /// How many elements of its storage it lies in, which are as many as it has, or more.
+    pub(super) fn span(&self) -> Parsed<i64> {
+        let last = self.last_element().ok_or("sizes or strides are not sound")?;
+        // With a stride of 0, a few bytes would be a tensor of any size.
+        let span = last - self.offset + 1;
+        if self.elements().is_none_or(|elements| elements > span) {
+            return Err(format!("sizes {:?} ask for more than the {span} elements they lie in", self.sizes));
+        }
+        Ok(span)
+    }
+
     /// The furthest element that the view reaches; none if it is not sound, or empty.
-    pub(super) fn last_element(&self) -> Option<i64> {
+    fn last_element(&self) -> Option<i64> {
         if self.sizes.len() != self.strides.len() || self.offset < 0 {
             return None;
         }
