@@ -261,7 +261,7 @@ fn padded_vocabularies_go_on() {
     let config = fs::read_to_string(place.join("model/config.json")).unwrap();
     place.write("padded.json", config.replace("186", "192"));
     for ran in check_and_pretrain(&place, &[]) {
-        ran.exits(0).says(&["word_embeddings.weight: rows 186 to 191 are padding of the model"]);
+        ran.exits(0).says(&["word_embeddings.weight: rows 186 to 191 are padding of the model's vocabulary"]);
     }
     // 190 is no multiple of anything that pads.
     place.write("padded.json", config.replace("186", "190"));

@@ -17,11 +17,13 @@ pub(super) fn tell(found: &LoadReport, whence: &str, output: &Output) {
     for (what, names) in [
         (format!("in {whence}, with no place in the model"), &found.unused),
         (format!("longer than in {whence}"), &found.extended),
-        (format!("{whence}, padded vocabulary"), &found.spare),
     ] {
         if !names.is_empty() {
             output.message(format_args!("{what}: {}", names.join(", ")));
         }
+    }
+    for spare in &found.spare {
+        output.message(format_args!("{whence}: {spare}"));
     }
 }
 

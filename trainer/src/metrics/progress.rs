@@ -55,8 +55,8 @@ impl ProgressDisplay {
                 format!("; pairs {:.1} % (majority {:.1} %)", 100.0 * right, 100.0 * majority)
             });
         self.say(&format!(
-            "held out at step {step}: mlm loss {:.4}, accuracy {:.2} % (unigram guess {:.2} %): {classes}{pairs}",
-            report.mlm_loss,
+            "held out at step {step}: mlm loss {}, accuracy {:.2} % (unigram guess {:.2} %): {classes}{pairs}",
+            figures(report.mlm_loss, 4),
             100.0 * report.mlm_accuracy(),
             100.0 * report.unigram_guess,
         ));
@@ -84,11 +84,11 @@ fn describe(values: &[(String, f64)]) -> String {
     let mut parts = Vec::new();
     let mut part = |name: &str, show: &dyn Fn(f64) -> String| parts.extend(get(name).map(show));
     let skipped = get("train/skipped_steps").filter(|&skipped| skipped > 0.0);
-    part("train/loss", &|loss| format!("loss {loss:.4}"));
+    part("train/loss", &|loss| format!("loss {}", figures(loss, 4)));
     part("train/mlm_accuracy", &|share| format!("mlm {:.1} %", 100.0 * share));
     part("train/pair_accuracy", &|share| format!("pairs {:.1} %", 100.0 * share));
     part("train/learning_rate", &|rate| format!("rate {rate:.2e}"));
-    part("train/gradient_norm", &|norm| format!("norm {norm:.2}"));
+    part("train/gradient_norm", &|norm| format!("norm {}", figures(norm, 2)));
     part("speed/tokens_per_second", &|rate| format!("{} tokens/s", thousands(rate)));
     part("speed/padding_share", &|share| format!("padding {:.0} %", 100.0 * share));
     part("speed/model_flop_utilisation", &|share| format!("mfu {:.1} %", 100.0 * share));
@@ -96,6 +96,15 @@ fn describe(values: &[(String, f64)]) -> String {
     part("speed/seconds_left", &|seconds| format!("{} left", time(seconds)));
     parts.extend(skipped.map(|skipped| format!("{skipped:.0} skipped (gradients not finite)")));
     parts.join(", ")
+}
+
+/// A number with so many decimals, or with its power of ten where it is beyond all measure.
+fn figures(value: f64, decimals: usize) -> String {
+    if value.is_finite() && value.abs() >= 1e6 {
+        format!("{value:.2e}")
+    } else {
+        format!("{value:.decimals$}")
+    }
 }
 
 fn thousands(rate: f64) -> String {

@@ -159,15 +159,16 @@ fn rows(
     let entries = wanted.entries.unwrap_or(0);
     if is_padding(wants, has) {
         report.spare.push(format!(
-            "{}: its rows {wants} to {} are padding, and left out",
+            "{}: its rows {wants} to {} are padding of the vocabulary, and left out",
             tensor.name,
             has - 1
         ));
         Ok(Some(wants))
     } else if is_padding(has, wants) && entries <= has {
-        report
-            .spare
-            .push(format!("{name}: rows {has} to {} are padding of the model, drawn anew", wants - 1));
+        report.spare.push(format!(
+            "{name}: rows {has} to {} are padding of the model's vocabulary, drawn anew",
+            wants - 1
+        ));
         Ok(Some(has))
     } else if is_padding(has, wants) {
         Err(format!("{}: the vocabulary has {entries} entries", differ()))
@@ -214,11 +215,11 @@ fn leftovers(
 fn told_missing(missing: &[String], names: &[&str], path: &Path) -> String {
     let what = names::program(names).map_or(String::new(), |what| format!(" ({what})"));
     format!(
-        "{}: has none of these parameters of the model's encoder: {}. It holds {}{what}. If they are to be drawn anew, name \
-         them or their beginnings in `allow_missing`",
+        "{}: it holds {}{what}, and lacks these parameters of the model's encoder: {}. If they are to be drawn anew, name them or \
+         their beginnings in `allow_missing`",
         path.display(),
-        missing.join(", "),
         some_of(names),
+        missing.join(", "),
     )
 }
 
