@@ -1,5 +1,7 @@
 //! Other people's checkpoints: each is read as it was meant, or refused by name. `tests/fixtures/checkpoints` holds them.
 
+mod shapes;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,15 +44,14 @@ fn run_features(place: &Place, more: &[&str]) -> Ran {
 
 /// The largest difference of each kind of feature from the reference's.
 fn differences(place: &Place) -> BTreeMap<&'static str, f64> {
-    static REFERENCE: OnceLock<PathBuf> = OnceLock::new();
+    static REFERENCE: OnceLock<Place> = OnceLock::new();
     let reference = REFERENCE.get_or_init(|| {
-        let place = place_of_reference();
+        let place = self::place("reference");
         run_features(&place, &[]).exits(0);
-        let kept = tempfile::NamedTempFile::with_suffix(".safetensors").unwrap().keep().unwrap().1;
-        fs::copy(place.join("f.safetensors"), &kept).unwrap();
-        kept
+        place
     });
-    let theirs: BTreeMap<_, _> = weights::read(reference).unwrap().into_iter().collect();
+    let theirs: BTreeMap<_, _> =
+        weights::read(&reference.join("f.safetensors")).unwrap().into_iter().collect();
     let mut found = BTreeMap::new();
     for (name, tensor) in weights::read(&place.join("f.safetensors")).unwrap() {
         let kind = ["hidden", "pooled", "input_ids"].into_iter().find(|kind| name.starts_with(kind)).unwrap();
@@ -60,10 +61,6 @@ fn differences(place: &Place) -> BTreeMap<&'static str, f64> {
         *most = f64::max(*most, difference);
     }
     found
-}
-
-fn place_of_reference() -> Place {
-    place("reference")
 }
 
 #[track_caller]
@@ -213,123 +210,6 @@ fn missing_parameters_are_an_error_unless_allowed() {
         .run(&["check", "run.toml", "--set", "allow_missing=[\"bert.encoder.layers\"]"])
         .exits(2)
         .says(&["`allow_missing` names bert.encoder.layers"]);
-}
-
-#[test]
-fn sizes_that_differ_are_found_by_check() {
-    for (name, says) in [
-        ("24-a-type-vocab-16", "bert.embeddings.token_type_embeddings.weight is [16, 16]"),
-        ("24-f-positions-128-config-64", "bert.embeddings.position_embeddings.weight is [128, 16]"),
-    ] {
-        let place = place(name);
-        run_features(&place, &[]).exits(3).says(&[says]);
-        settings(&place, "reference.json");
-        for ran in check_and_pretrain(&place, &[]) {
-            ran.exits(3).says(&["model.safetensors", says]);
-        }
-    }
-    let place = place("24-b-type-vocab-16-config-16");
-    run_features(&place, &[]).exits(0);
-    assert_reference(&place, 0.0);
-    let place = self::place("24-e-positions-32-config-64");
-    run_features(&place, &[]).exits(0).says(&["longer than in"]);
-    assert_reference(&place, 0.0);
-}
-
-/// A vocabulary padded to a multiple of 64 goes on, in a model of either size, and the spare rows are named.
-#[test]
-fn padded_vocabularies_go_on() {
-    let place = place("24-c-padded-vocab");
-    run_features(&place, &[]).exits(0);
-    assert_reference(&place, 0.0);
-    place.run(&["fill-mask", "--model", "model", "清晨的[MASK]面上"]).exits(0);
-    // The checkpoint is padded, the model is not.
-    settings(&place, "reference.json");
-    for ran in check_and_pretrain(&place, &[]) {
-        ran.exits(0).says(&["word_embeddings.weight: its rows 186 to 191 are padding"]);
-    }
-    // Both are.
-    settings(&place, "model/config.json");
-    for ran in check_and_pretrain(&place, &["--set", "output=\"padded\""]) {
-        ran.exits(0).says(&["rows 186 to 191 of its 192"]);
-    }
-    let data = data().to_str().unwrap();
-    place.run(&["eval", "--model", "padded", "--data", data]).exits(0);
-    // The model is, the checkpoint is not.
-    let place = self::place("reference");
-    settings(&place, "padded.json");
-    let config = fs::read_to_string(place.join("model/config.json")).unwrap();
-    place.write("padded.json", config.replace("186", "192"));
-    for ran in check_and_pretrain(&place, &[]) {
-        ran.exits(0).says(&["word_embeddings.weight: rows 186 to 191 are padding of the model's vocabulary"]);
-    }
-    // 190 is no multiple of anything that pads.
-    place.write("padded.json", config.replace("186", "190"));
-    for ran in check_and_pretrain(&place, &[]) {
-        ran.exits(2).says(&["186", "190"]);
-    }
-}
-
-#[test]
-fn a_decoder_of_its_own_is_kept_or_refused() {
-    let fill = |place: &Place, model: &str| {
-        place.run(&["fill-mask", "--model", model, "清晨的[MASK]面上", "--threads", "1"]).exits(0)
-    };
-    let reference = fill(&place("reference"), "model").out;
-    assert_eq!(fill(&place("27-c-only-decoder-weight"), "model").out, reference);
-    let place = place("27-a-untied");
-    let untied = fill(&place, "model").out;
-    assert_ne!(untied, reference);
-    // A model whose config says that it is tied has no place for it.
-    settings(&place, "reference.json");
-    for ran in check_and_pretrain(&place, &[]) {
-        ran.exits(3).says(&["cls.predictions.decoder.weight", "\"tie_word_embeddings\""]);
-    }
-    settings(&place, "model/config.json");
-    for ran in
-        check_and_pretrain(&place, &["--set", "output=\"untied\"", "--set", "phase[0].learning_rate=1e-9"])
-    {
-        ran.exits(0);
-    }
-    // Trained, saved, resumed and exported with the decoder; at such a rate it is still the same.
-    let words = |text: &str| text.lines().next().unwrap().to_owned();
-    assert_eq!(words(&fill(&place, "untied/model").out), words(&untied));
-    assert_eq!(words(&fill(&place, "untied").out), words(&untied));
-    let exported: Vec<String> = weights::read(&place.join("untied/model/model.safetensors"))
-        .unwrap()
-        .into_iter()
-        .map(|(name, _)| name)
-        .collect();
-    for name in ["cls.predictions.decoder.weight", "cls.predictions.decoder.bias"] {
-        assert!(exported.contains(&name.to_owned()), "{exported:?}");
-    }
-}
-
-#[test]
-fn configs_in_the_wild() {
-    for (name, says) in [
-        ("26-a-gelu-python", "gelu_python"),
-        ("26-b-silu", "silu"),
-        ("26-c-tanh", "tanh"),
-        ("26-d-nulls", "null"),
-        ("26-f-relative", "position_embedding_type"),
-        ("26-h-floats", "186.0"),
-    ] {
-        run_features(&place(name), &[]).exits(3).says(&["config.json", says]);
-    }
-    for name in ["26-i-untied", "26-j-google"] {
-        let place = place(name);
-        run_features(&place, &[]).exits(0);
-        assert_reference(&place, 0.0);
-    }
-    let place = place("26-e-eps");
-    run_features(&place, &[]).exits(0);
-    assert_reference(&place, 1e-3);
-    // A decoder looks at earlier tokens only.
-    let place = self::place("reference");
-    let text = fs::read_to_string(place.join("model/config.json")).unwrap();
-    place.write("model/config.json", text.replace("\"model_type\"", "\"is_decoder\": true, \"model_type\""));
-    run_features(&place, &[]).exits(3).says(&["`is_decoder`"]);
 }
 
 /// Gives every word embedding the same number.
