@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests panic where something is wrong")]
 
 mod bad_input;
+mod checkpoints;
 mod configs;
 mod docs;
 mod hostile;

@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use quanci_trainer::error::Error;
 use quanci_trainer::model::config::ModelConfig;
-use quanci_trainer::model::{Bert, DeviceBatch, HostBatch, sum_of_cross_entropy, weights};
+use quanci_trainer::model::weights::{self, LoadReport, Wanted};
+use quanci_trainer::model::{Bert, DeviceBatch, HostBatch, sum_of_cross_entropy};
 use tch::{Device, Kind, Tensor};
 
 fn golden(name: &str) -> PathBuf {
@@ -16,9 +18,14 @@ fn filled(name: &str, file: &str) -> Bert {
     let shape = ModelConfig::read(&golden(name).join("config.json")).unwrap();
     let bert = Bert::new(shape, 7, Device::Cpu).unwrap();
     let path = golden(name).join(file);
-    let filled = weights::fill(bert.parameters(), weights::read(&path).unwrap(), &path).unwrap();
-    assert_eq!(filled, weights::LoadReport::default(), "{file}");
+    let found = load(&bert, &path).unwrap();
+    assert_eq!(found, LoadReport::default(), "{file}");
     bert
+}
+
+fn load(bert: &Bert, path: &Path) -> Result<LoadReport, Error> {
+    let wanted = Wanted { config: bert.config(), allow_missing: &[], entries: None };
+    weights::load(bert.parameters(), path, &wanted)
 }
 
 struct Expected {
@@ -28,7 +35,7 @@ struct Expected {
 impl Expected {
     fn read(name: &str) -> Expected {
         let path = golden(name).join("expected.safetensors");
-        Expected { tensors: weights::read_safetensors(&path).unwrap().into_iter().collect() }
+        Expected { tensors: weights::read(&path).unwrap().into_iter().collect() }
     }
 
     fn integers(&self, name: &str) -> Vec<i64> {
@@ -117,7 +124,7 @@ fn what_is_written_reads_back_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
     std::fs::write(&path, weights::to_safetensors(bert.parameters().iter(), &[]).unwrap()).unwrap();
-    let read: BTreeMap<String, Tensor> = weights::read_safetensors(&path).unwrap().into_iter().collect();
+    let read: BTreeMap<String, Tensor> = weights::read(&path).unwrap().into_iter().collect();
     assert_eq!(read.len(), bert.parameters().iter().count());
     for (name, tensor) in bert.parameters().iter() {
         assert!(read[name].equal(tensor), "{name}");
@@ -143,13 +150,13 @@ fn more_positions_keep_the_old_ones_and_fewer_layers_the_first() {
     (shape.max_position_embeddings, shape.num_hidden_layers) = (32, 2);
     let bert = Bert::new(shape, 7, Device::Cpu).unwrap();
     let path = golden("erf").join("model.safetensors");
-    let filled = weights::fill(bert.parameters(), weights::read(&path).unwrap(), &path).unwrap();
+    let filled = load(&bert, &path).unwrap();
     assert_eq!(filled.extended, ["bert.embeddings.position_embeddings.weight"]);
     assert!(filled.missing.is_empty());
     assert!(filled.unused.iter().all(|name| name.starts_with("bert.encoder.layer.2.")));
     assert_eq!(filled.unused.len(), 16);
     let positions = bert.parameters().get("bert.embeddings.position_embeddings.weight").unwrap();
-    let theirs: BTreeMap<String, Tensor> = weights::read_safetensors(&path).unwrap().into_iter().collect();
+    let theirs: BTreeMap<String, Tensor> = weights::read(&path).unwrap().into_iter().collect();
     assert!(positions.narrow(0, 0, 24).equal(&theirs["bert.embeddings.position_embeddings.weight"]));
 }
 

@@ -51,7 +51,8 @@ pub struct State {
     pub data: Vec<Vec<String>>,
     /// SHA-256 of the vocabulary.
     pub vocabulary: String,
-    /// The last values of the curves, for the model card.
+    /// The last values of the curves, for the model card. A value that is no number is kept as such.
+    #[serde(with = "curves")]
     pub curves: BTreeMap<String, f64>,
     /// SHA-256 of the other files.
     #[serde(default)]
@@ -59,10 +60,54 @@ pub struct State {
 }
 
 impl State {
-    /// Keeps the last values of curves. JSON has no infinities: a value that is not finite is not kept, since a checkpoint
-    /// that holds one could not be read again.
+    /// Keeps the last values of curves.
     pub fn keep_curves(&mut self, values: Vec<(String, f64)>) {
-        self.curves.extend(values.into_iter().filter(|(_, value)| value.is_finite()));
+        self.curves.extend(values);
+    }
+}
+
+/// Numbers of which any may be NaN or infinite. JSON has no words for these: they are strings, as Python and JavaScript call
+/// them. Version 0.1.0 wrote null, which is read as NaN.
+mod curves {
+    use std::collections::BTreeMap;
+
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde_json::Value;
+
+    pub(super) fn serialize<S: Serializer>(
+        curves: &BTreeMap<String, f64>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let words = curves.iter().map(|(name, value)| (name, word(*value)));
+        words.collect::<BTreeMap<_, _>>().serialize(serializer)
+    }
+
+    fn word(value: f64) -> Value {
+        match value {
+            f64::INFINITY => "Infinity".into(),
+            f64::NEG_INFINITY => "-Infinity".into(),
+            value if value.is_nan() => "NaN".into(),
+            value => value.into(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<String, f64>, D::Error> {
+        let read = BTreeMap::<String, Value>::deserialize(deserializer)?;
+        let number = |(name, value): (String, Value)| {
+            let number = match &value {
+                Value::Null => Some(f64::NAN),
+                // Rust reads these words too.
+                Value::String(word) => word.parse().ok(),
+                other => other.as_f64(),
+            };
+            let number =
+                number.ok_or_else(|| D::Error::custom(format!("`curves`: {name} is {value}, no number")));
+            Ok((name, number?))
+        };
+        read.into_iter().map(number).collect()
     }
 }
 
@@ -96,5 +141,29 @@ pub(super) fn empty_state(step: u64) -> State {
         vocabulary: String::new(),
         curves: BTreeMap::new(),
         files: BTreeMap::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_number_makes_a_state_unreadable() {
+        let mut state = empty_state(3);
+        let curve = |name: &str, value: f64| (name.to_owned(), value);
+        state.keep_curves(vec![
+            curve("a", 0.1),
+            curve("b", f64::INFINITY),
+            curve("c", f64::NEG_INFINITY),
+            curve("d", f64::NAN),
+        ]);
+        let json = serde_json::to_string(&state).unwrap();
+        let read: State = serde_json::from_str(&json).unwrap();
+        let values: Vec<String> = read.curves.values().map(f64::to_string).collect();
+        assert_eq!(values, ["0.1", "inf", "-inf", "NaN"]);
+        let of_old: State = serde_json::from_str(&json.replace("\"NaN\"", "null")).unwrap();
+        assert!(of_old.curves["d"].is_nan());
+        assert!(serde_json::from_str::<State>(&json.replace("\"NaN\"", "[]")).is_err());
     }
 }

@@ -77,9 +77,8 @@ pub(super) enum Command {
     },
     /// Predict the masked tokens of sentences
     FillMask {
-        /// A Hugging Face folder, or a run's
-        #[arg(long)]
-        model: PathBuf,
+        #[command(flatten)]
+        model: ModelArgs,
         /// Predictions for each mask
         #[arg(long, default_value_t = 5)]
         top: usize,
@@ -89,9 +88,8 @@ pub(super) enum Command {
     },
     /// Write the last layer and the pooled [CLS] of sentences, a safetensors file
     Features {
-        /// A Hugging Face folder, or a run's
-        #[arg(long)]
-        model: PathBuf,
+        #[command(flatten)]
+        model: ModelArgs,
         /// The file to write
         #[arg(short, long)]
         output: PathBuf,
@@ -129,6 +127,17 @@ pub(super) enum Command {
     },
 }
 
+/// A trained model.
+#[derive(Args)]
+pub(super) struct ModelArgs {
+    /// A Hugging Face folder or a file of weights in one, a run's folder or a checkpoint's
+    #[arg(long)]
+    pub(super) model: PathBuf,
+    /// A parameter of the encoder, or the beginning of its name, that is drawn anew if the model lacks it (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub(super) allow_missing: Vec<String>,
+}
+
 /// `pretrain`.
 #[derive(Args)]
 pub(super) struct Pretrain {
@@ -151,9 +160,8 @@ pub(super) struct Pretrain {
 /// `eval`.
 #[derive(Args)]
 pub(super) struct Eval {
-    /// A Hugging Face folder, a run's or a checkpoint's
-    #[arg(long)]
-    pub(super) model: PathBuf,
+    #[command(flatten)]
+    pub(super) model: ModelArgs,
     /// A data set with validation rows
     #[arg(long)]
     pub(super) data: PathBuf,

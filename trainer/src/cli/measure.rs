@@ -76,7 +76,7 @@ fn steps(run: &Run<'_>, args: &Bench, output: &Output) -> Result<(), Error> {
         _ => None,
     };
     output.result(format_args!(
-        "{:.1} ms a step, {:.1} rows/s, {:.0} tokens/s, padding {:.0} %, {:.3} TFLOP/s{}, waiting {:.1} %, loss {:.4}",
+        "{:.1} ms a step, {:.1} rows/s, {:.0} tokens/s, padding {:.0} %, {:.3} TFLOP/s{}, waiting {:.1} %, {}",
         1e3 * seconds / args.steps as f64,
         n / seconds,
         real / seconds,
@@ -84,7 +84,11 @@ fn steps(run: &Run<'_>, args: &Bench, output: &Output) -> Result<(), Error> {
         flops / 1e12,
         utilisation.map_or(String::new(), |share| format!(" ({:.1} % of peak)", 100.0 * share)),
         100.0 * waited / seconds,
-        totals.masked_loss / totals.masked.max(1.0),
+        if totals.masked > 0.0 {
+            format!("loss {:.4}", totals.masked_loss / totals.masked)
+        } else {
+            "all steps skipped: their gradients were no numbers".to_owned()
+        },
     ));
     output.json(&serde_json::json!({
         "ok": true, "seconds_per_step": seconds / args.steps as f64, "rows_per_second": n / seconds,

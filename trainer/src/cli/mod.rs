@@ -1,6 +1,7 @@
 //! The command line: arguments, messages, exit codes. Results go to standard output, everything else to standard error.
 
 mod args;
+mod found;
 mod measure;
 mod model;
 mod peak_flops;

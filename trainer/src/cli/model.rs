@@ -4,15 +4,16 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use quanci_cli::{Output, from_here};
-use tch::Device;
 
-use super::args::{Common, Eval};
+use super::args::{Common, Eval, ModelArgs};
+use super::found::{folder_of, tell, warn_of_vocabulary};
 use super::pretrain::{device, set_threads};
 use crate::checkpoint;
 use crate::distributed::RankEnv;
 use crate::error::Error;
+use crate::model::Bert;
 use crate::model::config::ModelConfig;
-use crate::model::{Bert, weights};
+use crate::model::weights::{self, Wanted};
 use crate::text::Tokenizer;
 use crate::train;
 
@@ -43,40 +44,48 @@ pub(super) fn refuse_existing(path: &Path, force: bool) -> Result<(), Error> {
     Err(Error::Output { path: path.to_path_buf(), message })
 }
 
-/// A model with the weights of a Hugging Face folder or of a checkpoint.
-fn load(path: &Path, device: Device, output: &Output) -> Result<Bert, Error> {
-    let folder = checkpoint_of(path)?;
-    let config = folder.join("config.json");
-    let config = if config.exists() {
-        ModelConfig::read(&config)?
-    } else {
-        let model = checkpoint::read_state(&folder)?.model;
-        serde_json::from_value(model).map_err(|error| Error::input(&folder, format!("damaged: {error}")))?
+/// A model with the weights of a Hugging Face folder, of a file in one, or of a checkpoint. `entries` is the size of the
+/// vocabulary that it is used with.
+fn load(
+    args: &ModelArgs,
+    entries: i64,
+    common: &Common,
+    rank_env: &RankEnv,
+    output: &Output,
+) -> Result<Bert, Error> {
+    let from = checkpoint_of(&args.model)?;
+    let folder = folder_of(&from);
+    let names = ["config.json", "bert_config.json"]; // the second is Google's
+    let config = match names.map(|name| folder.join(name)).into_iter().find(|path| path.exists()) {
+        Some(path) => ModelConfig::read(&path)?,
+        None => {
+            let model = checkpoint::read_state(&folder)?.model;
+            serde_json::from_value(model)
+                .map_err(|error| Error::input(&folder, format!("damaged: {error}")))?
+        }
     };
-    let bert = Bert::new(config, 0, device).map_err(Error::torch("making the model"))?;
-    let filled = weights::fill(bert.parameters(), weights::read(&folder)?, &folder)?;
-    if !filled.missing.is_empty() {
-        output.warning(format_args!(
-            "not in {}, drawn anew: {}",
-            folder.display(),
-            filled.missing.join(", ")
-        ));
-    }
+    let bert = Bert::new(config.clone(), 0, device(common.device, rank_env)?);
+    let bert = bert.map_err(Error::torch("making the model"))?;
+    let wanted = Wanted { config: &config, allow_missing: &args.allow_missing, entries: Some(entries) };
+    let found = weights::load(bert.parameters(), &from, &wanted)?;
+    tell(&found, &from.display().to_string(), output);
     Ok(bert)
 }
 
 /// Where a model's tokenizer lies: a run keeps it in a folder of its own.
 fn tokenizer_of(model: &Path) -> PathBuf {
     let own = model.join(train::TOKENIZER);
-    if own.is_dir() { own } else { model.to_path_buf() }
+    if own.is_dir() { own } else { folder_of(model) }
 }
 
 /// `quanci-train eval`.
 pub(super) fn eval(args: &Eval, common: &Common, output: &Output) -> Result<(), Error> {
     let rank_env = RankEnv::alone();
     set_threads(common.threads, &rank_env);
-    let bert = load(&args.model, device(common.device, &rank_env)?, output)?;
-    let report = train::measure(&bert, &args.data, args.masks, args.micro_batch, args.max_rows)?;
+    let sets = train::open_data(&args.data)?;
+    let bert = load(&args.model, i64::from(sets.vocabulary().size), common, &rank_env, output)?;
+    warn_of_vocabulary(&tokenizer_of(&args.model.model), &sets, output)?;
+    let report = train::measure(&bert, sets, args.masks, args.micro_batch, args.max_rows)?;
     output.result(format_args!("mlm loss       {:.4}", report.mlm_loss));
     output.result(format_args!("unigram guess  {:.2} %", 100.0 * report.unigram_guess));
     for class in &report.classes {
@@ -99,7 +108,7 @@ pub(super) fn eval(args: &Eval, common: &Common, output: &Output) -> Result<(), 
 
 /// `quanci-train fill-mask`.
 pub(super) fn fill_mask(
-    model: &Path,
+    args: &ModelArgs,
     top: usize,
     sentences: &[String],
     common: &Common,
@@ -107,8 +116,8 @@ pub(super) fn fill_mask(
 ) -> Result<(), Error> {
     let rank_env = RankEnv::alone();
     set_threads(common.threads, &rank_env);
-    let bert = load(model, device(common.device, &rank_env)?, output)?;
-    let tokenizer = Tokenizer::open(&tokenizer_of(model))?;
+    let tokenizer = Tokenizer::open(&tokenizer_of(&args.model))?;
+    let bert = load(args, tokenizer.entries(), common, &rank_env, output)?;
     for sentence in sentences {
         let filled = train::fill_mask(&bert, &tokenizer, sentence, top)?;
         output.result(&filled.best);
@@ -124,7 +133,7 @@ pub(super) fn fill_mask(
 
 /// `quanci-train features`.
 pub(super) fn features(
-    model: &Path,
+    args: &ModelArgs,
     input: &Path,
     path: &Path,
     common: &Common,
@@ -132,8 +141,8 @@ pub(super) fn features(
 ) -> Result<(), Error> {
     let rank_env = RankEnv::alone();
     set_threads(common.threads, &rank_env);
-    let bert = load(model, device(common.device, &rank_env)?, output)?;
-    let tokenizer = Tokenizer::open(&tokenizer_of(model))?;
+    let tokenizer = Tokenizer::open(&tokenizer_of(&args.model))?;
+    let bert = load(args, tokenizer.entries(), common, &rank_env, output)?;
     let text = read_text(input)?;
     let sentences: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let written = train::features(&bert, &tokenizer, &sentences)?;

@@ -9,6 +9,7 @@ use quanci_cli::{Output, from_here, stop_on_signals};
 use tch::Device;
 
 use super::args::{Common, DeviceName, Pretrain};
+use super::found::{folder_of, tell, warn_of_vocabulary};
 use super::peak_flops::peak_flops;
 use crate::checkpoint::RunLock;
 use crate::config::{Compute, PretrainSettings};
@@ -35,7 +36,7 @@ pub(super) fn pretrain(args: &Pretrain, common: &Common, output: &Output) -> Res
     let mut run = Run::open(&settings, &*comm, comm.world_size(), device, signal)?;
     choose_kernel(&mut run, output)?;
     if comm.rank() == 0 {
-        data_warnings(&run).iter().for_each(|warning| output.warning(warning));
+        tell_of_data(&run, output)?;
     }
     let _lock = lock(&run, args, output)?;
     train::agree(&run)?;
@@ -92,16 +93,9 @@ fn learner(run: &Run<'_>, args: &Pretrain, output: &Output) -> Result<Learner, E
         }
         return Ok(learner);
     }
-    let (learner, filled) = train::start(run)?;
-    let filled = filled.unwrap_or_default();
-    for (what, names) in [
-        ("not in init_from, drawn anew", &filled.missing),
-        ("in init_from, with no place in the model", &filled.unused),
-        ("longer than in init_from", &filled.extended),
-    ] {
-        if !names.is_empty() {
-            output.message(format_args!("{what}: {}", names.join(", ")));
-        }
+    let (learner, found) = train::start(run)?;
+    if let Some(found) = found {
+        tell(&found, "init_from", output);
     }
     Ok(learner)
 }
@@ -129,6 +123,12 @@ fn finish(run: &Run<'_>, learner: &Learner, output: &Output) -> Result<(), Error
     let model = run.settings.output.join("model");
     train::export(&folder, &model)?;
     let value = |name: &str| learner.state.curves.get(name).copied();
+    if learner.state.skipped == learner.state.step {
+        output.warning(format_args!(
+            "all {} steps were skipped, because their gradients were no numbers: the model has learnt nothing",
+            learner.state.step
+        ));
+    }
     output.result(format_args!("model     {}", from_here(&model)));
     output.result(format_args!(
         "trained   {} steps, {} rows, {} tokens; {} steps skipped",
@@ -147,9 +147,9 @@ fn finish(run: &Run<'_>, learner: &Learner, output: &Output) -> Result<(), Error
 pub(super) fn check(config: &Path, world_size: usize, common: &Common, output: &Output) -> Result<(), Error> {
     let settings = PretrainSettings::read(config, &common.overrides)?;
     let run = Run::open(&settings, &distributed::SingleRank, world_size, Device::Cpu, Arc::default())?;
-    data_warnings(&run).iter().for_each(|warning| output.warning(warning));
-    if let Some(path) = &settings.init_from {
-        crate::model::weights::find(path)?;
+    tell_of_data(&run, output)?;
+    if let Some(found) = train::check_init(&run)? {
+        tell(&found, "init_from", output);
     }
     let parameters = (run.model.encoder_parameters() + run.model.head_parameters()) as f64 / 1e6;
     output.result(format_args!("model   {parameters:.1} M parameters"));
@@ -168,18 +168,27 @@ pub(super) fn check(config: &Path, world_size: usize, common: &Common, output: &
     Ok(())
 }
 
-/// What is allowed and probably not meant.
-fn data_warnings(run: &Run<'_>) -> Vec<String> {
-    let mut warnings = Vec::new();
+/// What is allowed and worth a word.
+fn tell_of_data(run: &Run<'_>, output: &Output) -> Result<(), Error> {
     for (i, sets) in run.data.iter().enumerate() {
         if sets.validation_rows() == 0 {
-            warnings.push(format!(
+            output.warning(format_args!(
                 "`phase[{i}].data` has no validation rows: nothing is measured on text that was not trained on; prepare it \
                  with `output.validation`"
             ));
         }
     }
-    warnings
+    let (entries, rows) = (i64::from(run.data[0].vocabulary().size), run.model.vocab_size);
+    if entries < rows {
+        output.message(format_args!(
+            "the model's vocabulary is padded: rows {entries} to {} of its {rows} stand for no entry of the data's {entries}",
+            rows - 1
+        ));
+    }
+    if let Some(path) = &run.settings.init_from {
+        warn_of_vocabulary(&folder_of(path), &run.data[0], output)?;
+    }
+    Ok(())
 }
 
 /// On a GPU: attention by the fastest kernel if it gives right gradients on a small batch, or else by the one that every

@@ -25,8 +25,10 @@ pub struct PretrainSettings {
     pub seed: u64,
     /// The model's shape: a `config.json` as Hugging Face writes it.
     pub model: PathBuf,
-    /// Weights to begin with: a Hugging Face folder, `model.safetensors` or `pytorch_model.bin`.
+    /// Weights to begin with: a Hugging Face folder, or a file of weights or of a training checkpoint.
     pub init_from: Option<PathBuf>,
+    /// Parameters of the encoder, or beginnings of their names, that `init_from` may lack.
+    pub allow_missing: Vec<String>,
     /// The run's folder: checkpoints, logs, the exported model.
     pub output: PathBuf,
     /// What is trained on, in order.
@@ -201,13 +203,15 @@ pub fn keys() -> Vec<Key> {
 }
 
 fn from_section(source: &SettingsFile, root: &Section<'_>) -> PretrainSettings {
-    let init = "weights to begin with: a Hugging Face folder, `model.safetensors` or `pytorch_model.bin`";
+    let init = "weights to begin with: a Hugging Face folder, or a file (safetensors, or of torch.save)";
+    let missing = "parameters, or beginnings of their names, that are drawn anew if `init_from` lacks them";
     PretrainSettings {
         source: source.clone(),
         seed: root.integer("seed", "the seed of all random numbers", 12345, 0..=MANY),
         model: source
             .join(root.required_string("model", "a config.json such as configs/models/bert-mini.json")),
         init_from: root.string("init_from", init).map(|path| source.join(path)),
+        allow_missing: root.strings("allow_missing", missing, "`[]`").unwrap_or_default(),
         output: source.join(root.required_string("output", "the folder for checkpoints and logs")),
         phases: phase::phases(source, root),
         masking: masking::from_section(root.section("masking")),

@@ -55,8 +55,8 @@ impl ProgressDisplay {
                 format!("; pairs {:.1} % (majority {:.1} %)", 100.0 * right, 100.0 * majority)
             });
         self.say(&format!(
-            "held out at step {step}: mlm loss {:.4}, accuracy {:.2} % (unigram guess {:.2} %): {classes}{pairs}",
-            report.mlm_loss,
+            "held out at step {step}: mlm loss {}, accuracy {:.2} % (unigram guess {:.2} %): {classes}{pairs}",
+            figures(report.mlm_loss, 4),
             100.0 * report.mlm_accuracy(),
             100.0 * report.unigram_guess,
         ));
@@ -83,17 +83,28 @@ fn describe(values: &[(String, f64)]) -> String {
     let get = |name: &str| values.iter().find(|(own, _)| own == name).map(|(_, value)| *value);
     let mut parts = Vec::new();
     let mut part = |name: &str, show: &dyn Fn(f64) -> String| parts.extend(get(name).map(show));
-    part("train/loss", &|loss| format!("loss {loss:.4}"));
+    let skipped = get("train/skipped_steps").filter(|&skipped| skipped > 0.0);
+    part("train/loss", &|loss| format!("loss {}", figures(loss, 4)));
     part("train/mlm_accuracy", &|share| format!("mlm {:.1} %", 100.0 * share));
     part("train/pair_accuracy", &|share| format!("pairs {:.1} %", 100.0 * share));
     part("train/learning_rate", &|rate| format!("rate {rate:.2e}"));
-    part("train/gradient_norm", &|norm| format!("norm {norm:.2}"));
+    part("train/gradient_norm", &|norm| format!("norm {}", figures(norm, 2)));
     part("speed/tokens_per_second", &|rate| format!("{} tokens/s", thousands(rate)));
     part("speed/padding_share", &|share| format!("padding {:.0} %", 100.0 * share));
     part("speed/model_flop_utilisation", &|share| format!("mfu {:.1} %", 100.0 * share));
     part("speed/resident_memory_gb", &|bytes| format!("{bytes:.1} GB"));
     part("speed/seconds_left", &|seconds| format!("{} left", time(seconds)));
+    parts.extend(skipped.map(|skipped| format!("{skipped:.0} skipped (gradients not finite)")));
     parts.join(", ")
+}
+
+/// A number with so many decimals, or with its power of ten where it is beyond all measure.
+fn figures(value: f64, decimals: usize) -> String {
+    if value.is_finite() && value.abs() >= 1e6 {
+        format!("{value:.2e}")
+    } else {
+        format!("{value:.decimals$}")
+    }
 }
 
 fn thousands(rate: f64) -> String {
@@ -119,5 +130,7 @@ mod tests {
         let values: Vec<(String, f64)> =
             values.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
         assert_eq!(describe(&values), "loss 7.2500, mlm 12.5 %, 1 h 2 min left");
+        let skipped = [("train/gradient_norm".to_owned(), f64::NAN), ("train/skipped_steps".to_owned(), 2.0)];
+        assert_eq!(describe(&skipped), "norm NaN, 2 skipped (gradients not finite)");
     }
 }

@@ -81,6 +81,14 @@ fn layer_norm_eps() -> f64 {
     1e-12
 }
 
+/// True if a vocabulary of `small` entries, padded as others do for the sake of fast products, has `large` rows.
+pub fn is_padding(small: i64, large: i64) -> bool {
+    let padded = |multiple: i64| small.checked_add(multiple - 1).map(|sum| sum / multiple * multiple);
+    small > 0
+        && small < large
+        && [8, 16, 32, 64, 128].into_iter().any(|multiple| padded(multiple) == Some(large))
+}
+
 impl ModelConfig {
     /// Reads and checks a `config.json`.
     ///
@@ -148,7 +156,20 @@ impl ModelConfig {
         if !is("position_embedding_type", "absolute") {
             problems.push("`position_embedding_type` is not \"absolute\"".to_owned());
         }
+        // A decoder looks at the tokens before its own only, which would be passed over without a word.
+        for key in ["is_decoder", "add_cross_attention"] {
+            if self.others.get(key).is_some_and(|value| value.as_bool() == Some(true)) {
+                problems.push(format!(
+                    "`{key}` is true, and only encoders are built: set it to false if the model is one"
+                ));
+            }
+        }
         problems
+    }
+
+    /// True if the MLM head's decoder is the word embeddings, as Google's is; otherwise it has weights of its own.
+    pub fn is_tied(&self) -> bool {
+        self.others.get("tie_word_embeddings").and_then(Value::as_bool).unwrap_or(true)
     }
 
     /// The bytes of `config.json` for transformers' `BertForPreTraining`.
@@ -173,10 +194,11 @@ impl ModelConfig {
         embeddings + self.num_hidden_layers * layer + linear(h, h)
     }
 
-    /// Parameters of the two heads; the MLM decoder is the word embedding.
+    /// Parameters of the two heads; the MLM decoder is the word embedding, unless the model has one of its own.
     pub fn head_parameters(&self) -> i64 {
         let h = self.hidden_size;
-        h * h + h + 2 * h + self.vocab_size + 2 * h + 2
+        let decoder = if self.is_tied() { 0 } else { self.vocab_size * h };
+        h * h + h + 2 * h + self.vocab_size + 2 * h + 2 + decoder
     }
 
     /// Operations of a training step, forward and backward, for one token of a row of `length` tokens, `masked` of which
@@ -244,6 +266,19 @@ mod tests {
         bad.others.insert("model_type".to_owned(), "roberta".into());
         let problems = bad.problems();
         assert_eq!(problems.len(), 3, "{problems:?}");
+        let mut decoder = shape(2, 128);
+        decoder.others.insert("is_decoder".to_owned(), true.into());
+        assert!(decoder.problems()[0].contains("`is_decoder`"));
+    }
+
+    #[test]
+    fn padded_vocabularies_are_recognised() {
+        for (small, large) in [(186, 192), (186, 256), (21_128, 21_184), (30_522, 30_528), (1, 8)] {
+            assert!(is_padding(small, large), "{small} {large}");
+        }
+        for (small, large) in [(186, 186), (192, 186), (186, 190), (186, 320), (0, 8), (i64::MAX, i64::MAX)] {
+            assert!(!is_padding(small, large), "{small} {large}");
+        }
     }
 
     /// Each key that no model can have is named, whatever the others are.

@@ -10,6 +10,7 @@ mod batch;
 mod bert;
 pub mod config;
 mod device_check;
+mod header;
 mod layers;
 mod loss;
 mod network;

@@ -23,7 +23,7 @@ pub struct Network {
     pooler: Linear,
     transform: Linear,
     transform_norm: Norm,
-    /// The decoder's weights are the word embeddings.
+    /// The decoder's weights are the word embeddings, unless the config says otherwise.
     decoder: Linear,
     pair: Linear,
     dropout: f64,
@@ -143,9 +143,13 @@ impl Network {
             pooler: cast.linear("bert.pooler.dense")?,
             transform: cast.linear("cls.predictions.transform.dense")?,
             transform_norm: cast.norm("cls.predictions.transform.LayerNorm")?,
-            decoder: Linear {
-                weight: cast.get("bert.embeddings.word_embeddings.weight")?,
-                bias: cast.get("cls.predictions.bias")?,
+            decoder: if config.is_tied() {
+                Linear {
+                    weight: cast.get("bert.embeddings.word_embeddings.weight")?,
+                    bias: cast.get("cls.predictions.bias")?,
+                }
+            } else {
+                cast.linear("cls.predictions.decoder")?
             },
             pair: cast.linear("cls.seq_relationship")?,
             dropout: config.hidden_dropout_prob,

@@ -24,6 +24,75 @@ enum Fill {
     Ones,
 }
 
+/// The parameters of a model, in the order of its modules: what they are called, how large they are, and how a new one is
+/// filled.
+struct Layout {
+    list: Vec<(String, Vec<i64>, Fill)>,
+    normal: Fill,
+}
+
+impl Layout {
+    fn of(config: &ModelConfig) -> Layout {
+        let normal = Fill::Normal(config.initializer_range);
+        let mut layout = Layout { list: Vec::new(), normal };
+        let h = config.hidden_size;
+        let embeddings = [
+            ("word_embeddings", config.vocab_size),
+            ("position_embeddings", config.max_position_embeddings),
+            ("token_type_embeddings", config.type_vocab_size),
+        ];
+        for (name, entries) in embeddings {
+            layout.add(format!("bert.embeddings.{name}.weight"), &[entries, h], normal);
+        }
+        layout.norm("bert.embeddings.LayerNorm", h);
+        for index in 0..config.num_hidden_layers {
+            layout.layer(&format!("bert.encoder.layer.{index}"), config);
+        }
+        layout.linear("bert.pooler.dense", h, h);
+        if config.is_tied() {
+            layout.add("cls.predictions.bias".to_owned(), &[config.vocab_size], Fill::Zeros);
+        } else {
+            // transformers takes the bias by this name where the decoder is not tied.
+            layout.linear("cls.predictions.decoder", h, config.vocab_size);
+        }
+        layout.linear("cls.predictions.transform.dense", h, h);
+        layout.norm("cls.predictions.transform.LayerNorm", h);
+        layout.linear("cls.seq_relationship", h, 2);
+        layout
+    }
+
+    fn layer(&mut self, name: &str, config: &ModelConfig) {
+        let (h, ff) = (config.hidden_size, config.intermediate_size);
+        for part in ["query", "key", "value"] {
+            self.linear(&format!("{name}.attention.self.{part}"), h, h);
+        }
+        self.linear(&format!("{name}.attention.output.dense"), h, h);
+        self.norm(&format!("{name}.attention.output.LayerNorm"), h);
+        self.linear(&format!("{name}.intermediate.dense"), h, ff);
+        self.linear(&format!("{name}.output.dense"), ff, h);
+        self.norm(&format!("{name}.output.LayerNorm"), h);
+    }
+
+    fn linear(&mut self, name: &str, from: i64, to: i64) {
+        self.add(format!("{name}.weight"), &[to, from], self.normal);
+        self.add(format!("{name}.bias"), &[to], Fill::Zeros);
+    }
+
+    fn norm(&mut self, name: &str, size: i64) {
+        self.add(format!("{name}.weight"), &[size], Fill::Ones);
+        self.add(format!("{name}.bias"), &[size], Fill::Zeros);
+    }
+
+    fn add(&mut self, name: String, sizes: &[i64], fill: Fill) {
+        self.list.push((name, sizes.to_vec(), fill));
+    }
+}
+
+/// The names and sizes of the parameters of a model, which is not made for it.
+pub(super) fn shapes(config: &ModelConfig) -> Vec<(String, Vec<i64>)> {
+    Layout::of(config).list.into_iter().map(|(name, sizes, _)| (name, sizes)).collect()
+}
+
 impl Parameters {
     /// The parameters of a new model, drawn from `seed` on the CPU: the same ones whatever the device they end on.
     ///
@@ -31,62 +100,16 @@ impl Parameters {
     /// If there is no memory for them.
     pub(super) fn new(config: &ModelConfig, seed: u64) -> Result<Parameters, TchError> {
         tch::manual_seed(seed as i64);
-        let mut parameters = Parameters::default();
-        let h = config.hidden_size;
-        let normal = Fill::Normal(config.initializer_range);
-        let embeddings = [
-            ("word_embeddings", config.vocab_size),
-            ("position_embeddings", config.max_position_embeddings),
-            ("token_type_embeddings", config.type_vocab_size),
-        ];
-        for (name, entries) in embeddings {
-            parameters.add(format!("bert.embeddings.{name}.weight"), &[entries, h], normal)?;
-        }
-        parameters.norm("bert.embeddings.LayerNorm", h)?;
-        for index in 0..config.num_hidden_layers {
-            parameters.layer(&format!("bert.encoder.layer.{index}"), config)?;
-        }
-        parameters.linear("bert.pooler.dense", h, h, normal)?;
-        parameters.add("cls.predictions.bias".to_owned(), &[config.vocab_size], Fill::Zeros)?;
-        parameters.linear("cls.predictions.transform.dense", h, h, normal)?;
-        parameters.norm("cls.predictions.transform.LayerNorm", h)?;
-        parameters.linear("cls.seq_relationship", h, 2, normal)?;
-        Ok(parameters)
-    }
-
-    fn layer(&mut self, name: &str, config: &ModelConfig) -> Result<(), TchError> {
-        let (h, ff) = (config.hidden_size, config.intermediate_size);
-        let normal = Fill::Normal(config.initializer_range);
-        for part in ["query", "key", "value"] {
-            self.linear(&format!("{name}.attention.self.{part}"), h, h, normal)?;
-        }
-        self.linear(&format!("{name}.attention.output.dense"), h, h, normal)?;
-        self.norm(&format!("{name}.attention.output.LayerNorm"), h)?;
-        self.linear(&format!("{name}.intermediate.dense"), h, ff, normal)?;
-        self.linear(&format!("{name}.output.dense"), ff, h, normal)?;
-        self.norm(&format!("{name}.output.LayerNorm"), h)
-    }
-
-    fn linear(&mut self, name: &str, from: i64, to: i64, fill: Fill) -> Result<(), TchError> {
-        self.add(format!("{name}.weight"), &[to, from], fill)?;
-        self.add(format!("{name}.bias"), &[to], Fill::Zeros)
-    }
-
-    fn norm(&mut self, name: &str, size: i64) -> Result<(), TchError> {
-        self.add(format!("{name}.weight"), &[size], Fill::Ones)?;
-        self.add(format!("{name}.bias"), &[size], Fill::Zeros)
-    }
-
-    fn add(&mut self, name: String, shape: &[i64], fill: Fill) -> Result<(), TchError> {
-        let options = (Kind::Float, Device::Cpu);
-        let tensor = match fill {
-            Fill::Normal(deviation) => truncated_normal(shape, deviation)?,
-            Fill::Zeros => Tensor::f_zeros(shape, options)?,
-            Fill::Ones => Tensor::f_ones(shape, options)?,
-        };
-        let tensor = tensor.f_set_requires_grad(true)?;
-        self.list.push((name, tensor));
-        Ok(())
+        let drawn = Layout::of(config).list.into_iter().map(|(name, sizes, fill)| {
+            let options = (Kind::Float, Device::Cpu);
+            let tensor = match fill {
+                Fill::Normal(deviation) => truncated_normal(&sizes, deviation)?,
+                Fill::Zeros => Tensor::f_zeros(&sizes, options)?,
+                Fill::Ones => Tensor::f_ones(&sizes, options)?,
+            };
+            Ok((name, tensor.f_set_requires_grad(true)?))
+        });
+        drawn.collect::<Result<_, _>>().map(|list| Parameters { list })
     }
 
     /// Moves every parameter; the tensors stay the same objects, so that all who hold one see it move.

@@ -14,6 +14,7 @@ use crate::config::{DataSource, MaskOverride, Verify};
 use crate::data::{DataSets, Validation, ValidationSettings};
 use crate::error::Error;
 use crate::metrics::{Evaluation, EvaluationReport, Predictions, TokenClasses};
+use crate::model::config::is_padding;
 use crate::model::{Bert, DeviceBatch, Logits, sum_of_cross_entropy};
 
 /// The model measured on the validation rows of a phase, all ranks together; none where there are none.
@@ -41,25 +42,31 @@ pub(super) fn evaluate_run(
     Ok(Some(sums.report()))
 }
 
-/// A model measured on the validation rows of the data set in `folder`, in fp32; `unit` draws the masks anew.
+/// The data set in `folder`, to measure a model on.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn open_data(folder: &Path) -> Result<Arc<DataSets>, Error> {
+    let source = DataSource { path: folder.to_path_buf(), weight: 1.0 };
+    DataSets::open(&[source], &MaskOverride::default(), &Cache::default(), Verify::Once).map(Arc::new)
+}
+
+/// A model measured on the validation rows of a data set, in fp32; `unit` draws the masks anew.
 ///
 /// # Errors
 /// If the data set cannot be read, has no validation rows, or has another vocabulary than the model.
 pub fn measure(
     bert: &Bert,
-    folder: &Path,
+    sets: Arc<DataSets>,
     unit: Option<MaskUnit>,
     micro_batch: u32,
     max_rows: u64,
 ) -> Result<EvaluationReport, Error> {
-    let source = DataSource { path: folder.to_path_buf(), weight: 1.0 };
-    let sets =
-        Arc::new(DataSets::open(&[source], &MaskOverride::default(), &Cache::default(), Verify::Once)?);
     // Ids of another vocabulary would be measured without an error, and mean nothing.
     let (entries, wanted) = (i64::from(sets.vocabulary().size), bert.config().vocab_size);
-    if entries != wanted {
+    if entries != wanted && !is_padding(entries, wanted) {
         let problem = format!("has a vocabulary of {entries} entries, the model one of {wanted}");
-        return Err(Error::input(folder, problem));
+        return Err(Error::input(sets.vocabulary_folder(), problem));
     }
     let classes = TokenClasses::read(&sets.vocabulary_folder().join(&sets.vocabulary().file))?;
     let with_pairs = sets.objective() != Objective::Mlm;

@@ -23,11 +23,14 @@ pub fn fill_mask(
     sentence: &str,
     top: usize,
 ) -> Result<FilledMasks, Error> {
+    let mask = tokenizer.mask();
+    let wanted = tokenizer.mask_id().ok_or_else(|| {
+        Error::settings(format!("the model's vocabulary has no {mask}: it cannot fill masks"))
+    })?;
     let ids = tokenizer.encode(sentence)?;
-    let masked: Vec<i64> =
-        (0..).zip(&ids).filter(|&(_, &id)| id == tokenizer.mask).map(|(at, _)| at).collect();
+    let masked: Vec<i64> = (0..).zip(&ids).filter(|&(_, &id)| id == wanted).map(|(at, _)| at).collect();
     if masked.is_empty() {
-        return Err(Error::settings(format!("{sentence:?} has no [MASK]")));
+        return Err(Error::settings(format!("{sentence:?} has no {mask}")));
     }
     check_ids(bert, &ids, sentence)?;
     let likeliest = tch::no_grad(|| {
@@ -45,7 +48,7 @@ pub fn fill_mask(
     let mut best = sentence.to_owned();
     for guess in &predictions {
         let piece = guess.first().map_or("", |(piece, _)| piece.trim_start_matches("##"));
-        best = best.replacen("[MASK]", piece, 1);
+        best = best.replacen(mask, piece, 1);
     }
     Ok(FilledMasks { best, predictions })
 }

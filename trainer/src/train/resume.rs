@@ -15,7 +15,7 @@ use crate::checkpoint::{self, Checkpoint, Found, MODEL_FILE, OPTIMIZER_FILE, Sta
 use crate::error::Error;
 use crate::metrics::MetricsLogger;
 use crate::model::Bert;
-use crate::model::weights::{self, HostTensors};
+use crate::model::weights::{self, HostTensors, LoadReport, Wanted};
 
 /// The folder of a run that keeps the vocabulary and the tokenizer's files, as the data set had them.
 pub const TOKENIZER: &str = "tokenizer";
@@ -182,17 +182,32 @@ fn share_state(run: &Run<'_>, checkpoint: Option<&Checkpoint>) -> Result<Option<
     serde_json::from_slice(&from_0).map_err(json("receiving rank 0's state"))
 }
 
+/// Reads `init_from` as [`start`] does, header and numbers, without a model to fill.
+///
+/// # Errors
+/// Those of [`start`] about `init_from`.
+pub fn check_init(run: &Run<'_>) -> Result<Option<LoadReport>, Error> {
+    let path = run.settings.init_from.as_ref();
+    path.map(|path| weights::check(path, &wanted(run))).transpose()
+}
+
+fn wanted<'a>(run: &'a Run<'_>) -> Wanted<'a> {
+    Wanted {
+        config: &run.model,
+        allow_missing: &run.settings.allow_missing,
+        entries: Some(i64::from(run.data[0].vocabulary().size)),
+    }
+}
+
 /// A new learner: weights drawn, or those of `init_from`; says what was found there. Writes nothing. Every rank has rank
 /// 0's weights.
 ///
 /// # Errors
 /// If `init_from` cannot be read or is not of this model, the device fails, or another rank is gone.
-pub fn start(run: &Run<'_>) -> Result<(Learner, Option<weights::LoadReport>), Error> {
+pub fn start(run: &Run<'_>) -> Result<(Learner, Option<LoadReport>), Error> {
     let bert = new_model(run)?;
     let filled = match &run.settings.init_from {
-        Some(path) if run.comm.rank() == 0 => {
-            Some(weights::fill(bert.parameters(), weights::read(path)?, path)?)
-        }
+        Some(path) if run.comm.rank() == 0 => Some(weights::load(bert.parameters(), path, &wanted(run))?),
         _ => None,
     };
     let learner = Learner::new(run, bert, first_state(run))?;
@@ -211,11 +226,7 @@ fn new_model(run: &Run<'_>) -> Result<Bert, Error> {
 /// A checkpoint's weights are all there, and nothing else is.
 fn fill_exactly(bert: &Bert, checkpoint: &Checkpoint) -> Result<(), Error> {
     let (path, content) = checkpoint.file(MODEL_FILE)?;
-    let filled = weights::fill(bert.parameters(), weights::parse_safetensors(content, &path)?, &path)?;
-    if filled == weights::LoadReport::default() {
-        return Ok(());
-    }
-    Err(Error::input(path, "holds another model than the settings name"))
+    weights::restore(bert.parameters(), &weights::parse_safetensors(content, &path)?, &path)
 }
 
 /// An error that says which settings are others than the checkpoint's, but for those that change nothing that is learnt
@@ -272,6 +283,7 @@ fn is_free(key: &str) -> bool {
         "log",
         "output",
         "init_from",
+        "allow_missing",
         "data.pad_multiple", // of checkpoints from when rows were padded
         "data.workers",
         "data.verify",

@@ -13,7 +13,7 @@ use crate::distributed::Comm;
 use crate::error::Error;
 use crate::metrics::{StepTotals, TokenClasses};
 use crate::model::attention::Kernel;
-use crate::model::config::ModelConfig;
+use crate::model::config::{ModelConfig, is_padding};
 
 /// A run.
 pub struct Run<'a> {
@@ -195,7 +195,7 @@ fn mismatches(
     let mut problem = |message: String| problems.push(Error::settings(message));
     for (i, sets) in data.iter().enumerate() {
         let entries = i64::from(sets.vocabulary().size);
-        if entries != model.vocab_size {
+        if entries != model.vocab_size && !is_padding(entries, model.vocab_size) {
             problem(format!(
                 "`phase[{i}].data` has a vocabulary of {entries} entries, and the model ({}) one of {}: set `vocab_size` \
                  there to {entries}, or prepare the data with the model's vocabulary",
