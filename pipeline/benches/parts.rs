@@ -20,7 +20,7 @@ use quanci_pipeline::document::Document;
 use quanci_pipeline::readers::{InputSplit, Part, ReadSettings, Record, open, sniff};
 use quanci_pipeline::steps::bucket::{Bucket, TokenizedDocument};
 use quanci_pipeline::steps::clean::Clean;
-use quanci_pipeline::steps::pair::{Instance, PairSettings, instances};
+use quanci_pipeline::steps::pair::{Instance, PairSettings, PieceKind, instances};
 use quanci_pipeline::steps::row::RowBuilder;
 use quanci_pipeline::steps::segment::{Segmenter, WordStarts};
 use quanci_pipeline::steps::sentences::sentences;
@@ -76,11 +76,9 @@ static TOKENIZER: LazyLock<Tokenizer> = LazyLock::new(|| {
     )
 });
 static PAIRS: LazyLock<PairSettings> = LazyLock::new(|| {
-    let mut clause_marks: Vec<u32> =
-        ["，", "；", "：", "、"].iter().filter_map(|mark| VOCABULARY.id(mark)).collect();
-    clause_marks.sort_unstable();
+    let kinds = VOCABULARY.pieces().map(PieceKind::of).collect();
     let (objective, rules) = (Objective::Nsp, PairRules::Balanced);
-    PairSettings { objective, max_seq_len: 128, short_seq_prob: 0.1, rules, clause_marks }
+    PairSettings { objective, max_seq_len: 128, short_seq_prob: 0.1, rules, kinds }
 });
 static STAGES: LazyLock<Stages> = LazyLock::new(|| {
     let documents = documents();

@@ -80,7 +80,7 @@ fn build(bucket: &Bucket, case: &Case, rng: &mut CPythonRandom) -> Vec<Made> {
         max_seq_len: case.max_seq_len,
         short_seq_prob: case.short_seq_prob,
         rules: PairRules::Google,
-        clause_marks: Vec::new(),
+        kinds: Vec::new(),
     };
     let masking = MaskSettings {
         mode: MaskMode::Static,
@@ -159,7 +159,7 @@ fn a_lone_document_is_paired_with_itself() {
         max_seq_len: 16,
         short_seq_prob: 0.0,
         rules: PairRules::Google,
-        clause_marks: Vec::new(),
+        kinds: Vec::new(),
     };
     let mut seen = [false; 2];
     for seed in 0..40 {

@@ -271,11 +271,16 @@ fn sniff_all(found: &Found, settings: &ReadSettings, warnings: &mut Vec<String>)
     for (path, sniffed) in found.files.iter().zip(sniffed) {
         match sniffed {
             Ok(input) => {
-                input.warnings.iter().for_each(|text| said.entry(text.clone()).or_default().push(path));
+                // Some name their file themselves, as those of an archive name its entries.
+                let own = format!("{}: ", path.display());
+                let texts = input.warnings.iter().map(|text| text.strip_prefix(&own).unwrap_or(text));
+                texts.for_each(|text| said.entry(text.to_owned()).or_default().push(path));
                 inputs.push(input);
             }
             Err(Error::OtherKind { path: other, kind }) if !found.named.contains(&other) => {
-                said.entry(format!("left out: is {kind}")).or_default().push(path);
+                // What to do about it is done already.
+                let what = kind.split("; ").next().unwrap_or(kind);
+                said.entry(format!("left out: {what}")).or_default().push(path);
             }
             Err(error) => problems.push(error),
         }

@@ -54,7 +54,9 @@ pub(super) fn packed(names: impl Iterator<Item = impl AsRef<str>>) -> Option<&'s
             "word/document.xml" => "a document of Microsoft Word; save it as text first",
             "xl/workbook.xml" => "a workbook of Microsoft Excel; save its sheets as CSV first",
             "ppt/presentation.xml" => "slides of Microsoft PowerPoint; save them as text first",
-            "META-INF/container.xml" => "an e-book (EPUB); convert it to text first",
+            "META-INF/container.xml" | "mimetype" => {
+                "an e-book (EPUB) or an office document; convert it to text first"
+            }
             "content.xml" => "a document of LibreOffice; save it as text first",
             "META-INF/MANIFEST.MF" => "a Java archive, not text; leave it out",
             "data.pkl" => "a checkpoint of PyTorch, not text; leave it out",

@@ -11,6 +11,10 @@ use quanci_shards::rng::RandomSource;
 
 use super::bucket::Bucket;
 use crate::config::PairRules;
+use crate::vocab::file::is_reserved;
+
+/// Raised with any change of the pairs that are made of a text: it is part of the ids of data sets.
+pub const PAIRS_VERSION: u32 = 2;
 
 /// One instance: `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,9 +42,39 @@ pub struct PairSettings {
     pub short_seq_prob: f64,
     /// By which rules.
     pub rules: PairRules,
-    /// Ids of ，；：、 and the like, sorted.
-    pub clause_marks: Vec<u32>,
+    /// What each id of the vocabulary is.
+    pub kinds: Vec<PieceKind>,
 }
+
+/// What a piece is, for the places where a sentence may be divided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PieceKind {
+    /// A Hanzi, a letter, a digit.
+    Text,
+    /// ，；：、 and the like, after which a sentence may be divided.
+    ClauseMark,
+    /// An opening quote or bracket, which may begin a segment.
+    Opening,
+    /// Any other mark, a special token, `[UNK]`.
+    Other,
+}
+
+impl PieceKind {
+    /// The kind of an entry of a vocabulary.
+    pub fn of(piece: &str) -> PieceKind {
+        match piece {
+            "，" | "；" | "：" | "、" | "．" | "," | ";" | ":" => PieceKind::ClauseMark,
+            "“" | "‘" | "「" | "『" | "《" | "〈" | "（" | "【" | "〔" | "［" | "(" | "[" | "{" | "<" => {
+                PieceKind::Opening
+            }
+            _ if !is_reserved(piece) && piece.contains(char::is_alphanumeric) => PieceKind::Text,
+            _ => PieceKind::Other,
+        }
+    }
+}
+
+/// The least pieces of A and of B.
+const MIN_SIDE: u32 = 2;
 
 impl PairSettings {
     /// Pieces of A and B together at most.
@@ -50,7 +84,11 @@ impl PairSettings {
 
     /// True for a piece after which a sentence may be divided.
     pub fn is_clause_mark(&self, id: u32) -> bool {
-        self.clause_marks.binary_search(&id).is_ok()
+        self.kind(id) == PieceKind::ClauseMark
+    }
+
+    fn kind(&self, id: u32) -> PieceKind {
+        self.kinds.get(id as usize).copied().unwrap_or(PieceKind::Other)
     }
 }
 
@@ -133,14 +171,22 @@ impl<D: RandomSource, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
     fn pair(&mut self, from: u32, ends: &[u32]) -> u32 {
         let to = ends[ends.len() - 1];
         let mut divided = false;
-        let boundary = if ends.len() > 1 {
-            Some(self.sentence_boundary(from, ends))
-        } else if self.settings.rules == PairRules::Balanced {
-            divided = true;
-            self.divide(from..to)
-        } else {
-            None
+        let boundary = match self.settings.rules {
+            PairRules::Google => {
+                (ends.len() > 1).then(|| self.sentence_boundary(from, &ends[..ends.len() - 1], to))
+            }
+            PairRules::Balanced => {
+                // Neither side may be marks alone.
+                let inner: Vec<u32> =
+                    ends[..ends.len() - 1].iter().copied().filter(|&end| self.parts(from..to, end)).collect();
+                divided = inner.is_empty();
+                if divided { self.divide(from..to) } else { Some(self.sentence_boundary(from, &inner, to)) }
+            }
         };
+        // A chunk of one word. With a random B its label would be known by its length.
+        if boundary.is_none() && self.settings.rules == PairRules::Balanced {
+            return to;
+        }
         match self.settings.objective {
             Objective::Sop => {
                 if let Some(boundary) = boundary {
@@ -156,13 +202,12 @@ impl<D: RandomSource, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
     /// Where A ends: after a random sentence, as Google draws it, but the last. That makes B longer than A on average (the
     /// sentence that fills a chunk is a long one), which would give swapped pairs away: for `sop` it is the end nearest to
     /// a random piece.
-    fn sentence_boundary(&mut self, from: u32, ends: &[u32]) -> u32 {
-        let inner = &ends[..ends.len() - 1];
+    fn sentence_boundary(&mut self, from: u32, inner: &[u32], to: u32) -> u32 {
         if self.settings.objective != Objective::Sop {
             return inner[self.rng.below(inner.len())];
         }
         // Uniform over tokens, not over sentences: long sentences attract the boundary as they should.
-        let point = from + 1 + self.rng.below((ends[inner.len()] - from - 1) as usize) as u32;
+        let point = from + 1 + self.rng.below((to - from - 1) as usize) as u32;
         let after = inner.partition_point(|&end| end < point).min(inner.len() - 1);
         let before = after.saturating_sub(1);
         if point.abs_diff(inner[before]) < inner[after].abs_diff(point) {
@@ -192,10 +237,7 @@ impl<D: RandomSource, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
     fn random_b(&mut self, a: &Range<u32>, to: u32, divided: bool) -> Option<Range<u32>> {
         match self.settings.rules {
             PairRules::Google => Some(self.google_b(a)),
-            PairRules::Balanced => self.balanced_b(
-                if a.end < to { to - a.end } else { self.target.saturating_sub(to - a.start) },
-                divided,
-            ),
+            PairRules::Balanced => self.balanced_b(to - a.end, divided),
         }
     }
 
@@ -239,7 +281,8 @@ impl<D: RandomSource, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
         let other = longest?;
         let positions = self.bucket.positions(other);
         let start = self.random_start(other, wanted, divided);
-        Some(start..self.word_boundary_near(start + 1..positions.end, start.saturating_add(wanted)))
+        let b = start..self.word_boundary_near(start + 1..positions.end, start.saturating_add(wanted));
+        self.is_side(b.clone()).then_some(b)
     }
 
     /// The beginning of a random sentence after which `wanted` pieces are left, or the document's.
@@ -265,10 +308,29 @@ impl<D: RandomSource, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
         let point = inner.start + self.rng.below(inner.len()) as u32;
         let piece = |position: u32| self.bucket.pieces().get(position);
         // A mark at the sentence's very beginning leaves nothing to divide off.
-        let after_mark =
-            |position: u32| position > inner.start && self.settings.is_clause_mark(piece(position - 1).id());
-        let at_word = |position: u32| piece(position).is_word_start();
+        let kind = |position: u32| self.settings.kind(piece(position).id());
+        // Neither within a word nor before a mark that ends what is before it.
+        let at_word = |position: u32| {
+            let may_begin = matches!(kind(position), PieceKind::Text | PieceKind::Opening);
+            piece(position).is_word_start() && may_begin && self.parts(sentence.clone(), position)
+        };
+        let after_mark = |position: u32| {
+            position > inner.start && kind(position - 1) == PieceKind::ClauseMark && at_word(position)
+        };
         nearest(inner.clone(), point, after_mark).or_else(|| nearest(inner, point, at_word))
+    }
+
+    /// True if `at` parts a range into two sides.
+    fn parts(&self, range: Range<u32>, at: u32) -> bool {
+        self.is_side(range.start..at) && self.is_side(at..range.end)
+    }
+
+    /// True for a range that may be A or B: some pieces, and one of text among them.
+    fn is_side(&self, mut range: Range<u32>) -> bool {
+        range.end.saturating_sub(range.start) >= MIN_SIDE
+            && range.any(|position| {
+                self.settings.kind(self.bucket.pieces().get(position).id()) == PieceKind::Text
+            })
     }
 
     /// The word boundary nearest to `point`, with `bounds.end` among them.

@@ -171,6 +171,14 @@ impl LayoutStage<'_> {
 
     fn judge(&self, report: &MapReport) -> Result<(), Error> {
         report.dropped.judge(report.records, self.settings.max_reject_percent)?;
+        if report.train.documents == 0 && report.validation.documents > 0 {
+            let message = format!(
+                "`output.validation` = {} takes all {} documents for validation: none is left for training; take a smaller \
+                 share, or 0",
+                self.settings.output.validation, report.validation.documents
+            );
+            return Err(Error::settings(message));
+        }
         if report.train.documents == 0 {
             let message =
                 format!("no document came out of the corpus; dropped: {}", report.dropped.in_words());

@@ -33,7 +33,7 @@ use crate::jobs::dictionary::{self, user_dict, word_source};
 use crate::jobs::job::{self, Job, no_stage};
 use crate::plan::{JobKind, Places, Plan, Recipe};
 use crate::readers::CUT_BY_SPACES;
-use crate::steps::pair::PairSettings;
+use crate::steps::pair::{PAIRS_VERSION, PairSettings, PieceKind};
 use crate::steps::segment::Segmenter;
 use crate::vocab::file::Vocabulary;
 use crate::work;
@@ -193,7 +193,12 @@ impl PrepareJob {
         let prepared = Prepared::read(&plan.recipe)?;
         plan.check_setup(&prepared.map_setup())?;
         // The identity of the rows, except for the text itself, which `layout` adds to make the data id.
-        let identity = serde_json::json!([FORMAT_VERSION, prepared.canonical, prepared.vocabulary.sha256()]);
+        let identity = serde_json::json!([
+            FORMAT_VERSION,
+            PAIRS_VERSION,
+            prepared.canonical,
+            prepared.vocabulary.sha256()
+        ]);
         let work = &prepared.settings.output.work;
         Ok(PrepareJob {
             // Part files are named by a hash of all that they depend on, and shared by all plans in this work folder.
@@ -411,17 +416,13 @@ fn is_own_file(path: &str) -> bool {
     }
 }
 
-/// Pair building's settings, with the vocabulary's clause marks.
+/// Pair building's settings, with the kinds of the vocabulary's entries.
 fn pair_settings(settings: &PrepareSettings, vocabulary: &Vocabulary) -> PairSettings {
-    let marks = ["，", "；", "：", "、", "．", ",", ";", ":"];
-    let mut clause_marks: Vec<u32> = marks.iter().filter_map(|mark| vocabulary.id(mark)).collect();
-    // For binary search.
-    clause_marks.sort_unstable();
     PairSettings {
         objective: settings.instances.objective,
         max_seq_len: settings.instances.max_seq_len,
         short_seq_prob: settings.instances.short_seq_prob,
         rules: settings.instances.rules,
-        clause_marks,
+        kinds: vocabulary.pieces().map(PieceKind::of).collect(),
     }
 }

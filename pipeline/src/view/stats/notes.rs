@@ -42,10 +42,12 @@ fn labels(data: &DataSet, counters: &Counters, train: &Count) -> Option<String> 
     let all = zeros + ones;
     let (share, deviation) = (ones as f64 / all.max(1) as f64, 0.5 / (all.max(1) as f64).sqrt());
     // Within three standard deviations of chance, a small data set is as even as it can be.
-    if all == 0 || (share - 0.5).abs() <= UNEVEN.max(3.0 * deviation) {
+    let documents = counters.train.documents;
+    // With one document, no pair can be random.
+    let is_alone = documents == 1 && data.manifest.objective == Objective::Nsp;
+    if all == 0 || ((share - 0.5).abs() <= UNEVEN.max(3.0 * deviation) && !is_alone) {
         return None;
     }
-    let documents = counters.train.documents;
     let why = match data.manifest.objective {
         Objective::Nsp if documents == 1 => {
             "there is one document alone, and B of label 1 comes from another: add documents, or set \
