@@ -166,7 +166,7 @@ fn footer(bytes: &[u8]) {
                 text_field: vec!["t".to_owned()],
                 encoding: None,
                 max_document_chars: 1000,
-        table: TableSettings::default(),
+                table: TableSettings::default(),
             };
             drop(readers::sniff(path, &settings));
         });
@@ -360,6 +360,9 @@ fn table_seeds() -> Vec<Vec<u8>> {
 fn table(bytes: &[u8]) {
     read_all(Format::Csv, &["text"], bytes);
     read_all(Format::Tsv, &["text"], bytes);
+    let table = TableSettings { header: Some(false), separator: Some("_!_".to_owned()), escape: Some('\\') };
+    read_table(Format::Csv, &["1"], table.clone(), bytes);
+    read_table(Format::Tsv, &["1"], TableSettings { separator: None, ..table }, bytes);
 }
 
 fn parquet(bytes: &[u8]) {
@@ -368,8 +371,12 @@ fn parquet(bytes: &[u8]) {
 }
 
 fn read_all(format: Format, fields: &[&str], bytes: &[u8]) {
+    read_table(format, fields, TableSettings::default(), bytes);
+}
+
+fn read_table(format: Format, fields: &[&str], table: TableSettings, bytes: &[u8]) {
     let text_field = fields.iter().map(|field| (*field).to_owned()).collect();
-    let settings = ReadSettings { format, text_field, encoding: None, max_document_chars: 1000, table: TableSettings::default() };
+    let settings = ReadSettings { format, text_field, encoding: None, max_document_chars: 1000, table };
     with_file("input", bytes, |path| {
         let Ok(input) = readers::sniff(path, &settings) else { return };
         for target_bytes in [1 << 30, 64] {

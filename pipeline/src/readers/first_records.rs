@@ -29,40 +29,68 @@ pub(super) fn judge(beginning: Beginning, settings: &ReadSettings, input: &mut I
 struct First {
     documents: usize,
     without_text: usize,
-    others: usize,
     /// The first record that is malformed.
     malformed: Option<String>,
+    rejects: Vec<(Reason, u64)>,
+    example: Option<String>,
 }
 
 impl First {
-    /// Reads the records of a beginning. The last one of a beginning that is cut tells nothing.
-    fn of(reader: &mut dyn Reader, is_cut: bool) -> First {
+    /// Reads the records of a beginning. The last one of a beginning that is cut tells nothing, nor does an error there.
+    fn of(reader: &mut dyn Reader, is_cut: bool) -> Result<First, Error> {
         const RECORDS: usize = 1000;
         let mut records = Vec::new();
-        // An error ends the sample: the job will meet it, unless it is only the end of the sample.
-        while records.len() < RECORDS
-            && let Ok(Some(record)) = reader.next()
-        {
-            records.push(record);
+        while records.len() < RECORDS {
+            match reader.next() {
+                Ok(Some(record)) => records.push(record),
+                Ok(None) => break,
+                Err(_) if is_cut => break,
+                Err(error) => return Err(error),
+            }
         }
         if is_cut {
             records.pop();
         }
         let mut first = First::default();
-        for record in records {
-            match record {
-                Record::Document(_) => first.documents += 1,
-                Record::Rejected { reason: Reason::NoText, .. } => first.without_text += 1,
-                Record::Rejected { reason, text, .. } => {
-                    first.others += 1;
-                    if reason == Reason::Malformed && first.malformed.is_none() {
-                        first.malformed = Some(text);
-                    }
+        records.into_iter().for_each(|record| first.add(record));
+        Ok(first)
+    }
+
+    fn add(&mut self, record: Record) {
+        match record {
+            Record::Document(_) => self.documents += 1,
+            Record::Rejected { reason, text, place } if reason.is_reject() => {
+                self.without_text += usize::from(reason == Reason::NoText);
+                match self.rejects.iter_mut().find(|(there, _)| *there == reason) {
+                    Some((_, count)) => *count += 1,
+                    None => self.rejects.push((reason, 1)),
                 }
-                Record::Repaired { .. } => {}
+                if self.example.is_none() {
+                    self.example = Some(format!("{}: {:?}", place.at, shortened(&text)));
+                }
+                if reason == Reason::Malformed && self.malformed.is_none() {
+                    self.malformed = Some(text);
+                }
             }
+            Record::Rejected { .. } | Record::Repaired { .. } => {}
         }
-        first
+    }
+
+    fn rejected(&self) -> u64 {
+        self.rejects.iter().map(|(_, count)| count).sum()
+    }
+
+    /// A warning if more than one record in a hundred is rejected.
+    fn warning(&self) -> Option<String> {
+        let rejected = self.rejected();
+        let all = self.documents as u64 + rejected;
+        let example = self.example.as_ref().filter(|_| rejected * 100 > all)?;
+        let reasons: Vec<String> =
+            self.rejects.iter().map(|(reason, count)| format!("{count} {}", reason.words())).collect();
+        Some(format!(
+            "{rejected} of the first {all} records are rejected ({}), for example at {example}",
+            reasons.join(", ")
+        ))
     }
 }
 
@@ -81,17 +109,20 @@ fn text(beginning: &Beginning) -> String {
 /// Lines of JSON.
 fn lines(beginning: &Beginning, settings: &ReadSettings, input: &mut Input) -> Result<(), Error> {
     let mut reader = open_stream(stream(beginning), beginning.encoding, Part::Whole, settings)?;
-    let first = First::of(&mut *reader, beginning.is_cut);
+    let first = First::of(&mut *reader, beginning.is_cut)?;
     let text = text(beginning);
     let begins = text.trim_start_matches('\u{feff}').trim_start();
     // Nothing but a value that goes on behind its first line.
     let is_one_value = first.documents + first.without_text == 0
-        || first.malformed.as_ref().is_some_and(|line| begins.starts_with(line.as_str()) && first.others > 1);
+        || first
+            .malformed
+            .as_ref()
+            .is_some_and(|line| begins.starts_with(line.as_str()) && first.rejected() > 1);
     if first.malformed.is_some() && is_one_value && begins.starts_with(['[', '{']) {
         let as_json = ReadSettings { format: Format::Json, ..settings.clone() };
         let mut reader = open_stream(stream(beginning), beginning.encoding, Part::Whole, &as_json)?;
-        let read = First::of(&mut *reader, beginning.is_cut);
-        if read.documents + read.without_text > 0 {
+        let read = First::of(&mut *reader, true)?;
+        if read.documents + read.without_text > 0 || !beginning.is_cut {
             let message = "its JSON goes on over several lines: set format = \"json\"";
             return Err(Error::input(&beginning.path, message));
         }
@@ -107,6 +138,8 @@ fn lines(beginning: &Beginning, settings: &ReadSettings, input: &mut Input) -> R
             names.extend(reader.names().iter().cloned());
         }
         without_text(settings, &names, input);
+    } else {
+        input.warnings.extend(first.warning());
     }
     Ok(())
 }
@@ -114,9 +147,11 @@ fn lines(beginning: &Beginning, settings: &ReadSettings, input: &mut Input) -> R
 /// One value of JSON, or several.
 fn values(beginning: &Beginning, settings: &ReadSettings, input: &mut Input) -> Result<(), Error> {
     let mut reader = JsonReader::new(stream(beginning), beginning.encoding, settings)?;
-    let first = First::of(&mut reader, beginning.is_cut);
+    let first = First::of(&mut reader, beginning.is_cut)?;
     if first.documents == 0 && first.without_text > 0 {
         without_text(settings, reader.names(), input);
+    } else {
+        input.warnings.extend(first.warning());
     }
     Ok(())
 }
@@ -132,6 +167,8 @@ fn without_text(settings: &ReadSettings, names: &BTreeSet<String>, input: &mut I
 }
 
 fn table(beginning: &Beginning, settings: &ReadSettings, input: &mut Input) -> Result<(), Error> {
+    let mut reader = open_stream(stream(beginning), beginning.encoding, Part::Whole, settings)?;
+    input.warnings.extend(First::of(&mut *reader, beginning.is_cut)?.warning());
     let text = text(beginning);
     if has_escapes(&text, settings.format, &settings.table) {
         input.warnings.push(

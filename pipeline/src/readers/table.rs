@@ -99,7 +99,9 @@ impl TableReader {
         let TableRows { row, layout, .. } = &self.rows;
         let fields = row.len();
         let is_name = |(column, name): (usize, &String)| {
-            row.field(column).is_some_and(|field| string(field, layout) == *name)
+            row.field(column).is_some_and(|field| {
+                std::str::from_utf8(&unquoted(field, layout)).is_ok_and(|field| field.trim() == name)
+            })
         };
         if fields == self.names.len() && self.names.iter().enumerate().all(is_name) {
             return Some(Reason::RepeatedHeader);
@@ -135,8 +137,12 @@ pub(super) fn strings(row: &TableRow, layout: &Layout) -> Vec<String> {
 }
 
 fn string(field: &[u8], layout: &Layout) -> String {
-    let field = if layout.by_lines { unquote(field, layout.escape) } else { Cow::Borrowed(field) };
-    String::from_utf8_lossy(&field).trim().to_owned()
+    String::from_utf8_lossy(&unquoted(field, layout)).trim().to_owned()
+}
+
+/// A field without its quotes, which the parser leaves in tables whose rows are lines.
+fn unquoted<'f>(field: &'f [u8], layout: &Layout) -> Cow<'f, [u8]> {
+    if layout.by_lines { unquote(field, layout.escape) } else { Cow::Borrowed(field) }
 }
 
 /// A field of a table whose rows are lines, without the quotes around it, if it has them and each quote within is doubled

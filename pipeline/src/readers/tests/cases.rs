@@ -145,7 +145,8 @@ fn outcome(path: &Path, settings: &ReadSettings) -> Result<String, Error> {
         }
     }
     let counts: String = counts.iter().map(|(reason, count)| format!("; {reason} {count}")).collect();
-    let warnings: String = input.warnings.iter().map(|warning| format!(" !{warning}")).collect();
+    let warnings = input.warnings.iter().filter(|warning| !warning.contains(" of the first "));
+    let warnings: String = warnings.map(|warning| format!(" !{warning}")).collect();
     Ok(format!("{documents}{counts}{warnings}"))
 }
 

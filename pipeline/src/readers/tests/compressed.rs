@@ -211,9 +211,9 @@ fn tar_archives() {
     let expected = [
         "甲\n乙",
         simplified,
-        "!SkippedEntry a picture",
+        "!SkippedEntry an image, not text; leave it out",
         "!SkippedEntry a hidden file, or one that macOS added",
-        "!SkippedEntry an archive or a compressed file in an archive: unpack it",
+        "!SkippedEntry an archive or a compressed file in an archive; unpack it",
         simplified,
     ];
     check(Format::Files, &bytes, &expected);

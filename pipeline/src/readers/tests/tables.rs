@@ -31,6 +31,22 @@ fn tables_that_cannot_be_read_say_so() {
     }
 }
 
+#[test]
+fn first_records_are_judged_when_a_run_is_planned() {
+    let folder = Folder::new();
+    let warnings = |name: &str, format: Format, bytes: &str| {
+        sniff(&folder.file(name, bytes), &settings(format)).expect("readable").warnings.join("; ")
+    };
+    let found = warnings("a.csv", Format::Csv, "id,text\n1,甲\n2,乙,丙\n");
+    assert!(found.contains("1 of the first 2 records are rejected (1 more or fewer fields"), "{found}");
+    assert!(found.contains("at line 3: \"2,乙,丙\""), "{found}");
+    let found = warnings("a.jsonl", Format::Jsonl, "{\"text\": \"甲\"}\n{\"text\"\n");
+    assert!(found.contains("1 of the first 2 records are rejected (1 malformed record)"), "{found}");
+    assert_eq!(warnings("b.csv", Format::Csv, "id,text\n1,甲\n"), "");
+    let json = folder.file("a.json", "[{\"text\": \"甲\"}, {\"te");
+    assert!(sniff(&json, &settings(Format::Json)).expect_err("cut").to_string().contains("not valid JSON"));
+}
+
 fn table(format: Format, field: &str, table: TableSettings) -> ReadSettings {
     ReadSettings { text_field: vec![field.to_owned()], table, ..settings(format) }
 }
