@@ -3,6 +3,7 @@
 
 mod attempts;
 mod bad_input;
+mod cases;
 mod compat;
 mod docs;
 mod durability;
@@ -13,7 +14,9 @@ mod kills;
 mod kubernetes;
 mod labels;
 mod layers;
+mod names;
 mod objects;
+mod outcomes;
 mod ray;
 mod removal;
 mod replace;

@@ -11,6 +11,7 @@ use super::display::Display;
 use super::engines::engine;
 use super::submit;
 use crate::counters::Counters;
+use crate::engine::shell;
 use crate::error::Error;
 use crate::jobs::Job;
 use crate::jobs::prepare::PrepareJob;
@@ -48,6 +49,8 @@ pub(super) fn prepare(run: &RunArgs, common: &Common, output: &Output) -> Result
     warnings.extend(stats::sampled_notes(&DataSet::open(folder)?)?);
     warnings.iter().for_each(|warning| output.warning(warning));
     output.result(summary(&manifest, folder, begun.elapsed().as_secs_f64())?);
+    let next = ["quanci-train".into(), "init".into(), from_here(folder)];
+    output.message(format_args!("next: {}", shell::line(next)));
     output.json(&serde_json::json!({
         "ok": true,
         "path": encode(folder),

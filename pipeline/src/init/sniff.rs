@@ -82,6 +82,7 @@ const NO_FIELD: &str = "no field with text";
 fn reason(error: &Error) -> String {
     match error {
         Error::Input { message, .. } => message.clone(),
+        Error::OtherKind { kind, .. } => (*kind).to_owned(),
         other => other.to_string(),
     }
 }
@@ -99,6 +100,14 @@ fn open(
     let input = readers::sniff(path, &settings)?;
     let encoding = input.encoding.name();
     Ok((readers::open(&InputSplit { input, part: Part::Whole }, &settings)?, encoding))
+}
+
+/// What a file is, and what to do about it, if it is of a kind that is not read.
+pub(super) fn other_kind(path: &Path) -> Option<&'static str> {
+    match open(path, Format::Files, &[]) {
+        Err(Error::OtherKind { kind, .. }) => Some(kind),
+        _ => None,
+    }
 }
 
 /// The beginning of a file as text, with its blank lines.

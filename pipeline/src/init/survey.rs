@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use super::sniff::{FileKind, sniff};
+use super::sniff::{FileKind, other_kind, sniff};
 use crate::error::Error;
 use crate::readers;
 use crate::vocab::file::Vocabulary;
@@ -26,6 +26,8 @@ pub struct Survey {
     pub left_out: BTreeMap<String, LeftOut>,
     /// What could not be read.
     pub warnings: Vec<String>,
+    /// Why files are skipped by their extensions.
+    other_kinds: BTreeMap<String, String>,
 }
 
 /// Files that are skipped for the same reason.
@@ -196,7 +198,16 @@ fn reason_to_leave_out(
     let suffix = suffix(path);
     let kind = suffix.split('.').nth(1).unwrap_or_default().to_lowercase();
     let is_markdown = kind == "md";
-    (!TEXT.contains(&kind.as_str()) && !is_markdown).then(|| format!("*{suffix} files"))
+    if TEXT.contains(&kind.as_str()) || is_markdown {
+        return None;
+    }
+    // What the first file of its kind is stands for the others.
+    let known = survey.other_kinds.get(&suffix).cloned();
+    let reason = known.unwrap_or_else(|| {
+        other_kind(&folder.join(path)).map_or_else(|| format!("*{suffix} files"), str::to_owned)
+    });
+    survey.other_kinds.insert(suffix, reason.clone());
+    Some(reason)
 }
 
 /// The extension, with that of a compressed file before it: `.txt`, `.jsonl.zst`.
