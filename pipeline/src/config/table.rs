@@ -3,7 +3,7 @@
 use quanci_settings::Section;
 use serde::{Deserialize, Serialize};
 
-use super::Format;
+use super::format::Format;
 
 /// How the rows of csv and tsv are written.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -202,7 +202,8 @@ fn labelled_lines(sample: &str) -> Option<FileKind> {
 
 /// The text fields of a Parquet file, from the first records of each column.
 fn parquet(path: &Path) -> Result<FileKind, String> {
-    let columns = readers::text_columns(path).map_err(|error| reason(&error))?;
+    let unreadable = |error: Error| format!("a Parquet file that cannot be read: {}", reason(&error));
+    let columns = readers::text_columns(path).map_err(unreadable)?;
     let mut letters = Letters::default();
     let mut records = 1;
     for column in &columns {

@@ -2,14 +2,15 @@
 //! format, are skipped and counted.
 
 use std::io::{Cursor, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
+use super::entries::{Entries, Entry};
 use super::formats::open_stream;
 use super::stream::{Origin, Stream};
 use super::tar_entries::TarEntries;
 use super::zip_entries::ZipEntries;
-use super::{Compression, Input, Part, ReadProgress, ReadSettings, Reader, Record, detect, entry_kind};
+use super::{Compression, Input, Part, ReadProgress, ReadSettings, Reader, Record, encoding_of, entry_kind};
 use crate::config::Encoding;
 use crate::document::At;
 use crate::drops::Reason;
@@ -17,22 +18,6 @@ use crate::error::Error;
 
 /// The bytes of an entry that tell its encoding.
 const HEAD: u64 = 256 << 10;
-
-/// The entries of an archive, in its order.
-pub(super) trait Entries: Send {
-    /// The next one that is a file.
-    fn next(&mut self) -> Result<Option<Entry>, Error>;
-    /// Bytes of the archive that were read so far.
-    fn consumed(&self) -> u64;
-}
-
-/// A file in an archive.
-pub(super) enum Entry {
-    /// Its bytes.
-    File(Stream),
-    /// One that is skipped, and why.
-    Skipped { path: PathBuf, why: &'static str },
-}
 
 fn entries(input: &Input) -> Result<Box<dyn Entries>, Error> {
     Ok(match input.compression {
@@ -109,7 +94,7 @@ impl ArchiveReader {
             self.skip(stream.origin.path, why);
             return Ok(());
         }
-        let encoding = detect::of_entry(&head, self.settings.encoding, self.usual);
+        let encoding = encoding_of::entry(&head, self.settings.encoding, self.usual);
         let encoding = encoding.map_err(|message| Error::input(&stream.origin.path, message))?;
         let read = Box::new(Cursor::new(head).chain(stream.read));
         let stream = Stream { read, ..stream };
@@ -152,14 +137,5 @@ impl Reader for ArchiveReader {
             text_bytes: self.before.text_bytes + current.text_bytes,
             file_bytes: self.entries.consumed(),
         }
-    }
-}
-
-/// An entry's name: UTF-8, or else the code page of the system that packed it, which for Chinese archives is GBK.
-pub(super) fn entry_name(raw: &[u8]) -> String {
-    match std::str::from_utf8(raw) {
-        Ok(name) => name.to_owned(),
-        // Windows in Chinese packs names as GBK, of which GB18030 is a superset.
-        Err(_) => encoding_rs::GB18030.decode_without_bom_handling(raw).0.into_owned(),
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use serde::{Deserialize, Serialize};
 
 use super::gzip::GzipMembers;
-use super::tar_entries::is_tar;
+use super::tar_header::is_tar;
 
 /// How a file is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,14 +1,15 @@
-//! Detects the encoding of a file from samples of it, or checks whether the declared one can be right.
+//! Looks at samples of a file: its encoding, whether it is text at all, and what the user should know about it.
 
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::evidence::{Evidence, by_mark};
+use super::evidence::Evidence;
 use super::stream::Stream;
-use super::tar_entries::is_tar;
+use super::tar_header::is_tar;
 use super::{
-    Compression, Input, InputSplit, Part, ReadSettings, archive, garbled, hints, kinds, plausible, transcode,
+    Compression, Input, InputSplit, Part, ReadSettings, archive, encoding_of, hints, kinds, plausible,
+    transcode,
 };
 use crate::config::Encoding;
 use crate::error::Error;
@@ -49,12 +50,12 @@ pub(super) fn detect(input: &mut Input, settings: &ReadSettings) -> Result<Optio
     let mut first = None;
     for (path, bytes) in entries {
         let samples = [bytes];
-        let found =
-            of_samples(&samples, settings.encoding).map_err(|message| Error::input(&path, message))?;
+        let found = encoding_of::samples(&samples, settings.encoding)
+            .map_err(|message| Error::input(&path, message))?;
         let warnings = found.warnings.iter();
         let entry = path.strip_prefix(&input.path).unwrap_or(&path).display();
         input.warnings.extend(warnings.map(|warning| format!("{entry}: {warning}")));
-        let encoding = of_entry(&samples[0], settings.encoding, input.encoding);
+        let encoding = encoding_of::entry(&samples[0], settings.encoding, input.encoding);
         let encoding = encoding.map_err(|message| Error::input(&path, message))?;
         let [bytes] = samples;
         let is_cut = bytes.len() as u64 == SAMPLE / 2;
@@ -67,11 +68,11 @@ fn file(input: &mut Input, settings: &ReadSettings, samples: Vec<Vec<u8>>) -> Re
     if let Some(kind) = kinds::binary(&samples[0]) {
         return Err(Error::OtherKind { path: input.path.clone(), kind });
     }
-    let found =
-        of_samples(&samples, settings.encoding).map_err(|message| Error::input(&input.path, message))?;
+    let found = encoding_of::samples(&samples, settings.encoding)
+        .map_err(|message| Error::input(&input.path, message))?;
     input.encoding = found.encoding;
     input.warnings.extend(found.warnings);
-    let text = plausible::read(decoder(input.encoding, &samples[0]), &samples[0]);
+    let text = plausible::read(transcode::decoder(input.encoding, &samples[0]), &samples[0]);
     if let Some(kind) = kinds::markup(&text, settings.format) {
         return Err(Error::OtherKind { path: input.path.clone(), kind });
     }
@@ -80,77 +81,6 @@ fn file(input: &mut Input, settings: &ReadSettings, samples: Vec<Vec<u8>>) -> Re
     let path = Arc::from(input.path.as_path());
     let bytes = samples.into_iter().next().unwrap_or_default();
     Ok(Beginning { path, is_cut: bytes.len() as u64 == most, bytes, encoding: input.encoding })
-}
-
-fn decoder(encoding: Encoding, sample: &[u8]) -> &'static encoding_rs::Encoding {
-    match encoding {
-        Encoding::Utf16 => transcode::utf16_of(sample),
-        other => transcode::encoding(other),
-    }
-}
-
-/// The encoding of an entry that begins with `head`: the declared one, which must not be wrong, or the best one; `usual` if
-/// there is too little of it to tell.
-pub(super) fn of_entry(head: &[u8], declared: Option<Encoding>, usual: Encoding) -> Result<Encoding, String> {
-    const ENOUGH: usize = 16 << 10;
-    // Almost all entries of almost all archives, at the speed of memory.
-    if declared.is_none() && by_mark(head).is_none() && is_plain_utf8(head) {
-        return Ok(Encoding::Utf8);
-    }
-    // Text may begin in ASCII, which tells nothing; zeros are those of UTF-16, whose units begin at even bytes.
-    let has_zeros = memchr::memchr(0, head).is_some();
-    let start = if has_zeros { None } else { head.iter().position(|byte| !byte.is_ascii()) };
-    let start = start.filter(|_| by_mark(head).is_none()).unwrap_or(0);
-    let samples = [head[start..head.len().min(start + ENOUGH)].to_vec()];
-    if let Some(message) = garbled::seven_bits(&[head.to_vec()]).filter(|_| declared.is_none()) {
-        return Err(message);
-    }
-    let found = Evidence::of(&samples);
-    let best = found.best();
-    match declared {
-        Some(declared) => check(declared, &found, &samples).map(|()| declared),
-        None if best != usual && !found.refutes(usual, best) => Ok(usual),
-        None => Ok(best),
-    }
-}
-
-/// True for UTF-8 with characters of several bytes and without zeros, of which UTF-16 has some.
-fn is_plain_utf8(head: &[u8]) -> bool {
-    let valid = match simdutf8::compat::from_utf8(head) {
-        Ok(_) => head.len(),
-        // The head may end within a character.
-        Err(error) if error.error_len().is_none() => error.valid_up_to(),
-        Err(_) => return false,
-    };
-    !head[..valid].is_ascii() && memchr::memchr(0, head).is_none()
-}
-
-/// An encoding, and what the user should know about the text.
-struct Found {
-    encoding: Encoding,
-    warnings: Vec<String>,
-}
-
-fn of_samples(samples: &[Vec<u8>], declared: Option<Encoding>) -> Result<Found, String> {
-    let found = Evidence::of(samples);
-    let mut warnings = Vec::new();
-    let encoding = match declared {
-        Some(declared) => {
-            check(declared, &found, samples)?;
-            warnings.extend(garbled::seven_bits(samples));
-            declared
-        }
-        None => {
-            if let Some(message) = garbled::seven_bits(samples) {
-                return Err(message);
-            }
-            warnings.extend(found.warning());
-            found.best()
-        }
-    };
-    warnings.extend(garbled::mixed(samples, encoding));
-    warnings.extend(garbled::saved_twice(samples, encoding));
-    Ok(Found { encoding, warnings })
 }
 
 /// The beginning of a file, decompressed; and parts from its middle and end, from line to line.
@@ -177,19 +107,4 @@ fn samples(input: &Input) -> Result<Vec<Vec<u8>>, Error> {
 fn whole_lines(sample: &[u8]) -> Option<&[u8]> {
     let (first, last) = (memchr::memchr(b'\n', sample)?, memchr::memrchr(b'\n', sample)?);
     (first < last).then(|| &sample[first + 1..=last])
-}
-
-fn check(declared: Encoding, found: &Evidence, samples: &[Vec<u8>]) -> Result<(), String> {
-    let best = found.best();
-    if best == declared || samples[0].is_empty() || !found.refutes(declared, best) {
-        return Ok(());
-    }
-    // The message shows the first characters that are not ASCII, for those are what a wrong encoding garbles.
-    let text = plausible::read(decoder(best, &samples[0]), &samples[0]);
-    let excerpt: String = text.chars().skip_while(|c| c.is_ascii()).take(20).collect();
-    Err(format!(
-        "declared {}, but reads as {}: {excerpt:?}; set `encoding` for these files, or leave it out",
-        declared.name(),
-        best.name()
-    ))
 }

@@ -99,11 +99,7 @@ fn stream(beginning: &Beginning) -> Stream {
 }
 
 fn text(beginning: &Beginning) -> String {
-    let encoding = match beginning.encoding {
-        Encoding::Utf16 => transcode::utf16_of(&beginning.bytes),
-        other => transcode::encoding(other),
-    };
-    plausible::read(encoding, &beginning.bytes)
+    plausible::read(transcode::decoder(beginning.encoding, &beginning.bytes), &beginning.bytes)
 }
 
 /// Lines of JSON.

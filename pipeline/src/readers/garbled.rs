@@ -79,11 +79,7 @@ pub(super) fn saved_twice(samples: &[Vec<u8>], encoding: Encoding) -> Option<Str
     const LOOKED_AT: usize = 4000;
     const FEWEST: usize = 20;
     let head = samples.first()?;
-    let decoder = match encoding {
-        Encoding::Utf16 => transcode::utf16_of(head),
-        other => transcode::encoding(other),
-    };
-    let text = plausible::read(decoder, head);
+    let text = plausible::read(transcode::decoder(encoding, head), head);
     let text = text.char_indices().nth(LOOKED_AT).map_or(&*text, |(end, _)| &text[..end]);
     let score = |bytes: &[u8], encoding| plausibility(encoding, &[bytes.to_vec()]);
     let now = score(text.as_bytes(), encoding_rs::UTF_8);

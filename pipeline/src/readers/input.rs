@@ -9,7 +9,7 @@ use std::time::UNIX_EPOCH;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::Compression;
+use super::compression::{Compression, HEAD_BYTES};
 use crate::config::{CompareInputs, Encoding};
 use crate::error::Error;
 
@@ -162,6 +162,29 @@ fn content(path: &Path) -> Result<String, Error> {
         }
     };
     read().map(|hash| format!("{hash:032x}")).map_err(Error::io("read", path))
+}
+
+/// A file as it is now, and its first bytes.
+pub(super) fn look(path: &Path, encoding: Option<Encoding>) -> Result<(Input, Vec<u8>), Error> {
+    let FileState { bytes, modified, tag } = state(path)?;
+    let head =
+        quanci_store::read_range(path, 0..bytes.min(HEAD_BYTES as u64)).map_err(Error::io("read", path))?;
+    let input = Input {
+        path: path.to_path_buf(),
+        bytes,
+        modified,
+        tag,
+        changed: None,
+        inode: None,
+        sample: None,
+        content: None,
+        compression: Compression::of(&head),
+        packed_tar: false,
+        encoding: encoding.unwrap_or(Encoding::Utf8),
+        warnings: Vec::new(),
+        without_text: None,
+    };
+    Ok((input, head.to_vec()))
 }
 
 /// What is compared to decide whether a file is still the same.

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use super::compression::HEAD_BYTES;
-use super::input::{FileState, Input, state};
+use super::input::{Input, look};
 use super::record::ReadSettings;
 use super::split::{InputSplit, Part};
-use super::{Compression, detect, first_records, open, parquet};
-use crate::config::{Encoding, Format};
+use super::{detect, first_records, open, parquet};
+use crate::config::Format;
 use crate::error::Error;
 
 /// Finds out what a file is, and checks it against `settings`.
@@ -34,29 +33,6 @@ pub fn sniff(path: &Path, settings: &ReadSettings) -> Result<Input, Error> {
         first_records::judge(beginning, settings, &mut input)?;
     }
     Ok(input)
-}
-
-/// A file as it is now, and its first bytes.
-pub(super) fn look(path: &Path, encoding: Option<Encoding>) -> Result<(Input, Vec<u8>), Error> {
-    let FileState { bytes, modified, tag } = state(path)?;
-    let head =
-        quanci_store::read_range(path, 0..bytes.min(HEAD_BYTES as u64)).map_err(Error::io("read", path))?;
-    let input = Input {
-        path: path.to_path_buf(),
-        bytes,
-        modified,
-        tag,
-        changed: None,
-        inode: None,
-        sample: None,
-        content: None,
-        compression: Compression::of(&head),
-        packed_tar: false,
-        encoding: encoding.unwrap_or(Encoding::Utf8),
-        warnings: Vec::new(),
-        without_text: None,
-    };
-    Ok((input, head.to_vec()))
 }
 
 /// An error if none of the files of a corpus has text in its first records: then `text_field` names the wrong field.

@@ -5,34 +5,16 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tar::{EntryType, Header, PaxExtensions};
+use tar::{EntryType, PaxExtensions};
 
-use super::archive::{Entries, Entry, entry_name};
+use super::entries::{Entries, Entry, entry_name};
 use super::stream::{Origin, Stream};
+use super::tar_header::{BLOCK, has_checksum, header};
 use super::{Compression, Input, InputSplit, Part, entry_kind};
 use crate::error::Error;
 
-const BLOCK: usize = 512;
 /// A longer name, or longer extensions of a header, are damage.
 const MOST_EXTENSION: u64 = 1 << 20;
-
-/// True for the header of a tar archive, of any age: its checksum is right.
-pub(super) fn is_tar(head: &[u8]) -> bool {
-    head.get(..BLOCK).is_some_and(|block| has_checksum(block) && header(block).entry_size().is_ok())
-}
-
-fn header(block: &[u8]) -> &Header {
-    Header::from_byte_slice(block)
-}
-
-fn has_checksum(block: &[u8]) -> bool {
-    const FIELD: std::ops::Range<usize> = 148..156;
-    // The checksum's own field counts as spaces.
-    let sum = |(at, &byte): (usize, &u8)| if FIELD.contains(&at) { 32 } else { u32::from(byte) };
-    let sum: u32 = block.iter().enumerate().map(sum).sum();
-    // A block of zeros has the sum of eight spaces and no checksum.
-    header(block).cksum().is_ok_and(|stated| stated == sum)
-}
 
 /// The files in an archive, in its order.
 pub(super) struct TarEntries {

@@ -26,6 +26,14 @@ pub(super) fn encoding(encoding: Encoding) -> &'static encoding_rs::Encoding {
     }
 }
 
+/// The table of an encoding for a file that begins with `head`, which tells the byte order of UTF-16.
+pub(super) fn decoder(encoding: Encoding, head: &[u8]) -> &'static encoding_rs::Encoding {
+    match encoding {
+        Encoding::Utf16 => utf16_of(head),
+        other => self::encoding(other),
+    }
+}
+
 /// Appends `bytes` to `text`; false if some of them were invalid.
 pub(super) fn decode(decoder: &mut Decoder, bytes: &[u8], text: &mut String, last: bool) -> bool {
     // `decode_to_string` never grows the string: it stops when the room is used up.

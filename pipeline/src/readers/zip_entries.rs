@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use quanci_store::{FileHandle, Seekable};
 use zip::{CompressionMethod, ZipArchive};
 
-use super::archive::{Entries, Entry, entry_name};
+use super::entries::{Entries, Entry, entry_name};
 use super::stream::{Counted, Origin, Stream};
 use super::{Compression, Input, entry_kind, kinds};
 use crate::error::Error;

@@ -22,8 +22,8 @@ use texts::Texts;
 
 use super::cut::DocumentCutter;
 use super::fields::keys;
+use super::input::look;
 use super::plausible::plausibility;
-use super::sniff::look;
 use super::step::StepReader;
 use super::stream::{Origin, is_of_source};
 use super::{Compression, Input, InputSplit, Part, ReadProgress, ReadSettings, Reader, Record, transcode};

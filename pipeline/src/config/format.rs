@@ -1,0 +1,84 @@
+//! What files of a corpus are: their format and their encoding.
+
+use serde::{Deserialize, Serialize};
+
+/// How documents lie in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// A sentence a line, a blank line between documents (google-research/bert).
+    Sentences,
+    /// A paragraph a line, a blank line between documents.
+    Paragraphs,
+    /// A document a line.
+    Documents,
+    /// A document a file; long ones are cut at headings.
+    Files,
+    /// A JSON object a line.
+    Jsonl,
+    /// One JSON value, usually an array or an object around one.
+    Json,
+    /// Comma-separated values; a quoted field may hold separators and line ends.
+    Csv,
+    /// Tab-separated values, a row a line.
+    Tsv,
+    /// Apache Parquet.
+    Parquet,
+}
+
+impl Format {
+    /// Every format by its name in a settings file.
+    pub const NAMES: [(&'static str, Format); 9] = [
+        ("sentences", Format::Sentences),
+        ("paragraphs", Format::Paragraphs),
+        ("documents", Format::Documents),
+        ("files", Format::Files),
+        ("jsonl", Format::Jsonl),
+        ("json", Format::Json),
+        ("csv", Format::Csv),
+        ("tsv", Format::Tsv),
+        ("parquet", Format::Parquet),
+    ];
+
+    /// Its name in a settings file.
+    pub fn name(self) -> &'static str {
+        Format::NAMES.iter().find(|(_, format)| *format == self).map_or("", |(name, _)| name)
+    }
+
+    /// True for formats whose text lies in named fields.
+    pub fn has_fields(self) -> bool {
+        matches!(self, Format::Jsonl | Format::Json | Format::Csv | Format::Tsv | Format::Parquet)
+    }
+}
+
+/// A character encoding of input files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Encoding {
+    /// UTF-8, with or without a byte order mark.
+    #[serde(rename = "utf-8")]
+    Utf8,
+    /// GB18030, and with it GBK and GB2312.
+    #[serde(rename = "gb18030")]
+    Gb18030,
+    /// Big5 with the HKSCS extensions.
+    #[serde(rename = "big5")]
+    Big5,
+    /// UTF-16, little-endian unless a byte order mark says otherwise.
+    #[serde(rename = "utf-16")]
+    Utf16,
+}
+
+impl Encoding {
+    /// Every encoding by its name in a settings file.
+    pub const NAMES: [(&'static str, Encoding); 4] = [
+        ("utf-8", Encoding::Utf8),
+        ("gb18030", Encoding::Gb18030),
+        ("big5", Encoding::Big5),
+        ("utf-16", Encoding::Utf16),
+    ];
+
+    /// Its name in a settings file.
+    pub fn name(self) -> &'static str {
+        Encoding::NAMES.iter().find(|(_, encoding)| *encoding == self).map_or("", |(name, _)| name)
+    }
+}
