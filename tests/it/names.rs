@@ -98,7 +98,7 @@ fn settings_for_names_in_gbk() {
     place.run(&["init", "t", "-o", "run.toml"]).exits(0);
     let vocab = format!("vocab={:?}", fixture("google-zh-vocab.txt"));
     let ran = place.run(&["prepare", "run.toml", "--set", &vocab, "--json", "--quiet"]).exits(0);
-    assert_eq!(ran.json()["counters"]["train"]["documents"], 2);
+    assert_eq!(ran.json()["counters"]["train"]["documents"], 3);
 }
 
 #[test]
