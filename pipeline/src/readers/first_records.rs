@@ -108,17 +108,15 @@ fn lines(beginning: &Beginning, settings: &ReadSettings, input: &mut Input) -> R
     let first = First::of(&mut *reader, beginning.is_cut)?;
     let text = text(beginning);
     let begins = text.trim_start_matches('\u{feff}').trim_start();
+    let first_line = begins.lines().next().unwrap_or_default();
     // Nothing but a value that goes on behind its first line.
-    let is_one_value = first.documents + first.without_text == 0
-        || first
-            .malformed
-            .as_ref()
-            .is_some_and(|line| begins.starts_with(line.as_str()) && first.rejected() > 1);
+    let goes_on = first.malformed.as_deref() == Some(first_line) && first.rejected() > 1;
+    let is_one_value = first.documents + first.without_text == 0 || goes_on;
     if first.malformed.is_some() && is_one_value && begins.starts_with(['[', '{']) {
         let as_json = ReadSettings { format: Format::Json, ..settings.clone() };
         let mut reader = open_stream(stream(beginning), beginning.encoding, Part::Whole, &as_json)?;
         let read = First::of(&mut *reader, true)?;
-        if read.documents + read.without_text > 0 || !beginning.is_cut {
+        if read.documents + read.without_text > 0 {
             let message = "its JSON goes on over several lines: set format = \"json\"";
             return Err(Error::input(&beginning.path, message));
         }
