@@ -157,14 +157,31 @@ fn first_run_in_chinese() {
     docs::run("docs/zh/first-run.md", &[("quanci", QUANCI)]);
 }
 
+#[test]
+fn own_files() {
+    docs::run("docs/en/own-files.md", &[("quanci", QUANCI)]);
+}
+
+#[test]
+fn own_files_in_chinese() {
+    docs::run("docs/zh/own-files.md", &[("quanci", QUANCI)]);
+}
+
 /// No other page has commands that a test must run: a new one needs a test here.
 #[test]
 fn all_pages_with_commands_have_a_test() {
     let with_commands =
         |page: &PathBuf| blocks(&read(page)).iter().any(|block| block.is(&["console", "run"]));
     let found: Vec<PathBuf> = pages().into_iter().filter(with_commands).collect();
-    let tested =
-        ["README.md", "README.zh-CN.md", "docs/en/first-run.md", "docs/zh/first-run.md"].map(PathBuf::from);
+    let tested = [
+        "README.md",
+        "README.zh-CN.md",
+        "docs/en/first-run.md",
+        "docs/en/own-files.md",
+        "docs/zh/first-run.md",
+        "docs/zh/own-files.md",
+    ]
+    .map(PathBuf::from);
     assert_eq!(found, tested);
 }
 

@@ -77,13 +77,16 @@ pub fn blocks(text: &str) -> Vec<Block> {
 }
 
 /// Runs the blocks of a page that are marked so, one after another, in a fresh folder that holds `configs/`, the samples and
-/// a folder `my-novels/`. `programs` are found by their names.
+/// the folders `my-novels/` and `my-files/`. `programs` are found by their names.
 pub fn run(page: &str, programs: &[(&str, &str)]) {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
     copy(&root().join("configs"), &here.join("configs"));
     copy(&samples(), &here.join("corpora/samples"));
     copy(&samples().join("public-domain"), &here.join("my-novels"));
+    copy(&root().join("tests/fixtures/mixed"), &here.join("my-files"));
+    // As folders are that were copied from elsewhere.
+    std::os::unix::fs::symlink("gone/notes.txt", here.join("my-files/notes.txt")).unwrap();
     fs::create_dir(here.join("bin")).unwrap();
     for (name, program) in programs {
         std::os::unix::fs::symlink(program, here.join("bin").join(name)).unwrap();

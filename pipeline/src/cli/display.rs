@@ -126,7 +126,7 @@ fn show_counts(bar: &ProgressBar, stage: &str, before: (u64, u64, u64), now: (u6
 
 /// Shows the progress of tasks that run in other processes.
 fn show_tasks(bar: &ProgressBar, (done, all, retries): (u32, u32, u32)) {
-    bar.set_style(style("{prefix:>8} {bar:30} {pos}/{len} tasks{msg}, {elapsed}"));
+    bar.set_style(style("{prefix:>8} {wide_bar} {pos}/{len} tasks{msg}, {elapsed}, {eta} left"));
     bar.set_length(u64::from(all));
     bar.set_position(u64::from(done));
     bar.set_message(retried(retries));
@@ -137,7 +137,7 @@ fn bar(stage: &'static str, input_bytes: u64) -> ProgressBar {
     let counted = matches!(stage, "map" | "count");
     let (bar, template) = if counted {
         let template =
-            "{prefix:>8} {bar:30} {percent:>3} % {bytes}/{total_bytes} {bytes_per_sec}, {msg}, {eta} left";
+            "{prefix:>8} {wide_bar} {percent:>3} % {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}, {msg}, {eta} left";
         (ProgressBar::new(input_bytes), template)
     } else {
         (ProgressBar::new_spinner(), "{prefix:>8} {spinner} {msg} {elapsed}")

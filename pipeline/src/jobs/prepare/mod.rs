@@ -22,6 +22,7 @@ mod unfinished;
 
 use std::path::{Path, PathBuf};
 
+use quanci_cli::from_here;
 use quanci_shards::mask::{Masker, replacements};
 use quanci_shards::{FORMAT_VERSION, FileKeys, Manifest};
 
@@ -100,10 +101,7 @@ fn read_vocabulary(settings: &PrepareSettings) -> Result<Vocabulary, Error> {
             let stem = settings.source.path.file_stem().unwrap_or_default().to_string_lossy();
             let training = settings.source.path.with_file_name(format!("vocab-{stem}.toml"));
             let train = if training.exists() {
-                format!(
-                    "now run `{}`",
-                    shell::line(["quanci".as_ref(), "vocab".as_ref(), training.as_os_str()])
-                )
+                format!("now run `{}`", shell::line(["quanci", "vocab", &from_here(&training)]))
             } else {
                 "train one with `quanci vocab`".to_owned()
             };

@@ -21,7 +21,7 @@ const MANY_MARKS: f64 = 0.01;
 /// The share of repeats above which the format may be wrong.
 const MANY_REPEATS: f64 = 0.2;
 /// How much larger the largest copy may be than the smallest.
-const SWING: f64 = 1.05;
+const SWING: f64 = 1.2;
 
 /// The notes about a data set, from its counters and some or all of its training rows.
 pub(super) fn notes(data: &DataSet, counters: &Counters, train: &Count, leak: Option<&Leak>) -> Vec<String> {
