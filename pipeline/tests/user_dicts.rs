@@ -1,6 +1,6 @@
 //! User dictionaries give the words that jieba 0.42.1 finds after `load_userdict`, with and without the HMM. The expected
 //! words were written by jieba itself (tests/golden/jieba-user-dicts/make.py).
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
+#![expect(clippy::print_stderr, reason = "a test")]
 
 use std::path::{Path, PathBuf};
 

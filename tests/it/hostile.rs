@@ -145,7 +145,8 @@ fn a_footer_of_nested_groups_is_named_and_the_others_are_read() {
     place.write("corpus/good.txt", "第一句话很短。\n第二句有字！\n\n另一篇文章开始了。\n".repeat(20));
     let ran = quick(&place, &["init", "corpus"]).exits(0);
     assert!(
-        ran.out.contains("skipped   deep.parquet: a Parquet file that cannot be read") && ran.out.contains("100 deep"),
+        ran.out.contains("skipped   deep.parquet: a Parquet file that cannot be read")
+            && ran.out.contains("100 deep"),
         "{}",
         ran.out
     );

@@ -136,8 +136,7 @@ fn bar(stage: &'static str, input_bytes: u64) -> ProgressBar {
     // Only these stages read the inputs, whose size is known. The other stages have no total.
     let counted = matches!(stage, "map" | "count");
     let (bar, template) = if counted {
-        let template =
-            "{prefix:>8} {wide_bar} {percent:>3} % {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}, {msg}, {eta} left";
+        let template = "{prefix:>8} {wide_bar} {percent:>3} % {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}, {msg}, {eta} left";
         (ProgressBar::new(input_bytes), template)
     } else {
         (ProgressBar::new_spinner(), "{prefix:>8} {spinner} {msg} {elapsed}")

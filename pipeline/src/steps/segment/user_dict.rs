@@ -28,11 +28,15 @@ pub struct UserDict {
 /// The largest count: the sum of all counts must stay exact as a number with a fraction.
 const MAX_COUNT: u64 = 1 << 40;
 
+/// The longest word: time and memory grow with the square of the length.
+const MAX_WORD_CHARS: usize = 200;
+
 impl UserDict {
     /// Reads a dictionary in UTF-8, UTF-16, GB18030 or Big5.
     ///
     /// # Errors
-    /// [`Error::Input`] for bytes that are no text, or a count that is no whole number, with its line.
+    /// [`Error::Input`] for bytes that are no text, a count that is no whole number or a word that is too long, with its
+    /// line.
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<UserDict, Error> {
         let mut warnings = Vec::new();
         let (text, encoding) = decode(bytes).ok_or_else(|| {
@@ -49,6 +53,12 @@ impl UserDict {
                 .map_err(|message| Error::input(path, format!("line {number}: {line:?}: {message}")))?;
             if word.is_empty() {
                 continue;
+            }
+            let chars = word.chars().count();
+            if chars > MAX_WORD_CHARS {
+                let message =
+                    format!("line {number}: a word of {chars} characters; a dictionary has a word a line");
+                return Err(Error::input(path, message));
             }
             if !word.chars().all(is_looked_up) {
                 unreachable.add(word);
@@ -244,6 +254,8 @@ mod tests {
             assert!(message.contains("dict.txt") && message.contains("line 2"), "{message}");
         }
         assert!(UserDict::parse(Path::new("d"), &[0xff, 0x00, 0xff]).is_err());
+        let line = "词,3,n,".repeat(9000);
+        assert!(UserDict::parse(Path::new("d"), line.as_bytes()).is_err());
         let odd = UserDict::parse(Path::new("d"), "量子 计算机 5 n\n好 4\n".as_bytes()).expect("reads");
         assert!(odd.warnings[0].contains("1 of 2 words can never be found"), "{:?}", odd.warnings);
     }
