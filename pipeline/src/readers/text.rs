@@ -1,7 +1,7 @@
 //! Plain text: documents between blank lines, on a line each, or in a file each.
 
 use super::cut::DocumentCutter;
-use super::lines::{LONG, LineReader};
+use super::lines::{LONG, Line, LineReader};
 use super::mend::mend;
 use super::step::StepReader;
 use super::stream::Stream;
@@ -93,22 +93,13 @@ impl TextReader {
             return Ok(());
         }
         self.in_document = true;
-        let mended = if line.valid { None } else { mend(&line, self.mends) };
-        let kept = if line.valid { Some(line.text) } else { mended.as_ref().map(|mended| &*mended.text) };
         self.line_kept &= !line.starts;
-        // Each bad piece of a long line is a record of its own, as it is a reject; the rest of the line is another.
-        let is_record = kept.is_none() || !self.line_kept;
-        self.cutter.count(u64::from(is_record), line.text.len() + usize::from(line.ends));
-        match kept {
-            Some(text) => {
-                self.cutter.add(text, line.at, line.ends);
-                self.line_kept = true;
-            }
-            None => self.cutter.reject(Reason::InvalidBytes, line.text, line.at, line.ends),
-        }
-        self.cutter.repaired(Reason::OtherEncoding, u64::from(line.other), line.text, line.at);
-        for (reason, text) in mended.iter().flat_map(|mended| &mended.left_out) {
-            self.cutter.repaired(*reason, 1, text, line.at);
+        if line.valid && !line.other {
+            self.cutter.count(u64::from(!self.line_kept), line.text.len() + usize::from(line.ends));
+            self.cutter.add(line.text, line.at, line.ends);
+            self.line_kept = true;
+        } else {
+            self.line_kept |= odd_line(&mut self.cutter, &line, self.line_kept, self.mends);
         }
         if self.ends_at == EndsAt::LineEnd && line.ends {
             self.cutter.end_document();
@@ -116,6 +107,25 @@ impl TextReader {
         }
         Ok(())
     }
+}
+
+/// Adds what is left of a line with invalid bytes, or one in another encoding; true if something of it was kept.
+#[cold]
+fn odd_line(cutter: &mut DocumentCutter, line: &Line<'_>, line_kept: bool, mends: bool) -> bool {
+    let mended = if line.valid { None } else { mend(line, mends) };
+    let kept = if line.valid { Some(line.text) } else { mended.as_ref().map(|mended| &*mended.text) };
+    // Each bad piece of a long line is a record of its own, as it is a reject; the rest of the line is another.
+    let is_record = kept.is_none() || !line_kept;
+    cutter.count(u64::from(is_record), line.text.len() + usize::from(line.ends));
+    match kept {
+        Some(text) => cutter.add(text, line.at, line.ends),
+        None => cutter.reject(Reason::InvalidBytes, line.text, line.at, line.ends),
+    }
+    cutter.repaired(Reason::OtherEncoding, u64::from(line.other), line.text, line.at);
+    for (reason, text) in mended.iter().flat_map(|mended| &mended.left_out) {
+        cutter.repaired(*reason, 1, text, line.at);
+    }
+    kept.is_some()
 }
 
 impl StepReader for TextReader {
