@@ -36,7 +36,7 @@ const ROWS: [(&str, ModuleRows); 2] = [
             &["error"],
             &["config"],
             &["data", "model", "optim", "distributed", "checkpoint", "metrics", "text"],
-            &["train"],
+            &["train", "init"],
             &["cli"],
         ],
     ),

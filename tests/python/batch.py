@@ -41,4 +41,19 @@ def make_batch(rows, manifest, rng):
             batch["token_type_ids"][i, row["segment_b"] : length] = 1
     if rows[0]["next_sentence_label"] is not None:
         batch["next_sentence_label"] = np.array([row["next_sentence_label"] for row in rows])
-    return batch  # numpy arrays; for the model: {name: torch.from_numpy(array) for name, array in batch.items()}
+    return batch
+
+
+class Collator:
+    """Makes tensors of rows, for `DataLoader` and `Trainer`."""
+
+    def __init__(self, manifest):
+        self.manifest = manifest
+
+    def __call__(self, rows):
+        import torch  # all else needs numpy alone
+
+        # From torch's generator, which it seeds anew for each worker and epoch: one of our own would be copied into every
+        # worker, and all of them would draw the same masks, in every epoch.
+        rng = np.random.default_rng(torch.randint(2**62, ()).item())
+        return {name: torch.from_numpy(array) for name, array in make_batch(rows, self.manifest, rng).items()}

@@ -2,8 +2,8 @@
 # Reads quanci's data sets from Python: prepares small ones from corpora/samples and opens them with pyarrow, polars,
 # DuckDB, Hugging Face datasets, tokenizers and transformers, in a virtual environment of its own (.venv, made once). Checks
 # the manifests for Kubernetes by its schema, too.
-# Arguments go to pytest. The forward pass through BertForPreTraining runs where .venv has torch:
-#   .venv/bin/pip install torch
+# Arguments go to pytest. DataLoader, Trainer and the forward pass through BertForPreTraining run where .venv has torch:
+#   .venv/bin/pip install torch accelerate
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

@@ -1,8 +1,15 @@
 """The README's batch: what the model sees, and what it has to guess."""
 
+import re
+
 import numpy as np
 import pytest
-from batch import draw_masks, make_batch, open_shards
+from batch import Collator, draw_masks, make_batch, open_shards
+from conftest import ROOT
+
+
+def torch_or_skip():
+    return pytest.importorskip("torch", reason="torch is not installed: .venv/bin/pip install torch accelerate")
 
 
 def rows_of(data_set, split="train", count=256):
@@ -112,7 +119,7 @@ def test_a_row_whose_words_exceed_the_budget():
 
 
 def test_bert_takes_the_batch(data_set):
-    torch = pytest.importorskip("torch", reason="torch is not installed: .venv/bin/pip install torch")
+    torch = torch_or_skip()
     from transformers import BertConfig, BertForPreTraining
 
     rows, manifest = rows_of(data_set, count=16)
@@ -125,3 +132,62 @@ def test_bert_takes_the_batch(data_set):
     # A random model guesses evenly: ln V for the piece, ln 2 for the pair.
     assert abs(output.loss.item() - np.log(size) - np.log(2)) < 0.5
     output.loss.backward()
+
+
+def test_masks_differ_by_worker_and_epoch(prepared):
+    """The same row again and again: a generator that is copied into the workers would mask it alike in all of them."""
+    torch = torch_or_skip()
+    rows, manifest = rows_of(prepared("mlm-dynamic"), count=1)
+    loader = torch.utils.data.DataLoader(rows * 8, batch_size=1, num_workers=2, collate_fn=Collator(manifest))
+    torch.manual_seed(1)
+    epochs = [[tuple(batch["labels"][0].tolist()) for batch in loader] for _ in range(3)]
+    drawn = [labels for epoch in epochs for labels in epoch]
+    assert len(set(drawn)) == len(drawn), "masks come again"
+    torch.manual_seed(1)
+    assert [tuple(batch["labels"][0].tolist()) for batch in loader] == epochs[0]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_examples_run_as_they_are_shown(prepared, language, tmp_path, monkeypatch):
+    """But for the path of the data set, the model's size and the number of steps."""
+    torch_or_skip()
+    pytest.importorskip("accelerate", reason="accelerate is not installed: .venv/bin/pip install accelerate")
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / f"docs/{language}/reading-shards.md").read_text("utf-8")
+    examples = [code for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "import Collator" in code]
+    assert len(examples) == 2
+    small = "hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, vocab_size="
+    for code in examples:
+        folder = str(prepared("nsp-dynamic").folder)
+        code = code.replace('"out/clue-128"', repr(folder)).replace("vocab_size=", small)
+        code = code.replace("max_steps=10_000", "max_steps=3, use_cpu=True").replace("batch_size=32", "batch_size=4")
+        names = {"__name__": "example"}
+        exec(compile(code, f"docs/{language}/reading-shards.md", "exec"), names)
+        loader = names["loader"] if "loader" in names else names["trainer"].get_train_dataloader()
+        first = next(iter(loader))
+        assert {"input_ids", "labels", "next_sentence_label"} <= set(first)
+    assert names["trainer"].state.global_step == 3
+    assert names["trainer"].evaluate()["eval_loss"] > 0
+
+
+def test_masks_differ_by_epoch_in_trainer(prepared, tmp_path):
+    torch_or_skip()
+    pytest.importorskip("accelerate", reason="accelerate is not installed: .venv/bin/pip install accelerate")
+    from transformers import BertConfig, BertForMaskedLM, Trainer, TrainingArguments
+
+    rows, manifest = rows_of(prepared("mlm-dynamic"), count=1)
+    shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    model = BertForMaskedLM(BertConfig(vocab_size=manifest["vocabulary"]["size"], **shape))
+    seen = []
+
+    class Watched(Trainer):
+        def training_step(self, model, inputs, *rest):
+            seen.append(tuple(inputs["labels"][0].tolist()))
+            return super().training_step(model, inputs, *rest)
+
+    arguments = TrainingArguments(
+        str(tmp_path), num_train_epochs=3, per_device_train_batch_size=1, dataloader_num_workers=2, use_cpu=True,
+        remove_unused_columns=False, report_to=[], save_strategy="no",
+    )
+    Watched(model, arguments, train_dataset=rows * 4, data_collator=Collator(manifest)).train()
+    assert len(seen) == 12 and len(set(seen)) == 12, "masks come again"

@@ -6,6 +6,7 @@ mod checkpoints;
 mod configs;
 mod docs;
 mod hostile;
+mod init;
 mod kills;
 mod models;
 mod objects;

@@ -47,7 +47,10 @@ fn a_model_learns_and_is_exported() {
     assert!(place.join("f.safetensors").metadata().unwrap().len() > 1000);
     place.run(&["plot", "run", "-o", "curves.svg"]).exits(0);
     let plot = fs::read_to_string(place.join("curves.svg")).unwrap();
-    assert!(plot.contains("MLM loss") && plot.contains("polyline"));
+    for shown in ["MLM loss", "polyline", "cross entropy of a masked token", "unigram guess", "majority"] {
+        assert!(plot.contains(shown), "{shown}");
+    }
+    assert!(fs::read(place.join("curves.png")).unwrap().starts_with(b"\x89PNG"));
     assert_eq!(fs::read_dir(place.join("run/tensorboard")).unwrap().count(), 1);
     place.run(&["export", "run", "-o", "again"]).exits(0);
     let exported = |folder: &str| fs::read(place.join(folder).join("model.safetensors")).unwrap();
@@ -56,6 +59,7 @@ fn a_model_learns_and_is_exported() {
     place.run(&["plot", "run", "-o", "curves.svg"]).exits(0);
     for (name, arguments) in [
         ("mine.svg", &["plot", "run", "-o", "mine.svg"][..]),
+        ("other.png", &["plot", "run", "-o", "other.svg"]),
         ("f.safetensors", &["features", "--model", "run/model", "-o", "f.safetensors", "lines.txt"]),
         ("again/README.md", &["export", "run", "-o", "again"]),
     ] {

@@ -41,7 +41,7 @@ fn folder(mode: MaskMode) -> PathBuf {
 }
 
 fn run(bencher: Bencher, mode: MaskMode, micro_batch: MicroBatch, group_batches: u32, workers: u32) {
-    let source = DataSource { path: folder(mode), weight: 1.0 };
+    let source = DataSource::new(&folder(mode));
     let sets = Arc::new(
         DataSets::open(&[source], &MaskOverride::default(), &Cache::default(), Verify::Once).unwrap(),
     );

@@ -6,6 +6,7 @@ pub mod config;
 pub mod data;
 pub mod distributed;
 pub mod error;
+pub mod init;
 pub mod metrics;
 pub mod model;
 pub mod optim;

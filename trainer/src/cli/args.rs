@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use quanci_cli::reference::Topic;
 use quanci_shards::mask::MaskUnit;
 
+use crate::init::ModelSize;
+
 /// Whole-word-masked shards into BERT checkpoints that load in transformers unchanged.
 #[derive(Parser)]
 #[command(name = "quanci-train", version, about, max_term_width = 110, after_help = EXIT_CODES)]
@@ -52,6 +54,8 @@ pub(super) enum DeviceName {
 
 #[derive(Subcommand)]
 pub(super) enum Command {
+    /// Write settings for a run on data sets of `quanci prepare`, and the model's config
+    Init(Init),
     /// Train a model; run again to resume
     Pretrain(Pretrain),
     /// Read settings, data sets and model, report every problem, write nothing
@@ -99,12 +103,12 @@ pub(super) enum Command {
         /// Text, a sentence a line; - for standard input
         input: PathBuf,
     },
-    /// Draw the curves of runs, as SVG
+    /// Draw the curves of runs, as SVG and PNG
     Plot {
         /// Folders of runs
         #[arg(required = true)]
         runs: Vec<PathBuf>,
-        /// The file to write
+        /// The SVG file to write; the PNG goes beside it
         #[arg(short, long, default_value = "curves.svg")]
         output: PathBuf,
         /// Overwrite a file that is no drawing of this command
@@ -138,6 +142,23 @@ pub(super) struct ModelArgs {
     pub(super) allow_missing: Vec<String>,
 }
 
+/// `init`.
+#[derive(Args)]
+pub(super) struct Init {
+    /// Folders of data sets; each becomes a phase, in this order
+    #[arg(required = true)]
+    pub(super) data: Vec<PathBuf>,
+    /// The settings file to write; the model's config goes beside it
+    #[arg(short, long, default_value = "run.toml")]
+    pub(super) output: PathBuf,
+    /// The model: by default the largest that the data are worth, and on a CPU at most small
+    #[arg(long, value_parser = by_name(&ModelSize::NAMES))]
+    pub(super) model_size: Option<ModelSize>,
+    /// Overwrite existing files
+    #[arg(long)]
+    pub(super) force: bool,
+}
+
 /// `pretrain`.
 #[derive(Args)]
 pub(super) struct Pretrain {
@@ -166,7 +187,7 @@ pub(super) struct Eval {
     #[arg(long)]
     pub(super) data: PathBuf,
     /// Draw the masks anew by this unit, instead of those stored
-    #[arg(long, value_parser = mask_unit())]
+    #[arg(long, value_parser = by_name(&MaskUnit::NAMES))]
     pub(super) masks: Option<MaskUnit>,
     /// Rows to measure on at most; 0 takes all
     #[arg(long, default_value_t = 0)]
@@ -176,10 +197,12 @@ pub(super) struct Eval {
     pub(super) micro_batch: u32,
 }
 
-/// Reads a mask unit by the name that settings give it.
-fn mask_unit() -> impl TypedValueParser<Value = MaskUnit> {
-    PossibleValuesParser::new(MaskUnit::NAMES.map(|(name, _)| name)).map(|name| {
-        let named = MaskUnit::NAMES.into_iter().find(|(own, _)| *own == name);
+/// Reads a value by its name.
+fn by_name<T: Copy + Send + Sync + 'static>(
+    names: &'static [(&'static str, T)],
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(names.iter().map(|(name, _)| *name)).map(|name| {
+        let named = names.iter().find(|(own, _)| *own == name);
         named.expect("clap lets only these names through").1
     })
 }

@@ -2,6 +2,7 @@
 
 mod args;
 mod found;
+mod init;
 mod measure;
 mod model;
 mod peak_flops;
@@ -11,9 +12,10 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use quanci_cli::reference::{self, Topic};
-use quanci_cli::{Output, ProgramError, print_completions};
+use quanci_cli::{Output, ProgramError, from_here, print_completions};
 
 use crate::error::Error;
+use crate::metrics;
 use args::{Cli, Command};
 
 /// Runs the program with the process's arguments.
@@ -30,6 +32,7 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli, output: &Output) -> Result<u8, Error> {
     let common = &cli.common;
     match cli.command {
+        Command::Init(args) => init::init(&args, common, output)?,
         Command::Pretrain(args) => return pretrain::pretrain(&args, common, output),
         Command::Check { config, world_size } => pretrain::check(&config, world_size, common, output)?,
         Command::Eval(args) => model::eval(&args, common, output)?,
@@ -43,9 +46,14 @@ fn run(cli: Cli, output: &Output) -> Result<u8, Error> {
         }
         Command::Plot { runs, output: path, force } => {
             // Curves are drawn again and again: those of this command may be replaced.
-            model::refuse_existing(&path, force || crate::metrics::is_plot(&path))?;
-            crate::metrics::plot(&runs, &path)?;
-            output.result(format_args!("curves: {}", path.display()));
+            let files = metrics::plot_files(&path)?;
+            files
+                .iter()
+                .try_for_each(|file| model::refuse_existing(file, force || metrics::is_plot(file)))?;
+            metrics::plot(&runs, &path)?;
+            let [svg, png] = &files;
+            output.result(format_args!("curves: {} and {}", from_here(svg), from_here(png)));
+            output.json(&serde_json::json!({ "ok": true, "svg": svg, "png": png }));
         }
         Command::Bench(args) => measure::bench(&args, common, output)?,
         Command::Reference { topic } => output.result(reference_of(topic).trim_end()),

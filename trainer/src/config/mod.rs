@@ -1,6 +1,7 @@
 //! The settings of a pretrain run: what the user wrote (TOML, `--set`) becomes what the code may trust, or every problem
 //! at once.
 
+mod maker;
 mod masking;
 mod phase;
 

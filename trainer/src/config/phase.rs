@@ -1,6 +1,6 @@
 //! `[[phase]]`: what is trained on, how long, in what batches and at what rates.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use quanci_settings::{Section, SettingsFile};
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,16 @@ pub struct DataSource {
     pub path: PathBuf,
     /// Its share of the rows, beside the others' weights.
     pub weight: f64,
+    /// The settings file that names it.
+    #[serde(skip)]
+    pub named_in: Option<PathBuf>,
+}
+
+impl DataSource {
+    /// The data set in `folder`, which no settings file names.
+    pub fn new(folder: &Path) -> DataSource {
+        DataSource { path: folder.to_path_buf(), weight: 1.0, named_in: None }
+    }
 }
 
 /// How a global batch is cut into what goes through the model at once.
@@ -138,7 +148,7 @@ fn data_source(source: &SettingsFile, section: Section<'_>) -> DataSource {
     let help = "share of the rows, relative to the other data sets of the phase";
     let weight = section.number("weight", help, 1.0, 1e-6..=1e6);
     section.finish();
-    DataSource { path, weight }
+    DataSource { path, weight, named_in: Some(source.path.clone()) }
 }
 
 fn micro_batch(section: &Section<'_>, global_batch: u32) -> MicroBatch {

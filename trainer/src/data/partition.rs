@@ -119,9 +119,7 @@ fn check_ranks(settings: &LoaderSettings, rows: u32, micro_batches: u32) -> Resu
 fn check_lanes(lanes: u32, sets: &DataSets) -> Result<(), Error> {
     let mut problems = Vec::new();
     for set in sets.sets() {
-        let rows = |copy| set.manifest.rows(quanci_shards::Split::Train, copy);
-        // Copies of a data set differ by a few rows, since pairs are drawn anew for each.
-        let fewest = (0..set.manifest.copies).map(rows).min().unwrap_or(0);
+        let fewest = set.fewest_rows();
         if fewest < u64::from(lanes) {
             let folder = set.folder.display();
             problems.push(format!(

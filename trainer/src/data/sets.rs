@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use quanci_cli::{IoError, causes};
 use quanci_shards::manifest::{ShardEntry, VocabularyEntry};
 use quanci_shards::mask::{MaskMode, MaskSettings};
-use quanci_shards::{Manifest, Objective, PackedRows, Split};
+use quanci_shards::{MANIFEST_FILE, Manifest, Objective, PackedRows, Split};
 use quanci_store::{Cache, is_object};
 
 use super::batch::RowKey;
@@ -115,6 +115,17 @@ impl DataSets {
         self.sets.iter().map(|set| set.manifest.rows(Split::Train, 0)).collect()
     }
 
+    /// Tokens of the first epoch, in all of them.
+    pub fn train_tokens(&self) -> u64 {
+        let shards = self.sets.iter().flat_map(|set| set.manifest.shards_of(Split::Train, 0));
+        shards.map(|shard| shard.tokens).sum()
+    }
+
+    /// Rows of the smallest copy of any of them.
+    pub fn fewest_rows(&self) -> u64 {
+        self.sets.iter().map(DataSet::fewest_rows).min().unwrap_or(0)
+    }
+
     /// Rows set apart, in all of them.
     pub fn validation_rows(&self) -> u64 {
         self.sets.iter().map(|set| set.manifest.rows(Split::Validation, 0)).sum()
@@ -165,7 +176,13 @@ impl DataSet {
         problems: &mut Vec<Error>,
     ) -> Result<DataSet, Error> {
         let folder = source.path.clone();
-        let manifest = quanci_shard_store::read_manifest(&folder)?;
+        let manifest = quanci_shard_store::read_manifest(&folder);
+        // Asked only after a failure: of an object store, this is a request.
+        if manifest.is_err() && quanci_store::exists(&folder.join(MANIFEST_FILE)).is_ok_and(|there| !there) {
+            let message = format!("no manifest.json: no finished data set; {}", source.how_to_make());
+            return Err(Error::input(folder, message));
+        }
+        let manifest = manifest?;
         let masks = masking
             .apply(manifest.masking, manifest.max_seq_len)
             .map_err(|problem| Error::settings(format!("{problem} ({})", folder.display())))?;
@@ -230,6 +247,11 @@ impl DataSet {
             let message = format!("its objective is {:?}, that of {first} {:?}", objectives.0, objectives.1);
             problems.push(Error::input(&other.folder, message + ": prepare both with the same one"));
         }
+    }
+
+    /// Rows of the smallest copy: copies differ by a few rows, since pairs are drawn anew for each.
+    pub(super) fn fewest_rows(&self) -> u64 {
+        (0..self.manifest.copies).map(|copy| self.manifest.rows(Split::Train, copy)).min().unwrap_or(0)
     }
 
     /// The masks that are stored are the ones to learn from.

@@ -13,6 +13,6 @@ pub use evaluation::{ClassReport, Evaluation, EvaluationReport, Predictions};
 pub use events::EventFile;
 pub use jsonl::{LOG_FILE, read_lines};
 pub use logger::MetricsLogger;
-pub use plot::{is_plot, plot};
+pub use plot::{is_plot, plot, plot_files};
 pub use step::{RunOutline, StepMetrics, StepTotals};
 pub use token_class::{TokenClass, TokenClasses};

@@ -47,7 +47,7 @@ pub(super) fn evaluate_run(
 /// # Errors
 /// If it cannot be read.
 pub fn open_data(folder: &Path) -> Result<Arc<DataSets>, Error> {
-    let source = DataSource { path: folder.to_path_buf(), weight: 1.0 };
+    let source = DataSource::new(folder);
     DataSets::open(&[source], &MaskOverride::default(), &Cache::default(), Verify::Once).map(Arc::new)
 }
 

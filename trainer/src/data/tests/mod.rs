@@ -18,7 +18,7 @@ use crate::config::{DataSettings, DataSource, MaskOverride, MicroBatch as MicroB
 use crate::error::Error;
 
 fn source(path: &Path, weight: f64) -> DataSource {
-    DataSource { path: path.to_path_buf(), weight }
+    DataSource { weight, ..DataSource::new(path) }
 }
 
 /// Writes the data sets, mixes them by these weights, and opens them.
