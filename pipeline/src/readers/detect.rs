@@ -57,6 +57,9 @@ pub(super) fn detect(input: &mut Input, settings: &ReadSettings) -> Result<Optio
         input.warnings.extend(warnings.map(|warning| format!("{entry}: {warning}")));
         let encoding = encoding_of::entry(&samples[0], settings.encoding, input.encoding);
         let encoding = encoding.map_err(|message| Error::input(&path, message))?;
+        let text = plausible::read(transcode::decoder(encoding, &samples[0]), &samples[0]);
+        let hints = hints::hints(&text, settings.format);
+        input.warnings.extend(hints.iter().map(|hint| format!("{entry}: {hint}")));
         let [bytes] = samples;
         let is_cut = bytes.len() as u64 == SAMPLE / 2;
         first = first.or(Some(Beginning { path, bytes, is_cut, encoding }));

@@ -22,7 +22,9 @@ pub(super) fn skipped_by_name(name: &str) -> Option<&'static str> {
 pub(super) fn skipped(path: &Path, head: &[u8], format: Format) -> Option<&'static str> {
     let packed = (Compression::of(head) != Compression::None)
         .then_some("an archive or a compressed file in an archive; unpack it");
-    packed.or_else(|| kinds::binary(head)).or_else(|| of_other_format(path, head, format))
+    // Tags are ASCII in every encoding of texts but UTF-16.
+    let markup = || kinds::markup(&String::from_utf8_lossy(&head[..head.len().min(2048)]), format);
+    packed.or_else(|| kinds::binary(head)).or_else(markup).or_else(|| of_other_format(path, head, format))
 }
 
 /// Text of another format than that of the corpus.
@@ -41,7 +43,12 @@ fn of_other_format(path: &Path, head: &[u8], format: Format) -> Option<&'static 
             (is_table || is_document || extension == "txt")
                 && !matches!(first, None | Some(b'{' | b'[' | 0..=8 | 0x80..))
         }
-        Format::Csv | Format::Tsv => is_document || (is_json && matches!(first, Some(b'{' | b'['))),
+        // A text such as 说明.txt among tables.
+        Format::Csv | Format::Tsv => {
+            let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            let is_prose = extension == "txt" && !line.iter().any(|byte| b",\t;|\0".contains(byte));
+            is_document || is_prose || (is_json && matches!(first, Some(b'{' | b'[')))
+        }
         Format::Sentences | Format::Paragraphs | Format::Documents | Format::Files => {
             is_json && matches!(first, Some(b'{' | b'['))
         }

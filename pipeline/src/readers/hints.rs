@@ -31,13 +31,12 @@ pub(super) fn hints(sample: &str, format: Format) -> Vec<String> {
 /// Less often, it may be a quotation.
 const OFTEN: usize = 3;
 
-/// An object a line, or a beginning of one value.
+/// An object a line, or the beginning of one value.
 fn json(lines: &[&str]) -> Option<String> {
-    let is_object =
-        |line: &&str| serde_json::from_str::<serde_json::Value>(line).is_ok_and(|value| value.is_object());
-    let opens = lines.first().is_some_and(|line| line.starts_with("[{") || *line == "[" || *line == "{");
-    let objects = lines.iter().filter(|line| line.starts_with('{')).take(OFTEN).any(is_object);
-    (objects || (opens && lines.iter().any(|line| line.contains("\": ")))).then(|| {
+    let first = *lines.first()?;
+    let is_object = serde_json::from_str::<serde_json::Value>(first).is_ok_and(|value| value.is_object());
+    let opens = first.starts_with("[{") || first == "[" || first == "{";
+    (is_object || (opens && lines.iter().any(|line| line.contains("\": ")))).then(|| {
         "begins like JSON, which would be text: set format = \"jsonl\" for an object a line, or \"json\" for one value, and \
          `text_field`"
             .to_owned()
@@ -99,26 +98,39 @@ fn escaped_line_ends(sample: &str) -> Option<String> {
     })
 }
 
-/// A share of the Hanzi has a space before the next one: `今天 天气 很 好`.
+/// Most Hanzi stand in runs of one or two with a space between them: `今天 天气 很 好`. Verses and names have longer runs.
 fn cut_by_spaces(sample: &str) -> Option<String> {
     const SHARE: f64 = 0.2;
     const LEAST: usize = 50;
     let (mut han, mut cut) = (0, 0);
+    // The lengths of runs of Hanzi that follow a space.
+    let mut runs: Vec<usize> = Vec::new();
     let (mut before, mut after_space) = (false, false);
     for c in sample.chars() {
         match c {
-            ' ' | '\t' | '\u{3000}' if before => after_space = true,
+            ' ' | '\t' | '\u{3000}' if before || after_space => after_space = true,
             c if is_han(c) => {
                 han += 1;
-                cut += usize::from(before && after_space);
+                if after_space {
+                    cut += 1;
+                    runs.push(0);
+                }
+                if let Some(run) = runs.last_mut() {
+                    *run += 1;
+                }
                 (before, after_space) = (true, false);
             }
             _ => (before, after_space) = (false, false),
         }
     }
-    let share = cut as f64 / han.max(1) as f64;
-    (han >= LEAST && share > SHARE).then(|| {
-        format!("{CUT_BY_SPACES} ({:.0} % of its Hanzi follow one): set `segment.words` = \"spaces\" to keep these words", 100.0 * share)
+    runs.sort_unstable();
+    let median = *runs.get(runs.len() / 2)?;
+    let share = cut as f64 / han as f64;
+    (han >= LEAST && share > SHARE && median <= 2).then(|| {
+        format!(
+            "{CUT_BY_SPACES} ({:.0} % of its Hanzi follow one): set `segment.words` = \"spaces\" to keep these words",
+            100.0 * share
+        )
     })
 }
 
@@ -162,31 +174,25 @@ fn tagged(lines: &[&str]) -> Option<String> {
     })
 }
 
-/// Most lines end in mid-clause, and are about equally long.
+/// Most lines end with a Hanzi, go on with one in the next line, and are about equally long.
 fn wrapped(lines: &[&str], format: Format) -> Option<String> {
     const LEAST: usize = 20;
     const MID_CLAUSE: f64 = 0.4;
     const SAME_LENGTH: f64 = 0.5;
-    // A document a line has no wraps, and a poem's lines are short.
-    if format == Format::Documents || lines.len() < LEAST {
+    /// Verses, headlines and messages are shorter.
+    const WIDTH: usize = 24;
+    // A document or a sentence a line has no wraps.
+    if matches!(format, Format::Documents | Format::Sentences) || lines.len() < LEAST {
         return None;
     }
-    let lengths = lines.iter().map(|line| line.chars().count());
-    let lengths: Vec<usize> = lengths.collect();
-    let ends_clause = |line: &&&str| line.ends_with(|c: char| !is_han(c) && !c.is_ascii_alphanumeric());
-    let open: Vec<usize> = lines
-        .iter()
-        .zip(&lengths)
-        .filter(|(line, _)| !ends_clause(line))
-        .map(|(_, &length)| length)
-        .collect();
+    let goes_on = |pair: &&[&str]| pair[0].ends_with(is_han) && pair[1].starts_with(is_han);
+    let mut open: Vec<usize> = lines.windows(2).filter(goes_on).map(|pair| pair[0].chars().count()).collect();
     let share = open.len() as f64 / lines.len() as f64;
     // The width at which most of these lines are cut.
-    let mut sorted = open.clone();
-    sorted.sort_unstable();
-    let width = *sorted.get(sorted.len() / 2)?;
+    open.sort_unstable();
+    let width = *open.get(open.len() / 2)?;
     let same = open.iter().filter(|&&length| length.abs_diff(width) <= 2).count();
-    let is_wrapped = share > MID_CLAUSE && width >= 16 && same as f64 > SAME_LENGTH * open.len() as f64;
+    let is_wrapped = share > MID_CLAUSE && width >= WIDTH && same as f64 > SAME_LENGTH * open.len() as f64;
     is_wrapped.then(|| {
         format!(
             "{:.0} % of its line ends are in mid-clause, most after about {width} characters: the text is wrapped, and words \
@@ -230,9 +236,16 @@ mod tests {
         let novel =
             "　　第一章 初见\n\n　　清晨的河面上起了一层薄雾。渔船一只接一只地离开码头，老人坐在门口。\n";
         let poem = "床前明月光\n疑是地上霜\n举头望明月\n低头思故乡\n\n";
+        let chant = "人之初　性本善　性相近　习相远　苟不教　性乃迁\n";
+        let chat = "张三 2024-05-01 12:00:07\n今天去不去\n";
         let mixed = "使用 Rust 2024 的 <b> 标签和 &amp; 实体各一次。A/B 测试 1/2。\n";
-        for (text, format) in [(novel, Format::Files), (poem, Format::Sentences), (mixed, Format::Documents)]
-        {
+        for (text, format) in [
+            (novel, Format::Files),
+            (poem, Format::Sentences),
+            (mixed, Format::Documents),
+            (chant, Format::Files),
+            (chat, Format::Files),
+        ] {
             assert_eq!(hints(&text.repeat(if text == mixed { 1 } else { 20 }), format), Vec::<String>::new());
         }
     }

@@ -5,11 +5,24 @@ use crate::config::Format;
 
 /// What a file is, and what to do about it, by its first bytes (decompressed).
 pub(super) fn binary(head: &[u8]) -> Option<&'static str> {
+    if head.starts_with(b"%PDF-") {
+        return Some("a PDF file; extract its text first");
+    }
+    if head.starts_with(b"{\\rtf") {
+        return Some("a rich text file; save it as text first");
+    }
+    if head.starts_with(b"version https://git-lfs.github.com/spec/") {
+        return Some("a pointer of git-lfs, not the file itself; run `git lfs pull`");
+    }
+    // The magic numbers below are partly letters, with which a text may begin too; but no text has control characters.
+    let is_control = |byte: &u8| matches!(byte, 0..=8 | 14..=26 | 28..=31);
+    if !head.iter().take(512).any(is_control) {
+        return None;
+    }
     const IMAGE: &str = "an image, not text; leave it out";
     const ARCHIVE: &str = "an archive that cannot be read; unpack it first";
     // Magic numbers, from the descriptions of the formats (and of `file`).
     let kind = match head {
-        [b'%', b'P', b'D', b'F', b'-', ..] => "a PDF file; extract its text first",
         [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] | [b'G', b'I', b'F', b'8', ..] => IMAGE,
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => IMAGE,
         [b'I', b'I', b'*', 0, ..] | [b'M', b'M', 0, b'*', ..] | [0, 0, 1, 0, ..] => IMAGE,
@@ -25,7 +38,6 @@ pub(super) fn binary(head: &[u8]) -> Option<&'static str> {
         [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1, ..] => {
             "a file of Microsoft Office or Windows, not text; save documents as text first"
         }
-        [b'{', b'\\', b'r', b't', b'f', ..] => "a rich text file; save it as text first",
         [b'S', b'Q', b'L', b'i', b't', b'e', b' ', ..] => "a database of SQLite; export its text first",
         [0x7f, b'E', b'L', b'F', ..] | [b'M', b'Z', 0x90, 0, ..] => "a program, not text; leave it out",
         [b'A', b'R', b'R', b'O', b'W', b'1', ..] => "an Arrow file; write it as Parquet first",
@@ -38,10 +50,7 @@ pub(super) fn binary(head: &[u8]) -> Option<&'static str> {
             "a sound file, not text; leave it out"
         }
         _ if head.get(60..68) == Some(b"BOOKMOBI") => "an e-book of Mobipocket; convert it to text first",
-        _ if head.get(4..8) == Some(b"ftyp") => "a video, not text; leave it out",
-        _ if head.starts_with(b"version https://git-lfs.github.com/spec/") => {
-            "a pointer of git-lfs, not the file itself; run `git lfs pull`"
-        }
+        _ if head.get(4..8) == Some(b"ftyp") && head[..3] == [0, 0, 0] => "a video, not text; leave it out",
         _ => return None,
     };
     Some(kind)
@@ -49,11 +58,15 @@ pub(super) fn binary(head: &[u8]) -> Option<&'static str> {
 
 /// What a zip archive is, by the names of its entries, where it is no archive of texts.
 pub(super) fn packed(names: impl Iterator<Item = impl AsRef<str>>) -> Option<&'static str> {
-    for name in names {
-        let kind = match name.as_ref() {
+    let names: Vec<String> = names.map(|name| name.as_ref().to_owned()).collect();
+    let has = |folder: &str| names.iter().any(|name| name.starts_with(folder));
+    for name in &names {
+        let kind = match name.as_str() {
             "word/document.xml" => "a document of Microsoft Word; save it as text first",
             "xl/workbook.xml" => "a workbook of Microsoft Excel; save its sheets as CSV first",
             "ppt/presentation.xml" => "slides of Microsoft PowerPoint; save them as text first",
+            "mimetype" if !has("OEBPS/") && !has("META-INF/") => continue,
+            "content.xml" if !has("META-INF/") => continue,
             "META-INF/container.xml" | "mimetype" => {
                 "an e-book (EPUB) or an office document; convert it to text first"
             }
@@ -72,7 +85,10 @@ pub(super) fn markup(text: &str, format: Format) -> Option<&'static str> {
     let begin = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
     let lower: String = begin.chars().take(400).collect::<String>().to_ascii_lowercase();
     let is = |tag: &str| lower.starts_with(tag);
-    if is("<!doctype html") || is("<html") || is("<head") || is("<body") {
+    // An article about HTML may begin with a tag; a page goes on with more of them.
+    let more = ["</", "<meta", "<title", "<div", "<head>", "<body", "<link", "<script", "<style", "<p>"];
+    let is_page = |tag: &str| is(tag) && more.iter().any(|more| lower[tag.len()..].contains(more));
+    if is("<!doctype html") || ["<html>", "<html ", "<head>", "<body>", "<body "].into_iter().any(is_page) {
         return Some(
             "a web page (HTML), not text: extract its text first; if it should be another file, it may be the \
                      page of an error: fetch it again",
@@ -91,7 +107,7 @@ pub(super) fn markup(text: &str, format: Format) -> Option<&'static str> {
                      \"jsonl\"",
         );
     }
-    if is_prose && (is("<?xml") || is("<rss") || is("<!doctype")) {
+    if is_prose && (is("<?xml version") || is("<rss ") || is("<!doctype ")) {
         return Some("XML, not text; extract its text first");
     }
     None
@@ -109,7 +125,21 @@ mod tests {
                 .is_some_and(|kind| kind.contains("lfs"))
         );
         assert!(binary(&[0x1f, 0x8b, 8, 0]).is_some_and(|kind| kind.contains("twice")));
-        for text in ["今天天气很好。", "PK 赛", "GIF 动图", "%PDF", "RIFF", "version 1", ""] {
+        for text in [
+            "今天天气很好。",
+            "PK 赛",
+            "GIF89a格式支持动画",
+            "SQLite 是一款轻量级的数据库",
+            "ID3算法是一种决策树",
+            "OggS是一种格式",
+            "PAR1 和 PAR2 是校验文件",
+            "mp4 ftyp盒子说明",
+            "BMP 格式",
+            "%PDF",
+            "RIFF",
+            "version 1",
+            "",
+        ] {
             assert_eq!(binary(text.as_bytes()), None, "{text}");
         }
         let (gbk, ..) = encoding_rs::GB18030.encode("第一章　清晨的河面");
@@ -120,6 +150,8 @@ mod tests {
     fn archives_that_are_documents() {
         let names = ["[Content_Types].xml", "word/document.xml"];
         assert!(packed(names.into_iter()).is_some_and(|kind| kind.contains("Word")));
+        assert!(packed(["mimetype", "OEBPS/a.xhtml"].into_iter()).is_some());
+        assert_eq!(packed(["mimetype", "content.xml", "a.txt"].into_iter()), None);
         assert_eq!(packed(["a.txt", "novels/b.txt"].into_iter()), None);
     }
 
@@ -129,7 +161,15 @@ mod tests {
         assert!(markup(page, Format::Files).is_some() && markup(page, Format::Jsonl).is_some());
         let wiki = "<doc id=\"13\" url=\"https://zh.wikipedia.org/wiki?curid=13\" title=\"数学\">\n数学\n";
         assert!(markup(wiki, Format::Files).is_some_and(|kind| kind.contains("WikiExtractor")));
-        for text in ["<三国演义>是一部小说。", "[1] 注释", "{今天}", "<doc> 这是文件"] {
+        for text in [
+            "<html>标签是网页的根元素。",
+            "<head> 与 <body> 的区别",
+            "<?xml 声明写在第一行",
+            "<三国演义>是一部小说。",
+            "[1] 注释",
+            "{今天}",
+            "<doc> 这是文件",
+        ] {
             assert_eq!(markup(text, Format::Files), None, "{text}");
         }
         assert_eq!(markup("{\"text\": \"今天\"}\n", Format::Jsonl), None);

@@ -346,7 +346,7 @@ impl LineReader {
 }
 
 /// True for a line that is UTF-8 with some characters of three bytes: bytes of another encoding are that by no accident.
-fn is_utf8(line: &[u8]) -> bool {
+pub(super) fn is_utf8(line: &[u8]) -> bool {
     const CHARS: usize = 4;
     // Text in another encoding fails at its first character that is not ASCII.
     let Ok(text) = std::str::from_utf8(line) else { return false };

@@ -15,7 +15,10 @@ use crate::error::Error;
 /// If the file cannot be read, is damaged where it begins, or is not what `settings` declare.
 pub fn sniff(path: &Path, settings: &ReadSettings) -> Result<Input, Error> {
     let (mut input, head) = look(path, settings.encoding)?;
-    let beginning = match (settings.format, head.starts_with(b"PAR1")) {
+    let beginning = match (
+        settings.format,
+        head.starts_with(b"PAR1") && head.iter().any(|byte| *byte < 0x20 && !byte.is_ascii_whitespace()),
+    ) {
         (Format::Parquet, _) => {
             parquet::check(&input, settings)?;
             None
@@ -30,7 +33,12 @@ pub fn sniff(path: &Path, settings: &ReadSettings) -> Result<Input, Error> {
         open::open(&whole, settings)?;
     }
     if let Some(beginning) = beginning {
+        let is_entry = *beginning.path != *input.path;
         first_records::judge(beginning, settings, &mut input)?;
+        // Other entries of an archive may have what the first one lacks.
+        if is_entry {
+            input.without_text = None;
+        }
     }
     Ok(input)
 }

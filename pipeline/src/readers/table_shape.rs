@@ -95,11 +95,14 @@ pub(super) fn has_escapes(sample: &str, format: Format, table: &TableSettings) -
     let separator = table.separator(format);
     let ends_field =
         |rest: &str| rest.is_empty() || rest.starts_with(separator) || rest.starts_with(['\r', '\n']);
-    // `"C:\"` ends a field; a quote elsewhere can only be a part of the text.
-    sample.split("\\\"").skip(1).any(|rest| !ends_field(rest)) && sample.contains('"') && {
-        let escaped = TableSettings { escape: Some('\\'), ..table.clone() };
-        evenness(&rows(sample, format, &escaped, true)) >= evenness(&rows(sample, format, table, true))
-    }
+    // `"C:\"` ends a field, and `\""` is a backslash before a quote that is written twice; a quote elsewhere can only be a
+    // part of the text.
+    sample.split("\\\"").skip(1).any(|rest| !ends_field(rest) && !rest.starts_with('"'))
+        && sample.contains('"')
+        && {
+            let escaped = TableSettings { escape: Some('\\'), ..table.clone() };
+            evenness(&rows(sample, format, &escaped, true)) >= evenness(&rows(sample, format, table, true))
+        }
 }
 
 /// True if the first row names the columns of the others.

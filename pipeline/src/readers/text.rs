@@ -1,7 +1,7 @@
 //! Plain text: documents between blank lines, on a line each, or in a file each.
 
 use super::cut::DocumentCutter;
-use super::lines::{LONG, Line, LineReader};
+use super::lines::{LONG, Line, LineReader, is_utf8};
 use super::mend::mend;
 use super::step::StepReader;
 use super::stream::Stream;
@@ -171,6 +171,8 @@ fn line_before_is_blank(path: &std::path::Path, start: u64, encoding: Encoding) 
         return Ok(false);
     }
     let mut text = String::new();
+    // As `LineReader` reads it.
+    let encoding = if is_utf8(&line[..end]) { Encoding::Utf8 } else { encoding };
     let mut decoder = transcode::encoding(encoding).new_decoder_without_bom_handling();
     let valid = transcode::decode(&mut decoder, &line[..end], &mut text, true);
     // A byte order mark is no text: `LineReader` has skipped it.

@@ -5,6 +5,7 @@ use rustc_hash::FxHashMap;
 use super::pretokenize::{PreTokens, Visit};
 use super::segment::WordStarts;
 use crate::config::TokenizeSettings;
+use crate::vocab::MAX_WORD_CHARS;
 use crate::vocab::file::Vocabulary;
 use crate::vocab::marks::replaced_marks;
 use crate::vocab::wordpiece::WordPiece;
@@ -125,7 +126,7 @@ impl Tokenizer {
                 !self.wordpiece.has(c, std::mem::replace(&mut within, true))
             };
             // A token ends at a space at the latest.
-            rest.chars().take_while(|c| *c != ' ').find(|c| missing(c))
+            rest.chars().take_while(|c| *c != ' ').take(MAX_WORD_CHARS).find(|c| missing(c))
         })
     }
 

@@ -120,7 +120,9 @@ fn decode(bytes: &[u8]) -> Option<(Cow<'_, str>, &'static str)> {
 /// The lines, with any kind of line end. A mark of the encoding is no part of the first word.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     let text = text.trim_start_matches('\u{feff}');
-    text.split('\n').map(|line| line.trim().trim_start_matches('\u{feff}'))
+    // Old Macs end lines with CR alone.
+    let end = if text.contains('\n') { '\n' } else { '\r' };
+    text.split(end).map(|line| line.trim().trim_start_matches('\u{feff}'))
 }
 
 /// True where most lines with three fields have the tag before the count.

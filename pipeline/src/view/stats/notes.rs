@@ -31,7 +31,7 @@ pub(super) fn notes(data: &DataSet, counters: &Counters, train: &Count, leak: Op
         marks_alone(train),
         unknown(data, counters),
         repeats(counters),
-        copies(data),
+        copies(data, counters.train.documents),
         validation(data, counters),
     ];
     notes.into_iter().flatten().collect()
@@ -128,18 +128,21 @@ fn repeats(counters: &Counters) -> Option<String> {
     let all = repeats + counters.train.documents + counters.validation.documents;
     (repeats as f64 > MANY_REPEATS * all as f64).then(|| {
         format!(
-            "{} of {} documents are exact repeats and were dropped: if the corpus has no such repeats, its lines are taken \
-             for documents: see `format` and the samples of `quanci stats`",
+            "{} of {} documents are exact repeats and were dropped: if the corpus should have none, look at the samples that \
+             `quanci stats` shows: is a line, a header or a label taken for a document?",
             percent(repeats, all),
             count(all)
         )
     })
 }
 
-fn copies(data: &DataSet) -> Option<String> {
+fn copies(data: &DataSet, documents: u64) -> Option<String> {
     let rows = (0..data.manifest.copies).map(|copy| data.manifest.rows(Split::Train, copy));
     let (least, most) = (rows.clone().min()?, rows.max()?);
-    (most as f64 > SWING * least as f64).then(|| {
+    // Few rows vary by chance, and short documents have about as many in each copy.
+    let is_chance = (most - least) as f64 <= 3.0 * ((least + most) as f64 / 2.0).sqrt();
+    let rows_per_document = most as f64 / documents.max(1) as f64;
+    (most as f64 > SWING * least as f64 && !is_chance && rows_per_document > 5.0).then(|| {
         format!(
             "copies have {} to {} rows: with few long documents, `instances.short_seq_prob` makes many short rows of one and \
              none of another; set it to 0, or lower `clean.max_document_chars`",
