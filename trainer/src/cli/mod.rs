@@ -54,7 +54,7 @@ fn run(cli: Cli, output: &Output) -> Result<u8, Error> {
             let [svg, png] = &files;
             if !missing.is_empty() {
                 output.warning(format_args!(
-                    "{}: no font of this machine has {missing}: install one, such as Noto Sans CJK; the SVG is whole",
+                    "{}: no font of this machine has characters such as {missing}: install Noto Sans CJK; the SVG is whole",
                     from_here(png)
                 ));
             }

@@ -36,7 +36,7 @@ pub fn plot_files(output: &Path) -> Result<[PathBuf; 2], Error> {
     )))
 }
 
-/// Draws the curves of `runs` (folders of runs) into the files of [`plot_files`]. Returns the characters of their names
+/// Draws the curves of `runs` (folders of runs) into the files of [`plot_files`]. Returns some characters of their names
 /// that the PNG lacks, because no font of this machine has them.
 ///
 /// # Errors
