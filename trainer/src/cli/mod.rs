@@ -50,8 +50,14 @@ fn run(cli: Cli, output: &Output) -> Result<u8, Error> {
             files
                 .iter()
                 .try_for_each(|file| model::refuse_existing(file, force || metrics::is_plot(file)))?;
-            metrics::plot(&runs, &path)?;
+            let missing = metrics::plot(&runs, &path)?;
             let [svg, png] = &files;
+            if !missing.is_empty() {
+                output.warning(format_args!(
+                    "{}: no font of this machine has characters such as {missing}: install Noto Sans CJK; the SVG is whole",
+                    from_here(png)
+                ));
+            }
             output.result(format_args!("curves: {} and {}", from_here(svg), from_here(png)));
             output.json(&serde_json::json!({ "ok": true, "svg": svg, "png": png }));
         }

@@ -59,7 +59,7 @@ fn phase_table(plan: &RunPlan, phase: &PhasePlan, sets: &DataSets, name: &str) -
     let passes = phase.steps as f64 * f64::from(phase.global_batch) / rows.max(1) as f64;
     let mut text = format!(
         "\n# {} rows of at most {} tokens, {objective}\n[[phase]]\ndata = [{{ path = {} }}]\n",
-        grouped(rows),
+        grouped(rows).replace('_', ","),
         sets.max_seq_len(),
         quoted(name),
     );

@@ -64,10 +64,12 @@ impl Axis {
 
     /// A tick's label.
     pub(super) fn label(&self, value: f64) -> String {
-        // A sum of rounded gaps may be a hair below 0.
-        let shown = value * self.factor + 0.0;
-        let shown = if shown.abs() < 1e-9 { 0.0 } else { shown };
-        let text = format!("{shown:.*}", self.decimals);
+        let shown = value * self.factor;
+        // Neither `-0` of a rounded difference nor `0 k`.
+        if shown.abs() < 1e-9 && self.suffix != " %" && self.decimals == 0 {
+            return "0".to_owned();
+        }
+        let text = format!("{:.*}", self.decimals, if shown.abs() < 1e-9 { 0.0 } else { shown });
         format!("{}{}", grouped(&text), self.suffix)
     }
 }
@@ -150,7 +152,7 @@ mod tests {
         assert_eq!(labels(&Axis::of_steps(3.0)), ["0", "1", "2", "3"]);
         assert_eq!(
             labels(&Axis::of_steps(1_000_000.0)),
-            ["0 k", "200 k", "400 k", "600 k", "800 k", "1,000 k"]
+            ["0", "200 k", "400 k", "600 k", "800 k", "1,000 k"]
         );
         let axis = Axis::of_values(0.081, 0.2249, Unit::Percent);
         assert_eq!(labels(&axis), ["5 %", "10 %", "15 %", "20 %", "25 %"]);

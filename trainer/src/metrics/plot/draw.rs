@@ -136,7 +136,7 @@ fn panel(area: &Area<'_>, panel: &Panel) -> Result<(), DrawError> {
     let y = values(panel);
     let mut chart = ChartBuilder::on(area)
         .margin(10)
-        .margin_right(MARGIN)
+        .margin_right(36)
         .caption(panel.kind.title, text_style(20))
         .x_label_area_size(48)
         .y_label_area_size(78)
@@ -152,18 +152,14 @@ fn panel(area: &Area<'_>, panel: &Panel) -> Result<(), DrawError> {
         .y_desc(format!("{}{}", panel.kind.axis, y.note))
         .draw()?;
     let ends = [x.low, x.high];
-    let unit = Axis::of_values(0.0, 0.005, panel.kind.unit);
     for &value in &panel.references {
-        chart.draw_series(DashedLineSeries::new(
-            ends.into_iter().map(|x| (x, value)),
-            4,
-            4,
-            GRAY.stroke_width(1),
-        ))?;
-        let label = format!("{} {}", panel.kind.reference.map_or("", |(_, label)| label), unit.label(value));
+        let line = ends.into_iter().map(|x| (x, value));
+        chart.draw_series(DashedLineSeries::new(line, 4, 4, GRAY.stroke_width(1)))?;
+    }
+    for (lowest, label) in reference_labels(panel, 0.07 * (y.high - y.low)) {
         let style = text_style(14).color(&GRAY).pos(Pos::new(HPos::Right, VPos::Top));
         // Below the line: a model that learns is above it.
-        let at = (x.high, value - 0.012 * (y.high - y.low));
+        let at = (x.high, lowest - 0.012 * (y.high - y.low));
         chart.draw_series(std::iter::once(Text::new(label, at, style)))?;
     }
     // Strong lines over pale ones.
@@ -186,6 +182,20 @@ fn panel(area: &Area<'_>, panel: &Panel) -> Result<(), DrawError> {
         }
     }
     Ok(())
+}
+
+/// The labels of the references, each with the lowest value that it names: lines closer than `room` share one.
+fn reference_labels(panel: &Panel, room: f64) -> Vec<(f64, String)> {
+    let Some((_, name)) = panel.kind.reference else { return Vec::new() };
+    // Its labels have one decimal.
+    let axis = Axis::of_values(0.0, 0.005, panel.kind.unit);
+    let groups = panel.references.chunk_by(|one, next| next - one < room);
+    let label = |group: &[f64]| {
+        let [lowest, more @ ..] = group else { unreachable!("groups have members") };
+        let highest = more.last().map_or(String::new(), |highest| format!(" to {}", axis.label(*highest)));
+        (*lowest, format!("{name} {}{highest}", axis.label(*lowest)))
+    };
+    groups.map(label).collect()
 }
 
 /// The axis of a panel's values; shares begin at 0 unless all are far from it.

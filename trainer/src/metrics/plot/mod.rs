@@ -36,11 +36,12 @@ pub fn plot_files(output: &Path) -> Result<[PathBuf; 2], Error> {
     )))
 }
 
-/// Draws the curves of `runs` (folders of runs) into the files of [`plot_files`].
+/// Draws the curves of `runs` (folders of runs) into the files of [`plot_files`]. Returns some characters of their names
+/// that the PNG lacks, because no font of this machine has them.
 ///
 /// # Errors
 /// If a log cannot be read or has no curve, or if a file cannot be written.
-pub fn plot(runs: &[PathBuf], output: &Path) -> Result<(), Error> {
+pub fn plot(runs: &[PathBuf], output: &Path) -> Result<String, Error> {
     let [svg, png] = plot_files(output)?;
     let panels = curves::read(runs)?;
     if panels.is_empty() {
@@ -51,9 +52,10 @@ pub fn plot(runs: &[PathBuf], output: &Path) -> Result<(), Error> {
         move |message| Error::Output { path, message }
     };
     let drawing = draw::draw(&panels, &names::names(runs)).map_err(failed(&svg))?;
-    let picture = png::render(&drawing, MARK).map_err(failed(&png))?;
+    let (picture, missing) = png::render(&drawing, MARK).map_err(failed(&png))?;
     fs::write(&svg, format!("{drawing}<!-- drawn by {MARK} -->\n")).map_err(Error::io("write", &svg))?;
-    fs::write(&png, picture).map_err(Error::io("write", &png))
+    fs::write(&png, picture).map_err(Error::io("write", &png))?;
+    Ok(missing)
 }
 
 /// True for a file that [`plot`] has drawn.
