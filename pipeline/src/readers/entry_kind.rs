@@ -68,7 +68,7 @@ mod tests {
         }
         assert_eq!(skipped_by_name("./n/1.txt"), None);
         let of = |name: &str, head: &[u8], format| skipped(Path::new(name), head, format).is_some();
-        assert!(of("a.jpg", b"\xff\xd8\xff\xe0", Format::Files));
+        assert!(of("a.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF", Format::Files));
         assert!(of("a.txt", b"\x1f\x8b\x08", Format::Files));
         assert!(of("data.json", b"{\"a\": 1}", Format::Files));
         assert!(!of("data.json", b"{\"a\": 1}", Format::Jsonl));

@@ -86,7 +86,7 @@ pub(super) fn markup(text: &str, format: Format) -> Option<&'static str> {
     let lower: String = begin.chars().take(400).collect::<String>().to_ascii_lowercase();
     let is = |tag: &str| lower.starts_with(tag);
     // An article about HTML may begin with a tag; a page goes on with more of them.
-    let more = ["</", "<meta", "<title", "<div", "<head>", "<body", "<link", "<script", "<style", "<p>"];
+    let more = ["</", "<meta", "<title", "<div", "<link", "<script", "<style", "<p>"];
     let is_page = |tag: &str| is(tag) && more.iter().any(|more| lower[tag.len()..].contains(more));
     if is("<!doctype html") || ["<html>", "<html ", "<head>", "<body>", "<body "].into_iter().any(is_page) {
         return Some(
