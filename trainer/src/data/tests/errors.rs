@@ -46,7 +46,9 @@ fn with_settings(change: impl FnOnce(&mut LoaderSettings)) -> String {
 #[test]
 fn manifests() {
     let nowhere = tempfile::tempdir().unwrap();
-    assert!(fails(open(&[source(nowhere.path(), 1.0)])).contains("not a finished data set"));
+    assert!(
+        fails(open(&[source(nowhere.path(), 1.0)])).contains("no finished data set; run `quanci prepare")
+    );
     assert!(fails(open(&[])).contains("`data` is empty"));
     assert!(with_manifest(|manifest| manifest.format_version = 9).contains("format version 9"));
     assert!(with_manifest(|manifest| manifest.copies = 0).contains("`copies` is 0"));
