@@ -25,7 +25,7 @@ run "$quanci" stats out/quickstart/shards
 run "$quanci" inspect out/quickstart/shards --rows 3 --seed 1
 run "$quanci" prepare configs/prepare-recall.toml
 run "$train" pretrain configs/pretrain-quickstart.toml
-run "$train" fill-mask --model out/quickstart/run/model "磁针会指向南北，是因为地球本身像一块大[MASK]铁。" \
-    "附近的渔民也推迟了收藕的时间，等鸟群熟悉环境以后再下[MASK]。"
-printf '\nThe shards are in out/quickstart/shards, the model in out/quickstart/run/model. It recalls sentences that it has read\n'
-printf 'a hundred times; it has not understood Chinese. Next: quanci init FOLDER writes settings for your own text.\n'
+run "$train" fill-mask --model out/quickstart/run/model "我喜欢在县城的汽车站等[MASK]，尤其喜欢车晚点的时候。" \
+    "气温[MASK]升高一度，声速约增加零点六米。"
+printf '\nThe shards are in out/quickstart/shards, the model in out/quickstart/run/model. It recalls some sentences that it\n'
+printf 'has read a hundred times; it has not understood Chinese. Next: quanci init FOLDER writes settings for your own text.\n'
