@@ -271,13 +271,10 @@ fn sniff_all(found: &Found, settings: &ReadSettings, warnings: &mut Vec<String>)
     for (path, sniffed) in found.files.iter().zip(sniffed) {
         match sniffed {
             Ok(input) => {
-                // Some name their file themselves, as those of an archive name its entries.
-                let own = format!("{}: ", path.display());
-                let texts = input.warnings.iter().map(|text| text.strip_prefix(&own).unwrap_or(text));
-                texts.for_each(|text| said.entry(text.to_owned()).or_default().push(path));
+                input.warnings.iter().for_each(|text| said.entry(text.clone()).or_default().push(path));
                 inputs.push(input);
             }
-            Err(Error::OtherKind { path: other, kind }) if !found.named.contains(&other) => {
+            Err(Error::OtherKind { kind, .. }) if !found.named.contains(path) => {
                 // What to do about it is done already.
                 let what = kind.split("; ").next().unwrap_or(kind);
                 said.entry(format!("left out: {what}")).or_default().push(path);
@@ -289,9 +286,8 @@ fn sniff_all(found: &Found, settings: &ReadSettings, warnings: &mut Vec<String>)
     warnings.extend(said.iter().map(|(text, files)| {
         let first = shown(files[0]);
         match files.len() {
-            // A warning about an entry of an archive names it.
-            1 if text.starts_with(&format!("{}/", files[0].display())) => text.clone(),
             1 => format!("{first}: {text}"),
+            2 => format!("{first} and 1 more file: {text}"),
             n => format!("{first} and {} more files: {text}", n - 1),
         }
     }));

@@ -116,7 +116,7 @@ fn lines(beginning: &Beginning, settings: &ReadSettings, input: &mut Input) -> R
         let as_json = ReadSettings { format: Format::Json, ..settings.clone() };
         let mut reader = open_stream(stream(beginning), beginning.encoding, Part::Whole, &as_json)?;
         let read = First::of(&mut *reader, true)?;
-        if read.documents + read.without_text > 0 {
+        if read.documents + read.without_text > first.documents + first.without_text {
             let message = "its JSON goes on over several lines: set format = \"json\"";
             return Err(Error::input(&beginning.path, message));
         }

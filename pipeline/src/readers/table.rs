@@ -106,6 +106,9 @@ impl TableReader {
         if fields == self.names.len() && self.names.iter().enumerate().all(is_name) {
             return Some(Reason::RepeatedHeader);
         }
+        if row.has_stray_quotes {
+            return Some(Reason::Malformed);
+        }
         // Separators behind the last field lose nothing.
         let is_blank = |column| row.field(column).is_some_and(|field| field.trim_ascii().is_empty());
         let fits = fields >= self.width && (self.width.max(self.names.len())..fields).all(is_blank);

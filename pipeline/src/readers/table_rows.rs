@@ -74,6 +74,9 @@ pub(super) struct TableRow {
     /// Where each field lies, of a row whose separator has several characters.
     split: Option<Vec<(usize, usize)>>,
     pub(super) line: u64,
+    /// True for a row of several lines in which text follows a closing quote: that quote opened a field of a later row, and
+    /// the rows between were read as text of the first.
+    pub(super) has_stray_quotes: bool,
     /// For a row that was given up: the bytes of its beginning that are kept.
     pub(super) too_long: Option<usize>,
 }
@@ -109,7 +112,7 @@ impl TableRows {
     /// Reads the next row into `row`; false at the end.
     pub(super) fn next(&mut self) -> Result<bool, Error> {
         self.row.clear(self.lines_before + self.parser.line());
-        let (mut quotes, mut at_end, mut before) = (0, false, 0);
+        let (mut quotes, mut at_end) = (Quotes::default(), false);
         loop {
             if self.input_at == self.input_end && !at_end {
                 at_end = !self.refill()?;
@@ -125,10 +128,7 @@ impl TableRows {
             // Every quote of a row counts, doubled ones twice: an odd number at the end of the file means that one was
             // never closed.
             let taken = &self.input[self.input_at..self.input_at + read];
-            quotes += match self.layout.escape {
-                None => memchr::memchr_iter(b'"', taken).count(),
-                Some(escape) => unescaped_quotes(taken, escape, &mut before),
-            };
+            quotes.add(taken, &self.layout);
             self.input_at += read;
             row.used += written;
             row.fields += ended;
@@ -136,9 +136,13 @@ impl TableRows {
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => row.grow(self.max_bytes),
                 ReadRecordResult::Record => {
-                    if at_end {
-                        self.check_closed(quotes)?;
+                    let is_of_lines =
+                        !self.layout.by_lines && self.parser.line() > self.row.line - self.lines_before + 1;
+                    // A stray quote within one line, as in `5" pipe`, swallows nothing.
+                    if at_end && is_of_lines {
+                        self.check_closed(quotes.count)?;
                     }
+                    self.row.has_stray_quotes = is_of_lines && quotes.stray;
                     self.row.split_by(&self.layout.separator);
                     return Ok(true);
                 }
@@ -158,9 +162,7 @@ impl TableRows {
 
     /// Fails for a quote that is never closed, which would swallow the rest of the file as one record.
     fn check_closed(&self, quotes: usize) -> Result<(), Error> {
-        // A stray quote within one line, as in `5" pipe`, is no such case.
-        let begun = self.row.line - self.lines_before;
-        if !self.layout.by_lines && quotes % 2 == 1 && self.parser.line() > begun + 1 {
+        if quotes % 2 == 1 {
             let message = format!(
                 "the record in line {} opens a quote that is never closed: close it, or write it twice within quotes",
                 self.row.line
@@ -184,18 +186,48 @@ fn excel_separator(beginning: &[u8]) -> Option<(u8, usize)> {
     }
 }
 
-/// Quotes without the escape before them; `before` is the last byte of the bytes before these.
-fn unescaped_quotes(bytes: &[u8], escape: u8, before: &mut u8) -> usize {
-    let first = *before;
-    let is_escaped = |at: usize| escape == if at == 0 { first } else { bytes[at - 1] };
-    let quotes = memchr::memchr_iter(b'"', bytes).filter(|&at| !is_escaped(at)).count();
-    *before = bytes.last().copied().unwrap_or(first);
-    quotes
+/// The quotes of a row, those after an escape left out.
+#[derive(Default)]
+struct Quotes {
+    count: usize,
+    /// Text followed a closing quote.
+    stray: bool,
+    /// The last byte, and whether it is a closing quote whose next byte is not seen yet.
+    before: u8,
+    is_open: bool,
+}
+
+impl Quotes {
+    /// Adds the next bytes of the row.
+    fn add(&mut self, bytes: &[u8], layout: &Layout) {
+        let Some(&last) = bytes.last() else { return };
+        let separator = layout.separator.as_bytes();
+        // A doubled quote is a closing and an opening one.
+        let may_follow = |next: u8| b"\"\r\n \t".contains(&next) || separator.first() == Some(&next);
+        if std::mem::take(&mut self.is_open) {
+            self.stray |= !may_follow(bytes[0]);
+        }
+        for at in memchr::memchr_iter(b'"', bytes) {
+            let previous = if at == 0 { self.before } else { bytes[at - 1] };
+            if layout.escape == Some(previous) {
+                continue;
+            }
+            self.count += 1;
+            if self.count.is_multiple_of(2) {
+                match bytes.get(at + 1) {
+                    Some(&next) => self.stray |= !may_follow(next),
+                    None => self.is_open = true,
+                }
+            }
+        }
+        self.before = last;
+    }
 }
 
 impl TableRow {
     fn clear(&mut self, line: u64) {
         // Lengths stay from row to row, because csv-core writes into slices; after a huge row it is cut to 1 MiB.
+        self.has_stray_quotes = false;
         self.bytes.resize(self.bytes.len().clamp(4096, 1 << 20), 0);
         self.ends.resize(self.ends.len().max(16), 0);
         (self.used, self.fields, self.too_long) = (0, 0, None);

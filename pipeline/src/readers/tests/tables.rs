@@ -15,6 +15,16 @@ fn csv() {
     check_with(&both, "text,id\n文,1\n", &["文"]);
 }
 
+/// The second of two quotes that are never closed ends the field of the first, and swallows the rows between them.
+#[test]
+fn stray_quotes_cost_a_counted_row() {
+    let rows = "id,text\n1,甲\n2,\"乙说\n3,丙\n4,\"丁说\n5,戊\n";
+    check(Format::Csv, rows, &["甲", "!Malformed 2,乙说\n3,丙\n4,丁说", "戊"]);
+    // Neither quotes of one line nor doubled ones, nor a space behind the closing one, are stray.
+    let sound = "id,text\n1,5\" 和 6\" 的管子\n2,\"他说\"\"好\"\"。\n走了\" \n";
+    check(Format::Csv, sound, &["5\" 和 6\" 的管子", "他说\"好\"。\n走了 "]);
+}
+
 #[test]
 fn tsv() {
     let rows = "label\ttext\n1\t他说\"好\"，走了\n0\t甲,乙\n1\t\"开了不关\n0\t\"好\"吗\n1\t\"他说\"\"好\"\"\"\r\n1\t\"\"\n";

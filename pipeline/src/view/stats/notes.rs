@@ -55,10 +55,10 @@ fn labels(data: &DataSet, counters: &Counters, train: &Count) -> Option<String> 
                 .to_owned()
         }
         Objective::Nsp if share < 0.5 => format!(
-            "there are {documents} documents alone to take B from: add documents, or set `instances.objective` to \"sop\" or \
+            "there are only {documents} documents to take B from: add documents, or set `instances.objective` to \"sop\" or \
              \"mlm\""
         ),
-        Objective::Nsp => {
+        Objective::Nsp if data.manifest.settings["instances"]["rules"] == "google" => {
             "most chunks are one sentence, which `instances.rules` = \"google\" cannot divide: use \
                            \"balanced\", or longer documents"
                 .to_owned()
