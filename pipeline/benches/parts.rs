@@ -22,7 +22,7 @@ use quanci_pipeline::steps::bucket::{Bucket, TokenizedDocument};
 use quanci_pipeline::steps::clean::Clean;
 use quanci_pipeline::steps::pair::{Instance, PairSettings, PieceKind, instances};
 use quanci_pipeline::steps::row::RowBuilder;
-use quanci_pipeline::steps::segment::{Segmenter, WordStarts};
+use quanci_pipeline::steps::segment::{SegmentScratch, Segmenter, WordStarts};
 use quanci_pipeline::steps::sentences::sentences;
 use quanci_pipeline::steps::tokenize::{TokenizeScratch, Tokenizer};
 use quanci_pipeline::vocab::file::Vocabulary;
@@ -132,7 +132,7 @@ fn split(text: &str) -> impl Iterator<Item = &str> {
 
 fn words(sentence: &str) -> WordStarts {
     let mut starts = WordStarts::default();
-    SEGMENTER.words(sentence, &mut starts);
+    SEGMENTER.words(sentence, &mut SegmentScratch::default(), &mut starts);
     starts
 }
 
@@ -202,9 +202,9 @@ fn split_sentences() -> usize {
 }
 
 fn segment() -> usize {
-    let mut starts = WordStarts::default();
+    let (mut scratch, mut starts) = (SegmentScratch::default(), WordStarts::default());
     let mut count = |sentence: &String| {
-        SEGMENTER.words(sentence, &mut starts);
+        SEGMENTER.words(sentence, &mut scratch, &mut starts);
         starts.offsets.len()
     };
     STAGES.sentences.iter().map(&mut count).sum()

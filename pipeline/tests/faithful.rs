@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use quanci_pipeline::config::{CleanSettings, Han, SegmentSettings, TokenizeSettings, Words};
 use quanci_pipeline::document::{At, Document, Place};
 use quanci_pipeline::steps::clean::Clean;
-use quanci_pipeline::steps::segment::{Segmenter, WordStarts};
+use quanci_pipeline::steps::segment::{SegmentScratch, Segmenter, WordStarts};
 use quanci_pipeline::steps::tokenize::{Piece, TokenizeScratch, Tokenizer};
 use quanci_pipeline::vocab::file::Vocabulary;
 use quanci_pipeline::vocab::write::tokenizer as hugging_face;
@@ -92,7 +92,7 @@ impl Compared {
     fn compare(&self, line: &str, scratch: &mut TokenizeScratch) -> usize {
         let cleaned = self.cleaned(line);
         let (mut starts, mut pieces) = (WordStarts::default(), Vec::new());
-        self.segmenter.words(&cleaned, &mut starts);
+        self.segmenter.words(&cleaned, &mut SegmentScratch::default(), &mut starts);
         self.tokenizer.apply(&cleaned, &starts, scratch, &mut pieces);
         let words = self.jieba.cut(&cleaned, true);
         assert!(

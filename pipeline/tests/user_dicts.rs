@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use quanci_pipeline::config::{SegmentSettings, Words};
-use quanci_pipeline::steps::segment::{Segmenter, WordStarts};
+use quanci_pipeline::steps::segment::{SegmentScratch, Segmenter, WordStarts};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -53,7 +53,7 @@ fn words_are_those_of_jieba() {
 
 fn lengths(segmenter: &Segmenter, text: &str) -> String {
     let mut starts = WordStarts::default();
-    segmenter.words(text, &mut starts);
+    segmenter.words(text, &mut SegmentScratch::default(), &mut starts);
     let offsets = starts.offsets.iter().map(|&at| at as usize).chain([text.len()]);
     let offsets: Vec<usize> = offsets.collect();
     let words = offsets.windows(2).map(|word| text[word[0]..word[1]].chars().count().to_string());

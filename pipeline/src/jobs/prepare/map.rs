@@ -18,7 +18,7 @@ use crate::readers::ReadSettings;
 use crate::scratch::Pool;
 use crate::steps::bucket::TokenizedDocument;
 use crate::steps::clean::Clean;
-use crate::steps::segment::{Segmenter, WordStarts};
+use crate::steps::segment::{SegmentScratch, Segmenter, WordStarts};
 use crate::steps::sentences::sentences;
 use crate::steps::tokenize::{Piece, TokenizeScratch, Tokenizer};
 use crate::vocab::file::Vocabulary;
@@ -109,6 +109,7 @@ pub(super) struct Steps {
 /// The scratch buffers of a thread.
 #[derive(Default)]
 struct MapScratch {
+    segmenting: SegmentScratch,
     starts: WordStarts,
     tokenizing: TokenizeScratch,
     document: TokenizedDocument,
@@ -162,13 +163,13 @@ impl Steps {
             Ok(cleaned) => cleaned,
             Err(reason) => return chunk.report.dropped.add(reason, &document.text, &document.place),
         };
-        let MapScratch { starts, tokenizing, document: tokenized } = scratch;
+        let MapScratch { segmenting, starts, tokenizing, document: tokenized } = scratch;
         tokenized.hash = cleaned.hash;
         tokenized.pieces.clear();
         tokenized.sentence_ends.clear();
         let mut sentence = |sentence: &str| {
             // Sentence by sentence, so that no word crosses a sentence end.
-            self.segmenter.words(sentence, starts);
+            self.segmenter.words(sentence, segmenting, starts);
             let before = tokenized.pieces.len();
             self.tokenizer.apply(sentence, starts, tokenizing, &mut tokenized.pieces);
             let unknown = self.tokenizer.unknown(sentence, tokenizing).flatten();

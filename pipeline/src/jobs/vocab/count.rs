@@ -17,7 +17,7 @@ use crate::readers::ReadSettings;
 use crate::scratch::Pool;
 use crate::steps::clean::Clean;
 use crate::steps::count::{TokenCounter, TokenCounts};
-use crate::steps::segment::{Segmenter, WordStarts};
+use crate::steps::segment::{SegmentScratch, Segmenter, WordStarts};
 use crate::steps::sentences::sentences;
 use crate::vocab::counts::WordCounts;
 use crate::vocab::word_merge::merge_into;
@@ -136,12 +136,13 @@ impl CountStage<'_> {
         let chunk = documents.len().div_ceil(8 * rayon::current_num_threads()).max(1);
         let count = |documents: &[Document]| {
             let (mut kept, mut dropped) = (0, Dropped::default());
+            let mut segmenting = SegmentScratch::default();
             pool.with(|counts| {
                 for document in documents {
                     match self.clean.apply(document) {
                         Ok(cleaned) => {
                             kept += 1;
-                            self.count_text(&cleaned.text, format, counts);
+                            self.count_text(&cleaned.text, format, &mut segmenting, counts);
                         }
                         Err(reason) => dropped.add(reason, &document.text, &document.place),
                     }
@@ -152,7 +153,13 @@ impl CountStage<'_> {
         documents.par_chunks(chunk).map(count).collect()
     }
 
-    fn count_text(&self, text: &str, format: Format, counts: &mut TokenCounts) {
+    fn count_text(
+        &self,
+        text: &str,
+        format: Format,
+        segmenting: &mut SegmentScratch,
+        counts: &mut TokenCounts,
+    ) {
         let mut starts = WordStarts { everywhere: true, ..WordStarts::default() };
         for line in text.split('\n') {
             match &self.segmenter {
@@ -160,7 +167,7 @@ impl CountStage<'_> {
                 None => self.counter.apply(line, &starts, counts),
                 Some(segmenter) => {
                     let mut sentence = |sentence: &str| {
-                        segmenter.words(sentence, &mut starts);
+                        segmenter.words(sentence, segmenting, &mut starts);
                         self.counter.apply(sentence, &starts, counts);
                     };
                     if format == Format::Sentences {

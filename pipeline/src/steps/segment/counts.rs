@@ -1,21 +1,17 @@
 //! jieba's words with their counts, and the rules by which its Python program adds words to them.
 //!
 //! jieba-rs reads a user's dictionary by other rules than jieba 0.42.1 (fxsjy/jieba): a word without a count gets the
-//! count 0, which makes it impossible. So counts are kept here, changed as jieba changes them, and then given to jieba-rs
-//! as one dictionary.
+//! count 0, which makes it impossible. So counts are kept here, changed as jieba changes them, and then made a
+//! dictionary.
 
-use std::collections::{HashMap, HashSet};
-use std::fmt::Write as _;
-use std::io::Cursor;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use jieba_rs::Jieba;
+use super::alphabet::is_looked_up;
+use super::image::Image;
 
 /// The words and counts of jieba-rs's dictionary (MIT license), sorted by their bytes: a word, a space and its count in
 /// each line.
 const WORDS: &[u8] = include_bytes!("jieba-words.txt.zst");
-
-/// A word that no text contains for the segmenter: it looks up only Hanzi, letters, digits and a few marks.
-const UNREACHABLE: &str = "\u{f8ff}";
 
 /// jieba's words, and those that were added to them.
 pub(super) struct Counts {
@@ -48,6 +44,11 @@ impl Counts {
         let text = self.base[self.lines[line] as usize..end].trim_end();
         let (word, count) = text.split_once(' ').expect("a word and a count");
         (word, count.parse().expect("a count"))
+    }
+
+    /// jieba's own words and their counts, in the order of their bytes.
+    pub(super) fn words(&self) -> impl Iterator<Item = (&str, u64)> {
+        (0..self.lines.len()).map(|line| self.entry(line))
     }
 
     /// The count of a word: jieba's `FREQ.get(word)`. A beginning of a word that is no word itself has the count 0.
@@ -151,45 +152,24 @@ impl Counts {
         parts.extend(joined.map(|from| &block[from..]));
     }
 
-    /// The segmenter with these words. Words with the count 0 are left out, since jieba never finds them.
-    pub(super) fn into_jieba(self) -> Jieba {
-        let mut dictionary = String::with_capacity(self.base.len() + 64 * self.added.len());
-        let mut kept = 0;
-        for line in 0..self.lines.len() {
-            let (word, count) = self.entry(line);
-            if !self.added.contains_key(word) {
-                writeln!(dictionary, "{word} {count}").expect("a string takes all that is written");
-                kept += count;
-            }
-        }
-        // A word with a space is never found, as jieba cuts the text at spaces first.
-        let reachable = |word: &str| word.chars().all(is_looked_up);
-        for (word, &count) in self.added.iter().filter(|(word, count)| **count > 0 && reachable(word)) {
-            writeln!(dictionary, "{word} {count}").expect("a string takes all that is written");
-            kept += count;
-        }
-        // Counts that jieba's sum has besides: they make every word a little less probable.
-        if self.total > kept {
-            writeln!(dictionary, "{UNREACHABLE} {}", self.total - kept).expect("as above");
-        }
-        Jieba::with_dict(&mut Cursor::new(dictionary)).expect("a word and a count in each line")
-    }
-}
-
-/// True for the characters that jieba-rs looks up in its dictionary (its `is_han_default`). It cuts the text at all others.
-pub(super) fn is_looked_up(c: char) -> bool {
-    match c {
-        '+' | '#' | '&' | '.' | '_' | '%' | '-' => true,
-        '\0'..='\x7f' => c.is_ascii_alphanumeric(),
-        _ => matches!(c,
-            '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{2a6df}'
-            | '\u{2a700}'..='\u{2ebef}' | '\u{2f800}'..='\u{2fa1f}'),
+    /// The dictionary of these words; `None` if they are too many. Words with the count 0 are left out, since jieba never
+    /// finds them.
+    pub(super) fn image(&self) -> Option<Image<'static>> {
+        let kept = (0..self.lines.len()).map(|line| self.entry(line));
+        let mut words: Vec<(&str, u64)> = kept.filter(|(word, _)| !self.added.contains_key(*word)).collect();
+        let added: BTreeMap<&str, u64> =
+            self.added.iter().map(|(word, &count)| (word.as_str(), count)).collect();
+        words.extend(added.into_iter().filter(|(_, count)| *count > 0));
+        // Two sorted sequences: this merges them.
+        words.sort();
+        Image::of(words.iter().copied(), self.total)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jieba_rs::Jieba;
 
     /// The dictionary in the repository is that of the jieba-rs that is linked.
     #[test]
@@ -199,9 +179,6 @@ mod tests {
         let same = format!("records_len: {}, total_freq: {}", counts.lines.len(), counts.total);
         assert!(format!("{jieba:?}").contains(&same), "{jieba:?}");
         let text = "他来到了网易杭研大厦，AT&T公司的小明硕士毕业于中国科学院计算所，后在日本京都大学深造";
-        for hmm in [false, true] {
-            assert_eq!(Counts::of_jieba().into_jieba().cut(text, hmm), jieba.cut(text, hmm));
-        }
         let words: Vec<&str> = jieba.cut(text, false).into_iter().map(|token| token.word).collect();
         assert_eq!(counts.cut(text), words);
     }

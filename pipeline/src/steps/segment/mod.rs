@@ -1,19 +1,34 @@
 //! Finds the words of a sentence.
+//!
+//! Words are those of jieba-rs, found by a program of our own:
+//!
+//! ```text
+//! jieba-words.txt.zst -build.rs-> Image (alphabet, trie, counts) -> Dictionary -+
+//!                  user's dictionary -> Counts -> Image ----------------------->+-> Cutter: sentence -> word starts
+//! ```
 
+mod alphabet;
 mod counts;
+mod cut;
+mod dictionary;
+mod hmm;
+mod image;
+#[cfg(test)]
+mod tests;
+mod trie;
 mod user_dict;
 
 use std::collections::HashSet;
 
-use jieba_rs::Jieba;
-
 use self::counts::Counts;
+use self::cut::Cutter;
+use self::dictionary::Dictionary;
 pub use self::user_dict::UserDict;
 use crate::config::{SegmentSettings, Words};
 use crate::error::Error;
 
-/// The segmenter whose dictionary and model define the words. Another version may cut text differently, so this name
-/// enters data ids and the names of work files.
+/// The program whose dictionary, model and rules define the words; ours finds the same ones. Another version of it may cut
+/// text differently, so this name enters data ids and the names of work files.
 pub const SEGMENTER: &str = "jieba-rs 0.11.0";
 
 /// Finds words by the rules of `[segment]`.
@@ -22,17 +37,21 @@ pub struct Segmenter {
 }
 
 enum Backend {
-    Jieba(Box<Dictionary>),
+    Jieba(Box<JiebaWords>),
     Spaces,
     None,
 }
 
-struct Dictionary {
-    jieba: Jieba,
+struct JiebaWords {
+    dictionary: Dictionary,
     hmm: bool,
     /// Words with the count 0. What the HMM finds of them is cut into characters, as by jieba.
     removed: HashSet<String>,
 }
+
+/// The scratch buffers of a thread.
+#[derive(Default)]
+pub struct SegmentScratch(Cutter);
 
 /// Where words begin.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -75,11 +94,11 @@ impl Cursor<'_> {
 }
 
 impl Segmenter {
-    /// Loads jieba's dictionary (0.1 s) and the user's, whose bytes are given. With both, words are those of jieba 0.42.1
-    /// after `load_userdict`.
+    /// A segmenter with jieba's dictionary, which lies ready in the program, or with the user's besides, whose bytes are
+    /// given (0.2 s). With both, words are those of jieba 0.42.1 after `load_userdict`.
     ///
     /// # Errors
-    /// If the user's dictionary cannot be read ([`UserDict::parse`]).
+    /// If the user's dictionary cannot be read ([`UserDict::parse`]) or has too many words.
     pub fn new(settings: &SegmentSettings, user_dict: Option<&[u8]>) -> Result<Segmenter, Error> {
         let kind = match settings.words {
             Words::Spaces => Backend::Spaces,
@@ -90,24 +109,16 @@ impl Segmenter {
     }
 
     /// Finds where the words of a cleaned sentence begin.
-    pub fn words(&self, sentence: &str, starts: &mut WordStarts) {
+    pub fn words(&self, sentence: &str, scratch: &mut SegmentScratch, starts: &mut WordStarts) {
         starts.offsets.clear();
         starts.everywhere = false;
         match &self.kind {
             Backend::None => starts.everywhere = true,
-            Backend::Jieba(dictionary) => {
-                let Dictionary { jieba, hmm, removed } = &**dictionary;
-                // A prefix dictionary gives the DAG of possible words, dynamic programming its most probable path. With
-                // `hmm`, Viterbi decoding joins single characters into words that are in no dictionary.
-                let tokens = jieba.cut(sentence, *hmm);
-                if removed.is_empty() {
-                    starts.offsets.extend(tokens.iter().map(|token| token.byte_start as u32));
-                    return;
-                }
-                for token in &tokens {
-                    let characters = if removed.contains(token.word) { usize::MAX } else { 1 };
-                    let at = token.word.char_indices().take(characters).map(|(at, _)| token.byte_start + at);
-                    starts.offsets.extend(at.map(|at| at as u32));
+            Backend::Jieba(words) => {
+                let JiebaWords { dictionary, hmm, removed } = &**words;
+                scratch.0.cut(dictionary, *hmm, sentence, &mut starts.offsets);
+                if !removed.is_empty() {
+                    cut_removed(removed, sentence, &mut starts.offsets);
                 }
             }
             Backend::Spaces => {
@@ -120,66 +131,29 @@ impl Segmenter {
     }
 }
 
-fn load(settings: &SegmentSettings, user_dict: Option<&[u8]>) -> Result<Dictionary, Error> {
-    let hmm = settings.hmm;
-    let Some(bytes) = user_dict else {
-        return Ok(Dictionary { jieba: Jieba::new(), hmm, removed: HashSet::new() });
-    };
-    let user_dict = UserDict::parse(&settings.user_dict.clone().unwrap_or_default(), bytes)?;
-    let mut counts = Counts::of_jieba();
-    user_dict.words.iter().for_each(|(word, count)| counts.add(word, *count));
-    let zero = user_dict.words.into_iter().filter(|(_, count)| *count == Some(0)).map(|(word, _)| word);
-    let removed: HashSet<String> = zero.collect();
-    let jieba = counts.into_jieba();
-    let removed = removed.into_iter().filter(|word| !jieba.has_word(word)).collect();
-    Ok(Dictionary { jieba, hmm, removed })
+/// Cuts words that were removed from the dictionary into characters.
+fn cut_removed(removed: &HashSet<String>, sentence: &str, starts: &mut Vec<u32>) {
+    let found = std::mem::take(starts);
+    let ends = found.iter().skip(1).copied().chain([sentence.len() as u32]);
+    for (&start, end) in found.iter().zip(ends) {
+        let word = &sentence[start as usize..end as usize];
+        let characters = if removed.contains(word) { usize::MAX } else { 1 };
+        starts.extend(word.char_indices().take(characters).map(|(at, _)| start + at as u32));
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn words(settings: &SegmentSettings, dictionary: Option<&[u8]>, sentence: &str) -> Vec<String> {
-        let mut starts = WordStarts::default();
-        Segmenter::new(settings, dictionary).expect("loads").words(sentence, &mut starts);
-        let mut ends = starts.offsets[1..].to_vec();
-        ends.push(sentence.len() as u32);
-        starts
-            .offsets
-            .iter()
-            .zip(ends)
-            .map(|(&start, end)| sentence[start as usize..end as usize].to_owned())
-            .collect()
-    }
-
-    #[test]
-    fn jieba_and_its_user_dictionary() {
-        let plain = SegmentSettings { words: Words::Jieba, hmm: false, user_dict: None };
-        assert_eq!(words(&plain, None, "我用全词掩码模型"), ["我", "用", "全", "词", "掩码", "模型"]);
-        let dictionary = "全词掩码 100 n\n".as_bytes();
-        assert_eq!(words(&plain, Some(dictionary), "我用全词掩码模型"), ["我", "用", "全词掩码", "模型"]);
-    }
-
-    #[test]
-    fn the_segmenter_is_the_one_that_is_linked() {
-        let lock = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
-        let lock = std::fs::read_to_string(lock).expect("Cargo.lock");
-        let (_, after) = lock.split_once("name = \"jieba-rs\"\nversion = \"").expect("jieba-rs is locked");
-        let version = after.split('"').next().expect("a version");
-        assert_eq!(SEGMENTER, format!("jieba-rs {version}"));
-    }
-
-    #[test]
-    fn words_between_spaces() {
-        let spaces = SegmentSettings { words: Words::Spaces, hmm: false, user_dict: None };
-        assert_eq!(words(&spaces, None, "今天 天气  good"), ["今天 ", "天气  ", "good"]);
-    }
-
-    #[test]
-    fn a_bad_dictionary_is_named() {
-        let settings = SegmentSettings { words: Words::Jieba, hmm: true, user_dict: Some("dict.txt".into()) };
-        let error =
-            Segmenter::new(&settings, Some("词 8.5 n\n".as_bytes())).err().expect("an error").to_string();
-        assert!(error.contains("dict.txt"), "{error}");
-    }
+fn load(settings: &SegmentSettings, user_dict: Option<&[u8]>) -> Result<JiebaWords, Error> {
+    let hmm = settings.hmm;
+    let Some(bytes) = user_dict else {
+        return Ok(JiebaWords { dictionary: Dictionary::of_jieba(), hmm, removed: HashSet::new() });
+    };
+    let path = settings.user_dict.clone().unwrap_or_default();
+    let user_dict = UserDict::parse(&path, bytes)?;
+    let mut counts = Counts::of_jieba();
+    user_dict.words.iter().for_each(|(word, count)| counts.add(word, *count));
+    let image = counts.image().ok_or_else(|| Error::input(&path, "more words than fit into a dictionary"))?;
+    let dictionary = Dictionary::new(image);
+    let zero = user_dict.words.into_iter().filter(|(_, count)| *count == Some(0)).map(|(word, _)| word);
+    let removed = zero.filter(|word| !dictionary.has_word(word)).collect();
+    Ok(JiebaWords { dictionary, hmm, removed })
 }

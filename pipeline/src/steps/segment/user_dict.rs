@@ -12,7 +12,7 @@ use std::path::Path;
 
 use encoding_rs::{BIG5, GB18030, UTF_16BE, UTF_16LE};
 
-use super::counts::is_looked_up;
+use super::alphabet::is_looked_up;
 use crate::error::Error;
 use crate::readers;
 

@@ -1,0 +1,182 @@
+//! Cuts a sentence into jieba's words: the most probable way through the dictionary, and a hidden Markov model for what
+//! it leaves as single characters. Equal to jieba-rs 0.11 in every word (its `cut`), with the same sums of floating-point
+//! numbers in the same order.
+
+use super::alphabet::CUT;
+use super::dictionary::Dictionary;
+use super::hmm::{Viterbi, alphanumeric_word, is_known};
+use super::trie::Found;
+
+/// The scratch buffers of a thread: a sentence on its way to its words.
+#[derive(Default)]
+pub(super) struct Cutter {
+    characters: Vec<char>,
+    /// Of each character: its number, and where it begins, in bytes; then the end of the sentence.
+    numbers: Vec<u32>,
+    offsets: Vec<u32>,
+    /// Of each character: the dictionary's node of it and the next one.
+    pairs: Vec<Found>,
+    /// Of each character: the node of it and the next two.
+    triples: Vec<Found>,
+    /// Of each character: the score of the best way from there to the end of its block.
+    scores: Vec<f64>,
+    /// Of each character: the character after the first word of that way.
+    ends: Vec<u32>,
+    viterbi: Viterbi,
+}
+
+impl Cutter {
+    /// Appends the byte offsets at which words begin.
+    pub(super) fn cut(&mut self, dictionary: &Dictionary, hmm: bool, sentence: &str, starts: &mut Vec<u32>) {
+        self.number(dictionary, sentence);
+        self.find_nodes(dictionary);
+        self.find_best_way(dictionary);
+        if hmm {
+            self.follow::<true>(dictionary, sentence, starts);
+        } else {
+            self.follow::<false>(dictionary, sentence, starts);
+        }
+    }
+
+    fn number(&mut self, dictionary: &Dictionary, sentence: &str) {
+        let alphabet = &dictionary.image.alphabet;
+        self.characters.clear();
+        self.numbers.clear();
+        self.offsets.clear();
+        for (at, c) in sentence.char_indices() {
+            self.characters.push(c);
+            self.numbers.push(alphabet.number(c));
+            self.offsets.push(at as u32);
+        }
+        self.offsets.push(sentence.len() as u32);
+    }
+
+    /// Nearly all words have at most three characters. Their nodes are spread over the whole dictionary, so they are fetched
+    /// in loops without branches, in which the loads overlap.
+    fn find_nodes(&mut self, dictionary: &Dictionary) {
+        let trie = &dictionary.image.trie;
+        self.pairs.clear();
+        self.pairs.extend(self.numbers.windows(2).map(|pair| trie.child(trie.first(pair[0]), pair[1])));
+        self.triples.clear();
+        let third = self.numbers.iter().skip(2);
+        self.triples.extend(self.pairs.iter().zip(third).map(|(&pair, &number)| trie.child(pair, number)));
+        self.pairs.push(Found::NONE);
+        self.triples.resize(self.pairs.len(), Found::NONE);
+    }
+
+    /// Dynamic programming from the end of the sentence: the best way from a character is its best word and the best way
+    /// from there. Of equal ways, the one with the longer word is taken.
+    fn find_best_way(&mut self, dictionary: &Dictionary) {
+        let trie = &dictionary.image.trie;
+        let count = self.numbers.len();
+        self.scores.clear();
+        self.scores.resize(count + 1, 0.0);
+        self.ends.clear();
+        self.ends.resize(count, 0);
+        let (pairs, triples) = (&self.pairs[..count], &self.triples[..count]);
+        // The scores of the next three characters.
+        let mut next = [0.0; 3];
+        for at in (0..count).rev() {
+            let number = self.numbers[at];
+            let mut found = triples[at];
+            let (mut best, mut end) = (dictionary.score(pairs[at]) + next[1], at + 2);
+            let score = dictionary.score(found) + next[2];
+            if score >= best {
+                (best, end) = (score, at + 3);
+            }
+            let mut to = at + 3;
+            while found.node.has_children() && to < count {
+                found = trie.child(found, self.numbers[to]);
+                to += 1;
+                let score = dictionary.score(found) + self.scores[to];
+                if score >= best {
+                    (best, end) = (score, to);
+                }
+            }
+            // The shortest word last, since its score alone waits for that of the next character.
+            let score = dictionary.score(trie.first(number)) + next[0];
+            if score > best {
+                (best, end) = (score, at + 1);
+            }
+            if best == f64::NEG_INFINITY {
+                // No word begins here. A block ends where the text is cut, and its sums begin anew.
+                best = if number == CUT { 0.0 } else { dictionary.lone + next[0] };
+                end = at + 1;
+            }
+            self.scores[at] = best;
+            self.ends[at] = end as u32;
+            next = [best, next[0], next[1]];
+        }
+    }
+
+    /// Follows the best way and joins what it leaves as single characters.
+    fn follow<const HMM: bool>(&mut self, dictionary: &Dictionary, sentence: &str, starts: &mut Vec<u32>) {
+        let count = self.numbers.len();
+        let mut at = 0;
+        while at < count {
+            let end = self.ends[at] as usize;
+            if end - at > 1 {
+                starts.push(self.offsets[at]);
+                at = end;
+                continue;
+            }
+            let run = at;
+            while at < count && self.ends[at] as usize == at + 1 && self.joins::<HMM>(at) {
+                at += 1;
+            }
+            match at - run {
+                0 => {
+                    starts.push(self.offsets[at]);
+                    // `\r\n` is one word.
+                    at += if sentence[self.offsets[at] as usize..].starts_with("\r\n") { 2 } else { 1 };
+                }
+                1 => starts.push(self.offsets[run]),
+                _ if !HMM => starts.push(self.offsets[run]),
+                _ if dictionary.has(&self.numbers[run..at]) => {
+                    starts.extend_from_slice(&self.offsets[run..at])
+                }
+                _ => self.join(sentence, run, at, starts),
+            }
+        }
+    }
+
+    /// True if a single character is joined with its neighbours of this kind.
+    #[inline(always)]
+    fn joins<const HMM: bool>(&self, at: usize) -> bool {
+        if HMM { self.numbers[at] != CUT } else { self.characters[at].is_ascii_alphanumeric() }
+    }
+
+    /// Joins single characters into words by the model. Letters and digits are joined by a rule of their own.
+    fn join(&mut self, sentence: &str, from: usize, to: usize, starts: &mut Vec<u32>) {
+        let offsets = &self.offsets[from..=to];
+        let characters = &self.characters[from..to];
+        let mut at = 0;
+        while at < characters.len() {
+            let begin = at;
+            let known = is_known(characters[at]);
+            at += 1;
+            while at < characters.len() && is_known(characters[at]) == known {
+                at += 1;
+            }
+            if known && at - begin == 1 {
+                starts.push(offsets[begin]);
+            } else if known {
+                let begins = self.viterbi.begins(&characters[begin..at]);
+                let word = begins.iter().zip(&offsets[begin..at]).filter(|(begins, _)| **begins);
+                starts.extend(word.map(|(_, &offset)| offset));
+            } else {
+                let bytes = sentence.as_bytes();
+                let (mut byte, end) = (offsets[begin] as usize, offsets[at] as usize);
+                while byte < end {
+                    starts.push(byte as u32);
+                    let rest = &bytes[byte..end];
+                    byte += match rest.iter().position(u8::is_ascii_alphanumeric) {
+                        Some(0) => alphanumeric_word(rest),
+                        Some(gap) => gap,
+                        None => rest.len(),
+                    };
+                }
+            }
+        }
+    }
+}
