@@ -308,6 +308,31 @@ fn c_segment(bencher: Bencher<'_, '_>) {
     over_text(bencher, segment);
 }
 
+/// jieba-rs itself: the same words.
+#[divan::bench(sample_count = 10)]
+fn c_segment_by_jieba_rs(bencher: Bencher<'_, '_>) {
+    let peer = jieba_rs::Jieba::new();
+    for (sentence, starts) in STAGES.sentences.iter().zip(&STAGES.starts) {
+        let tokens = peer.cut(sentence, true);
+        let theirs = tokens.iter().map(|token| token.byte_start as u32);
+        assert!(theirs.eq(starts.offsets.iter().copied()), "{sentence}");
+    }
+    let bytes: usize = STAGES.cleaned.iter().map(String::len).sum();
+    let cut = || STAGES.sentences.iter().map(|sentence| peer.cut(sentence, true).len()).sum::<usize>();
+    bencher.counter(BytesCount::new(bytes)).bench(cut);
+}
+
+/// What a task pays before its first sentence.
+#[divan::bench(sample_count = 10)]
+fn c_segmenter_is_loaded() -> Segmenter {
+    Segmenter::new(&SegmentSettings { words: Words::Jieba, hmm: true, user_dict: None }, None).unwrap()
+}
+
+#[divan::bench(sample_count = 10)]
+fn c_segmenter_is_loaded_by_jieba_rs() -> jieba_rs::Jieba {
+    jieba_rs::Jieba::new()
+}
+
 #[divan::bench(sample_count = 10)]
 fn d_tokenize(bencher: Bencher<'_, '_>) {
     over_text(bencher, tokenize);

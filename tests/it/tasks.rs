@@ -1,5 +1,7 @@
 //! The task contract: plan, run-task, status.
 
+use std::path::{Path, PathBuf};
+
 use integration_tests::{hashes, leftovers};
 
 use crate::{novels, place};
@@ -68,4 +70,90 @@ fn a_plan_of_another_version() {
     place.run(&["status", "--plan", "plan.json"]).exits(3).says(&["a plan of version 99", "plan again"]);
     place.write("plan.json", "not json");
     place.run(&["status", "--plan", "plan.json"]).exits(3).says(&["plan.json"]);
+}
+
+/// The layout of a corpus that has more than 4,096 buckets of text, made by hand for a small one.
+#[test]
+fn buckets_in_parts() {
+    let place = place();
+    place.settings(
+        &novels(),
+        &SETTINGS.replace("path = \"out\"", "path = \"out\"\nvalidation = 0.1\nkeep_work = true"),
+    );
+    let prepared = |name: &str, plan: &[&str], threads: &str, kill: bool| {
+        let out = format!("{name}/out");
+        let work = format!("output.work={name}/w");
+        let overrides =
+            [["plan", "run.toml", "-o", "plan.json", "--out", &out, "--set", &work].as_slice(), plan]
+                .concat();
+        place.run(&overrides).exits(0);
+        let run = |stage: &str, index: u64| {
+            let index = index.to_string();
+            let arguments = [
+                "run-task",
+                "--plan",
+                "plan.json",
+                "--stage",
+                stage,
+                "--index",
+                &index,
+                "--threads",
+                threads,
+            ];
+            place.run(&arguments)
+        };
+        let status = || place.run(&["status", "--plan", "plan.json", "--json"]).exits(0).json();
+        let tasks = |stage: usize| status()["stages"][stage]["tasks"].as_u64().unwrap();
+        (0..tasks(0)).for_each(|task| drop(run("map", task).exits(0)));
+        run("layout", 0).exits(0);
+        let layout = find(&place.join(name), "layout.json");
+        let mut edited: serde_json::Value = serde_json::from_slice(&std::fs::read(&layout).unwrap()).unwrap();
+        for split in ["train", "validation"] {
+            edited[split]["parts"] = 40.into();
+        }
+        std::fs::write(&layout, edited.to_string()).unwrap();
+        for task in 0..tasks(2) {
+            if kill {
+                let index = task.to_string();
+                let arguments = ["run-task", "--plan", "plan.json", "--stage", "reduce", "--index", &index];
+                let mut child = place.spawn(&mut place.command(&arguments));
+                std::thread::sleep(std::time::Duration::from_millis(40));
+                child.kill().unwrap();
+                child.wait().unwrap();
+            }
+            run("reduce", task).exits(0);
+        }
+        run("commit", 0).exits(0);
+        place.run(&["verify", &out]).exits(0);
+        let manifest = std::fs::read(place.join(&out).join("manifest.json")).unwrap();
+        let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+        (hashes(&place.join(&out)), manifest["counters"].clone())
+    };
+    let (once, counters) = prepared("once", &[], "1", false);
+    let (again, _) = prepared("again", &["--set", "output.task_mb=1"], "2", true);
+    assert_eq!(once, again, "whatever the tasks, the threads and kills");
+    // The same documents as without parts; other pairs of them, as these are shuffled part by part.
+    place.run(&["prepare", "run.toml", "--out", "whole", "--set", "output.work=w3"]).exits(0);
+    let whole = std::fs::read(place.join("whole/manifest.json")).unwrap();
+    let whole: serde_json::Value = serde_json::from_slice(&whole).unwrap();
+    for key in ["documents", "documents_by_source", "duplicates"] {
+        assert_eq!(whole["counters"]["train"][key], counters["train"][key], "{key}");
+    }
+    assert_ne!(hashes(&place.join("whole")), once);
+}
+
+/// The file of this name below a folder.
+fn find(folder: &Path, name: &str) -> PathBuf {
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false if path.ends_with(name) => return path,
+                false => {}
+            }
+        }
+    }
+    panic!("no {name} below {}", folder.display());
 }

@@ -18,7 +18,7 @@ use crate::readers::{self, Found, Input, InputSplit, ReadSettings};
 use crate::work;
 
 /// Raised with any change of plans or work files: work of another version is never taken for ours.
-pub const WORK_VERSION: u32 = 5;
+pub const WORK_VERSION: u32 = 6;
 
 /// A settings file as it was read: what makes the same settings again, on any machine.
 #[derive(Debug, Clone, Serialize, Deserialize)]

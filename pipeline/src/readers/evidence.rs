@@ -1,46 +1,59 @@
 //! The evidence that samples of a file give for each encoding.
 
+use std::cell::OnceCell;
+
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 
 use super::plausible::{self, Plausibility, plausibility};
 use super::transcode;
 use crate::config::Encoding;
 
-/// The evidence that samples give for each encoding.
-pub(super) struct Evidence {
+/// The evidence that samples give for each encoding. What costs much is worked out when it is first asked for: most files
+/// are UTF-8 beyond doubt.
+pub(super) struct Evidence<'a> {
+    samples: &'a [Vec<u8>],
     by_mark: Option<Encoding>,
     utf8: Utf8Evidence,
     utf16: bool,
     /// Pairs of bytes in the first sample.
     units: usize,
-    /// As UTF-8 with damage.
-    as_utf8: Plausibility,
-    gb18030: Plausibility,
-    big5: Plausibility,
-    /// The choice of a detector made for web pages, where the two are about as plausible.
-    detector_says_big5: bool,
+    gb18030: OnceCell<Plausibility>,
+    big5: OnceCell<Plausibility>,
 }
 
-impl Evidence {
-    pub(super) fn of(samples: &[Vec<u8>]) -> Evidence {
+impl Evidence<'_> {
+    pub(super) fn of(samples: &[Vec<u8>]) -> Evidence<'_> {
+        let utf8 = Utf8Evidence::of(samples.iter().map(Vec::as_slice));
+        Evidence {
+            samples,
+            by_mark: by_mark(&samples[0]),
+            utf16: looks_like_utf16(&samples[0]),
+            utf8,
+            units: samples[0].len() / 2,
+            gb18030: OnceCell::new(),
+            big5: OnceCell::new(),
+        }
+    }
+
+    fn gb18030(&self) -> Plausibility {
+        *self.gb18030.get_or_init(|| plausibility(encoding_rs::GB18030, self.samples))
+    }
+
+    fn big5(&self) -> Plausibility {
+        *self.big5.get_or_init(|| plausibility(encoding_rs::BIG5, self.samples))
+    }
+
+    /// The choice of a detector made for web pages, where the two are about as plausible.
+    fn detector_says_big5(&self) -> bool {
         // chardetng is the detector of Firefox. `Utf8Evidence` decides about UTF-8, and ISO-2022-JP is none of our
         // encodings.
         let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
-        samples.iter().for_each(|sample| {
+        self.samples.iter().for_each(|sample| {
             detector.feed(sample, false);
         });
         // The end has to be announced, or a cut character counts as an error.
         detector.feed(&[], true);
-        Evidence {
-            by_mark: by_mark(&samples[0]),
-            utf8: Utf8Evidence::of(samples),
-            utf16: looks_like_utf16(&samples[0]),
-            units: samples[0].len() / 2,
-            as_utf8: plausibility(encoding_rs::UTF_8, samples),
-            gb18030: plausibility(encoding_rs::GB18030, samples),
-            big5: plausibility(encoding_rs::BIG5, samples),
-            detector_says_big5: detector.guess(None, Utf8Detection::Deny) == encoding_rs::BIG5,
-        }
+        detector.guess(None, Utf8Detection::Deny) == encoding_rs::BIG5
     }
 
     pub(super) fn best(&self) -> Encoding {
@@ -51,27 +64,28 @@ impl Evidence {
             Some(encoding) => encoding,
             None if self.utf16 => Encoding::Utf16,
             None if self.utf8.holds() || self.reads_best_as_utf8() => Encoding::Utf8,
-            None if (self.gb18030.mean - self.big5.mean).abs() < CLOSE => {
-                if self.detector_says_big5 {
+            None if (self.gb18030().mean - self.big5().mean).abs() < CLOSE => {
+                if self.detector_says_big5() {
                     Encoding::Big5
                 } else {
                     Encoding::Gb18030
                 }
             }
-            None if self.big5.mean > self.gb18030.mean => Encoding::Big5,
+            None if self.big5().mean > self.gb18030().mean => Encoding::Big5,
             None => Encoding::Gb18030,
         }
     }
 
     /// A short text in UTF-8 of which much is damaged.
     fn reads_best_as_utf8(&self) -> bool {
-        self.utf8.valid > 0 && self.as_utf8.mean > f64::max(self.gb18030.mean, self.big5.mean)
+        let others = || f64::max(self.gb18030().mean, self.big5().mean);
+        self.utf8.valid > 0 && plausibility(encoding_rs::UTF_8, self.samples).mean > others()
     }
 
     pub(super) fn plausibility(&self, encoding: Encoding) -> Option<Plausibility> {
         match encoding {
-            Encoding::Gb18030 => Some(self.gb18030),
-            Encoding::Big5 => Some(self.big5),
+            Encoding::Gb18030 => Some(self.gb18030()),
+            Encoding::Big5 => Some(self.big5()),
             Encoding::Utf8 | Encoding::Utf16 => None,
         }
     }
@@ -121,7 +135,9 @@ pub(super) fn by_mark(head: &[u8]) -> Option<Encoding> {
 /// UTF-16 without a mark: zeros in every other byte, or almost only units that Chinese text is made of.
 fn looks_like_utf16(head: &[u8]) -> bool {
     let units = head.len() / 2;
-    if units == 0 {
+    // UTF-16 has zeros, in its line ends if nowhere else, or is no UTF-8.
+    let is_utf8 = || Utf8Evidence::of([head].into_iter()).holds();
+    if units == 0 || (memchr::memchr(0, head).is_none() && is_utf8()) {
         return false;
     }
     let zeros = |parity: usize| head.chunks_exact(2).filter(|unit| unit[parity] == 0).count();
@@ -134,8 +150,7 @@ fn looks_like_utf16(head: &[u8]) -> bool {
     let text = plausible::read(encoding, head);
     let newlines = text.chars().filter(|&c| c == '\n').count();
     let plausible = plausibility(encoding, &[head.to_vec()]);
-    // Text in UTF-8 has no zeros; UTF-16 has some, in its line ends if nowhere else.
-    plausible.mean > 0.5 && (newlines > 0 || even + odd > 0 || !Utf8Evidence::of(&[head.to_vec()]).holds())
+    plausible.mean > 0.5 && (newlines > 0 || even + odd > 0 || !is_utf8())
 }
 
 /// Characters of several bytes, and bytes that are none.
@@ -145,21 +160,34 @@ struct Utf8Evidence {
 }
 
 impl Utf8Evidence {
-    fn of(samples: &[Vec<u8>]) -> Utf8Evidence {
+    fn of<'a>(samples: impl Iterator<Item = &'a [u8]>) -> Utf8Evidence {
         let mut evidence = Utf8Evidence { valid: 0, invalid: 0 };
         for sample in samples {
-            for chunk in sample.utf8_chunks() {
-                evidence.valid += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
-                // One for each run of bytes that a decoder would replace by one U+FFFD.
-                evidence.invalid += usize::from(!chunk.invalid().is_empty());
-            }
             // A sample may end within a character.
-            let cut = sample.utf8_chunks().last().is_some_and(|chunk| {
-                std::str::from_utf8(chunk.invalid()).is_err_and(|error| error.error_len().is_none())
-            });
-            evidence.invalid -= usize::from(cut);
+            let valid = match simdutf8::compat::from_utf8(sample) {
+                Ok(_) => sample.len(),
+                Err(error) if error.error_len().is_none() => error.valid_up_to(),
+                Err(_) => {
+                    evidence.add_damaged(sample);
+                    continue;
+                }
+            };
+            // The first bytes of longer characters.
+            evidence.valid += sample[..valid].iter().filter(|byte| **byte >= 0xc0).count();
         }
         evidence
+    }
+
+    fn add_damaged(&mut self, sample: &[u8]) {
+        for chunk in sample.utf8_chunks() {
+            self.valid += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
+            // One for each run of bytes that a decoder would replace by one U+FFFD.
+            self.invalid += usize::from(!chunk.invalid().is_empty());
+        }
+        let cut = sample.utf8_chunks().last().is_some_and(|chunk| {
+            std::str::from_utf8(chunk.invalid()).is_err_and(|error| error.error_len().is_none())
+        });
+        self.invalid -= usize::from(cut);
     }
 
     /// True for UTF-8, even with a few bad bytes: text in another encoding has far more of them. Plain ASCII is UTF-8

@@ -78,7 +78,9 @@ fn utf7(text: &[u8]) -> String {
 pub(super) fn saved_twice(samples: &[Vec<u8>], encoding: Encoding) -> Option<String> {
     const LOOKED_AT: usize = 4000;
     const FEWEST: usize = 20;
+    const LONGEST: usize = 4;
     let head = samples.first()?;
+    let head = &head[..head.len().min(LONGEST * LOOKED_AT)];
     let text = plausible::read(transcode::decoder(encoding, head), head);
     let text = text.char_indices().nth(LOOKED_AT).map_or(&*text, |(end, _)| &text[..end]);
     let score = |bytes: &[u8], encoding| plausibility(encoding, &[bytes.to_vec()]);
@@ -122,11 +124,14 @@ pub(super) fn mixed(samples: &[Vec<u8>], encoding: Encoding) -> Option<String> {
     if !matches!(encoding, Encoding::Utf8 | Encoding::Gb18030) {
         return None;
     }
+    // A sample of UTF-8 may end within a character, behind its last whole line.
+    let whole = |sample: &Vec<u8>| memchr::memrchr(b'\n', sample).unwrap_or(0);
+    if samples.iter().all(|sample| simdutf8::basic::from_utf8(&sample[..whole(sample)]).is_ok()) {
+        return None;
+    }
     let (mut utf8, mut gb18030, mut other) = (0, 0, None);
     for (is_head, sample) in samples.iter().enumerate().map(|(number, sample)| (number == 0, sample)) {
-        // The last line of a sample may be cut.
-        let whole = memchr::memrchr(b'\n', sample).unwrap_or(0);
-        for (line, number) in sample[..whole].split(|&byte| byte == b'\n').zip(1..) {
+        for (line, number) in sample[..whole(sample)].split(|&byte| byte == b'\n').zip(1..) {
             let Some(found) = line_encoding(line) else { continue };
             *(if found == Encoding::Utf8 { &mut utf8 } else { &mut gb18030 }) += 1;
             if found != encoding {

@@ -31,6 +31,11 @@ pub(super) fn hints(sample: &str, format: Format) -> Vec<String> {
 /// Less often, it may be a quotation.
 const OFTEN: usize = 3;
 
+/// How often a text holds another one.
+fn count(sample: &str, text: &str) -> usize {
+    memchr::memmem::find_iter(sample.as_bytes(), text).count()
+}
+
 /// An object a line, or the beginning of one value.
 fn json(lines: &[&str]) -> Option<String> {
     let first = *lines.first()?;
@@ -45,7 +50,7 @@ fn json(lines: &[&str]) -> Option<String> {
 
 /// CR CR LF: the text mode of Windows was used twice, so that a blank line seems to follow each line.
 fn twice_converted(sample: &str, format: Format) -> Option<String> {
-    let count = sample.matches("\r\r\n").count();
+    let count = count(sample, "\r\r\n");
     let matters = matches!(format, Format::Sentences | Format::Paragraphs);
     (matters && count >= OFTEN).then(|| {
         format!(
@@ -58,14 +63,14 @@ fn twice_converted(sample: &str, format: Format) -> Option<String> {
 /// Characters that part lines for some programs, in a text without line ends.
 fn other_line_ends(sample: &str) -> Option<String> {
     let ends = [
-        ('\u{85}', "U+0085 (NEL)"),
-        ('\u{2028}', "U+2028"),
-        ('\u{2029}', "U+2029"),
-        ('\u{b}', "U+000B (VT)"),
-        ('\u{c}', "U+000C (FF)"),
+        ("\u{85}", "U+0085 (NEL)"),
+        ("\u{2028}", "U+2028"),
+        ("\u{2029}", "U+2029"),
+        ("\u{b}", "U+000B (VT)"),
+        ("\u{c}", "U+000C (FF)"),
     ];
-    let lines = sample.matches(['\n', '\r']).count();
-    let (count, name) = ends.map(|(end, name)| (sample.matches(end).count(), name)).into_iter().max()?;
+    let lines = memchr::memchr2_iter(b'\n', b'\r', sample.as_bytes()).count();
+    let (count, name) = ends.map(|(end, name)| (count(sample, end), name)).into_iter().max()?;
     (count >= OFTEN && count > 2 * lines).then(|| {
         format!("{count} {name} in its beginning and {lines} line ends: it is no line end here; replace it by one first")
     })
@@ -73,12 +78,14 @@ fn other_line_ends(sample: &str) -> Option<String> {
 
 /// Tags and entities of web pages.
 fn web_leftovers(sample: &str) -> Option<String> {
+    // Most texts have neither.
+    memchr::memchr2(b'<', b'&', sample.as_bytes())?;
     let lower = sample.to_ascii_lowercase();
     let found = [
         "<br>", "<br/>", "<br />", "<p>", "</p>", "</div>", "</a>", "&nbsp;", "&lt;", "&gt;", "&amp;",
         "&quot;",
     ];
-    let counts = found.map(|text| (lower.matches(text).count(), text));
+    let counts = found.map(|text| (count(&lower, text), text));
     let all: usize = counts.iter().map(|(count, _)| count).sum();
     let (_, most) = counts.into_iter().max_by_key(|(count, _)| *count)?;
     (all >= OFTEN).then(|| {
@@ -91,8 +98,8 @@ fn web_leftovers(sample: &str) -> Option<String> {
 
 /// A backslash and an n where a line end was.
 fn escaped_line_ends(sample: &str) -> Option<String> {
-    let lines = sample.matches('\n').count();
-    let count = sample.matches("\\n").count();
+    let lines = count(sample, "\n");
+    let count = count(sample, "\\n");
     (count >= OFTEN && count > lines).then(|| {
         format!("{count} times a backslash and an n in its beginning, which would be text: replace them by line ends first")
     })
@@ -143,7 +150,10 @@ fn tagged(lines: &[&str]) -> Option<String> {
             && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
     let (mut words, mut with_tag) = (0, 0);
-    for word in lines.iter().flat_map(|line| line.split_whitespace()) {
+    // Without a slash in most lines, there is no such word in most.
+    let slashes = lines.iter().filter(|line| memchr::memchr(b'/', line.as_bytes()).is_some()).count();
+    let may_be = 4 * slashes >= lines.len();
+    for word in lines.iter().filter(|_| may_be).flat_map(|line| line.split_whitespace()) {
         words += 1;
         let tag = word.rsplit_once('/').filter(|(word, tag)| !word.is_empty() && is_name(tag));
         with_tag +=
@@ -163,10 +173,8 @@ fn tagged(lines: &[&str]) -> Option<String> {
                 .is_some_and(|(place, kind)| matches!(place, "B" | "I" | "M" | "E" | "S") && is_name(kind))
     };
     let labelled = lines.iter().filter(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        fields.len() >= 2
-            && fields[0].chars().count() <= 2
-            && fields.last().is_some_and(|label| is_label(label))
+        let mut fields = line.split_whitespace();
+        fields.next().is_some_and(|first| first.chars().count() <= 2) && fields.last().is_some_and(is_label)
     });
     let labelled = labelled.count();
     (lines.len() >= 20 && labelled as f64 > MOST * lines.len() as f64).then(|| {

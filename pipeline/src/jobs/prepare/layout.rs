@@ -52,28 +52,34 @@ impl Layout {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SplitLayout {
+    /// Runs of fine buckets.
     pub(super) buckets: u32,
+    /// How many parts each of them has, which are shuffled one by one; more than one if there are too few fine buckets.
+    pub(super) parts: u32,
     pub(super) shards: u32,
 }
 
 impl SplitLayout {
     /// Buckets of `bucket_mb` of text; for a small corpus as many as make `shards` files, but never under 1 MB each; for a
-    /// large one a multiple of `shards`.
+    /// large one a multiple of `shards`; beyond 4,096 they are parted once more.
     fn of(text_bytes: u64, output: &OutputSettings) -> SplitLayout {
         if text_bytes == 0 {
-            return SplitLayout { buckets: 0, shards: 0 };
+            return SplitLayout { buckets: 0, parts: 1, shards: 0 };
         }
         let shards = u64::from(output.shards);
-        let by_size = text_bytes.div_ceil(u64::from(output.bucket_mb) << 20).min(u64::from(FINE_BUCKETS));
+        let wanted = text_bytes.div_ceil(u64::from(output.bucket_mb) << 20);
+        let by_size = wanted.min(u64::from(FINE_BUCKETS));
         let buckets = if by_size > shards {
             // Every shard gets the same number of buckets.
             by_size.div_ceil(shards) * shards
         } else {
             by_size.max((text_bytes >> 20).min(shards)).max(1)
         };
-        // Fine buckets cannot be divided. One bucket fewer per shard, and buckets grow instead.
+        // Part files cannot be cut finer: one bucket fewer per shard.
         let buckets = if buckets > u64::from(FINE_BUCKETS) { buckets - shards } else { buckets };
-        SplitLayout { buckets: buckets as u32, shards: buckets.min(shards) as u32 }
+        // Up to that many, buckets are what they were before there were parts, so that their data sets stay the same.
+        let parts = if wanted > u64::from(FINE_BUCKETS) { wanted.div_ceil(buckets) } else { 1 };
+        SplitLayout { buckets: buckets as u32, parts: parts as u32, shards: buckets.min(shards) as u32 }
     }
 
     /// The buckets of a shard, which are consecutive.
@@ -86,20 +92,6 @@ impl SplitLayout {
         let base = if split == Split::Validation { FINE_BUCKETS } else { 0 };
         base + share(FINE_BUCKETS, bucket, self.buckets)..base + share(FINE_BUCKETS, bucket + 1, self.buckets)
     }
-}
-
-/// A warning if the corpus is too large for one shuffle.
-pub(super) fn warning(input_bytes: u64, output: &OutputSettings) -> Option<String> {
-    let most = u64::from(FINE_BUCKETS) * (u64::from(output.bucket_mb) << 20);
-    (input_bytes > most).then(|| {
-        let mb = input_bytes.div_ceil(u64::from(FINE_BUCKETS) << 20);
-        format!(
-            "the inputs need more than {FINE_BUCKETS} buckets of `output.bucket_mb` = {}: each will hold about {mb} MB of \
-             text, and a thread about {} MB of memory",
-            output.bucket_mb,
-            mb * 5
-        )
-    })
 }
 
 fn share(whole: u32, part: u32, parts: u32) -> u32 {
@@ -212,7 +204,7 @@ fn data_id(settings_id: &str, report: &MapReport) -> String {
 mod tests {
     use super::*;
 
-    fn layout(text_mb: u64, shards: u32, bucket_mb: u32) -> (u32, u32) {
+    fn layout(text_mb: u64, shards: u32, bucket_mb: u32) -> (u32, u32, u32) {
         let output = OutputSettings {
             path: PathBuf::new(),
             work: PathBuf::new(),
@@ -224,25 +216,27 @@ mod tests {
             validation: 0.0,
         };
         let layout = SplitLayout::of(text_mb << 20, &output);
-        (layout.buckets, layout.shards)
+        (layout.buckets, layout.parts, layout.shards)
     }
 
     #[test]
     fn buckets_and_shards() {
-        assert_eq!(layout(0, 16, 64), (0, 0));
-        assert_eq!(layout(3, 16, 64), (3, 3));
-        assert_eq!(layout(97, 16, 64), (16, 16));
-        assert_eq!(layout(1024, 16, 64), (16, 16));
-        assert_eq!(layout(2000, 16, 64), (32, 16), "a multiple of the shards");
-        assert_eq!(layout(10 << 20, 16, 64), (4096, 16), "no more than there are fine buckets");
-        assert_eq!(layout(10 << 20, 1000, 64), (4000, 1000));
-        assert_eq!(layout(97, 1, 1024), (1, 1));
+        assert_eq!(layout(0, 16, 64), (0, 1, 0));
+        assert_eq!(layout(3, 16, 64), (3, 1, 3));
+        assert_eq!(layout(97, 16, 64), (16, 1, 16));
+        assert_eq!(layout(1024, 16, 64), (16, 1, 16));
+        assert_eq!(layout(2000, 16, 64), (32, 1, 16), "a multiple of the shards");
+        assert_eq!(layout(4096 * 64, 16, 64), (4096, 1, 16), "as many as there are fine buckets");
+        assert_eq!(layout(4096 * 64 + 1, 16, 64), (4096, 2, 16), "more, in parts");
+        assert_eq!(layout(10 << 20, 16, 8), (4096, 320, 16));
+        assert_eq!(layout(10 << 20, 1000, 64), (4000, 41, 1000));
+        assert_eq!(layout(97, 1, 1024), (1, 1, 1));
     }
 
     #[test]
     fn every_fine_bucket_is_in_one_shard() {
         for (buckets, shards) in [(1, 1), (3, 3), (16, 16), (4000, 1000), (48, 16)] {
-            let layout = SplitLayout { buckets, shards };
+            let layout = SplitLayout { buckets, parts: 1, shards };
             let all =
                 (0..shards).flat_map(|s| layout.buckets_of(s)).flat_map(|b| layout.fine_of(b, Split::Train));
             assert!(all.eq(0..FINE_BUCKETS));

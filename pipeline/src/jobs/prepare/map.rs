@@ -217,6 +217,12 @@ fn belongs_to_validation(hash: u128, share: f64) -> bool {
     (salted(hash, SALT_VALIDATION) >> 11) as f64 * (1.0 / (1u64 << 53) as f64) < share
 }
 
+/// The part of a fine bucket that is parted once more, by the bits of the hash that [`fine_bucket`] leaves.
+pub(super) fn part_of(hash: u128, parts: u32) -> u32 {
+    let rest = salted(hash, SALT_BUCKET) << 12;
+    ((u128::from(rest) * u128::from(parts)) >> 64) as u32
+}
+
 /// Training documents have the fine buckets below [`FINE_BUCKETS`], those set apart the ones above.
 fn fine_bucket(hash: u128, is_validation: bool) -> u32 {
     // The upper 12 bits: 4,096 fine buckets.

@@ -166,7 +166,6 @@ impl PrepareJob {
         }
         plan.warnings.extend_from_slice(prepared.vocabulary.warnings());
         plan.warnings.extend(dictionary::warnings(&settings.segment, prepared.user_dict.as_deref())?);
-        plan.warnings.extend(layout::warning(plan.input_bytes, &settings.output));
         Ok((plan, settings))
     }
 

@@ -31,6 +31,7 @@ const SPILL_BYTES: usize = 32 << 20;
 const MAGIC: &[u8; 8] = b"quanciP1";
 const FOOTER_BYTES: u64 = 32;
 const HASH_BYTES: usize = 16;
+const CORPUS_BYTES: usize = 2;
 
 /// Encoded documents and their fine buckets.
 #[derive(Default)]
@@ -66,6 +67,22 @@ impl Encoded {
         self.documents.push(DocumentSpan { fine, start: start as u32, bytes });
     }
 
+    /// Adds a document that is encoded already, with the index of its corpus.
+    pub(super) fn push_encoded(&mut self, fine: u32, hash: u128, corpus: u16, encoded: &[u8]) {
+        let start = self.bytes.len();
+        let bytes = HASH_BYTES + CORPUS_BYTES + encoded.len();
+        self.bytes.extend((bytes as u32).to_le_bytes());
+        self.bytes.extend(hash.to_le_bytes());
+        self.bytes.extend(corpus.to_le_bytes());
+        self.bytes.extend_from_slice(encoded);
+        self.documents.push(DocumentSpan { fine, start: start as u32, bytes: bytes as u32 + 4 });
+    }
+
+    /// True if it holds as much as a spill does.
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes.len() >= SPILL_BYTES
+    }
+
     fn append(&mut self, other: &Encoded) {
         let base = self.bytes.len() as u32;
         self.bytes.extend_from_slice(&other.bytes);
@@ -73,7 +90,7 @@ impl Encoded {
     }
 
     /// Writes the sections in order and gives their index.
-    fn write_sections(&mut self, output: &mut impl Write) -> std::io::Result<Vec<PartSection>> {
+    pub(super) fn write_sections(&mut self, output: &mut impl Write) -> std::io::Result<Vec<PartSection>> {
         // Stable: documents of a fine bucket stay in the order of the input, with any number of spills.
         self.documents.sort_by_key(|document| document.fine);
         let mut index = Vec::new();
@@ -250,6 +267,13 @@ pub(super) fn read_section(
         rest = after;
     }
     Ok(())
+}
+
+/// The inverse of [`Encoded::push_encoded`], for what [`read_section`] gives: the corpus and the encoded document.
+pub(super) fn split_corpus(document: &[u8]) -> (u16, &[u8]) {
+    let (corpus, encoded) =
+        document.split_first_chunk::<CORPUS_BYTES>().expect("`read_section` checks the length");
+    (u16::from_le_bytes(*corpus), encoded)
 }
 
 fn damaged(path: &Path) -> Error {

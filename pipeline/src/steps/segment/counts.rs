@@ -155,8 +155,8 @@ impl Counts {
     /// The dictionary of these words; `None` if they are too many. Words with the count 0 are left out, since jieba never
     /// finds them.
     pub(super) fn image(&self) -> Option<Image<'static>> {
-        let kept = (0..self.lines.len()).map(|line| self.entry(line));
-        let mut words: Vec<(&str, u64)> = kept.filter(|(word, _)| !self.added.contains_key(*word)).collect();
+        let mut words: Vec<(&str, u64)> =
+            self.words().filter(|(word, _)| !self.added.contains_key(*word)).collect();
         let added: BTreeMap<&str, u64> =
             self.added.iter().map(|(word, &count)| (word.as_str(), count)).collect();
         words.extend(added.into_iter().filter(|(_, count)| *count > 0));

@@ -10,18 +10,18 @@ use super::trie::Found;
 /// The scratch buffers of a thread: a sentence on its way to its words.
 #[derive(Default)]
 pub(super) struct Cutter {
-    characters: Vec<char>,
     /// Of each character: its number, and where it begins, in bytes; then the end of the sentence.
     numbers: Vec<u32>,
     offsets: Vec<u32>,
-    /// Of each character: the dictionary's node of it and the next one.
+    /// Of each character: the dictionary's node of it and the next one, and that of it and the next two.
     pairs: Vec<Found>,
-    /// Of each character: the node of it and the next two.
     triples: Vec<Found>,
     /// Of each character: the score of the best way from there to the end of its block.
     scores: Vec<f64>,
     /// Of each character: the character after the first word of that way.
     ends: Vec<u32>,
+    /// Of a run of single characters.
+    characters: Vec<char>,
     viterbi: Viterbi,
 }
 
@@ -40,11 +40,12 @@ impl Cutter {
 
     fn number(&mut self, dictionary: &Dictionary, sentence: &str) {
         let alphabet = &dictionary.image.alphabet;
-        self.characters.clear();
         self.numbers.clear();
         self.offsets.clear();
+        // Room for what is pushed: at most one character a byte.
+        self.numbers.reserve(sentence.len() + 2);
+        self.offsets.reserve(sentence.len() + 1);
         for (at, c) in sentence.char_indices() {
-            self.characters.push(c);
             self.numbers.push(alphabet.number(c));
             self.offsets.push(at as u32);
         }
@@ -52,59 +53,53 @@ impl Cutter {
     }
 
     /// Nearly all words have at most three characters. Their nodes are spread over the whole dictionary, so they are fetched
-    /// in loops without branches, in which the loads overlap.
+    /// in loops without branches, in which the loads for many characters overlap.
     fn find_nodes(&mut self, dictionary: &Dictionary) {
         let trie = &dictionary.image.trie;
+        // No word goes on behind the sentence.
+        self.numbers.extend([CUT, CUT]);
         self.pairs.clear();
-        self.pairs.extend(self.numbers.windows(2).map(|pair| trie.child(trie.first(pair[0]), pair[1])));
+        self.pairs.extend(self.numbers.windows(2).map(|next| trie.child(trie.first(next[0]), next[1])));
         self.triples.clear();
         let third = self.numbers.iter().skip(2);
         self.triples.extend(self.pairs.iter().zip(third).map(|(&pair, &number)| trie.child(pair, number)));
-        self.pairs.push(Found::NONE);
-        self.triples.resize(self.pairs.len(), Found::NONE);
+        self.numbers.truncate(self.triples.len());
     }
 
     /// Dynamic programming from the end of the sentence: the best way from a character is its best word and the best way
     /// from there. Of equal ways, the one with the longer word is taken.
     fn find_best_way(&mut self, dictionary: &Dictionary) {
-        let trie = &dictionary.image.trie;
         let count = self.numbers.len();
         self.scores.clear();
         self.scores.resize(count + 1, 0.0);
         self.ends.clear();
         self.ends.resize(count, 0);
-        let (pairs, triples) = (&self.pairs[..count], &self.triples[..count]);
+        let (numbers, pairs, triples) =
+            (&self.numbers[..count], &self.pairs[..count], &self.triples[..count]);
+        let (scores, ends) = (&mut self.scores[..=count], &mut self.ends[..count]);
         // The scores of the next three characters.
         let mut next = [0.0; 3];
         for at in (0..count).rev() {
-            let number = self.numbers[at];
-            let mut found = triples[at];
             let (mut best, mut end) = (dictionary.score(pairs[at]) + next[1], at + 2);
-            let score = dictionary.score(found) + next[2];
-            if score >= best {
-                (best, end) = (score, at + 3);
+            let three = dictionary.score(triples[at]) + next[2];
+            if three >= best {
+                (best, end) = (three, at + 3);
             }
-            let mut to = at + 3;
-            while found.node.has_children() && to < count {
-                found = trie.child(found, self.numbers[to]);
-                to += 1;
-                let score = dictionary.score(found) + self.scores[to];
-                if score >= best {
-                    (best, end) = (score, to);
-                }
+            if triples[at].node.has_children() {
+                (best, end) = longer(dictionary, numbers, scores, triples[at], at + 3, (best, end));
             }
             // The shortest word last, since its score alone waits for that of the next character.
-            let score = dictionary.score(trie.first(number)) + next[0];
-            if score > best {
-                (best, end) = (score, at + 1);
+            let one = dictionary.score(dictionary.image.trie.first(numbers[at])) + next[0];
+            if one > best {
+                (best, end) = (one, at + 1);
             }
             if best == f64::NEG_INFINITY {
                 // No word begins here. A block ends where the text is cut, and its sums begin anew.
-                best = if number == CUT { 0.0 } else { dictionary.lone + next[0] };
+                best = if numbers[at] == CUT { 0.0 } else { dictionary.lone + next[0] };
                 end = at + 1;
             }
-            self.scores[at] = best;
-            self.ends[at] = end as u32;
+            scores[at] = best;
+            ends[at] = end as u32;
             next = [best, next[0], next[1]];
         }
     }
@@ -112,6 +107,8 @@ impl Cutter {
     /// Follows the best way and joins what it leaves as single characters.
     fn follow<const HMM: bool>(&mut self, dictionary: &Dictionary, sentence: &str, starts: &mut Vec<u32>) {
         let count = self.numbers.len();
+        let bytes = sentence.as_bytes();
+        starts.reserve(count);
         let mut at = 0;
         while at < count {
             let end = self.ends[at] as usize;
@@ -121,14 +118,15 @@ impl Cutter {
                 continue;
             }
             let run = at;
-            while at < count && self.ends[at] as usize == at + 1 && self.joins::<HMM>(at) {
+            while at < count && self.ends[at] as usize == at + 1 && self.joins::<HMM>(bytes, at) {
                 at += 1;
             }
             match at - run {
                 0 => {
-                    starts.push(self.offsets[at]);
+                    let offset = self.offsets[at];
+                    starts.push(offset);
                     // `\r\n` is one word.
-                    at += if sentence[self.offsets[at] as usize..].starts_with("\r\n") { 2 } else { 1 };
+                    at += if bytes[offset as usize..].starts_with(b"\r\n") { 2 } else { 1 };
                 }
                 1 => starts.push(self.offsets[run]),
                 _ if !HMM => starts.push(self.offsets[run]),
@@ -142,14 +140,16 @@ impl Cutter {
 
     /// True if a single character is joined with its neighbours of this kind.
     #[inline(always)]
-    fn joins<const HMM: bool>(&self, at: usize) -> bool {
-        if HMM { self.numbers[at] != CUT } else { self.characters[at].is_ascii_alphanumeric() }
+    fn joins<const HMM: bool>(&self, bytes: &[u8], at: usize) -> bool {
+        if HMM { self.numbers[at] != CUT } else { bytes[self.offsets[at] as usize].is_ascii_alphanumeric() }
     }
 
     /// Joins single characters into words by the model. Letters and digits are joined by a rule of their own.
     fn join(&mut self, sentence: &str, from: usize, to: usize, starts: &mut Vec<u32>) {
         let offsets = &self.offsets[from..=to];
-        let characters = &self.characters[from..to];
+        self.characters.clear();
+        self.characters.extend(sentence[offsets[0] as usize..offsets[to - from] as usize].chars());
+        let characters = &self.characters[..];
         let mut at = 0;
         while at < characters.len() {
             let begin = at;
@@ -179,4 +179,26 @@ impl Cutter {
             }
         }
     }
+}
+
+/// The best of `best` and of the words of more than three characters: `found` is the node of three, and `to` the character
+/// after them.
+#[inline(never)]
+fn longer(
+    dictionary: &Dictionary,
+    numbers: &[u32],
+    scores: &[f64],
+    mut found: Found,
+    mut to: usize,
+    mut best: (f64, usize),
+) -> (f64, usize) {
+    while found.node.has_children() && to < numbers.len() {
+        found = dictionary.image.trie.child(found, numbers[to]);
+        to += 1;
+        let score = dictionary.score(found) + scores[to];
+        if score >= best.0 {
+            best = (score, to);
+        }
+    }
+    best
 }

@@ -14,8 +14,10 @@ pub(super) struct Node(u32);
 const LABEL_BITS: u32 = 16;
 const COUNT_BITS: u32 = 15;
 const HAS_CHILDREN: u32 = 1 << 31;
-/// Stands for the index of a count that is written elsewhere, since it does not fit.
-const RARE_COUNT: usize = (1 << COUNT_BITS) - 1;
+/// The counts that a node can name.
+pub(super) const NAMED_COUNTS: usize = 1 << COUNT_BITS;
+/// The last of them stands for one that is written elsewhere, since it does not fit.
+pub(super) const RARE_COUNT: usize = NAMED_COUNTS - 1;
 /// A base has 24 bits. The other eight are a Bloom filter of the labels of the children: most lookups that find nothing end
 /// here, without a load from the nodes.
 const BASE_BITS: u32 = 24;
@@ -43,6 +45,12 @@ impl Node {
         self.0 as u16 == number as u16
     }
 
+    /// The index of the count of the word that ends here, 0 for no word, or [`RARE_COUNT`].
+    #[inline(always)]
+    pub(super) fn count(self) -> usize {
+        (self.0 >> LABEL_BITS) as usize & (NAMED_COUNTS - 1)
+    }
+
     /// True if longer words begin with this one.
     #[inline(always)]
     pub(super) fn has_children(self) -> bool {
@@ -55,11 +63,6 @@ impl Node {
 pub(super) struct Found {
     pub(super) node: Node,
     pub(super) place: u32,
-}
-
-impl Found {
-    /// No node.
-    pub(super) const NONE: Found = Found { node: Node::NONE, place: 0 };
 }
 
 /// The words of a dictionary.
@@ -77,15 +80,8 @@ impl Trie<'_> {
         Found { node: Node(self.nodes[number as usize]), place: number }
     }
 
-    /// The index of the count of the word that ends at a node, or 0.
-    #[inline(always)]
-    pub(super) fn count(&self, found: Found) -> usize {
-        let count = (found.node.0 >> LABEL_BITS) as usize & RARE_COUNT;
-        if count == RARE_COUNT { self.rare_count(found.place) } else { count }
-    }
-
-    #[cold]
-    fn rare_count(&self, place: u32) -> usize {
+    /// The index of the count of a node with [`RARE_COUNT`].
+    pub(super) fn rare_count(&self, place: u32) -> usize {
         let at = self.rare.partition_point(|&(other, _)| other < place);
         self.rare.get(at).map_or(0, |&(_, count)| count as usize)
     }
@@ -95,12 +91,18 @@ impl Trie<'_> {
     #[inline(always)]
     pub(super) fn child(&self, parent: Found, number: u32) -> Found {
         let base = self.bases[parent.place as usize];
-        let may_be = base & filter(number) != 0;
         // At place 0 is no node.
-        let place = if may_be { (base & (MAX_PLACES as u32 - 1)) + number } else { 0 };
+        let place = ((base & (MAX_PLACES as u32 - 1)) + number) & all_ones_if(base & filter(number) != 0);
         let node = Node(self.nodes[place as usize]);
-        if node.is_by(number) { Found { node, place } } else { Found::NONE }
+        let found = all_ones_if(node.is_by(number));
+        Found { node: Node(node.0 & found), place: place & found }
     }
+}
+
+/// A mask, so that the compiler makes no branch of a choice.
+#[inline(always)]
+fn all_ones_if(condition: bool) -> u32 {
+    u32::from(condition).wrapping_neg()
 }
 
 /// Words as numbers, in an order in which words that begin alike stand together, and a word before those that begin with
@@ -276,7 +278,7 @@ impl Trie<'static> {
             for child in tree.family(family) {
                 let place = base as usize + child.label as usize;
                 let count = child.count.min(RARE_COUNT as u32);
-                if count == RARE_COUNT as u32 {
+                if child.count >= RARE_COUNT as u32 {
                     rare.push((place as u32, child.count));
                 }
                 nodes[place] = Node::new(child.label, count, child.family.is_some()).0;

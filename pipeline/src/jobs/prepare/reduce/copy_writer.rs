@@ -71,10 +71,11 @@ impl<'a> CopyWriter<'a> {
         Ok(CopyWriter { reduce, split, copy, path, writer, masker, rows, counters, made })
     }
 
+    /// Writes the rows of a bucket, by its number among all buckets of the split.
     pub(super) fn write_bucket(
         &mut self,
         bucket: &Bucket,
-        bucket_index: u32,
+        number: u64,
         context: &Context,
         scratch: &mut CopyScratch,
     ) -> Result<(), Error> {
@@ -82,7 +83,7 @@ impl<'a> CopyWriter<'a> {
         let split = self.split as u64;
         // A generator for each (split, bucket, copy): the result does not depend on which thread or machine runs the
         // task.
-        let mut rng = Rng::new(&[seed, split, u64::from(bucket_index), u64::from(self.copy)]);
+        let mut rng = Rng::new(&[seed, split, number, u64::from(self.copy)]);
         self.make_instances(bucket, &mut rng, scratch);
         // Buckets are random samples of the corpus, so shuffling within each one shuffles the whole.
         rng.shuffle(&mut scratch.all);

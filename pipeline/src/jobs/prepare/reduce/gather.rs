@@ -37,45 +37,76 @@ fn runs<'a>(located: &'a [Located], fine: &Range<u32>) -> Vec<SectionRun<'a>> {
     by_part.map(|sections| SectionRun { part: sections[0].part, sections: sections.to_vec() }).collect()
 }
 
-impl ReduceInputs<'_> {
-    /// Fills `bucket` with the documents of these fine buckets, in order of their hashes, each once.
-    pub(super) fn gather(
-        &self,
-        located: &[Located],
-        fine: &Range<u32>,
-        counters: &mut SplitCounters,
-        context: &Context,
-        bucket: &mut Bucket,
-    ) -> Result<(), Error> {
-        let runs = runs(located, fine);
-        let bytes = runs.iter().map(|run| run.range()).map(|range| range.end - range.start).sum::<u64>();
-        let mut gathered = Gathered { bytes: Vec::with_capacity(bytes as usize), ..Gathered::default() };
-        let path = |run: &SectionRun<'_>| part_path(self.parts, &self.plan.map[run.part as usize]);
-        let requests = runs.iter().map(|run| RangeRequest { path: path(run), range: run.range() });
-        let mut runs = runs.iter();
+/// Receives documents: content hash, corpus, and the document encoded.
+pub(super) type Take<'a> = dyn FnMut(u128, u16, &[u8]) + 'a;
+
+/// Documents of a bucket, in the order of the input.
+pub(super) trait Documents {
+    /// Bytes of all of them, encoded, about.
+    fn bytes(&self) -> u64;
+
+    /// Passes each to `take`.
+    fn each(&self, context: &Context, take: &mut Take<'_>) -> Result<(), Error>;
+}
+
+/// The documents of some fine buckets in all part files.
+pub(super) struct InPartFiles<'a> {
+    inputs: &'a ReduceInputs<'a>,
+    runs: Vec<SectionRun<'a>>,
+}
+
+impl<'a> InPartFiles<'a> {
+    pub(super) fn new(inputs: &'a ReduceInputs<'a>, located: &'a [Located], fine: &Range<u32>) -> Self {
+        InPartFiles { inputs, runs: runs(located, fine) }
+    }
+}
+
+impl Documents for InPartFiles<'_> {
+    fn bytes(&self) -> u64 {
+        self.runs.iter().map(SectionRun::range).map(|range| range.end - range.start).sum()
+    }
+
+    fn each(&self, context: &Context, take: &mut Take<'_>) -> Result<(), Error> {
+        let ReduceInputs { parts, plan, .. } = self.inputs;
+        let path = |run: &SectionRun<'_>| part_path(parts, &plan.map[run.part as usize]);
+        let requests = self.runs.iter().map(|run| RangeRequest { path: path(run), range: run.range() });
+        let mut runs = self.runs.iter();
         let failed = |request: &RangeRequest, error| Error::io("read", &request.path)(error);
         // Several reads are in flight, but answers come in the order of the requests.
         read_ranges(requests, failed, |request, bytes| {
             context.stop.check()?;
             let run = runs.next().expect("as many answers as requests");
-            let corpus = self.plan.map[run.part as usize].corpus;
-            // Tasks are in the order of their corpora: a repeat belongs to the first that holds it.
-            let mut take = |hash, encoded: &[u8]| {
-                // All copies of a text have the same hash, so they meet in this bucket: exact deduplication needs no
-                // global table.
-                if gathered.seen.insert(hash) || !self.settings.clean.dedup {
-                    gathered.push(hash, corpus, encoded);
-                } else {
-                    counters.duplicates += 1;
-                }
-            };
+            let corpus = plan.map[run.part as usize].corpus;
             let first = request.range.start;
             run.sections.iter().try_for_each(|Located { offset, section, .. }| {
                 let at = (offset - first) as usize;
                 // A part file that is too short gives no bytes, which `read_section` reports as damage.
                 let bytes = bytes.get(at..at + section.bytes as usize).unwrap_or_default();
-                read_section(&request.path, *section, bytes, &mut take)
+                read_section(&request.path, *section, bytes, &mut |hash, encoded| take(hash, corpus, encoded))
             })
+        })
+    }
+}
+
+impl ReduceInputs<'_> {
+    /// Fills `bucket` with documents in order of their hashes, each once.
+    pub(super) fn gather(
+        &self,
+        documents: &dyn Documents,
+        counters: &mut SplitCounters,
+        context: &Context,
+        bucket: &mut Bucket,
+    ) -> Result<(), Error> {
+        let bytes = Vec::with_capacity(documents.bytes() as usize);
+        let mut gathered = Gathered { bytes, ..Gathered::default() };
+        documents.each(context, &mut |hash, corpus, encoded| {
+            // Tasks are in the order of their corpora: a repeat belongs to the first that holds it. All copies of a text
+            // have the same hash, so they meet in this bucket: exact deduplication needs no global table.
+            if gathered.seen.insert(hash) || !self.settings.clean.dedup {
+                gathered.push(hash, corpus, encoded);
+            } else {
+                counters.duplicates += 1;
+            }
         })?;
         // From here on nothing depends on files or tasks. Unstable is deterministic here: documents with equal keys are
         // equal.

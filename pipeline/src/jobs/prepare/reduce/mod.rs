@@ -1,10 +1,11 @@
-//! Reduce: gather the buckets of a shard -> drop exact repeats -> order by content hash -> for each copy: pairs with their
+//! Reduce: gather the buckets of a shard (a large one part by part) -> drop exact repeats -> order by content hash -> for each copy: pairs with their
 //! masks -> shuffle -> rows.
 
 mod copy_writer;
 mod gather;
 mod inputs;
 mod report;
+mod scatter;
 mod stage;
 
 pub(super) use inputs::ReduceInputs;

@@ -3,8 +3,10 @@
 use rayon::prelude::*;
 
 use super::copy_writer::{CopyScratch, CopyWriter};
+use super::gather::{Documents, InPartFiles};
 use super::inputs::{ReduceInputs, task_name};
 use super::report::{REPORT, ReduceReport, file_name};
+use super::scatter::Scattered;
 use crate::counters::SplitCounters;
 use crate::engine::{Context, Stage};
 use crate::error::Error;
@@ -62,56 +64,87 @@ impl Stage for Reduce<'_> {
     }
 
     fn run(&self, task: u32, context: &Context) -> Result<(), Error> {
-        let (split, shard, layout) = self.inputs.shard_of(task);
+        let (split, number, layout) = self.inputs.shard_of(task);
         let attempt = Attempt::new(&self.inputs.task_folder(task))?;
         attempt.create_folder()?;
         // Validation must not change from epoch to epoch: one copy.
         let copies = if split == Split::Train { self.inputs.settings.instances.copies } else { 1 };
-        let mut writers: Vec<CopyWriter<'_>> = (0..copies)
+        let writers: Vec<CopyWriter<'_>> = (0..copies)
             .map(|copy| CopyWriter::new(&self.inputs, split, copy, attempt.path()))
             .collect::<Result<_, _>>()?;
-        let mut counters = SplitCounters::default();
-        let buckets = layout.buckets_of(shard);
+        let buckets = layout.buckets_of(number);
         // The buckets of a shard are a run of fine buckets: one range of the index.
         let fine = layout.fine_of(buckets.start, split).start..layout.fine_of(buckets.end - 1, split).end;
         let located = index::read(&self.inputs.index, self.inputs.layout.index, fine)?;
+        let mut shard = OpenShard { writers, counters: SplitCounters::default() };
         // One bucket at a time: this bounds the memory of a task, whatever the size of its shard.
-        for bucket_index in buckets {
-            context.stop.check()?;
-            let fine = layout.fine_of(bucket_index, split);
-            self.pools.buckets.with(|bucket| {
-                self.inputs.gather(&located, &fine, &mut counters, context, bucket)?;
-                self.write_bucket(bucket, bucket_index, &mut writers, context)?;
-                counters.without_instance += without_instance(bucket.len(), &writers);
-                Ok::<_, Error>(())
-            })?;
+        for bucket in buckets {
+            let documents = InPartFiles::new(&self.inputs, &located, &layout.fine_of(bucket, split));
+            if layout.parts == 1 {
+                self.reduce_bucket(&documents, u64::from(bucket), &mut shard, context)?;
+                continue;
+            }
+            let scattered =
+                Scattered::new(&documents, layout.parts, &self.inputs.task_folder(task), context)?;
+            for part in 0..layout.parts {
+                let number = u64::from(bucket) * u64::from(layout.parts) + u64::from(part);
+                self.reduce_bucket(&scattered.part(part), number, &mut shard, context)?;
+            }
         }
+        let OpenShard { writers, mut counters } = shard;
         writers.iter().for_each(|copy| counters.merge(&copy.counters));
         let files = context
             .pool
             .install(|| writers.into_par_iter().map(CopyWriter::finish).collect::<Result<_, _>>())?;
-        work::write_json(&attempt.path().join(REPORT), &ReduceReport { split, shard, files, counters })?;
+        work::write_json(
+            &attempt.path().join(REPORT),
+            &ReduceReport { split, shard: number, files, counters },
+        )?;
         let send = |name: &str| {
             let copy = (0..copies).find(|&copy| file_name(copy) == name)?;
-            self.inputs.object_path(split, shard, copy)
+            self.inputs.object_path(split, number, copy)
         };
         // For objects: shards go to the output, and the report, put last, marks the task as done.
         attempt.commit_folder(REPORT, send)
     }
 }
 
+/// A shard that is being written.
+struct OpenShard<'a> {
+    writers: Vec<CopyWriter<'a>>,
+    counters: SplitCounters,
+}
+
 impl Reduce<'_> {
+    /// Makes rows of a bucket, or of a part of one, by its number among all of the split.
+    fn reduce_bucket(
+        &self,
+        documents: &dyn Documents,
+        number: u64,
+        shard: &mut OpenShard<'_>,
+        context: &Context,
+    ) -> Result<(), Error> {
+        context.stop.check()?;
+        let OpenShard { writers, counters } = shard;
+        self.pools.buckets.with(|bucket| {
+            self.inputs.gather(documents, counters, context, bucket)?;
+            self.write_bucket(bucket, number, writers, context)?;
+            counters.without_instance += without_instance(bucket.len(), writers);
+            Ok(())
+        })
+    }
+
     /// Writes the rows of a bucket to each copy. As many copies are written at once as this task has threads, since
     /// each holds its instances in memory.
     fn write_bucket(
         &self,
         bucket: &Bucket,
-        bucket_index: u32,
+        number: u64,
         copies: &mut [CopyWriter<'_>],
         context: &Context,
     ) -> Result<(), Error> {
         let write = |copy: &mut CopyWriter<'_>| {
-            self.pools.copies.with(|scratch| copy.write_bucket(bucket, bucket_index, context, scratch))
+            self.pools.copies.with(|scratch| copy.write_bucket(bucket, number, context, scratch))
         };
         let mut side_by_side = copies.chunks_mut(context.width().max(1));
         side_by_side.try_for_each(|now| context.pool.install(|| now.par_iter_mut().try_for_each(write)))
