@@ -12,7 +12,6 @@ use crate::jobs::prepare::index;
 use crate::scratch::Pool;
 use crate::steps::bucket::Bucket;
 use crate::work::{self, Attempt};
-use quanci_shards::Split;
 
 /// The reduce stage: one task a shard.
 pub(in crate::jobs::prepare) struct Reduce<'a> {
@@ -61,12 +60,17 @@ impl Stage for Reduce<'_> {
         Ok(missing)
     }
 
+    /// Buckets, once for each copy: they are about equal, and there are many where it takes long.
+    fn work(&self, task: u32) -> u64 {
+        let (split, shard, layout) = self.inputs.shard_of(task);
+        layout.buckets_of(shard).len() as u64 * u64::from(self.inputs.copies(split))
+    }
+
     fn run(&self, task: u32, context: &Context) -> Result<(), Error> {
         let (split, shard, layout) = self.inputs.shard_of(task);
         let attempt = Attempt::new(&self.inputs.task_folder(task))?;
         attempt.create_folder()?;
-        // Validation must not change from epoch to epoch: one copy.
-        let copies = if split == Split::Train { self.inputs.settings.instances.copies } else { 1 };
+        let copies = self.inputs.copies(split);
         let mut writers: Vec<CopyWriter<'_>> = (0..copies)
             .map(|copy| CopyWriter::new(&self.inputs, split, copy, attempt.path()))
             .collect::<Result<_, _>>()?;
