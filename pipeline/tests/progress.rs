@@ -13,9 +13,12 @@ use quanci_pipeline::plan::Recipe;
 use quanci_pipeline::progress::Progress;
 use quanci_pipeline::stop::Stop;
 
+/// How much of its work a stage has done, and all of it.
+type Work = Option<(u64, u64)>;
+
 /// The local engine, which notes the work of each stage when it ends.
 #[derive(Default)]
-struct Watched(RefCell<Vec<(String, Option<(u64, u64)>)>>);
+struct Watched(RefCell<Vec<(String, Work)>>);
 
 impl Engine for Watched {
     fn execute(&self, stage: &dyn Stage, context: &Context) -> Result<(), Error> {
@@ -26,7 +29,7 @@ impl Engine for Watched {
 }
 
 impl Watched {
-    fn of(&self, stage: &str) -> Option<(u64, u64)> {
+    fn of(&self, stage: &str) -> Work {
         self.0.borrow().iter().find(|(name, _)| name == stage).unwrap().1
     }
 }

@@ -30,12 +30,15 @@ const FEW_VALUES: u64 = 1 << 20;
 /// The values of nested columns that are read for each byte of a column chunk.
 const MAX_VALUES_A_BYTE: u64 = 64;
 
+/// Fails if bytes that a codec has packed unpack to more than so many.
+pub type CheckUnpacked = fn(Compression, &[u8], u64) -> Result<()>;
+
 /// What is bounded otherwise than by sizes alone.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PageLimits {
     /// Checks that bytes packed by a codec unpack to at most so many bytes: for codecs that the library unpacks without a
     /// limit, which are gzip and Brotli.
-    pub check: Option<fn(Compression, &[u8], u64) -> Result<()>>,
+    pub check: Option<CheckUnpacked>,
     /// The most values of a nested column for each row, where that is known.
     pub values_a_row: Option<u32>,
 }

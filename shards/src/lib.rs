@@ -18,7 +18,7 @@ mod thrift;
 pub mod varint;
 mod writer;
 
-pub use bounded::{BoundedPages, PageLimits};
+pub use bounded::{BoundedPages, CheckUnpacked, PageLimits};
 pub use error::Error;
 pub use footer::check_footer;
 pub use manifest::{FORMAT_VERSION, MANIFEST_FILE, Manifest, Objective, Split};

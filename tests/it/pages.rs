@@ -84,7 +84,7 @@ fn rows_that_share_a_long_text() {
     let dictionary =
         Page { content: packed, unpacked: text.len() as u64, values: 1, kind: PageKind::Dictionary };
     // A bit for a number; one run of zeros.
-    let numbers = vec![1, (rows * 2 & 127 | 128) as u8, (rows * 2 >> 7) as u8, 0];
+    let numbers = vec![1, ((rows * 2) & 127 | 128) as u8, ((rows * 2) >> 7) as u8, 0];
     let content = zstd::encode_all(numbers.as_slice(), 1).unwrap();
     let data = Page { content, unpacked: numbers.len() as u64, values: rows, kind: PageKind::Numbers };
     place.write("a.parquet", file(codec::ZSTD, rows, &[dictionary, data]));
