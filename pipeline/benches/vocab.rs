@@ -14,6 +14,7 @@ use std::sync::OnceLock;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use quanci_pipeline::config::{Han, Merge, SpecialLayout, VocabularySettings};
+use quanci_pipeline::progress::Progress;
 use quanci_pipeline::vocab::counts::WordCounts;
 use quanci_pipeline::vocab::file::Vocabulary;
 use quanci_pipeline::vocab::trainer::train;
@@ -112,7 +113,7 @@ fn training(bencher: Bencher<'_, '_>, run: usize) {
     bencher
         .counter(ItemsCount::new(words.len()))
         .with_inputs(|| words.clone())
-        .bench_values(|words| train(words, &settings(merge, han, size)));
+        .bench_values(|words| train(words, &settings(merge, han, size), &Progress::default()));
 }
 
 /// The trainer of `tokenizers` on the same words, feeding left out, with the same entries to reach.
@@ -139,7 +140,7 @@ fn training_by_tokenizers(bencher: Bencher<'_, '_>, run: usize) {
 #[divan::bench(args = [false, true], sample_count = 5)]
 fn wordpiece(bencher: Bencher<'_, '_>, in_words: bool) {
     let han = if in_words { Han::Words } else { Han::Characters };
-    let trained = train(words(han).clone(), &settings(Merge::Frequency, han, 21128));
+    let trained = train(words(han).clone(), &settings(Merge::Frequency, han, 21128), &Progress::default());
     let vocabulary = Vocabulary::from_pieces(trained.pieces, Path::new("vocab.txt")).unwrap();
     let wordpiece = WordPiece::new(&vocabulary);
     let words: Vec<String> =

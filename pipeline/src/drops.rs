@@ -30,6 +30,8 @@ pub enum Reason {
     DamagedSentence,
     /// No drop: a line of UTF-8 in a file of another encoding.
     OtherEncoding,
+    /// No drop: a line of GB18030 with characters side by side that no text has, as after a lost byte.
+    ShiftedCharacters,
     /// No drop: a file without its last character, which is cut off in the middle.
     CutCharacter,
     /// A document without a character left after cleaning.
@@ -64,6 +66,9 @@ impl Reason {
             Reason::LoneSurrogate => "half a surrogate pair, read as U+FFFD",
             Reason::DamagedSentence => "sentence with invalid bytes, left out of its line",
             Reason::OtherEncoding => "line of utf-8 in a file of another encoding, read as utf-8",
+            Reason::ShiftedCharacters => {
+                "line that seems to have lost a byte: what follows is garbled, and kept"
+            }
             Reason::CutCharacter => "last character cut off, left out",
             Reason::Empty => "empty after cleaning",
             Reason::TooShort => "too short",

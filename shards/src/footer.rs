@@ -5,8 +5,10 @@
 //! that has its number, and reads what follows without recursion. Types are compared with those of parquet.thrift, since
 //! the library goes by field numbers alone: what is accepted here, it reads in the same way.
 
-use parquet::errors::{ParquetError, Result};
+use parquet::errors::Result;
 use parquet::file::reader::ChunkReader;
+
+use crate::thrift::{Field, Walker, refused, types};
 
 /// The largest footer that is read. Those of text corpora have a few megabytes at most.
 const MAX_FOOTER_BYTES: u64 = 32 << 20;
@@ -16,20 +18,6 @@ const MAX_ELEMENTS: u64 = 100_000;
 const MAX_DEPTH: usize = 100;
 /// Length of the footer and magic number, at the end of the file.
 const TAIL_BYTES: u64 = 8;
-
-/// Types of the compact protocol of Thrift.
-mod types {
-    pub(super) const TRUE: u8 = 1;
-    pub(super) const FALSE: u8 = 2;
-    pub(super) const BYTE: u8 = 3;
-    pub(super) const I16: u8 = 4;
-    pub(super) const I32: u8 = 5;
-    pub(super) const I64: u8 = 6;
-    pub(super) const DOUBLE: u8 = 7;
-    pub(super) const BINARY: u8 = 8;
-    pub(super) const STRUCT: u8 = 12;
-    pub(super) const LIST: u8 = 9;
-}
 
 /// Checks the footer's size and the shape of its schema. A file without a footer passes: the library says what is wrong
 /// with it.
@@ -48,21 +36,6 @@ pub fn check_footer(file: &impl ChunkReader) -> Result<()> {
     }
     let footer = file.get_bytes(before - length, length as usize)?;
     Walker { bytes: &footer }.schema()
-}
-
-fn refused(problem: impl Into<String>) -> ParquetError {
-    ParquetError::General(problem.into())
-}
-
-/// What is left of the footer.
-struct Walker<'a> {
-    bytes: &'a [u8],
-}
-
-/// A field of a struct: its number and its type.
-struct Field {
-    id: i64,
-    kind: u8,
 }
 
 impl Walker<'_> {
@@ -192,81 +165,6 @@ impl Walker<'_> {
         }
         Ok(())
     }
-
-    /// Walks over a value of some type, as the library does where it knows no meaning of a field.
-    fn skip(&mut self, kind: u8, depth: usize) -> Result<()> {
-        if depth > 16 {
-            return Err(refused("values nested too deep"));
-        }
-        match kind {
-            types::TRUE | types::FALSE => {}
-            types::BYTE => drop(self.byte()?),
-            types::I16 | types::I32 | types::I64 => drop(self.varint()?),
-            types::DOUBLE => self.take(8)?,
-            types::BINARY => self.binary()?,
-            types::STRUCT => {
-                while let Some(Field { kind, .. }) = self.field(0)? {
-                    self.skip(kind, depth + 1)?;
-                }
-            }
-            other => return Err(refused(format!("a value of type {other} in its schema"))),
-        }
-        Ok(())
-    }
-
-    /// The next field of a struct; none at its end.
-    fn field(&mut self, last: i64) -> Result<Option<Field>> {
-        let header = self.byte()?;
-        if header & 15 == 0 {
-            return Ok(None);
-        }
-        let id = match header >> 4 {
-            0 => {
-                let zigzag = self.varint()?;
-                (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64)
-            }
-            delta => last + i64::from(delta),
-        };
-        // Numbers of fields have 16 bits, and the library cuts longer ones.
-        let is_number = (1..=i64::from(i16::MAX)).contains(&id);
-        is_number
-            .then_some(Some(Field { id, kind: header & 15 }))
-            .ok_or_else(|| refused("a field without a number"))
-    }
-
-    fn byte(&mut self) -> Result<u8> {
-        let (&first, rest) = self.bytes.split_first().ok_or_else(ends_early)?;
-        self.bytes = rest;
-        Ok(first)
-    }
-
-    fn take(&mut self, count: usize) -> Result<()> {
-        self.bytes = self.bytes.get(count..).ok_or_else(ends_early)?;
-        Ok(())
-    }
-
-    fn binary(&mut self) -> Result<()> {
-        let length = self.varint()?;
-        self.take(usize::try_from(length).unwrap_or(usize::MAX))
-    }
-
-    /// An unsigned number of seven bits a byte.
-    fn varint(&mut self) -> Result<u64> {
-        let mut value = 0;
-        // 32 bits at most, in five bytes: no number of a schema is larger.
-        for shift in (0..35).step_by(7) {
-            let byte = self.byte()?;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Ok(value);
-            }
-        }
-        Err(refused("a number out of range in its schema"))
-    }
-}
-
-fn ends_early() -> ParquetError {
-    ParquetError::EOF("its footer ends too early".into())
 }
 
 #[cfg(test)]

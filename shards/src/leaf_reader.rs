@@ -10,6 +10,7 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::SerializedPageReader;
 
+use crate::bounded::BoundedPages;
 use crate::file::LocalFile;
 
 /// A column being read. `levels` and the like are those of the rows that were read last.
@@ -28,7 +29,7 @@ pub(crate) struct LeafReader<T: DataType> {
 impl<T: DataType> LeafReader<T> {
     /// Begins to read the column `name`, which must be of type `T`.
     pub(crate) fn open(
-        file: &Arc<LocalFile>,
+        file: &Arc<BoundedPages<LocalFile>>,
         metadata: &ParquetMetaData,
         group: &RowGroupMetaData,
         name: &str,

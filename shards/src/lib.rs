@@ -1,6 +1,7 @@
 //! The contract between quanci's two parts: what a data set is, how its files are written and read, and how masks are
 //! drawn. It depends on neither text nor tensors.
 
+mod bounded;
 mod checked_manifest;
 mod error;
 mod file;
@@ -9,12 +10,15 @@ mod leaf_reader;
 pub mod manifest;
 pub mod mask;
 mod packed;
+mod page_header;
 mod reader;
 pub mod rng;
 mod schema;
+mod thrift;
 pub mod varint;
 mod writer;
 
+pub use bounded::{BoundedPages, CheckUnpacked, PageLimits};
 pub use error::Error;
 pub use footer::check_footer;
 pub use manifest::{FORMAT_VERSION, MANIFEST_FILE, Manifest, Objective, Split};

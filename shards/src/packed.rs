@@ -10,6 +10,7 @@ use parquet::data_type::{BoolType, Int32Type};
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
+use crate::bounded::BoundedPages;
 use crate::error::Error;
 use crate::file::LocalFile;
 use crate::leaf_reader::LeafReader;
@@ -228,7 +229,7 @@ struct RowGroupPacker {
 
 impl RowGroupPacker {
     fn new(
-        file: Arc<LocalFile>,
+        file: Arc<BoundedPages<LocalFile>>,
         metadata: &ParquetMetaData,
         group: &RowGroupMetaData,
         manifest: &Manifest,

@@ -9,10 +9,13 @@ use arrow_array::types::{Int8Type, Int32Type, UInt64Type};
 use arrow_array::{
     Array, BooleanArray, Int8Array, Int32Array, ListArray, RecordBatch, StringArray, UInt64Array,
 };
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::ChunkReader;
 
+use crate::bounded::{BoundedPages, PageLimits};
 use crate::error::Error;
 use crate::file::LocalFile;
 use crate::footer::check_footer;
@@ -110,10 +113,15 @@ pub(crate) fn open_checked(
     path: &Path,
     manifest: &Manifest,
     shard: &ShardEntry,
-) -> Result<(LocalFile, Arc<ParquetMetaData>), Error> {
+) -> Result<(BoundedPages<LocalFile>, Arc<ParquetMetaData>), Error> {
     let file = LocalFile::open(path).map_err(Error::io("open", path))?;
     let metadata = checked(file.clone(), path, manifest, shard)?.metadata().clone();
-    Ok((file, metadata))
+    Ok((BoundedPages::new(file, &metadata, limits(manifest)), metadata))
+}
+
+/// The bounds on a shard's pages: it packs by Zstandard, and its rows have a largest length.
+fn limits(manifest: &Manifest) -> PageLimits {
+    PageLimits { check: None, values_a_row: Some(manifest.max_seq_len) }
 }
 
 fn checked<R: ChunkReader + 'static>(
@@ -121,9 +129,12 @@ fn checked<R: ChunkReader + 'static>(
     path: &Path,
     manifest: &Manifest,
     shard: &ShardEntry,
-) -> Result<ParquetRecordBatchReaderBuilder<R>, Error> {
+) -> Result<ParquetRecordBatchReaderBuilder<BoundedPages<R>>, Error> {
     check_footer(&file).map_err(Error::parquet("read", path))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(Error::parquet("read", path))?;
+    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default());
+    let metadata = metadata.map_err(Error::parquet("read", path))?;
+    let file = BoundedPages::new(file, metadata.metadata(), limits(manifest));
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
     let keys =
         FileKeys { data_id: manifest.data_id.clone(), vocabulary_sha256: manifest.vocabulary.sha256.clone() };
     check_keys(path, builder.metadata(), &keys)?;

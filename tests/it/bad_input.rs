@@ -27,10 +27,30 @@ fn files_that_are_not_there() {
     place.run(&["prepare", "run.toml"]).exits(3).says(&["empty"]);
     place.write("blank.txt", "\n \n\u{3000}\n");
     over(&place, "paragraphs", "blank.txt");
-    place.run(&["prepare", "run.toml"]).exits(3).says(&["no document came out of the corpus"]);
+    let says = ["blank.txt: no document came out of the corpus (this file); dropped: nothing"];
+    place.run(&["prepare", "run.toml"]).exits(3).says(&says);
     place.write("none.txt", "");
     over(&place, "paragraphs", "none.txt");
-    place.run(&["prepare", "run.toml"]).exits(3).says(&["no document came out of the corpus"]);
+    for command in ["check", "prepare"] {
+        place.run(&[command, "run.toml"]).exits(3).says(&["none.txt: is empty: there is no text to read"]);
+    }
+    place.write("nothing/a.txt", "");
+    place.write("nothing/b.txt", "");
+    over(&place, "paragraphs", "nothing");
+    for command in ["check", "prepare"] {
+        let says = ["nothing/a.txt: is empty, and so are the 1 other files"];
+        place.run(&[command, "run.toml"]).exits(3).says(&says);
+    }
+    place.write("nothing/b.txt", "\n");
+    place
+        .run(&["prepare", "run.toml"])
+        .exits(3)
+        .says(&["nothing/a.txt: no document came out of the corpus (this file and 1 more file)"]);
+    place.write(
+        "v.toml",
+        "[[corpus]]\nformat = \"paragraphs\"\npaths = \"blank.txt\"\n[vocabulary]\npath = \"v/vocab.txt\"\n",
+    );
+    place.run(&["vocab", "v.toml"]).exits(3).says(&["blank.txt: no document came out of the corpus"]);
     assert!(!place.join("out").exists());
 }
 

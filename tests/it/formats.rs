@@ -139,3 +139,28 @@ fn words_cut_already_and_no_words() {
     assert!(!words("none", "mlm").contains("false"));
     assert!(words("jieba", "sop").contains("next_sentence_label: Some"));
 }
+
+/// Skipped entries are named, as files of a folder are.
+#[test]
+fn skipped_entries_of_archives() {
+    let place = place();
+    let text = joined("\n", "\n\n");
+    place.write("d/一.txt", &text);
+    for n in 0..5 {
+        place.write(&format!("d/封面{n}.jpg"), b"\xff\xd8\xff\xe0\0\x10JFIF\0");
+    }
+    let packed =
+        std::process::Command::new("tar").args(["cf", "a.tar", "d"]).current_dir(place.path()).status();
+    assert!(packed.unwrap().success());
+    place.settings("format = \"files\"\npaths = [\"a.tar\"]", "[instances]\nobjective = \"mlm\"\n");
+    let ran = place
+        .run(&["prepare", "run.toml"])
+        .exits(0)
+        .says(&["a.tar!d/封面", "(an image, not text), and 2 more"]);
+    assert_eq!(ran.err.matches("warning: skipped ").count(), 1, "{}", ran.err);
+    place.write(
+        "v.toml",
+        "[[corpus]]\nformat = \"files\"\npaths = \"a.tar\"\n[vocabulary]\npath = \"v/vocab.txt\"\n",
+    );
+    place.run(&["vocab", "v.toml"]).exits(0).says(&["a.tar!d/封面", "(an image, not text), and 2 more"]);
+}

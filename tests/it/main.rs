@@ -17,6 +17,7 @@ mod layers;
 mod names;
 mod objects;
 mod outcomes;
+mod pages;
 mod ray;
 mod removal;
 mod replace;

@@ -4,7 +4,7 @@ use std::fs;
 
 use integration_tests::root;
 
-use crate::{novels, place};
+use crate::{novels, place, vocab_settings};
 
 #[test]
 fn all_problems_at_once_with_the_nearest_key() {
@@ -83,4 +83,90 @@ fn every_problem_of_the_inputs_too() {
 fn completions_come_out() {
     let ran = place().run(&["completions", "bash"]).exits(0);
     assert!(ran.out.contains("quanci"));
+}
+
+/// Before, each of these was a folder of this name in the working directory, or a file that is not there.
+#[test]
+fn addresses_that_are_written_wrongly() {
+    let place = place();
+    place.write("a.txt", "今天天气很好。我们去公园。\n");
+    let corpus = |path: &str| format!("format = \"paragraphs\"\npaths = [{path:?}]");
+    let addresses = [
+        ("s3:/typo/x", "write \"s3://typo/x\""),
+        ("s3:typo/x", "write \"s3://typo/x\""),
+        ("S3://bucket/x", "write \"s3://bucket/x\""),
+        ("gs:/bucket/x", "write \"gs://bucket/x\""),
+        ("az:/bucket/x", "write \"az://bucket/x\""),
+        ("file://a/x", "write the path alone, \"/a/x\""),
+        ("http://host/x", "of a kind that is not read or written here (http:)"),
+        ("hdfs://host/x", "(hdfs:)"),
+    ];
+    for (address, right) in addresses {
+        place.settings(&corpus("a.txt"), "");
+        for command in [
+            &["prepare", "run.toml", "--out", address][..],
+            &["plan", "run.toml", "-o", "plan.json", "--out", address],
+            &["plan", "run.toml", "-o", address],
+            &["check", address],
+            &["init", address],
+            &["verify", address],
+            &["stats", address],
+            &["inspect", address],
+            &["status", "--plan", address],
+        ] {
+            place.run(command).exits(2).says(&[right]);
+        }
+        for key in ["output.path", "output.work", "vocab", "segment.user_dict"] {
+            let ran = place.run(&["check", "run.toml", "--set", &format!("{key}={address:?}")]);
+            ran.exits(2).says(&[right, &format!("`{key}`")]);
+        }
+        place.settings(&corpus(address), "");
+        for command in ["check", "prepare"] {
+            place.run(&[command, "run.toml"]).exits(2).says(&[right, "run.toml:", "`corpus[0].paths`"]);
+        }
+        place.write("v.toml", vocab_settings("").replace("v/vocab.txt", address));
+        place.run(&["vocab", "v.toml"]).exits(2).says(&[right, "`vocabulary.path`"]);
+    }
+    let mut left: Vec<String> = fs::read_dir(place.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["a.txt", "run.toml", "v.toml"], "nothing is written");
+}
+
+/// A name with a colon is a name, and one that looks like an address is a name behind `./`.
+#[test]
+fn names_that_look_like_addresses() {
+    let place = place();
+    for name in ["s3:/a.txt", "第一章：a.txt", "x:y.txt"] {
+        let text = "今天天气很好。我们去公园。\n晚上下雨了。明天再去。\n";
+        place.write(name, text);
+        place.settings(&format!("format = \"paragraphs\"\npaths = [{:?}]", format!("./{name}")), "");
+        let out = format!("./gs:out-{}", name.len());
+        place.run(&["prepare", "run.toml", "--set", "instances.objective=mlm", "--out", &out]).exits(0);
+        assert!(place.join(&out).join("manifest.json").exists());
+    }
+    place.settings("format = \"paragraphs\"\npaths = [\"x:y.txt\"]", "[instances]\nobjective = \"mlm\"\n");
+    let url = format!("file://{}", place.join("url").display());
+    place.run(&["prepare", "run.toml", "--out", &url]).exits(0);
+    assert!(place.join("url/manifest.json").exists());
+}
+
+#[test]
+fn columns_by_number() {
+    let place = place();
+    place.write("a.tsv", "体育\t姚明今天退役了。球迷们很难过。\n财经\t股市今天又涨了。大家很高兴。\n");
+    for number in ["2", "\"2\"", "[2]", "[1, \"2\"]"] {
+        let corpus = format!("format = \"tsv\"\nheader = false\ntext_field = {number}\npaths = [\"a.tsv\"]");
+        place.settings(&corpus, "[instances]\nobjective = \"mlm\"\n");
+        place.run(&["check", "run.toml"]).exits(0);
+        place.run(&["prepare", "run.toml", "--force"]).exits(0).says(&["documents"]);
+    }
+    let with =
+        |number: &str| place.run(&["check", "run.toml", "--set", &format!("corpus[0].text_field={number}")]);
+    with("2").exits(0);
+    with("3").exits(3).says(&["a.tsv: has no column 3"]);
+    with("0").exits(2).says(&["must be the number of a column, from 1"]);
+    with("true").exits(2).says(&["must be a string, a number, or an array of them, not true or false"]);
 }

@@ -1,5 +1,6 @@
 //! The task contract: plan, run-task, status.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use integration_tests::{hashes, leftovers};
@@ -156,4 +157,18 @@ fn find(folder: &Path, name: &str) -> PathBuf {
         }
     }
     panic!("no {name} below {}", folder.display());
+}
+
+/// The message names the file that changed, not the settings.
+#[test]
+fn a_vocabulary_changed_between_plan_and_map() {
+    let place = place();
+    place.write("a.txt", "今天天气很好。\n我们去公园。\n");
+    place.settings("format = \"paragraphs\"\npaths = [\"a.txt\"]", "");
+    let google = fs::read_to_string(integration_tests::fixture("google-zh-vocab.txt")).unwrap();
+    place.write("vocab.txt", &google);
+    place.run(&["plan", "run.toml", "-o", "plan.json", "--set", "vocab=\"vocab.txt\""]).exits(0);
+    place.write("vocab.txt", google + "新词\n");
+    let ran = place.run(&["run-task", "--plan", "plan.json", "--stage", "map", "--index", "0"]);
+    ran.exits(3).says(&["vocab.txt: has changed since the run was planned"]);
 }

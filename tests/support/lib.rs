@@ -6,6 +6,7 @@
 )]
 
 pub mod docs;
+pub mod parquet;
 pub mod store;
 
 #[cfg(doctest)]

@@ -231,3 +231,39 @@ fn a_full_disk_keeps_the_last_good_checkpoint() {
     assert!((1..8).contains(&left), "{left}");
     resumable.exits(0);
 }
+
+/// Before, each of these was a folder of this name in the working directory.
+#[test]
+fn addresses_that_are_written_wrongly() {
+    let place = place();
+    place.write("model.json", MODEL);
+    let settings = Settings { output: "run", phase: PHASE, more: MORE }.write(&place);
+    for (address, right) in [
+        ("s3:/typo/x", "write \"s3://typo/x\""),
+        ("S3://bucket/x", "write \"s3://bucket/x\""),
+        ("http://host/x", "of a kind that is not read or written here (http:)"),
+    ] {
+        for key in ["output", "model", "init_from", "cache.folder", "phase[0].data"] {
+            let value = if key == "phase[0].data" {
+                format!("[{{ path = {address:?} }}]")
+            } else {
+                format!("{address:?}")
+            };
+            place.run(&["check", &settings, "--set", &format!("{key}={value}")]).exits(2).says(&[right]);
+        }
+        for command in [
+            &["init", address][..],
+            &["export", address, "-o", "x"],
+            &["export", "run", "-o", address],
+            &["plot", address],
+            &["features", "--model", address, "-o", "x", "-"],
+            &["eval", "--model", "run", "--data", address],
+        ] {
+            place.run(command).exits(2).says(&[right]);
+        }
+    }
+    // Objects are no place for a run.
+    let set = ["check", &settings, "--set", "output=\"s3://bucket/run\""];
+    place.run(&set).exits(2).says(&["`output` must be on this machine"]);
+    place.run(&["export", "run", "-o", "s3://bucket/x"]).exits(2).says(&["must be on this machine"]);
+}

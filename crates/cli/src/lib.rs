@@ -10,7 +10,7 @@ pub mod reference;
 mod signals;
 mod visible;
 
-pub use arguments::threads;
+pub use arguments::{PlaceParser, local_place, place, threads};
 pub use errors::{ExitCode, IoError, ProgramError, causes, list_problems, problem_object};
 pub use guard::guarded;
 pub use host::host_name;

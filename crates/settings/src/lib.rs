@@ -1,12 +1,14 @@
 //! Settings files of both programs: turns TOML with `--set` overrides into checked settings, or a list of all problems,
 //! each with its line, its key and the nearest valid key. It does not depend on the keys of either program.
 
+mod address;
 mod key;
 mod node;
 mod section;
 
 use std::path::{Component, Path, PathBuf};
 
+pub use address::{wrong_local_place, wrong_place};
 pub use key::Key;
 pub use section::Section;
 
@@ -51,7 +53,7 @@ pub fn join(base: &Path, path: &Path) -> PathBuf {
 
 /// True for `scheme://…`.
 fn has_scheme(path: &Path) -> bool {
-    path.to_str().is_some_and(|text| text.contains("://"))
+    path.to_str().is_some_and(address::has_scheme)
 }
 
 /// Parses `text`, the content of the file `path`, merges `overrides` (`dotted.key=value`) into it and passes the tree
@@ -129,6 +131,7 @@ mod tests {
         assert_eq!(join("/y").as_deref(), Some("/y"));
         assert_eq!(join("file:///y/../z").as_deref(), Some("/z"));
         assert_eq!(join("s3://b/k/").as_deref(), Some("s3://b/k"));
+        assert_eq!(join("./s3://b/k").as_deref(), Some("/x/s3:/b/k"), "a folder of this name");
         assert_eq!(super::join(Path::new("/x"), Path::new("../y")), Path::new("/x/../y"));
     }
 }

@@ -8,6 +8,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
+use crate::address::{wrong_local_place, wrong_place};
 use crate::key::{Key, integers, numbers, one_of};
 use crate::node::{Node, Value, ValueOrigin};
 
@@ -271,6 +272,57 @@ impl<'a> Section<'a> {
         let node = self.ask(key, help, "string".to_owned(), "required".to_owned());
         self.must_be_written(key, help);
         self.text(key, node).unwrap_or_default()
+    }
+
+    /// Names, a string or several, if they are written. A number is the name that its digits spell: columns have numbers.
+    pub fn names(&self, key: &'static str, help: &'static str, default: &str) -> Option<Vec<String>> {
+        let node = self.ask(key, help, "string, number, or several".to_owned(), default.to_owned())?;
+        let name = |node: &Node| match &node.value {
+            Value::String(name) => Some(name.clone()),
+            Value::Integer(number) => Some(number.to_string()),
+            other => {
+                self.expected(key, "a string, a number, or an array of them", other);
+                None
+            }
+        };
+        match &node.value {
+            Value::Array(items) => Some(items.iter().filter_map(name).collect()),
+            _ => name(node).map(|name| vec![name]),
+        }
+    }
+
+    /// The path of a file or folder, or the address of an object or of a folder of objects, if it is written.
+    pub fn path(&self, key: &'static str, help: &'static str) -> Option<String> {
+        self.place(key, self.string(key, help), wrong_place)
+    }
+
+    /// The same where it must be written.
+    pub fn required_path(&self, key: &'static str, help: &'static str) -> String {
+        self.place(key, Some(self.required_string(key, help)), wrong_place).unwrap_or_default()
+    }
+
+    /// A path of this machine, if it is written.
+    pub fn local_path(&self, key: &'static str, help: &'static str) -> Option<String> {
+        self.place(key, self.string(key, help), wrong_local_place)
+    }
+
+    /// The same where it must be written.
+    pub fn required_local_path(&self, key: &'static str, help: &'static str) -> String {
+        self.place(key, Some(self.required_string(key, help)), wrong_local_place).unwrap_or_default()
+    }
+
+    /// Paths, patterns or addresses, if they are written.
+    pub fn paths(&self, key: &'static str, help: &'static str, default: &str) -> Option<Vec<String>> {
+        let paths = self.strings(key, help, default)?;
+        Some(paths.into_iter().filter_map(|path| self.place(key, Some(path), wrong_place)).collect())
+    }
+
+    /// Adds a problem for a text that names no place.
+    fn place(&self, key: &str, text: Option<String>, wrong: fn(&str) -> Option<String>) -> Option<String> {
+        if let Some(problem) = text.as_deref().and_then(wrong) {
+            self.problem(key, problem);
+        }
+        text
     }
 
     /// A string or an array of strings, if it is written.

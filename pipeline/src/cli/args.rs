@@ -45,10 +45,10 @@ pub(super) enum Command {
     /// Detect the formats of the files in a folder, and write a settings file for them
     Init {
         /// Folder with the text
-        #[arg(default_value = ".")]
+        #[arg(default_value = ".", value_parser = quanci_cli::place())]
         folder: PathBuf,
         /// Settings file to write
-        #[arg(short, long, default_value = "quanci.toml")]
+        #[arg(short, long, default_value = "quanci.toml", value_parser = quanci_cli::local_place())]
         output: PathBuf,
         /// Overwrite existing settings files
         #[arg(long)]
@@ -61,11 +61,13 @@ pub(super) enum Command {
     /// Check settings and inputs, and report every problem; writes nothing
     Check {
         /// Settings file
+        #[arg(value_parser = quanci_cli::place())]
         config: PathBuf,
     },
     /// Show training instances with their words, masks and pairs
     Inspect {
         /// Folder of the data set
+        #[arg(value_parser = quanci_cli::place())]
         folder: PathBuf,
         /// Number of rows
         #[arg(long, default_value_t = 5)]
@@ -81,22 +83,25 @@ pub(super) enum Command {
     /// Verify the checksum of every file and the contents of every row
     Verify {
         /// Folder of the data set
+        #[arg(value_parser = quanci_cli::place())]
         folder: PathBuf,
     },
     /// Show statistics: lengths, pairs, masks, words, corpora and dropped documents
     Stats {
         /// Folder of the data set
+        #[arg(value_parser = quanci_cli::place())]
         folder: PathBuf,
     },
     /// Write the plan of a prepare or vocab run, for the workers of a cluster
     Plan {
         /// Settings file
+        #[arg(value_parser = quanci_cli::place())]
         config: PathBuf,
         /// Plan file to write
-        #[arg(short, long)]
+        #[arg(short, long, value_parser = quanci_cli::place())]
         output: PathBuf,
         /// Data set folder or vocabulary file to write, instead of the one in the settings
-        #[arg(long)]
+        #[arg(long, value_parser = quanci_cli::place())]
         out: Option<PathBuf>,
         /// Overwrite the plan file even if it is no plan
         #[arg(long)]
@@ -105,7 +110,7 @@ pub(super) enum Command {
     /// Run one task of a plan, or one share of the tasks of a stage
     RunTask {
         /// Plan file
-        #[arg(long)]
+        #[arg(long, value_parser = quanci_cli::place())]
         plan: PathBuf,
         /// Stage: map, layout, reduce or commit (prepare); count or train (vocab)
         // A string, not an enum: the stages belong to the plan's job, which is known only after reading it.
@@ -121,7 +126,7 @@ pub(super) enum Command {
     /// Check whether this machine can run the tasks of a plan, and write a probe file to the work folder
     Probe {
         /// Plan file
-        #[arg(long)]
+        #[arg(long, value_parser = quanci_cli::place())]
         plan: PathBuf,
         /// Text to include in the name of the probe file
         #[arg(long)]
@@ -130,7 +135,7 @@ pub(super) enum Command {
     /// Show which tasks of a plan are done, missing or failed
     Status {
         /// Plan file
-        #[arg(long)]
+        #[arg(long, value_parser = quanci_cli::place())]
         plan: PathBuf,
     },
     /// Print the reference of commands or settings as Markdown
@@ -166,9 +171,10 @@ impl From<SplitName> for Split {
 #[derive(Args)]
 pub(super) struct RunArgs {
     /// Settings file
+    #[arg(value_parser = quanci_cli::place())]
     pub(super) config: PathBuf,
     /// Data set folder or vocabulary file to write, instead of the one in the settings
-    #[arg(long)]
+    #[arg(long, value_parser = quanci_cli::place())]
     pub(super) out: Option<PathBuf>,
     /// Start over and replace the existing output, if quanci wrote it
     #[arg(long)]
@@ -205,7 +211,7 @@ pub(super) struct EngineArgs {
     #[arg(long, value_name = "KEY=VALUE", allow_hyphen_values = true)]
     pub(super) kubernetes: Vec<String>,
     /// kubernetes: folder to write the manifests to (default: kubernetes)
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = quanci_cli::local_place())]
     pub(super) manifests: Option<PathBuf>,
     /// slurm, kubernetes: print what would be submitted or written, and do nothing else
     #[arg(long)]

@@ -36,11 +36,10 @@ pub(super) fn prepare(run: &RunArgs, common: &Common, output: &Output) -> Result
     plan.replace = run.force;
     // Warnings come before the work: a run may take hours.
     settings.warnings().iter().chain(&plan.warnings).for_each(|warning| output.warning(warning));
-    let input_bytes = plan.input_bytes;
     let job = PrepareJob::open(plan)?;
     let engine = engine(&run.engine, job.plan_data(), job.folder(), common)?;
     let context = context(common)?;
-    let mut display = Display::new(output, context.progress.clone(), input_bytes);
+    let mut display = Display::new(output, context.progress.clone());
     let manifest = job.run(&*engine, &context, &mut |stage| display.begin(stage))?;
     display.end();
     let folder = &job.settings().output.path;
@@ -73,14 +72,13 @@ pub(super) fn vocab(run: &RunArgs, common: &Common, output: &Output) -> Result<(
     let mut plan = VocabJob::plan(recipe)?;
     plan.replace = run.force;
     plan.warnings.iter().for_each(|warning| output.warning(warning));
-    let input_bytes = plan.input_bytes;
     let job = VocabJob::open(plan)?;
     let engine = engine(&run.engine, job.plan_data(), job.folder(), common)?;
     let context = context(common)?;
-    let mut display = Display::new(output, context.progress.clone(), input_bytes);
+    let mut display = Display::new(output, context.progress.clone());
     let report = job.run(&*engine, &context, &mut |stage| display.begin(stage))?;
     display.end();
-    report.repaired.notes().iter().for_each(|note| output.warning(note));
+    report.warnings().iter().for_each(|warning| output.warning(warning));
     output.result(&report);
     output.result(format_args!("vocabulary: {}", from_here(&job.run_settings().path)));
     output

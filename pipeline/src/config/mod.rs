@@ -97,12 +97,12 @@ fn corpora(root: &Section<'_>) -> Vec<CorpusSettings> {
 fn corpus(section: Section<'_>) -> CorpusSettings {
     let format = section.required_choice("format", "how documents lie in the files", &Format::NAMES);
     let paths = "files, folders, globs or `s3://` URLs, relative to the settings file; `-` is standard input";
-    let paths = section.strings("paths", paths, "required").unwrap_or_default();
+    let paths = section.paths("paths", paths, "required").unwrap_or_default();
     if paths.is_empty() {
         section.problem("paths", "is missing: globs, folders or files, such as [\"corpora/*.txt\"]");
     }
-    let field = "the field or fields with the text (jsonl, json, csv, tsv and parquet only); with `header = false` columns by number, from \"1\"";
-    let text_field = section.strings("text_field", field, "`\"text\"`");
+    let field = "the field or fields with the text (jsonl, json, csv, tsv and parquet only); with `header = false` columns by number, from 1";
+    let text_field = section.names("text_field", field, "`\"text\"`");
     if text_field.is_some() && !format.has_fields() {
         section.problem("text_field", format_args!("has no meaning with format = {:?}", format.name()));
     }

@@ -148,7 +148,7 @@ pub fn prepare_keys() -> Vec<Key> {
 }
 
 fn from_section(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -> PrepareSettings {
-    let vocab = source.join(root.required_string("vocab", "the vocabulary file, a token a line"));
+    let vocab = source.join(root.required_path("vocab", "the vocabulary file, a token a line"));
     let masking = root.section("masking");
     let mode = "`static` stores masks in the shards; `dynamic` leaves them to the trainer";
     // Asked first, as the default of `instances.copies` depends on it; the rest of `[masking]` depends on
@@ -188,7 +188,7 @@ pub(super) fn segment(source: &SettingsFile, root: &Section<'_>) -> SegmentSetti
     let settings = SegmentSettings {
         words: section.choice("words", words, &choices),
         hmm: section.boolean("hmm", "let jieba's HMM find words that are in no dictionary", true),
-        user_dict: section.string("user_dict", user_dict).map(|path| source.join(path)),
+        user_dict: section.path("user_dict", user_dict).map(|path| source.join(path)),
     };
     // A setting without effect is an error: its user expects one.
     if settings.user_dict.is_some() && settings.words != Words::Jieba {
@@ -293,7 +293,7 @@ fn mask_settings(section: Section<'_>, mode: MaskMode, max_seq_len: u32) -> Mask
 
 fn output(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -> OutputSettings {
     let section = root.section("output");
-    let written = section.string("path", "the data set's folder; required unless `--out` is given");
+    let written = section.path("path", "the data set's folder; required unless `--out` is given");
     let path = match (out, written) {
         (Some(out), _) => out.to_path_buf(),
         (None, Some(path)) => source.join(path),
@@ -313,7 +313,7 @@ fn output(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -> Outp
     let bucket = "megabytes of text in a shuffle bucket; a thread holds one at a time";
     let validation = "share of the documents set aside for validation, chosen by content hash";
     let settings = OutputSettings {
-        work: section.string("work", work).map_or(beside, |work| source.join(work)),
+        work: section.path("work", work).map_or(beside, |work| source.join(work)),
         keep_work: section.boolean("keep_work", keep, true),
         path,
         task_mb: task_mb(&section),

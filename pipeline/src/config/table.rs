@@ -65,7 +65,7 @@ impl TableSettings {
         }
         let is_number = |field: &String| field.parse::<usize>().is_ok_and(|number| number > 0);
         if self.header == Some(false) && !text_field.is_some_and(|fields| fields.iter().all(is_number)) {
-            let message = "must be the number of a column, from \"1\", with header = false";
+            let message = "must be the number of a column, from 1, with header = false";
             section.problem("text_field", message);
         }
     }

@@ -120,7 +120,7 @@ pub fn vocab_keys() -> Vec<Key> {
 
 fn from_section(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -> VocabRun {
     let section = root.section("vocabulary");
-    let written = section.string("path", "the vocabulary file to write; required unless `--out` is given");
+    let written = section.path("path", "the vocabulary file to write; required unless `--out` is given");
     let path = match (out, written) {
         (Some(out), _) => out.to_path_buf(),
         (None, Some(path)) => source.join(path),
@@ -131,7 +131,7 @@ fn from_section(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -
     };
     let beside = path.parent().map_or_else(PathBuf::new, Path::to_path_buf).join(".work");
     let help = "folder for intermediate results; by default `.work` beside the vocabulary";
-    let work = section.string("work", help).map_or(beside, |work| source.join(work));
+    let work = section.path("work", help).map_or(beside, |work| source.join(work));
     let (task_mb, compare_inputs) = (task_mb(&section), compare_inputs(&section));
     let vocabulary = vocabulary(&section);
     section.finish();

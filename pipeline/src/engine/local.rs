@@ -13,6 +13,8 @@ pub struct Local;
 impl Engine for Local {
     fn execute(&self, stage: &dyn Stage, context: &Context) -> Result<(), Error> {
         let tasks = stage.missing()?;
+        // What is missing, not all: a resumed run shows what is left, and when it will be done.
+        context.progress.begin_work(tasks.iter().map(|&task| stage.work(task)).sum());
         let threads = context.pool.current_num_threads();
         // As many tasks as the pool has threads. A task's own thread mostly waits for the pool, which they share.
         let side_by_side = threads.min(tasks.len()).max(1);

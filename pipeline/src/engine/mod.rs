@@ -36,6 +36,10 @@ pub trait Stage: Sync {
         }
         Ok(missing)
     }
+    /// How much work a task is, in the unit that it adds to [`Progress::add_work`]; 0 where that is not known.
+    fn work(&self, _task: u32) -> u64 {
+        0
+    }
     /// Does the task and commits its output.
     fn run(&self, task: u32, context: &Context) -> Result<(), Error>;
 }

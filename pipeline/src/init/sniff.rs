@@ -205,20 +205,32 @@ fn parquet(path: &Path) -> Result<FileKind, String> {
     let unreadable = |error: Error| format!("a Parquet file that cannot be read: {}", reason(&error));
     let columns = readers::text_columns(path).map_err(unreadable)?;
     let mut letters = Letters::default();
-    let mut records = 1;
+    let (mut records, mut failed) = (1, None);
     for column in &columns {
         // One column at a time: the reader joins fields, and would not say which one the text came from.
-        let Ok((mut reader, _)) = open(path, Format::Parquet, std::slice::from_ref(column)) else { continue };
+        let mut reader = match open(path, Format::Parquet, std::slice::from_ref(column)) {
+            Ok((reader, _)) => reader,
+            Err(error) => {
+                failed = failed.or(Some(error));
+                continue;
+            }
+        };
         let mut read = 0;
         while read < RECORDS {
             match reader.next() {
                 Ok(Some(Record::Document(document))) => letters.add(column, &document.text),
                 Ok(Some(Record::Rejected { .. } | Record::Repaired { .. })) => {}
-                Ok(None) | Err(_) => break,
+                Ok(None) => break,
+                Err(error) => {
+                    failed = failed.or(Some(error));
+                    break;
+                }
             }
             read += 1;
         }
         records = records.max(read);
     }
-    file_kind(Format::Parquet, &letters, records)
+    // A column that cannot be read is no reason to say that there is no text.
+    let kind = file_kind(Format::Parquet, &letters, records);
+    kind.map_err(|reason| failed.map_or(reason, unreadable))
 }

@@ -3,6 +3,8 @@
 mod dictionary;
 mod job;
 mod kinds;
+mod left_out;
+mod nothing;
 pub mod prepare;
 mod read;
 pub mod vocab;

@@ -6,6 +6,7 @@ use crate::document::{Document, Place};
 use crate::drops::Reason;
 use crate::engine::Context;
 use crate::error::Error;
+use crate::jobs::left_out::LeftOut;
 use crate::plan::MapTask;
 use crate::readers::{self, ReadSettings, Record};
 
@@ -30,6 +31,8 @@ pub(super) struct Batch {
     pub(super) file_bytes: u64,
     /// Files, or parts of files, that were read to their end and had rejects: path, records and rejects.
     pub(super) rejecting: Vec<(String, u64, u64)>,
+    /// Archives that were read to their end, and what was skipped of them.
+    pub(super) left_out: Vec<(String, LeftOut)>,
     text: usize,
 }
 
@@ -65,6 +68,7 @@ pub(super) fn for_each_batch(
         work(batch)?;
         context.progress.add_documents(documents);
         context.progress.add_bytes(bytes);
+        context.progress.add_work(bytes);
         Ok(())
     };
     // With one thread a second one for reading would only compete with it.
@@ -99,10 +103,16 @@ fn read(
             batch.file_bytes += now.file_bytes.saturating_sub(told.file_bytes);
             told = now;
         };
-        let mut rejected = 0;
+        let (mut rejected, mut left_out) = (0, LeftOut::default());
         while let Some(record) = reader.next()? {
-            // What is skipped on purpose, such as a picture in an archive, is no reject.
-            rejected += u64::from(matches!(&record, Record::Rejected { reason, .. } if reason.is_reject()));
+            match &record {
+                // Skipped on purpose, such as a picture in an archive: no reject.
+                Record::Rejected { reason: Reason::SkippedEntry, text, place } => {
+                    left_out.add(&split.input.path, &place.path, text);
+                }
+                Record::Rejected { reason, .. } => rejected += u64::from(reason.is_reject()),
+                _ => {}
+            }
             batch.push(record);
             if batch.is_full() {
                 tell(&mut batch, reader.progress());
@@ -115,6 +125,9 @@ fn read(
         if rejected > 0 {
             let path = quanci_cli::shown(&split.input.path);
             batch.rejecting.push((path, reader.progress().records, rejected));
+        }
+        if !left_out.is_empty() {
+            batch.left_out.push((quanci_cli::shown(&split.input.path), left_out));
         }
         // Read while it was changed: nobody knows what was read.
         split.input.check_unchanged()?;

@@ -106,6 +106,13 @@ pub struct MapTask {
     pub key: String,
 }
 
+impl MapTask {
+    /// About how many bytes of its files it reads.
+    pub fn bytes(&self) -> u64 {
+        self.splits.iter().map(InputSplit::bytes).fold(0, u64::saturating_add)
+    }
+}
+
 /// The most corpora: a task names its corpus in 16 bits, counted from 0.
 const MAX_CORPORA: usize = u16::MAX as usize;
 /// The least bytes of a map task, about, so that tasks are few.
@@ -151,6 +158,7 @@ impl Plan {
             looked.push((settings, inputs));
             all.extend(found.files);
         }
+        check_not_empty(looked.iter().flat_map(|(_, inputs)| inputs))?;
         places.check(base, corpora, &all)?;
         let input_bytes = looked.iter().flat_map(|(_, inputs)| inputs).map(|input| input.bytes).sum::<u64>();
         let task_bytes = match task_mb {
@@ -179,17 +187,18 @@ impl Plan {
         Ok(Plan { version, program, job, recipe, work_id, replace, setup_id, map, input_bytes, warnings })
     }
 
-    /// An error where vocabulary or dictionary are no longer those of the plan: `setup` is what it would be made with now.
+    /// An error where vocabulary or dictionary, which are in `files`, are no longer those of the plan: `setup` is what it would
+    /// be made with now.
     ///
     /// # Errors
     /// [`Error::Input`] if they are not.
-    pub fn check_setup(&self, setup: &str) -> Result<(), Error> {
+    pub fn check_setup(&self, setup: &str, files: &[&Path]) -> Result<(), Error> {
         if self.setup_id == hashed(setup) {
             return Ok(());
         }
-        let message =
-            "the vocabulary or the user dictionary has changed since the run was planned; plan again";
-        Err(Error::input(&self.recipe.path, message))
+        let first = files.first().copied().unwrap_or(&self.recipe.path);
+        let others: String = files.iter().skip(1).map(|other| format!("it or {} ", shown(other))).collect();
+        Err(Error::input(first, format!("{others}has changed since the run was planned; plan again")))
     }
 
     /// Everything that is wrong with the inputs, file by file; nothing is written and standard input is left alone.
@@ -200,7 +209,7 @@ impl Plan {
         places: Places<'_>,
     ) -> Vec<Error> {
         let base = quanci_store::absolute(base).unwrap_or_else(|_| base.to_path_buf());
-        let (mut problems, mut all) = (Vec::new(), Vec::new());
+        let (mut problems, mut all, mut looked) = (Vec::new(), Vec::new(), Vec::new());
         for corpus in corpora {
             let settings = ReadSettings::new(corpus, clean);
             let mut inputs = Vec::new();
@@ -217,6 +226,11 @@ impl Plan {
                 }
             }
             problems.extend(readers::check_corpus(&inputs).err());
+            looked.extend(inputs);
+        }
+        // Nobody knows what will come from standard input.
+        if !corpora.iter().any(|corpus| corpus.paths.iter().any(|path| path == "-")) {
+            problems.extend(check_not_empty(looked.iter()).err());
         }
         problems.extend(places.check(&base, corpora, &all).err());
         problems
@@ -295,6 +309,20 @@ fn sniff_all(found: &Found, settings: &ReadSettings, warnings: &mut Vec<String>)
         problems.extend(readers::sniff(&found.files[0], settings).err());
     }
     (inputs, problems)
+}
+
+/// An error if there are files, and all are empty: it names one, as the settings are not to blame.
+fn check_not_empty<'a>(mut inputs: impl Iterator<Item = &'a Input>) -> Result<(), Error> {
+    let Some(first) = inputs.next().filter(|first| first.bytes == 0) else { return Ok(()) };
+    let mut others = 0;
+    for input in inputs {
+        if input.bytes > 0 {
+            return Ok(());
+        }
+        others += 1;
+    }
+    let others = if others == 0 { String::new() } else { format!(", and so are the {others} other files") };
+    Err(Error::input(&first.path, format!("is empty{others}: there is no text to read")))
 }
 
 fn corpus_files(corpus: &CorpusSettings, base: &Path, stdin: &Path) -> Result<Found, Error> {

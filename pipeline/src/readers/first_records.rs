@@ -8,7 +8,7 @@ use super::detect::Beginning;
 use super::formats::open_stream;
 use super::json::JsonReader;
 use super::stream::Stream;
-use super::table_shape::{has_escapes, recurs, rows};
+use super::table_shape::{has_escapes, has_usual_name, recurs, rows};
 use super::{Input, Part, ReadSettings, Reader, Record, plausible, transcode};
 use crate::config::{Encoding, Format};
 use crate::drops::Reason;
@@ -171,10 +171,12 @@ fn table(beginning: &Beginning, settings: &ReadSettings, input: &mut Input) -> R
         );
     }
     let found = rows(&text, settings.format, &settings.table, beginning.is_cut);
-    let Some((first, rest)) = found.split_first().filter(|_| settings.table.header.is_none()) else {
+    // A row of usual names is a header, whatever the texts below it are.
+    let may_be_record = |first: &[String]| settings.table.header.is_none() && !has_usual_name(first);
+    let Some((first, rest)) = found.split_first().filter(|(first, _)| may_be_record(first)) else {
         return Ok(());
     };
-    // The name of the text's column comes again below it: the first row is a record, and its column that of labels.
+    // The name of the wanted column comes again below it: the first row is a record, and the column one of labels.
     let is_wanted = |column: &usize| settings.text_field.contains(&first[*column]);
     if let Some(column) = (0..first.len()).filter(is_wanted).find(|&column| recurs(column, first, rest)) {
         let message = format!(

@@ -36,6 +36,7 @@ mod open;
 mod parquet;
 mod plausible;
 mod record;
+mod shifted;
 mod sniff;
 mod split;
 mod split_input;

@@ -55,7 +55,8 @@ pub(super) fn read(encoding: &'static encoding_rs::Encoding, sample: &[u8]) -> S
     text
 }
 
-fn points(c: char) -> f64 {
+/// How much a character speaks for Chinese text.
+pub(super) fn points(c: char) -> f64 {
     match u32::from(c) {
         code @ FIRST..=LAST if IS_COMMON[(code - FIRST) as usize] => 1.0,
         FIRST..=LAST => 0.0,

@@ -100,7 +100,9 @@ impl TableReader {
         let fields = row.len();
         let is_name = |(column, name): (usize, &String)| {
             row.field(column).is_some_and(|field| {
-                std::str::from_utf8(&unquoted(field, layout)).is_ok_and(|field| field.trim() == name)
+                // A file that was joined to another may begin with a mark.
+                let is_same = |field: &str| field.trim_start_matches('\u{feff}').trim() == name;
+                std::str::from_utf8(&unquoted(field, layout)).is_ok_and(is_same)
             })
         };
         if fields == self.names.len() && self.names.iter().enumerate().all(is_name) {

@@ -1,5 +1,6 @@
 //! What the beginning of a table tells about it: separator, escapes, whether it has a header.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -107,12 +108,8 @@ pub(super) fn has_escapes(sample: &str, format: Format, table: &TableSettings) -
 
 /// True if the first row names the columns of the others.
 fn has_header(rows: &[Vec<String>]) -> bool {
-    const NAMES: [&str; 14] = [
-        "id", "text", "label", "title", "content", "sentence", "review", "comment", "question", "answer",
-        "body", "标题", "内容", "正文",
-    ];
     let Some((first, rest)) = rows.split_first() else { return true };
-    if first.iter().any(|name| NAMES.contains(&name.to_lowercase().as_str())) {
+    if has_usual_name(first) {
         return true;
     }
     !first.iter().enumerate().any(|(column, name)| {
@@ -121,10 +118,21 @@ fn has_header(rows: &[Vec<String>]) -> bool {
     })
 }
 
-/// True if the first value of a column comes again below it, in rows that are no copies of the first.
+/// True if a value is what columns are usually called.
+pub(super) fn has_usual_name(row: &[String]) -> bool {
+    const NAMES: [&str; 14] = [
+        "id", "text", "label", "title", "content", "sentence", "review", "comment", "question", "answer",
+        "body", "标题", "内容", "正文",
+    ];
+    row.iter().any(|name| NAMES.contains(&name.to_lowercase().as_str()))
+}
+
+/// True if the first value of a column comes again below it, in rows that are no copies of the first, and the column has
+/// few values: it is one of labels. A text that happens to be the name of its column is none.
 pub(super) fn recurs(column: usize, first: &[String], rest: &[Vec<String>]) -> bool {
     let is_same = |row: &&Vec<String>| row.get(column) == first.get(column) && **row != first;
-    !first[column].is_empty() && rest.iter().filter(is_same).count() >= 2
+    let values: BTreeSet<&String> = rest.iter().filter_map(|row| row.get(column)).collect();
+    !first[column].is_empty() && values.len() * 2 <= rest.len() && rest.iter().filter(is_same).count() >= 2
 }
 
 /// True if a name is about as long as the texts below it.
@@ -163,6 +171,9 @@ mod tests {
         );
         check("sep=;\nid;text\n1;甲\n", Format::Csv, None, None, &["id", "text"]);
         check("text\n甲，乙\n丙,丁\n", Format::Csv, None, None, &["text"]);
+        // A label comes again; a text that is the name of its column does, too, but the column has many others.
+        check("类,文\n甲,文\n乙,文\n丙,今天\n丁,明天\n戊,后天\n", Format::Csv, None, None, &["类", "文"]);
+        check("类,一\n类,二\n类,三\n", Format::Csv, None, Some(false), &["1", "2"]);
         check("id,text\n1,甲\nid,text\n2,乙\n", Format::Csv, None, None, &["id", "text"]);
     }
 

@@ -3,6 +3,7 @@
 use super::cut::DocumentCutter;
 use super::lines::{LONG, Line, LineReader, is_utf8};
 use super::mend::mend;
+use super::shifted::is_shifted;
 use super::step::StepReader;
 use super::stream::Stream;
 use super::{Part, ReadProgress, ReadSettings, transcode};
@@ -32,6 +33,8 @@ pub(super) struct TextReader {
     line_kept: bool,
     /// Leave only bad sentences out of a line, if they are a small part of it; a line that is a sentence is bad as a whole.
     mends: bool,
+    /// Look for lines that have lost a byte: in GB18030, where that need not leave an invalid one.
+    looks_for_shifts: bool,
     done: bool,
 }
 
@@ -59,8 +62,18 @@ impl TextReader {
         let lines = LineReader::new(stream, encoding, part)?;
         let range_end = part.range_end();
         let mends = settings.format != Format::Sentences;
-        let (in_document, line_kept, done) = (false, false, false);
-        Ok(TextReader { lines, cutter, ends_at, range_end, in_document, skipping, line_kept, mends, done })
+        Ok(TextReader {
+            lines,
+            cutter,
+            ends_at,
+            range_end,
+            in_document: false,
+            skipping,
+            line_kept: false,
+            mends,
+            looks_for_shifts: encoding == Encoding::Gb18030,
+            done: false,
+        })
     }
 
     /// Reads a line, or a piece of one.
@@ -100,6 +113,9 @@ impl TextReader {
             self.line_kept = true;
         } else {
             self.line_kept |= odd_line(&mut self.cutter, &line, self.line_kept, self.mends);
+        }
+        if self.looks_for_shifts && self.line_kept && is_shifted(line.text) {
+            self.cutter.repaired(Reason::ShiftedCharacters, 1, line.text, line.at);
         }
         if self.ends_at == EndsAt::LineEnd && line.ends {
             self.cutter.end_document();

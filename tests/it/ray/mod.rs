@@ -2,7 +2,9 @@
 
 mod cluster;
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -97,6 +99,28 @@ fn a_vocabulary() {
         assert_eq!(read("ray"), read("local"), "{name}");
     }
     assert_eq!(leftovers(place.path()), Vec::<PathBuf>::new());
+}
+
+/// Names in GBK, of inputs and of the output: plans hold their bytes, and the driver passes them on.
+#[test]
+fn names_that_are_no_utf8() {
+    let (Some(cluster), Some(python)) = (cluster(), python()) else { return };
+    let gbk = |before: &str, after: &str| {
+        PathBuf::from(OsStr::from_bytes(&[before.as_bytes(), b"\xcc\xe5\xd3\xfd", after.as_bytes()].concat()))
+    };
+    let place = place();
+    let (folder, out) = (place.join(gbk("t-", "")), gbk("out-", ""));
+    fs::create_dir(&folder).unwrap();
+    for i in 0..4 {
+        let text =
+            format!("清晨的河面上起了{i}层薄雾。\n渔船一只接一只地离开码头。\n\n老人坐在门口修补渔网。\n");
+        fs::write(folder.join(gbk("", &format!("{i}.txt"))), text).unwrap();
+    }
+    place.settings("format = \"paragraphs\"\npaths = [\"t-*/*.txt\"]", "");
+    let expected = expected(&place);
+    let mut command = place.command(&on_ray(&cluster.address, &python, &["--quiet", "--out"]));
+    Ran::from(command.arg(&out).output().unwrap()).exits(0);
+    assert_eq!(hashes(&place.join(&out)), expected);
 }
 
 /// What is killed of a node.

@@ -61,6 +61,7 @@ pub(super) enum Command {
     /// Read settings, data sets and model, report every problem, write nothing
     Check {
         /// The settings file
+        #[arg(value_parser = quanci_cli::local_place())]
         config: PathBuf,
         /// Number of ranks to check for
         #[arg(long = "ranks", default_value_t = 1)]
@@ -71,9 +72,10 @@ pub(super) enum Command {
     /// Write a checkpoint as a Hugging Face folder
     Export {
         /// A run's folder (its newest checkpoint) or a checkpoint's
+        #[arg(value_parser = quanci_cli::local_place())]
         from: PathBuf,
         /// The folder to write
-        #[arg(short, long)]
+        #[arg(short, long, value_parser = quanci_cli::local_place())]
         output: PathBuf,
         /// Overwrite files that are there
         #[arg(long)]
@@ -95,21 +97,22 @@ pub(super) enum Command {
         #[command(flatten)]
         model: ModelArgs,
         /// The file to write
-        #[arg(short, long)]
+        #[arg(short, long, value_parser = quanci_cli::local_place())]
         output: PathBuf,
         /// Overwrite a file that is there
         #[arg(long)]
         force: bool,
         /// Text, a sentence a line; - for standard input
+        #[arg(value_parser = quanci_cli::local_place())]
         input: PathBuf,
     },
     /// Draw the curves of runs, as SVG and PNG
     Plot {
         /// Folders of runs
-        #[arg(required = true)]
+        #[arg(required = true, value_parser = quanci_cli::local_place())]
         runs: Vec<PathBuf>,
         /// The SVG file to write; the PNG goes beside it
-        #[arg(short, long, default_value = "curves.svg")]
+        #[arg(short, long, default_value = "curves.svg", value_parser = quanci_cli::local_place())]
         output: PathBuf,
         /// Overwrite a file that is no drawing of this command
         #[arg(long)]
@@ -135,7 +138,7 @@ pub(super) enum Command {
 #[derive(Args)]
 pub(super) struct ModelArgs {
     /// A Hugging Face folder or a file of weights in one, a run's folder or a checkpoint's
-    #[arg(long)]
+    #[arg(long, value_parser = quanci_cli::place())]
     pub(super) model: PathBuf,
     /// A parameter of the encoder, or the beginning of its name, that is drawn anew if the model lacks it (repeatable)
     #[arg(long, value_name = "NAME")]
@@ -146,10 +149,10 @@ pub(super) struct ModelArgs {
 #[derive(Args)]
 pub(super) struct Init {
     /// Folders of data sets; each becomes a phase, in this order
-    #[arg(required = true)]
+    #[arg(required = true, value_parser = quanci_cli::place())]
     pub(super) data: Vec<PathBuf>,
     /// The settings file to write; the model's config goes beside it
-    #[arg(short, long, default_value = "run.toml")]
+    #[arg(short, long, default_value = "run.toml", value_parser = quanci_cli::local_place())]
     pub(super) output: PathBuf,
     /// The model: by default the largest that the data are worth, and on a CPU at most small
     #[arg(long, value_parser = by_name(&ModelSize::NAMES))]
@@ -163,6 +166,7 @@ pub(super) struct Init {
 #[derive(Args)]
 pub(super) struct Pretrain {
     /// The settings file
+    #[arg(value_parser = quanci_cli::local_place())]
     pub(super) config: PathBuf,
     /// Number of ranks to start on this machine
     #[arg(long)]
@@ -184,7 +188,7 @@ pub(super) struct Eval {
     #[command(flatten)]
     pub(super) model: ModelArgs,
     /// A data set with validation rows
-    #[arg(long)]
+    #[arg(long, value_parser = quanci_cli::place())]
     pub(super) data: PathBuf,
     /// Draw the masks anew by this unit, instead of those stored
     #[arg(long, value_parser = by_name(&MaskUnit::NAMES))]
@@ -211,6 +215,7 @@ fn by_name<T: Copy + Send + Sync + 'static>(
 #[derive(Args)]
 pub(super) struct Bench {
     /// The settings file: its first phase is measured
+    #[arg(value_parser = quanci_cli::local_place())]
     pub(super) config: PathBuf,
     /// Measure the loader alone
     #[arg(long)]
@@ -222,7 +227,7 @@ pub(super) struct Bench {
     #[arg(long, default_value_t = 3)]
     pub(super) warmup: u64,
     /// Write a trace of the last step for https://ui.perfetto.dev: what ran, and for how long
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = quanci_cli::local_place())]
     pub(super) profile: Option<PathBuf>,
     /// Seconds to measure the loader for
     #[arg(long, default_value_t = 10)]

@@ -210,10 +210,10 @@ fn from_section(source: &SettingsFile, root: &Section<'_>) -> PretrainSettings {
         source: source.clone(),
         seed: root.integer("seed", "the seed of all random numbers", 12345, 0..=MANY),
         model: source
-            .join(root.required_string("model", "a config.json such as configs/models/bert-mini.json")),
-        init_from: root.string("init_from", init).map(|path| source.join(path)),
+            .join(root.required_path("model", "a config.json such as configs/models/bert-mini.json")),
+        init_from: root.path("init_from", init).map(|path| source.join(path)),
         allow_missing: root.strings("allow_missing", missing, "`[]`").unwrap_or_default(),
-        output: source.join(root.required_string("output", "the folder for checkpoints and logs")),
+        output: source.join(root.required_local_path("output", "the folder for checkpoints and logs")),
         phases: phase::phases(source, root),
         masking: masking::from_section(root.section("masking")),
         optimizer: optimizer(root.section("optimizer")),
@@ -271,7 +271,7 @@ fn cache(source: &SettingsFile, section: Section<'_>) -> CacheSettings {
     let folder = "local copies of data sets in object stores; by default in the user's cache folder";
     let gb = "gigabytes that the copies may take; the oldest are removed first";
     let settings = CacheSettings {
-        folder: section.string("folder", folder).map(|path| source.join(path)),
+        folder: section.local_path("folder", folder).map(|path| source.join(path)),
         gb: section.integer("gb", gb, CacheSettings::default().gb, 1..=1_000_000),
     };
     section.finish();

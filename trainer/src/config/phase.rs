@@ -144,7 +144,7 @@ fn phase(source: &SettingsFile, section: Section<'_>) -> PhaseSettings {
 }
 
 fn data_source(source: &SettingsFile, section: Section<'_>) -> DataSource {
-    let path = source.join(section.required_string("path", "the folder of a data set"));
+    let path = source.join(section.required_path("path", "the folder of a data set"));
     let help = "share of the rows, relative to the other data sets of the phase";
     let weight = section.number("weight", help, 1.0, 1e-6..=1e6);
     section.finish();

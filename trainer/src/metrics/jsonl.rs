@@ -11,6 +11,9 @@ use crate::error::Error;
 /// The file's name in a run's folder.
 pub const LOG_FILE: &str = "log.jsonl";
 
+/// The key under which a line names its values that are null because they are no finite numbers.
+const NOT_FINITE: &str = "not_finite";
+
 /// The file being written.
 #[derive(Debug)]
 pub(super) struct JsonLinesLog {
@@ -50,10 +53,27 @@ impl JsonLinesLog {
     pub(super) fn add(&mut self, step: u64, values: &[(String, f64)]) -> Result<(), Error> {
         let mut line = Map::new();
         line.insert("step".to_owned(), step.into());
-        // JSON has no infinities: a value that is no number is null.
+        // JSON has neither NaN nor infinities. They are null, so that every reader has numbers, and named beside.
         line.extend(values.iter().map(|(name, value)| (name.clone(), Value::from(*value))));
+        let not_finite: Map<String, Value> = values
+            .iter()
+            .filter(|(_, value)| !value.is_finite())
+            .map(|(name, value)| (name.clone(), what_it_is(*value).into()))
+            .collect();
+        if !not_finite.is_empty() {
+            line.insert(NOT_FINITE.to_owned(), not_finite.into());
+        }
         let text = Value::Object(line).to_string() + "\n";
         self.file.write_all(text.as_bytes()).map_err(Error::io("write", &self.path))
+    }
+}
+
+/// The words of a checkpoint's `state.json` for a value that is not finite.
+fn what_it_is(value: f64) -> &'static str {
+    match value {
+        f64::INFINITY => "Infinity",
+        f64::NEG_INFINITY => "-Infinity",
+        _ => "NaN",
     }
 }
 
@@ -71,6 +91,22 @@ pub fn read_lines(path: &Path) -> Result<Vec<Map<String, Value>>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_that_are_not_finite_are_named() {
+        let run = tempfile::tempdir().unwrap();
+        let mut lines = JsonLinesLog::open(run.path(), 0).unwrap();
+        let values = [("loss", f64::NAN), ("norm", f64::INFINITY), ("low", f64::NEG_INFINITY), ("rate", 0.5)];
+        lines.add(1, &values.map(|(name, value)| (name.to_owned(), value))).unwrap();
+        lines.add(2, &[("loss".to_owned(), 3.0)]).unwrap();
+        let read = read_lines(&run.path().join(LOG_FILE)).unwrap();
+        let named = serde_json::json!({ "loss": "NaN", "norm": "Infinity", "low": "-Infinity" });
+        assert_eq!(
+            (&read[0]["loss"], &read[0]["rate"], &read[0][NOT_FINITE]),
+            (&Value::Null, &0.5.into(), &named)
+        );
+        assert!(!read[1].contains_key(NOT_FINITE));
+    }
 
     #[test]
     fn a_resumed_run_writes_its_steps_once() {

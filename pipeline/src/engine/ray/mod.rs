@@ -73,7 +73,7 @@ impl Ray {
 impl Engine for Ray {
     fn execute(&self, stage: &dyn Stage, context: &Context) -> Result<(), Error> {
         let tasks = stage.missing()?;
-        context.progress.begin_tasks(stage.count() - tasks.len() as u32, stage.count());
+        context.progress.begin_tasks(tasks.len() as u32);
         if tasks.is_empty() {
             return Ok(());
         }

@@ -17,6 +17,7 @@ use crate::counters::{Counters, SplitCounters};
 use crate::drops::Reason;
 use crate::engine::{Context, Stage};
 use crate::error::Error;
+use crate::jobs::nothing;
 use crate::plan::Plan;
 use crate::vocab::write::TokenizerFiles;
 use crate::work::{self, Attempt};
@@ -113,15 +114,16 @@ impl Commit<'_> {
         if counters.train.instances > 0 {
             return Ok(());
         }
-        let ReduceInputs { settings, .. } = &self.reduce;
-        let message = format!(
-            "no instance could be made of {} documents ({} tokens); dropped: {}. A pair needs two words, and a random \
-             pair another document: add text, or set `instances.objective` = \"mlm\"",
-            counters.read.documents,
-            counters.read.pieces,
+        let what = format!(
+            "no instance could be made of {} documents ({} tokens)",
+            counters.read.documents, counters.read.pieces
+        );
+        let rest = format!(
+            "dropped: {}. A pair needs two words, and a random pair another document: add text, or set \
+             `instances.objective` = \"mlm\"",
             counters.dropped.in_words()
         );
-        Err(Error::input(&settings.source.path, message))
+        Err(nothing::came_out(self.reduce.plan, &what, &rest))
     }
 
     fn clean_up(&self) -> Result<(), Error> {

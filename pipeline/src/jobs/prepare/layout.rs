@@ -14,6 +14,7 @@ use super::{index, map, unfinished};
 use crate::config::{OutputSettings, PrepareSettings};
 use crate::engine::{Context, Stage};
 use crate::error::Error;
+use crate::jobs::nothing;
 use crate::plan::Plan;
 use crate::work;
 
@@ -172,9 +173,8 @@ impl LayoutStage<'_> {
             return Err(Error::settings(message));
         }
         if report.train.documents == 0 {
-            let message =
-                format!("no document came out of the corpus; dropped: {}", report.dropped.in_words());
-            return Err(Error::input(&self.settings.source.path, message));
+            let dropped = format!("dropped: {}", report.dropped.in_words());
+            return Err(nothing::came_out(self.plan, "no document came out of the corpus", &dropped));
         }
         if self.settings.output.validation > 0.0 && report.validation.documents == 0 {
             let message = format!(

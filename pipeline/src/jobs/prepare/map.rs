@@ -66,6 +66,10 @@ impl Stage for Map<'_> {
         Ok((0..).zip(&self.plan.map).filter(|(_, task)| !is_there(task)).map(|(index, _)| index).collect())
     }
 
+    fn work(&self, task: u32) -> u64 {
+        self.plan.map[task as usize].bytes()
+    }
+
     fn run(&self, task: u32, context: &Context) -> Result<(), Error> {
         let task = &self.plan.map[task as usize];
         let corpus = &self.settings.corpora[task.corpus as usize];
@@ -89,6 +93,7 @@ impl Stage for Map<'_> {
             for (path, read, rejected) in batch.rejecting {
                 report.rejecting.add(path, FileRecords { read, rejected });
             }
+            batch.left_out.into_iter().for_each(|(archive, entries)| report.left_out.add(archive, entries));
             Ok(())
         })?;
         part.commit(&report)

@@ -188,7 +188,10 @@ impl PrepareJob {
     /// If the settings, the vocabulary or the dictionary are no longer those of the plan.
     pub fn open(plan: Plan) -> Result<PrepareJob, Error> {
         let prepared = Prepared::read(&plan.recipe)?;
-        plan.check_setup(&prepared.map_setup())?;
+        let PrepareSettings { vocab, segment, .. } = &prepared.settings;
+        let files: Vec<&Path> =
+            std::iter::once(vocab).chain(&segment.user_dict).map(PathBuf::as_path).collect();
+        plan.check_setup(&prepared.map_setup(), &files)?;
         // The identity of the rows, except for the text itself, which `layout` adds to make the data id.
         let identity = serde_json::json!([
             FORMAT_VERSION,
@@ -234,14 +237,15 @@ impl PrepareJob {
         Ok(self.layout()?.map(|layout| layout.report.repaired.notes()).unwrap_or_default())
     }
 
-    /// Files of which many records were rejected, and where some of those are, for a run that succeeded all the same.
+    /// Files of which many records were rejected, where some of those are, and which entries of archives were skipped, for a
+    /// run that succeeded all the same.
     ///
     /// # Errors
     /// If the layout cannot be read.
     pub fn rejected_places(&self) -> Result<Vec<String>, Error> {
         let Some(Layout { report, .. }) = self.layout()? else { return Ok(Vec::new()) };
         let places = report.dropped.rejected_places().into_iter().map(|place| format!("skipped {place}"));
-        Ok(report.rejecting.worst().into_iter().chain(places).collect())
+        Ok(report.rejecting.worst().into_iter().chain(places).chain(report.left_out.notes()).collect())
     }
 
     fn layout_path(&self) -> PathBuf {

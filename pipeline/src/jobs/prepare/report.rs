@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::counters::{TextCounts, UnknownCharacters};
 use crate::drops::Dropped;
+use crate::jobs::left_out::LeftOutEntries;
 
 /// What a map task counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,9 @@ pub(super) struct MapReport {
     /// What was left out of documents or replaced in them.
     #[serde(default, skip_serializing_if = "Dropped::is_empty")]
     pub(super) repaired: Dropped,
+    /// Entries of archives that were skipped.
+    #[serde(default, skip_serializing_if = "LeftOutEntries::is_empty")]
+    pub(super) left_out: LeftOutEntries,
 }
 
 /// Records of a file.
@@ -92,5 +96,6 @@ impl MapReport {
         self.unknown.merge(&other.unknown);
         self.rejecting.merge(&other.rejecting);
         self.repaired.merge(&other.repaired);
+        self.left_out.merge(&other.left_out);
     }
 }

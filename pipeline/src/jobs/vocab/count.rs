@@ -11,6 +11,7 @@ use crate::document::Document;
 use crate::drops::Dropped;
 use crate::engine::{Context, Stage};
 use crate::error::Error;
+use crate::jobs::left_out::LeftOutEntries;
 use crate::jobs::read::for_each_batch;
 use crate::plan::{MapTask, Plan};
 use crate::readers::ReadSettings;
@@ -35,6 +36,8 @@ pub(super) struct CountReport {
     pub(super) dropped: Dropped,
     #[serde(default, skip_serializing_if = "Dropped::is_empty")]
     pub(super) repaired: Dropped,
+    #[serde(default, skip_serializing_if = "LeftOutEntries::is_empty")]
+    pub(super) left_out: LeftOutEntries,
 }
 
 /// The words of a task, in order.
@@ -87,6 +90,10 @@ impl Stage for CountStage<'_> {
         work::exists(&task_folder(self.folder, &self.plan.map[task as usize]).join(REPORT))
     }
 
+    fn work(&self, task: u32) -> u64 {
+        self.plan.map[task as usize].bytes()
+    }
+
     fn run(&self, task: u32, context: &Context) -> Result<(), Error> {
         let task = &self.plan.map[task as usize];
         let settings = ReadSettings::new(&self.run.corpora[task.corpus as usize], &self.run.clean);
@@ -107,6 +114,7 @@ impl Stage for CountStage<'_> {
             for (reason, text, place) in &batch.repaired {
                 report.repaired.add(*reason, text, place);
             }
+            batch.left_out.into_iter().for_each(|(archive, entries)| report.left_out.add(archive, entries));
             report.records += batch.records;
             // All buffers are free here, as no chunk is being counted: `for_each` sees every one.
             let mut held = 0;

@@ -76,7 +76,8 @@ impl VocabJob {
     /// If the settings or the dictionary are no longer those of the plan.
     pub fn open(plan: Plan) -> Result<VocabJob, Error> {
         let run = parse(&plan.recipe)?;
-        plan.check_setup(&setup(&run)?)?;
+        let files: Vec<&Path> = run.segment.user_dict.iter().map(PathBuf::as_path).collect();
+        plan.check_setup(&setup(&run)?, &files)?;
         let (folder, all_counts) = (run.work.join(&plan.work_id), run.work.join("counts"));
         Ok(VocabJob { folder, all_counts, plan, run })
     }

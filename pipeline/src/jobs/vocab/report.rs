@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::drops::Dropped;
+use crate::jobs::left_out::LeftOutEntries;
 use crate::vocab::trainer::Trained;
 
 /// What a vocab run made.
@@ -15,12 +16,22 @@ pub struct VocabReport {
     /// What was left out of documents or replaced in them.
     #[serde(default, skip_serializing_if = "Dropped::is_empty")]
     pub repaired: Dropped,
+    /// Entries of archives that were skipped.
+    #[serde(default, skip_serializing_if = "LeftOutEntries::is_empty")]
+    pub(super) left_out: LeftOutEntries,
     /// How the training went and how the vocabulary covers its text, in words.
     pub text: String,
     /// The same for programs.
     pub coverage: serde_json::Value,
     /// How the training went, for programs.
     pub training: serde_json::Value,
+}
+
+impl VocabReport {
+    /// What the user should know about the text: what was replaced in it, and what of archives was skipped.
+    pub fn warnings(&self) -> Vec<String> {
+        self.repaired.notes().into_iter().chain(self.left_out.notes()).collect()
+    }
 }
 
 impl std::fmt::Display for VocabReport {

@@ -8,6 +8,7 @@ use super::written::Written;
 use crate::config::VocabRun;
 use crate::engine::{Context, Stage};
 use crate::error::Error;
+use crate::jobs::nothing;
 use crate::plan::Plan;
 use crate::vocab::counts::WordCounts;
 use crate::vocab::file::Vocabulary;
@@ -40,7 +41,12 @@ impl Stage for TrainStage<'_> {
         Ok(work::exists(&self.report)? && work::exists(&self.run.path)?)
     }
 
-    fn run(&self, _: u32, _: &Context) -> Result<(), Error> {
+    /// The entries to reach.
+    fn work(&self, _: u32) -> u64 {
+        u64::from(self.run.vocabulary.size)
+    }
+
+    fn run(&self, _: u32, context: &Context) -> Result<(), Error> {
         let VocabRun { vocabulary: settings, path, .. } = self.run;
         let report = self.merged_report()?;
         let files: Vec<PathBuf> =
@@ -48,7 +54,7 @@ impl Stage for TrainStage<'_> {
         // All distinct words are in memory here. Tasks count in bounded memory, training does not.
         let words = WordCounts::read_all(&files)?;
         // Training consumes the counts; coverage needs them again.
-        let trained = train(words.clone(), settings);
+        let trained = train(words.clone(), settings, &context.progress);
         let vocabulary = Vocabulary::from_pieces(trained.pieces.clone(), path)?;
         let coverage = Coverage::measure(&words, &vocabulary);
         let files = TokenizerFiles::new(&vocabulary, &settings.tokenize())?;
@@ -65,6 +71,7 @@ impl Stage for TrainStage<'_> {
             documents: report.documents,
             dropped: report.dropped,
             repaired: report.repaired,
+            left_out: report.left_out,
             text: format!("{}{coverage}", training_notes(&trained)),
             coverage: serde_json::to_value(&coverage).expect("a report has string keys only"),
             training: serde_json::to_value(&trained).expect("a report has string keys only"),
@@ -82,12 +89,13 @@ impl TrainStage<'_> {
             all.documents += report.documents;
             all.dropped.merge(&report.dropped);
             all.repaired.merge(&report.repaired);
+            all.left_out.merge(&report.left_out);
         }
         let run = self.run;
         all.dropped.judge(all.records, run.max_reject_percent)?;
         if all.documents == 0 {
-            let message = format!("no document came out of the corpus; dropped: {}", all.dropped.in_words());
-            return Err(Error::input(&run.source.path, message));
+            let dropped = format!("dropped: {}", all.dropped.in_words());
+            return Err(nothing::came_out(self.plan, "no document came out of the corpus", &dropped));
         }
         Ok(all)
     }

@@ -7,15 +7,16 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, RecordBatch, StructArray};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use quanci_shard_store::ParquetFile;
-use quanci_shards::check_footer;
+use quanci_shards::{BoundedPages, PageLimits, check_footer};
 
 mod columns;
 mod texts;
+mod unpacked;
 
 use columns::Leaf;
 use texts::Texts;
@@ -35,8 +36,10 @@ use crate::error::Error;
 /// The most rows decoded at once, and their bytes, about: documents may be long.
 const BATCH_ROWS: usize = 128;
 const BATCH_BYTES: u64 = 64 << 20;
+/// A row is planned for as a quarter of the dictionary. It may be all of it, so a batch takes four times what is planned.
+const DICTIONARY_SHARE: u64 = 4;
 
-type FileBuilder = ParquetRecordBatchReaderBuilder<ParquetFile>;
+type FileBuilder = ParquetRecordBatchReaderBuilder<BoundedPages<ParquetFile>>;
 
 /// The columns of strings, as paths of `text_field`.
 ///
@@ -51,6 +54,9 @@ pub fn text_columns(path: &Path) -> Result<Vec<String>, Error> {
 pub(super) fn check(input: &Input, settings: &ReadSettings) -> Result<(), Error> {
     let builder = builder(input)?;
     let leaves = leaves(input, &builder, settings)?;
+    // What is damaged there, or too large, would end the job.
+    let first = InputSplit { input: input.clone(), part: Part::RowGroups { start: 0, end: 1, bytes: 0 } };
+    open(&first, settings)?.next()?;
     // Text in another encoding lies in columns without the annotation UTF8 only.
     if settings.encoding.is_none() && leaves.iter().any(|leaf| leaf.is_binary) {
         check_encoding(input, settings)?;
@@ -130,7 +136,7 @@ pub(super) fn open(split: &InputSplit, settings: &ReadSettings) -> Result<Box<dy
     let ((rows_before, _), (rows, bytes)) = (size(0..groups.start), size(groups.clone()));
     // Projection pushdown: only the text columns are read and decoded.
     let leaves: Vec<usize> = leaves(input, &builder, settings)?.iter().map(|leaf| leaf.index).collect();
-    let batch_rows = batch_rows(&builder.metadata().row_groups()[groups.clone()], &leaves);
+    let batch_rows = batch_rows(input, &builder, groups.clone(), &leaves)?;
     let mask = ProjectionMask::leaves(builder.parquet_schema(), leaves);
     let batches = builder.with_batch_size(batch_rows).with_projection(mask);
     let batches = guarded(input, || batches.with_row_groups(groups.collect()).build())?;
@@ -150,15 +156,28 @@ pub(super) fn open(split: &InputSplit, settings: &ReadSettings) -> Result<Box<dy
     }))
 }
 
-/// How many rows are decoded at once: fewer where the columns' texts are long, on average.
-fn batch_rows(groups: &[RowGroupMetaData], leaves: &[usize]) -> usize {
-    let average = |group: &RowGroupMetaData| {
-        let columns = leaves.iter().filter_map(|&leaf| group.columns().get(leaf));
-        let bytes = columns.map(|column| u64::try_from(column.uncompressed_size()).unwrap_or(0));
-        bytes.fold(0, u64::saturating_add) / u64::try_from(group.num_rows()).unwrap_or(0).max(1)
-    };
-    let longest = groups.iter().map(average).max().unwrap_or(0);
-    ((BATCH_BYTES / longest.max(1)) as usize).clamp(1, BATCH_ROWS)
+/// How many rows are decoded at once: fewer where the columns' texts are long, on average, or where a dictionary is large.
+/// A row may be its one entry, and the next row the same.
+fn batch_rows(
+    input: &Input,
+    builder: &FileBuilder,
+    groups: Range<usize>,
+    leaves: &[usize],
+) -> Result<usize, Error> {
+    let file = ParquetFile::open(&input.path).map_err(Error::io("open", &input.path))?;
+    let pages = bounded(file, builder.metadata());
+    let mut longest = 0;
+    for group in &builder.metadata().row_groups()[groups] {
+        let columns = || leaves.iter().filter_map(|&leaf| group.columns().get(leaf));
+        let bytes = columns().map(|column| u64::try_from(column.uncompressed_size()).unwrap_or(0));
+        let rows = u64::try_from(group.num_rows()).unwrap_or(0).max(1);
+        longest = longest.max(bytes.fold(0, u64::saturating_add) / rows);
+        for column in columns() {
+            let dictionary = guarded(input, || pages.dictionary_bytes(column))?;
+            longest = longest.max(dictionary / DICTIONARY_SHARE);
+        }
+    }
+    Ok(((BATCH_BYTES / longest.max(1)) as usize).clamp(1, BATCH_ROWS))
 }
 
 fn builder(input: &Input) -> Result<FileBuilder, Error> {
@@ -171,15 +190,20 @@ fn builder(input: &Input) -> Result<FileBuilder, Error> {
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     // The library builds the schema by recursion: a footer of nested groups would overflow its stack.
     check_footer(&file).map_err(|error| damaged(input, &error))?;
-    let builder = guarded(input, || FileBuilder::try_new_with_options(file, options))?;
+    let metadata = guarded(input, || ArrowReaderMetadata::load(&file, options))?;
     // Before any column is read: a damaged footer may hold any offset and any size.
-    check_chunks(input, &builder)?;
-    Ok(builder)
+    check_chunks(input, metadata.metadata())?;
+    Ok(FileBuilder::new_with_metadata(bounded(file, metadata.metadata()), metadata))
+}
+
+/// The file, with bounds on what its pages unpack to.
+fn bounded(file: ParquetFile, metadata: &ParquetMetaData) -> BoundedPages<ParquetFile> {
+    BoundedPages::new(file, metadata, PageLimits { check: Some(unpacked::check), values_a_row: None })
 }
 
 /// Checks that the column chunks that the footer names lie within the file.
-fn check_chunks(input: &Input, builder: &FileBuilder) -> Result<(), Error> {
-    let groups = builder.metadata().row_groups();
+fn check_chunks(input: &Input, metadata: &ParquetMetaData) -> Result<(), Error> {
+    let groups = metadata.row_groups();
     let is_inside = |column: &ColumnChunkMetaData| {
         // The dictionary page, if there is one, precedes the data pages of its chunk.
         let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());

@@ -108,6 +108,12 @@ fn rows_of_another_width() {
     );
     check(Format::Csv, "id,text,,\n1,甲,,\n2,乙\n", &["甲", "乙"]);
     check(Format::Csv, "id,text\n1,甲\nid,text\n2,text\n", &["甲", "!RepeatedHeader id,text", "text"]);
+    // The mark of a file that was joined to another stands before its header.
+    check(
+        Format::Csv,
+        "id,text\n1,甲\n\u{feff}id,text\n2,乙\n",
+        &["甲", "!RepeatedHeader \u{feff}id,text", "乙"],
+    );
     check(Format::Tsv, "id\t\"text\"\n1\t甲\n", &["甲"]);
     let error = read_bytes("text,id,text\n", &settings(Format::Csv)).expect_err("two columns").to_string();
     assert!(error.contains("2 columns named text"), "{error}");

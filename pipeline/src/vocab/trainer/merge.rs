@@ -8,6 +8,7 @@ use super::queue::{Queue, QueueEntry};
 use super::ratio::Ratio;
 use super::text::Text;
 use crate::config::{Merge, VocabularySettings};
+use crate::progress::Progress;
 
 /// The state between two merges.
 ///
@@ -55,9 +56,12 @@ impl Merger {
         merger
     }
 
-    /// Merges until there are `size` entries. True where no pair was left before.
-    pub(super) fn run(&mut self, size: usize) -> bool {
+    /// Merges until there are `size` entries, which `progress` counts. True where no pair was left before.
+    pub(super) fn run(&mut self, size: usize, progress: &Progress) -> bool {
+        let mut counted = 0;
         while self.pieces.len() < size {
+            progress.add_work((self.pieces.len() - counted) as u64);
+            counted = self.pieces.len();
             let Some(best) = self.pop_best() else { return true };
             self.ties += u64::from(self.is_tied(best));
             self.merge(best.pair);

@@ -27,6 +27,7 @@ use serde::Serialize;
 
 use super::counts::{Word, WordCounts};
 use crate::config::VocabularySettings;
+use crate::progress::Progress;
 use merge::Merger;
 use pieces::Pieces;
 #[cfg(test)]
@@ -65,7 +66,8 @@ pub struct Trained {
 /// depends on the one before. Counting, which parallelizes well, is left to the caller.
 ///
 /// Counts are exact as long as they add up to less than 2^63 characters; beyond that all are halved until they do.
-pub fn train(words: WordCounts, settings: &VocabularySettings) -> Trained {
+/// `progress` counts the entries.
+pub fn train(words: WordCounts, settings: &VocabularySettings, progress: &Progress) -> Trained {
     let mut sorted = words.sorted();
     scale(&mut sorted);
     let layout = settings.layout.tokens();
@@ -87,7 +89,7 @@ pub fn train(words: WordCounts, settings: &VocabularySettings) -> Trained {
     drop(words);
     let words_left_out = text.left_out;
     let mut merger = Merger::new(text, pieces, specials, settings);
-    let ran_out = merger.run(size);
+    let ran_out = merger.run(size, progress);
     Trained {
         alphabet: alphabet.entries.len() as u64,
         left_out: alphabet.left_out,

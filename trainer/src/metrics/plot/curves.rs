@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use serde_json::{Map, Value};
+
 use crate::error::Error;
 use crate::metrics::jsonl::{LOG_FILE, read_lines};
 
-/// A curve: steps and values.
+/// A curve: steps and values. A value that is NaN is a gap, which begins another line.
 pub(super) type Points = Vec<(f64, f64)>;
 
 /// How values are written beside an axis.
@@ -79,8 +81,23 @@ pub(super) struct Panel {
 
 impl Panel {
     pub(super) fn points(&self) -> impl Iterator<Item = &(f64, f64)> {
-        self.runs.iter().flat_map(|run| run.held_out.iter().chain(&run.training))
+        self.runs
+            .iter()
+            .flat_map(|run| run.held_out.iter().chain(&run.training))
+            .filter(|point| !point.1.is_nan())
     }
+}
+
+/// The points of a curve. A step of training without the value was skipped, and a null is no finite number.
+fn curve(log: &[Map<String, Value>], name: &str) -> Points {
+    let is_step = |line: &Map<String, Value>| line.contains_key("train/learning_rate");
+    let has_value =
+        |line: &&Map<String, Value>| line.contains_key(name) || (name.starts_with("train/") && is_step(line));
+    let point = |line: &Map<String, Value>| {
+        Some((line.get("step")?.as_f64()?, line.get(name).and_then(Value::as_f64).unwrap_or(f64::NAN)))
+    };
+    let points: Points = log.iter().filter(has_value).filter_map(point).collect();
+    if points.iter().any(|(_, value)| !value.is_nan()) { points } else { Points::new() }
 }
 
 /// The panels that the logs of `runs` have values for.
@@ -89,19 +106,44 @@ impl Panel {
 /// If a log cannot be read.
 pub(super) fn read(runs: &[PathBuf]) -> Result<Vec<Panel>, Error> {
     let logs: Vec<_> = runs.iter().map(|run| read_lines(&run.join(LOG_FILE))).collect::<Result<_, _>>()?;
-    let curve = |log: &Vec<serde_json::Map<String, serde_json::Value>>, name: &str| -> Points {
-        log.iter().filter_map(|line| Some((line.get("step")?.as_f64()?, line.get(name)?.as_f64()?))).collect()
-    };
     let panels = PANELS.iter().map(|kind| {
-        let of = |log| RunCurves {
+        let of = |log: &Vec<_>| RunCurves {
             held_out: kind.held_out.map(|name| curve(log, name)).unwrap_or_default(),
             training: curve(log, kind.training),
         };
-        let last = |log| kind.reference.and_then(|(name, _)| curve(log, name).last().map(|point| point.1));
+        let last = |log: &Vec<_>| {
+            kind.reference.and_then(|(name, _)| {
+                curve(log, name).iter().rev().map(|point| point.1).find(|value| !value.is_nan())
+            })
+        };
         let mut references: Vec<f64> = logs.iter().filter_map(last).collect();
         references.sort_by(f64::total_cmp);
         references.dedup_by(|one, other| (*one - *other).abs() < 5e-4);
         Panel { kind, runs: logs.iter().map(of).collect(), references }
     });
     Ok(panels.filter(|panel| panel.points().next().is_some()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_that_are_not_there_are_gaps() {
+        let log: Vec<Map<String, Value>> = [
+            r#"{"step": 1, "train/mlm_loss": 9.0, "train/learning_rate": 0.1}"#,
+            r#"{"step": 1, "eval/mlm_loss": 9.5}"#,
+            r#"{"step": 2, "train/mlm_loss": null, "train/learning_rate": 0.1, "not_finite": {"train/mlm_loss": "NaN"}}"#,
+            r#"{"step": 3, "train/learning_rate": 0.1}"#,
+            r#"{"step": 4, "train/mlm_loss": 8.0, "train/learning_rate": 0.1}"#,
+        ]
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+        let points = curve(&log, "train/mlm_loss");
+        let steps: Vec<(f64, bool)> = points.iter().map(|(step, value)| (*step, value.is_nan())).collect();
+        assert_eq!(steps, [(1.0, false), (2.0, true), (3.0, true), (4.0, false)]);
+        assert_eq!(curve(&log, "eval/mlm_loss"), [(1.0, 9.5)]);
+        assert!(curve(&log, "train/pair_loss").is_empty());
+    }
 }

@@ -171,14 +171,17 @@ fn panel(area: &Area<'_>, panel: &Panel) -> Result<(), DrawError> {
             true if !is_alone => color(run).mix(0.4).stroke_width(1),
             _ => color(run).stroke_width(2),
         };
-        if run < COLORS.len() {
-            chart.draw_series(LineSeries::new(points.iter().copied(), style))?;
-        } else {
-            chart.draw_series(DashedLineSeries::new(points.iter().copied(), 6, 4, style))?;
-        }
-        // Few evaluations are points that were joined; a single one is no line at all.
-        if points.len() == 1 || (!is_training && points.len() <= 40) {
-            chart.draw_series(points.iter().map(|&point| Circle::new(point, 3, color(run).filled())))?;
+        // From gap to gap.
+        for line in points.split(|point| point.1.is_nan()).filter(|line| !line.is_empty()) {
+            if run < COLORS.len() {
+                chart.draw_series(LineSeries::new(line.iter().copied(), style))?;
+            } else {
+                chart.draw_series(DashedLineSeries::new(line.iter().copied(), 6, 4, style))?;
+            }
+            // Few evaluations are points that were joined; a single one is no line at all.
+            if line.len() == 1 || (!is_training && points.len() <= 40) {
+                chart.draw_series(line.iter().map(|&point| Circle::new(point, 3, color(run).filled())))?;
+            }
         }
     }
     Ok(())

@@ -95,6 +95,7 @@ impl<'a> CopyWriter<'a> {
             self.write_row(bucket, scratch, written)?;
         }
         context.progress.add_rows(scratch.all.len() as u64);
+        context.progress.add_work(1);
         Ok(())
     }
 

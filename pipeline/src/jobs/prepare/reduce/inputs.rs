@@ -39,6 +39,11 @@ impl ReduceInputs<'_> {
         self.layout.train.shards + self.layout.validation.shards
     }
 
+    /// How many copies a split has. Validation must not change from epoch to epoch: one.
+    pub(super) fn copies(&self, split: Split) -> u32 {
+        if split == Split::Train { self.settings.instances.copies } else { 1 }
+    }
+
     /// The folder of a task.
     pub(in crate::jobs::prepare) fn task_folder(&self, task: u32) -> PathBuf {
         self.folder.join(task_name(task))

@@ -14,7 +14,6 @@ use crate::jobs::prepare::index;
 use crate::scratch::Pool;
 use crate::steps::bucket::Bucket;
 use crate::work::{self, Attempt};
-use quanci_shards::Split;
 
 /// The reduce stage: one task a shard.
 pub(in crate::jobs::prepare) struct Reduce<'a> {
@@ -63,46 +62,48 @@ impl Stage for Reduce<'_> {
         Ok(missing)
     }
 
+    /// Buckets, or their parts, once for each copy: they are about equal, and there are many where it takes long.
+    fn work(&self, task: u32) -> u64 {
+        let (split, shard, layout) = self.inputs.shard_of(task);
+        layout.buckets_of(shard).len() as u64 * u64::from(layout.parts) * u64::from(self.inputs.copies(split))
+    }
+
     fn run(&self, task: u32, context: &Context) -> Result<(), Error> {
-        let (split, number, layout) = self.inputs.shard_of(task);
+        let (split, shard, layout) = self.inputs.shard_of(task);
         let attempt = Attempt::new(&self.inputs.task_folder(task))?;
         attempt.create_folder()?;
-        // Validation must not change from epoch to epoch: one copy.
-        let copies = if split == Split::Train { self.inputs.settings.instances.copies } else { 1 };
+        let copies = self.inputs.copies(split);
         let writers: Vec<CopyWriter<'_>> = (0..copies)
             .map(|copy| CopyWriter::new(&self.inputs, split, copy, attempt.path()))
             .collect::<Result<_, _>>()?;
-        let buckets = layout.buckets_of(number);
+        let buckets = layout.buckets_of(shard);
         // The buckets of a shard are a run of fine buckets: one range of the index.
         let fine = layout.fine_of(buckets.start, split).start..layout.fine_of(buckets.end - 1, split).end;
         let located = index::read(&self.inputs.index, self.inputs.layout.index, fine)?;
-        let mut shard = OpenShard { writers, counters: SplitCounters::default() };
+        let mut open = OpenShard { writers, counters: SplitCounters::default() };
         // One bucket at a time: this bounds the memory of a task, whatever the size of its shard.
         for bucket in buckets {
             let documents = InPartFiles::new(&self.inputs, &located, &layout.fine_of(bucket, split));
             if layout.parts == 1 {
-                self.reduce_bucket(&documents, u64::from(bucket), &mut shard, context)?;
+                self.reduce_bucket(&documents, u64::from(bucket), &mut open, context)?;
                 continue;
             }
             let scattered =
                 Scattered::new(&documents, layout.parts, &self.inputs.task_folder(task), context)?;
             for part in 0..layout.parts {
                 let number = u64::from(bucket) * u64::from(layout.parts) + u64::from(part);
-                self.reduce_bucket(&scattered.part(part), number, &mut shard, context)?;
+                self.reduce_bucket(&scattered.part(part), number, &mut open, context)?;
             }
         }
-        let OpenShard { writers, mut counters } = shard;
+        let OpenShard { writers, mut counters } = open;
         writers.iter().for_each(|copy| counters.merge(&copy.counters));
         let files = context
             .pool
             .install(|| writers.into_par_iter().map(CopyWriter::finish).collect::<Result<_, _>>())?;
-        work::write_json(
-            &attempt.path().join(REPORT),
-            &ReduceReport { split, shard: number, files, counters },
-        )?;
+        work::write_json(&attempt.path().join(REPORT), &ReduceReport { split, shard, files, counters })?;
         let send = |name: &str| {
             let copy = (0..copies).find(|&copy| file_name(copy) == name)?;
-            self.inputs.object_path(split, number, copy)
+            self.inputs.object_path(split, shard, copy)
         };
         // For objects: shards go to the output, and the report, put last, marks the task as done.
         attempt.commit_folder(REPORT, send)

@@ -27,7 +27,7 @@ fn settings(size: u32, merge: Merge, min_pair_count: u64) -> VocabularySettings 
 type Words = Vec<(String, u64)>;
 
 fn trained(words: &Words, settings: &VocabularySettings) -> Trained {
-    train(words.iter().cloned().collect(), settings)
+    train(words.iter().cloned().collect(), settings, &Progress::default())
 }
 
 /// The same by counting everything anew before each merge.
@@ -192,7 +192,7 @@ fn number_signs_are_never_taken_for_the_prefix() {
 fn googles_layout_keeps_its_ids() {
     let words: WordCounts = [("中国", 3u64), ("unused1", 2)].into_iter().collect();
     let layout = VocabularySettings { layout: SpecialLayout::Google, ..settings(200, Merge::Frequency, 2) };
-    let result = train(words, &layout);
+    let result = train(words, &layout, &Progress::default());
     let id = |piece: &str| result.pieces.iter().position(|other| other == piece);
     assert_eq!(
         [id("[PAD]"), id("[unused99]"), id("[UNK]"), id("[MASK]")],

@@ -1,0 +1,88 @@
+//! What corpora are read from: text, JSON, tables and Parquet, packed and plain.
+
+use quanci_pipeline::config::{Format, TableSettings};
+use quanci_pipeline::readers::{self, ReadSettings};
+
+use crate::Target;
+use crate::inputs::{compressed, with_file};
+use crate::shards::shard_seeds;
+
+/// Of corpora.
+pub(crate) fn targets() -> Vec<Target> {
+    vec![
+        Target { name: "text", seeds: text_seeds, run: text },
+        Target { name: "json", seeds: json_seeds, run: json },
+        Target { name: "table", seeds: table_seeds, run: table },
+        Target { name: "parquet", seeds: shard_seeds, run: parquet },
+    ]
+}
+
+const TEXT: &str = "第一句话。第二句，“引号里。”\n\n第二篇 with English, 123。\r\n第三行！\n";
+
+fn text_seeds() -> Vec<Vec<u8>> {
+    let utf16: Vec<u8> = TEXT.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let gb18030 = b"\xb5\xda\xd2\xbb\xbe\xe4\xbb\xb0\xa1\xa3\n\n\xb5\xda\xb6\xfe\xc6\xaa\xa1\xa3\n".repeat(5);
+    compressed(vec![TEXT.repeat(3).into_bytes(), [b"\xff\xfe".to_vec(), utf16].concat(), gb18030])
+}
+
+fn text(bytes: &[u8]) {
+    for format in [Format::Sentences, Format::Paragraphs, Format::Documents, Format::Files] {
+        read_all(format, &["text"], bytes);
+    }
+}
+
+fn json_seeds() -> Vec<Vec<u8>> {
+    let lines = "{\"text\": \"一篇。\\n二段\", \"title\": \"题\"}\n{\"text\": \"\\ud83d\\ude00\", \"n\": [1, null]}\n".repeat(3);
+    let nested = r#"{"data": [{"paragraphs": [{"context": "文本。"}, {"context": "二"}]}], "n": 1e9}"#;
+    compressed(vec![
+        lines.into_bytes(),
+        nested.as_bytes().to_vec(),
+        br#"[{"text": "a"}, {"text": ["b", "c"]}]"#.to_vec(),
+    ])
+}
+
+fn json(bytes: &[u8]) {
+    for format in [Format::Jsonl, Format::Json] {
+        read_all(format, &["text"], bytes);
+        read_all(format, &["title", "text"], bytes);
+        read_all(format, &["data[].paragraphs[].context"], bytes);
+    }
+}
+
+fn table_seeds() -> Vec<Vec<u8>> {
+    let csv = "id,text\r\n1,\"一,\"\"二\"\"\n三\"\r\n2,四\r\n".repeat(2);
+    compressed(vec![csv.clone().into_bytes(), csv.replace(',', "\t").into_bytes()])
+}
+
+fn table(bytes: &[u8]) {
+    read_all(Format::Csv, &["text"], bytes);
+    read_all(Format::Tsv, &["text"], bytes);
+    let table = TableSettings { header: Some(false), separator: Some("_!_".to_owned()), escape: Some('\\') };
+    read_table(Format::Csv, &["1"], table.clone(), bytes);
+    read_table(Format::Tsv, &["1"], TableSettings { separator: None, ..table }, bytes);
+}
+
+fn parquet(bytes: &[u8]) {
+    read_all(Format::Parquet, &["source"], bytes);
+    read_all(Format::Parquet, &["input_ids"], bytes);
+}
+
+fn read_all(format: Format, fields: &[&str], bytes: &[u8]) {
+    read_table(format, fields, TableSettings::default(), bytes);
+}
+
+fn read_table(format: Format, fields: &[&str], table: TableSettings, bytes: &[u8]) {
+    let text_field = fields.iter().map(|field| (*field).to_owned()).collect();
+    let settings = ReadSettings { format, text_field, encoding: None, max_document_chars: 1000, table };
+    with_file("input", bytes, |path| {
+        let Ok(input) = readers::sniff(path, &settings) else { return };
+        for target_bytes in [1 << 30, 64] {
+            let Ok(splits) = readers::split_input(&input, &settings, target_bytes) else { return };
+            for split in splits {
+                let Ok(mut reader) = readers::open(&split, &settings) else { continue };
+                while let Ok(Some(_)) = reader.next() {}
+                reader.progress();
+            }
+        }
+    });
+}
