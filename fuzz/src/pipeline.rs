@@ -5,6 +5,7 @@ use std::path::Path;
 use quanci_pipeline::config::{PrepareSettings, VocabRun};
 use quanci_pipeline::jobs::prepare::fuzzing;
 use quanci_pipeline::plan::Plan;
+use quanci_pipeline::tfrecord::Instance;
 use quanci_pipeline::vocab::file::Vocabulary;
 use quanci_pipeline::vocab::word_file::{WordReader, WordWriter};
 
@@ -21,6 +22,7 @@ pub(crate) fn targets() -> Vec<Target> {
         Target { name: "part", seeds: part_seeds, run: part },
         Target { name: "section", seeds: section_seeds, run: section },
         Target { name: "plan", seeds: plan_seeds, run: plan },
+        Target { name: "records", seeds: record_seeds, run: records },
     ]
 }
 
@@ -131,4 +133,20 @@ fn plan_seeds() -> Vec<Vec<u8>> {
 
 fn plan(bytes: &[u8]) {
     with_file("plan.json", bytes, |path| drop(Plan::read(path)));
+}
+
+fn record_seeds() -> Vec<Vec<u8>> {
+    vec![start_of("tests/golden/tfrecord/part-0.tfrecord", 1100)]
+}
+
+/// Records as they are, and as the content of a sound frame.
+fn records(bytes: &[u8]) {
+    for content in [bytes.to_vec(), quanci_tfrecord::frame(bytes.get(12..).unwrap_or_default())] {
+        let mut records = quanci_tfrecord::RecordReader::new(&content[..]);
+        while let Ok(Some(record)) = records.next_record() {
+            if let Ok(example) = quanci_tfrecord::Example::decode(record) {
+                drop(Instance::from_example(&example));
+            }
+        }
+    }
 }

@@ -16,6 +16,8 @@ pub(crate) fn targets() -> Vec<Target> {
             seeds: || vec![file("tests/golden/shards-v1/tokenizer.json")],
             run: tokenizer,
         },
+        Target { name: "tf1_index", seeds: tf1_seeds, run: tf1_index },
+        Target { name: "tf1_block", seeds: tf1_block_seeds, run: tf1_block },
         Target { name: "safetensors", seeds: safetensors_seeds, run: safetensors },
         Target { name: "model_config", seeds: model_config_seeds, run: model_config },
         Target {
@@ -81,6 +83,53 @@ fn tokenizer(bytes: &[u8]) {
             drop(tokenizer.encode("他[MASK] word"));
         }
     });
+}
+
+fn tf1_seeds() -> Vec<Vec<u8>> {
+    ["plain/bert_model.ckpt", "partitioned/bert_model.ckpt", "adam/model.ckpt-3"]
+        .map(|name| file(&format!("tests/golden/tf1-checkpoint/{name}.index")))
+        .to_vec()
+}
+
+/// An index beside the golden's file of data.
+fn tf1_index(bytes: &[u8]) {
+    let data = file("tests/golden/tf1-checkpoint/partitioned/bert_model.ckpt.data-00000-of-00001");
+    with_file("tf1/model.ckpt.data-00000-of-00001", &data, |_| {});
+    with_file("tf1/model.ckpt.index", bytes, |path| drop(weights::read(path)));
+}
+
+/// The content of their only data block, which ends before the 5 bytes behind it and two more blocks.
+fn tf1_block_seeds() -> Vec<Vec<u8>> {
+    let block = |index: Vec<u8>| {
+        let end =
+            index.windows(8).position(|window| window == [0, 0, 0, 0, 1, 0, 0, 0]).unwrap_or(index.len());
+        index[..end.saturating_sub(5)].to_vec()
+    };
+    tf1_seeds().into_iter().map(block).collect()
+}
+
+/// A block with the right checksum, in a table of nothing else.
+fn tf1_block(content: &[u8]) {
+    let varint = |mut value: usize| {
+        let mut bytes = Vec::new();
+        while value >= 0x80 {
+            bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        bytes.push(value as u8);
+        bytes
+    };
+    let sealed = |content: &[u8]| {
+        let block = [content, &[0]].concat();
+        [&block[..], &quanci_tfrecord::masked_crc(&block).to_le_bytes()].concat()
+    };
+    let place = [varint(0), varint(content.len())].concat();
+    let entry = [&[0, 1, place.len() as u8, 0xff][..], &place, &[0, 0, 0, 0, 1, 0, 0, 0]].concat();
+    let data = sealed(content);
+    let mut footer = [varint(0), varint(0), varint(data.len()), varint(entry.len())].concat();
+    footer.resize(40, 0);
+    footer.extend(0xdb47_7524_8b80_fb57u64.to_le_bytes());
+    tf1_index(&[data, sealed(&entry), footer].concat());
 }
 
 fn safetensors_seeds() -> Vec<Vec<u8>> {

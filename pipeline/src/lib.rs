@@ -16,6 +16,7 @@ pub mod readers;
 mod scratch;
 pub mod steps;
 pub mod stop;
+pub mod tfrecord;
 pub mod view;
 pub mod vocab;
 pub mod work;

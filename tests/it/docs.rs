@@ -167,6 +167,16 @@ fn own_files_in_chinese() {
     docs::run("docs/zh/own-files.md", &[("quanci", QUANCI)]);
 }
 
+#[test]
+fn tfrecord() {
+    docs::run("docs/en/tfrecord.md", &[("quanci", QUANCI)]);
+}
+
+#[test]
+fn tfrecord_in_chinese() {
+    docs::run("docs/zh/tfrecord.md", &[("quanci", QUANCI)]);
+}
+
 /// No other page has commands that a test must run: a new one needs a test here.
 #[test]
 fn all_pages_with_commands_have_a_test() {
@@ -176,10 +186,14 @@ fn all_pages_with_commands_have_a_test() {
     let tested = [
         "README.md",
         "README.zh-CN.md",
+        "docs/en/checkpoints.md",
         "docs/en/first-run.md",
         "docs/en/own-files.md",
+        "docs/en/tfrecord.md",
+        "docs/zh/checkpoints.md",
         "docs/zh/first-run.md",
         "docs/zh/own-files.md",
+        "docs/zh/tfrecord.md",
     ]
     .map(PathBuf::from);
     assert_eq!(found, tested);

@@ -26,6 +26,7 @@ mod same_bytes;
 mod settings;
 mod slurm;
 mod tasks;
+mod tfrecord;
 mod vocab;
 
 use std::fs;

@@ -77,7 +77,7 @@ pub fn blocks(text: &str) -> Vec<Block> {
 }
 
 /// Runs the blocks of a page that are marked so, one after another, in a fresh folder that holds `configs/`, the samples and
-/// the folders `my-novels/` and `my-files/`. `programs` are found by their names.
+/// the folders `my-novels/`, `my-files/`, `google/` and `uer/`. `programs` are found by their names.
 pub fn run(page: &str, programs: &[(&str, &str)]) {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
@@ -87,6 +87,7 @@ pub fn run(page: &str, programs: &[(&str, &str)]) {
     copy(&root().join("tests/fixtures/mixed"), &here.join("my-files"));
     // As folders are that were copied from elsewhere.
     std::os::unix::fs::symlink("gone/notes.txt", here.join("my-files/notes.txt")).unwrap();
+    lay_models(here);
     fs::create_dir(here.join("bin")).unwrap();
     for (name, program) in programs {
         std::os::unix::fs::symlink(program, here.join("bin").join(name)).unwrap();
@@ -102,6 +103,22 @@ pub fn run(page: &str, programs: &[(&str, &str)]) {
             }
         }
     }
+}
+
+/// Models as Google and UER release them: `google/` and `uer/`.
+fn lay_models(here: &Path) {
+    let golden = root().join("tests/golden");
+    copy(&golden.join("tf1-checkpoint/plain"), &here.join("google"));
+    fs::copy(golden.join("tf1-checkpoint/bert_config.json"), here.join("google/bert_config.json")).unwrap();
+    let vocabulary = fs::read_to_string(golden.join("uer/vocab.txt")).unwrap();
+    // The tiny model has 50 entries.
+    let entries: Vec<&str> = vocabulary.lines().take(50).collect();
+    fs::write(here.join("google/vocab.txt"), entries.join("\n") + "\n").unwrap();
+    fs::create_dir(here.join("uer")).unwrap();
+    for name in ["config.json", "model.bin"] {
+        fs::copy(golden.join("uer/bert").join(name), here.join("uer").join(name)).unwrap();
+    }
+    fs::write(here.join("uer/vocab.txt"), vocabulary).unwrap();
 }
 
 fn run_one(here: &Path, place: &str, command: &str, expected: &[String]) {

@@ -12,6 +12,12 @@ fn readme() {
 }
 
 #[test]
+fn checkpoints() {
+    docs::run("docs/en/checkpoints.md", &[("quanci-train", TRAIN)]);
+    docs::run("docs/zh/checkpoints.md", &[("quanci-train", TRAIN)]);
+}
+
+#[test]
 fn reference_is_up_to_date() {
     assert_is_output("docs/en/reference-quanci-train-commands.md", TRAIN, &["reference", "commands"]);
     assert_is_output("docs/en/reference-quanci-train-settings.md", TRAIN, &["reference", "settings"]);

@@ -4,6 +4,7 @@
 mod bad_input;
 mod checkpoints;
 mod configs;
+mod convert;
 mod docs;
 mod hostile;
 mod init;

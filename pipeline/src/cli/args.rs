@@ -82,9 +82,33 @@ pub(super) enum Command {
     },
     /// Verify the checksum of every file and the contents of every row
     Verify {
-        /// Folder of the data set
+        /// Folder of a data set, or of TFRecord files, or one such file
         #[arg(value_parser = quanci_cli::place())]
         folder: PathBuf,
+    },
+    /// Write a data set as the TFRecord files of create_pretraining_data.py, for trainers on TensorFlow
+    ExportTfrecord {
+        /// Folder of the data set
+        #[arg(value_parser = quanci_cli::place())]
+        data: PathBuf,
+        /// Folder to write
+        #[arg(value_parser = quanci_cli::place())]
+        output: PathBuf,
+        /// Split to write
+        #[arg(long, value_enum, default_value_t = SplitName::Train)]
+        split: SplitName,
+        /// Number of times that every row is written, as the trainer reads it in that epoch (default: the copies of the data set)
+        #[arg(long, value_name = "N")]
+        epochs: Option<u64>,
+        /// Seed of dynamic masks: the trainer's `seed` gives the trainer's masks
+        #[arg(long, default_value_t = 12345)]
+        seed: u64,
+        /// Number of files (default: one per shard)
+        #[arg(long, value_name = "N")]
+        files: Option<u32>,
+        /// Replace TFRecord files that quanci wrote
+        #[arg(long)]
+        force: bool,
     },
     /// Show statistics: lengths, pairs, masks, words, corpora and dropped documents
     Stats {

@@ -17,6 +17,7 @@ use clap::{CommandFactory, Parser};
 
 use self::args::{Cli, Command};
 use crate::error::Error;
+use crate::tfrecord;
 use crate::view::inspect::Choice;
 use quanci_cli::reference::{self, Topic};
 use quanci_cli::{Output, ProgramError, print_completions};
@@ -50,6 +51,10 @@ fn run(cli: Cli, output: &Output) -> Result<(), Error> {
             view::inspect(&folder, Choice { rows, seed, split: split.into() }, output)
         }
         Command::Verify { folder } => view::verify(&folder, common, output),
+        Command::ExportTfrecord { data, output: folder, split, epochs, seed, files, force } => {
+            let settings = tfrecord::Settings { split: split.into(), epochs, seed, files, force };
+            view::export_tfrecord(&data, &folder, &settings, common, output)
+        }
         Command::Stats { folder } => view::stats(&folder, common, output),
         Command::Plan { config, output: path, out, force } => {
             tasks::plan(&config, &path, out.as_deref(), force, common, output)

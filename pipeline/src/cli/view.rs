@@ -1,4 +1,4 @@
-//! `init`, `inspect`, `verify` and `stats`.
+//! `init`, `inspect`, `verify`, `stats` and `export-tfrecord`.
 
 use std::path::Path;
 
@@ -8,9 +8,10 @@ use super::args::Common;
 use crate::engine::shell;
 use crate::error::Error;
 use crate::init;
+use crate::tfrecord;
 use crate::view::inspect::{self, Choice};
 use crate::view::{DataSet, stats, verify};
-use quanci_cli::Output;
+use quanci_cli::{Output, from_here};
 use quanci_store::path_text::encode;
 
 /// `quanci init`.
@@ -55,10 +56,59 @@ pub(super) fn inspect(folder: &Path, choice: Choice, output: &Output) -> Result<
 
 /// `quanci verify`.
 pub(super) fn verify(folder: &Path, common: &Common, output: &Output) -> Result<(), Error> {
+    if tfrecord::is_records(folder)? {
+        return verify_records(folder, common, output);
+    }
     let verdict = pool(common)?.install(|| verify::verify(folder));
     let sound = verdict.sound(folder)?;
     output.result(sound);
     output.json(&json!({ "ok": true, "path": encode(folder), "files": sound.files, "rows": sound.rows, "bytes": sound.bytes }));
+    Ok(())
+}
+
+fn verify_records(path: &Path, common: &Common, output: &Output) -> Result<(), Error> {
+    let checked = pool(common)?.install(|| tfrecord::check(path))?;
+    output.result(format_args!(
+        "ok: {} TFRecord files, {:.1} MB, {} instances of {} tokens and {} masks at most; all checksums match and all features are valid",
+        checked.files,
+        checked.bytes as f64 / 1e6,
+        checked.instances,
+        checked.lengths.row,
+        checked.lengths.masks
+    ));
+    output.json(&json!({
+        "ok": true, "path": encode(path), "files": checked.files, "instances": checked.instances, "bytes": checked.bytes,
+        "max_seq_length": checked.lengths.row, "max_predictions_per_seq": checked.lengths.masks,
+    }));
+    Ok(())
+}
+
+/// `quanci export-tfrecord`.
+pub(super) fn export_tfrecord(
+    data: &Path,
+    folder: &Path,
+    settings: &tfrecord::Settings,
+    common: &Common,
+    output: &Output,
+) -> Result<(), Error> {
+    let data = DataSet::open(data)?;
+    let exported = pool(common)?.install(|| tfrecord::export(&data, folder, settings))?;
+    exported.warnings.iter().for_each(|warning| output.warning(warning));
+    let manifest = &exported.manifest;
+    output.result(format_args!(
+        "written   {} instances in {} files: {}",
+        manifest.instances(),
+        manifest.files.len(),
+        from_here(folder)
+    ));
+    output.result(format_args!(
+        "trainers  --max_seq_length={} --max_predictions_per_seq={}",
+        manifest.max_seq_length, manifest.max_predictions_per_seq
+    ));
+    output.json(&json!({
+        "ok": true, "path": encode(folder), "files": manifest.files.len(), "instances": manifest.instances(),
+        "max_seq_length": manifest.max_seq_length, "max_predictions_per_seq": manifest.max_predictions_per_seq,
+    }));
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Reads finished data sets: single rows (`inspect`), statistics (`stats`), integrity (`verify`). Depends on the data
+//! Reads finished data sets: single rows (`inspect`), statistics (`stats`), integrity (`verify`); and hands them on to who writes them in another form. Depends on the data
 //! format and the vocabulary, not on how data sets are made. Prints nothing.
 
 pub mod inspect;
@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 
 use quanci_shards::manifest::ShardEntry;
 use quanci_shards::{Manifest, Objective, Row};
+
+pub(crate) use row::{MaskSource, SoundRow};
 
 use crate::error::Error;
 use crate::vocab::file::Vocabulary;
@@ -44,6 +46,20 @@ impl DataSet {
         Ok(DataSet { folder: folder.to_path_buf(), manifest, vocabulary })
     }
 
+    /// The folder that it is in.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The bytes of its vocabulary file.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn vocabulary_bytes(&self) -> Result<Vec<u8>, Error> {
+        let path = self.folder.join(&self.manifest.vocabulary.file);
+        quanci_store::read(&path).map_err(Error::io("read", &path))
+    }
+
     /// Its manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
@@ -52,7 +68,7 @@ impl DataSet {
 
 /// Calls `visit` for each row of a shard, or of some of its row groups, with the number of the row in the file. `first`
 /// is the number of the first row that is read. Stops when `visit` returns false.
-fn read_rows(
+pub(crate) fn read_rows(
     folder: &Path,
     manifest: &Manifest,
     shard: &ShardEntry,

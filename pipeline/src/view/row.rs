@@ -11,14 +11,14 @@ use crate::error::Error;
 
 /// A row within bounds.
 #[derive(Debug, Clone)]
-pub(super) struct SoundRow<'a> {
-    pub(super) ids: Vec<u32>,
-    pub(super) word_starts: Vec<bool>,
-    pub(super) segment_b: Option<usize>,
-    pub(super) label: Option<i8>,
-    pub(super) masks: Option<Masks>,
-    pub(super) document: u64,
-    pub(super) source: &'a str,
+pub(crate) struct SoundRow<'a> {
+    pub(crate) ids: Vec<u32>,
+    pub(crate) word_starts: Vec<bool>,
+    pub(crate) segment_b: Option<usize>,
+    pub(crate) label: Option<i8>,
+    pub(crate) masks: Option<Masks>,
+    pub(crate) document: u64,
+    pub(crate) source: &'a str,
 }
 
 impl<'a> SoundRow<'a> {
@@ -52,7 +52,7 @@ impl<'a> SoundRow<'a> {
     }
 
     /// The row, or an error with the path of the file and the number of the row.
-    pub(super) fn sound(row: Row<'a>, manifest: &Manifest, path: &Path, number: u64) -> Result<Self, Error> {
+    pub(crate) fn sound(row: Row<'a>, manifest: &Manifest, path: &Path, number: u64) -> Result<Self, Error> {
         SoundRow::new(row, manifest.vocabulary.size).map_err(|problem| Error::Damaged {
             path: path.to_path_buf(),
             message: format!("row {number}: {problem}; run `quanci verify` to find all problems"),
@@ -107,20 +107,21 @@ fn masks(positions: &[i32], inputs: &[i32], length: usize, vocabulary: u32) -> R
     Ok(Masks { positions, inputs })
 }
 
-/// The epoch whose dynamic masks are shown.
+/// The epoch whose dynamic masks are shown, unless another is set.
 const FIRST_EPOCH: u64 = 0;
 
 /// The masks of rows: stored ones, or drawn as the trainer draws them in its first epoch.
-pub(super) struct MaskSource {
+pub(crate) struct MaskSource {
     masker: Masker,
     seed: u64,
     data_key: u64,
+    epoch: u64,
     // Reused for every row, so that drawing does not allocate.
     drawn: Masks,
 }
 
 impl MaskSource {
-    pub(super) fn new(manifest: &Manifest, path: &Path, seed: u64) -> Result<MaskSource, Error> {
+    pub(crate) fn new(manifest: &Manifest, path: &Path, seed: u64) -> Result<MaskSource, Error> {
         let replacements = replacements(manifest.vocabulary.size, &manifest.vocabulary.reserved);
         // `Masker::new` panics without replacements.
         if replacements.is_empty() {
@@ -128,16 +129,27 @@ impl MaskSource {
             return Err(Error::Damaged { path: path.to_path_buf(), message });
         }
         let masker = Masker::new(manifest.masking, manifest.vocabulary.specials.mask, replacements);
-        Ok(MaskSource { masker, seed, data_key: manifest.data_key(), drawn: Masks::default() })
+        Ok(MaskSource {
+            masker,
+            seed,
+            data_key: manifest.data_key(),
+            epoch: FIRST_EPOCH,
+            drawn: Masks::default(),
+        })
+    }
+
+    /// Draws as the trainer does in another epoch than its first.
+    pub(crate) fn set_epoch(&mut self, epoch: u64) {
+        self.epoch = epoch;
     }
 
     /// The masks of row `number` of shard `file` in the manifest.
-    pub(super) fn masks<'m>(&'m mut self, row: &'m SoundRow<'_>, file: usize, number: u64) -> &'m Masks {
+    pub(crate) fn masks<'m>(&'m mut self, row: &'m SoundRow<'_>, file: usize, number: u64) -> &'m Masks {
         if let Some(stored) = &row.masks {
             return stored;
         }
         // Seeded per row: the masks do not depend on which other rows are shown.
-        let mut rng = dynamic_mask_rng(self.seed, FIRST_EPOCH, self.data_key, file as u64, number);
+        let mut rng = dynamic_mask_rng(self.seed, self.epoch, self.data_key, file as u64, number);
         self.masker.draw(row.view(), &mut rng, &mut self.drawn);
         &self.drawn
     }

@@ -114,11 +114,12 @@ pub fn listed(folder: &Path, names: &[String]) -> String {
     lines.join(", ")
 }
 
-/// True for the path of a file that an attempt writes into a folder of its own: a data set, the shards of a reduce task,
+/// True for the path of a file that an attempt writes into a folder of its own: a data set, records of TensorFlow, the shards of a reduce task,
 /// the words of a count task.
 pub(super) fn is_attempt_file(path: &str) -> bool {
-    const NAMES: [&str; 7] = [
+    const NAMES: [&str; 8] = [
         "manifest.json",
+        "tfrecord.json",
         "README.md",
         "vocab.txt",
         "tokenizer.json",
@@ -131,15 +132,21 @@ pub(super) fn is_attempt_file(path: &str) -> bool {
         digits.is_some_and(is_number)
     };
     match path.split_once('/') {
-        None => NAMES.contains(&path) || numbered(path, "run-", "") || numbered(path, "copy-", ".parquet"),
-        Some((folder, file)) => (folder == "validation" || numbered(folder, "copy-", "")) && is_shard(file),
+        None => {
+            NAMES.contains(&path)
+                || numbered(path, "run-", "")
+                || numbered(path, "copy-", ".parquet")
+                || is_part(path, ".tfrecord")
+        }
+        Some((folder, file)) => {
+            (folder == "validation" || numbered(folder, "copy-", "")) && is_part(file, ".parquet")
+        }
     }
 }
 
-/// True for `part-00000-of-00016.parquet`.
-fn is_shard(name: &str) -> bool {
-    let numbers =
-        name.strip_prefix("part-").and_then(|rest| rest.strip_suffix(".parquet")?.split_once("-of-"));
+/// True for `part-00000-of-00016` and the ending.
+fn is_part(name: &str, ending: &str) -> bool {
+    let numbers = name.strip_prefix("part-").and_then(|rest| rest.strip_suffix(ending)?.split_once("-of-"));
     numbers.is_some_and(|(part, of)| is_number(part) && is_number(of))
 }
 
@@ -160,7 +167,13 @@ mod tests {
 
     #[test]
     fn what_attempts_write() {
-        let ours = ["manifest.json", "copy-00/part-00000-of-00002.parquet", "copy-00.parquet", "run-3"];
+        let ours = [
+            "manifest.json",
+            "copy-00/part-00000-of-00002.parquet",
+            "copy-00.parquet",
+            "run-3",
+            "part-00000-of-00002.tfrecord",
+        ];
         assert!(ours.iter().all(|path| is_attempt_file(path)));
         let others =
             ["notes.txt", "copy-00/notes.txt", "copy-/part-1-of-2.parquet", "x/manifest.json", "run-"];

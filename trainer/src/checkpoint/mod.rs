@@ -15,6 +15,6 @@ mod writer;
 
 pub use lock::RunLock;
 pub use read::{Checkpoint, Fingerprint, Found, fingerprints, newest, read_state, steps};
-pub use state::{FOLDER, FORMAT, MODEL_FILE, OPTIMIZER_FILE, State, path};
+pub use state::{FOLDER, FORMAT, MODEL_FILE, OPTIMIZER_FILE, STATE_FILE, State, path};
 pub use write::{Files, tidy, write};
 pub use writer::Writer;

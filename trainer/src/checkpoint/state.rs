@@ -15,7 +15,7 @@ pub const MODEL_FILE: &str = "model.safetensors";
 /// The optimizer's tensors.
 pub const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 /// The state, as JSON.
-pub(super) const STATE_FILE: &str = "state.json";
+pub const STATE_FILE: &str = "state.json";
 /// All files of a checkpoint. quanci removes no others.
 pub(super) const FILES: [&str; 3] = [MODEL_FILE, OPTIMIZER_FILE, STATE_FILE];
 

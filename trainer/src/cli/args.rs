@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use quanci_cli::reference::Topic;
 use quanci_shards::mask::MaskUnit;
 
+use crate::convert::Target;
 use crate::init::ModelSize;
 
 /// Whole-word-masked shards into BERT checkpoints that load in transformers unchanged.
@@ -81,6 +82,8 @@ pub(super) enum Command {
         #[arg(long)]
         force: bool,
     },
+    /// Write a model in another program's form: Hugging Face's, google-research/bert's or UER's; then compare both
+    Convert(Convert),
     /// Predict the masked tokens of sentences
     FillMask {
         #[command(flatten)]
@@ -137,12 +140,47 @@ pub(super) enum Command {
 /// A trained model.
 #[derive(Args)]
 pub(super) struct ModelArgs {
-    /// A Hugging Face folder or a file of weights in one, a run's folder or a checkpoint's
+    /// A folder or file of weights of Hugging Face, TensorFlow 1 or UER, a run's folder or a checkpoint's
     #[arg(long, value_parser = quanci_cli::place())]
     pub(super) model: PathBuf,
+    /// The model's config, where none lies beside its weights
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
     /// A parameter of the encoder, or the beginning of its name, that is drawn anew if the model lacks it (repeatable)
     #[arg(long, value_name = "NAME")]
     pub(super) allow_missing: Vec<String>,
+}
+
+/// `convert`.
+#[derive(Args)]
+pub(super) struct Convert {
+    /// A folder or file of weights, TensorFlow's prefix (bert_model.ckpt), a run's folder or a checkpoint's
+    #[arg(value_parser = quanci_cli::place())]
+    pub(super) from: PathBuf,
+    /// The folder to write
+    #[arg(value_parser = quanci_cli::place())]
+    pub(super) folder: PathBuf,
+    /// The form to write
+    #[arg(long, value_parser = by_name(&Target::NAMES))]
+    pub(super) to: Target,
+    /// The model's config, where none lies beside its weights
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// The model's vocab.txt, where none lies beside its weights
+    #[arg(long, value_name = "FILE")]
+    pub(super) vocab: Option<PathBuf>,
+    /// A key of the config that the form cannot hold and that may change, such as hidden_act (repeatable)
+    #[arg(long, value_name = "KEY")]
+    pub(super) accept_changes: Vec<String>,
+    /// A parameter of the encoder, or the beginning of its name, that may be missing and is then left out (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub(super) allow_missing: Vec<String>,
+    /// The most by which logits may differ from the source's
+    #[arg(long, default_value_t = 1e-3, value_name = "NUMBER")]
+    pub(super) max_difference: f64,
+    /// Overwrite files that are there
+    #[arg(long)]
+    pub(super) force: bool,
 }
 
 /// `init`.

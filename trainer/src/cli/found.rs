@@ -6,7 +6,7 @@ use quanci_cli::Output;
 
 use crate::data::DataSets;
 use crate::error::Error;
-use crate::model::weights::LoadReport;
+use crate::model::weights::{self, LoadReport};
 use crate::text::first_difference;
 
 /// Says what was found in a checkpoint that is called `whence`.
@@ -22,8 +22,8 @@ pub(super) fn tell(found: &LoadReport, whence: &str, output: &Output) {
             output.message(format_args!("{what}: {}", names.join(", ")));
         }
     }
-    for spare in &found.spare {
-        output.message(format_args!("{whence}: {spare}"));
+    for told in found.spare.iter().chain(&found.told) {
+        output.message(format_args!("{whence}: {told}"));
     }
 }
 
@@ -44,7 +44,12 @@ pub(super) fn warn_of_vocabulary(folder: &Path, sets: &DataSets, output: &Output
     Ok(())
 }
 
-/// The folder of a model: itself, or that of the file that was named.
+/// The folder of a model: itself, or that of the file or TensorFlow's prefix that was named.
 pub(super) fn folder_of(model: &Path) -> PathBuf {
-    if model.is_file() { model.parent().unwrap_or(Path::new("")).to_path_buf() } else { model.to_path_buf() }
+    let is_prefix = || weights::is_prefix(model);
+    if model.is_file() || is_prefix() {
+        model.parent().unwrap_or(Path::new("")).to_path_buf()
+    } else {
+        model.to_path_buf()
+    }
 }

@@ -1,6 +1,7 @@
 //! The command line: arguments, messages, exit codes. Results go to standard output, everything else to standard error.
 
 mod args;
+mod convert;
 mod found;
 mod init;
 mod measure;
@@ -37,6 +38,7 @@ fn run(cli: Cli, output: &Output) -> Result<u8, Error> {
         Command::Check { config, world_size } => pretrain::check(&config, world_size, common, output)?,
         Command::Eval(args) => model::eval(&args, common, output)?,
         Command::Export { from, output: folder, force } => model::export(&from, &folder, force, output)?,
+        Command::Convert(args) => convert::convert(&args, common, output)?,
         Command::FillMask { model, top, sentences } => {
             model::fill_mask(&model, top, &sentences, common, output)?;
         }

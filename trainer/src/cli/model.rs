@@ -9,16 +9,16 @@ use super::args::{Common, Eval, ModelArgs};
 use super::found::{folder_of, tell, warn_of_vocabulary};
 use super::pretrain::{device, set_threads};
 use crate::checkpoint;
+use crate::convert;
 use crate::distributed::RankEnv;
 use crate::error::Error;
 use crate::model::Bert;
-use crate::model::config::ModelConfig;
 use crate::model::weights::{self, Wanted};
 use crate::text::Tokenizer;
 use crate::train;
 
 /// The newest checkpoint of a run's folder, or the folder itself.
-fn checkpoint_of(from: &Path) -> Result<PathBuf, Error> {
+pub(super) fn checkpoint_of(from: &Path) -> Result<PathBuf, Error> {
     if !from.join(checkpoint::FOLDER).is_dir() {
         return Ok(from.to_path_buf());
     }
@@ -44,7 +44,7 @@ pub(super) fn refuse_existing(path: &Path, force: bool) -> Result<(), Error> {
     Err(Error::Output { path: path.to_path_buf(), message })
 }
 
-/// A model with the weights of a Hugging Face folder, of a file in one, or of a checkpoint. `entries` is the size of the
+/// A model with the weights of a folder or file of any form, or of a checkpoint. `entries` is the size of the
 /// vocabulary that it is used with.
 fn load(
     args: &ModelArgs,
@@ -54,16 +54,9 @@ fn load(
     output: &Output,
 ) -> Result<Bert, Error> {
     let from = checkpoint_of(&args.model)?;
-    let folder = folder_of(&from);
-    let names = ["config.json", "bert_config.json"]; // the second is Google's
-    let config = match names.map(|name| folder.join(name)).into_iter().find(|path| path.exists()) {
-        Some(path) => ModelConfig::read(&path)?,
-        None => {
-            let model = checkpoint::read_state(&folder)?.model;
-            serde_json::from_value(model)
-                .map_err(|error| Error::input(&folder, format!("damaged: {error}")))?
-        }
-    };
+    let source = convert::open(&from, args.config.as_deref())?;
+    source.told.iter().for_each(|told| output.message(told));
+    let config = source.config;
     let bert = Bert::new(config.clone(), 0, device(common.device, rank_env)?);
     let bert = bert.map_err(Error::torch("making the model"))?;
     let wanted = Wanted { config: &config, allow_missing: &args.allow_missing, entries: Some(entries) };
@@ -73,7 +66,7 @@ fn load(
 }
 
 /// Where a model's tokenizer lies: a run keeps it in a folder of its own.
-fn tokenizer_of(model: &Path) -> PathBuf {
+pub(super) fn tokenizer_of(model: &Path) -> PathBuf {
     let own = model.join(train::TOKENIZER);
     if own.is_dir() { own } else { folder_of(model) }
 }

@@ -96,6 +96,7 @@ fn learner(run: &Run<'_>, args: &Pretrain, output: &Output) -> Result<Learner, E
     let (learner, found) = train::start(run)?;
     if let Some(found) = found {
         tell(&found, "init_from", output);
+        warn_of_differences(run, output);
     }
     Ok(learner)
 }
@@ -150,6 +151,7 @@ pub(super) fn check(config: &Path, world_size: usize, common: &Common, output: &
     tell_of_data(&run, output)?;
     if let Some(found) = train::check_init(&run)? {
         tell(&found, "init_from", output);
+        warn_of_differences(&run, output);
     }
     let parameters = (run.model.encoder_parameters() + run.model.head_parameters()) as f64 / 1e6;
     output.result(format_args!("model   {parameters:.1} M parameters"));
@@ -166,6 +168,13 @@ pub(super) fn check(config: &Path, world_size: usize, common: &Common, output: &
     output.result("no problem found");
     output.json(&serde_json::json!({ "ok": true }));
     Ok(())
+}
+
+/// Sizes that fit do not say that a model computes what its weights were trained for.
+fn warn_of_differences(run: &Run<'_>, output: &Output) {
+    for difference in train::init_differences(run) {
+        output.warning(format_args!("init_from: {difference}"));
+    }
 }
 
 /// What is allowed and worth a word.

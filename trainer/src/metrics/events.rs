@@ -86,19 +86,10 @@ impl EventFile {
     }
 
     fn write(&mut self, event: &Event) -> Result<(), Error> {
-        self.file.write_all(&record(&event.encode_to_vec())).map_err(Error::io("write", &self.path))
+        self.file
+            .write_all(&quanci_tfrecord::frame(&event.encode_to_vec()))
+            .map_err(Error::io("write", &self.path))
     }
-}
-
-/// Length, its checksum, content, its checksum.
-fn record(content: &[u8]) -> Vec<u8> {
-    let length = (content.len() as u64).to_le_bytes();
-    [&length[..], &masked_crc(&length), content, &masked_crc(content)].concat()
-}
-
-/// TFRecord's checksum: CRC-32C, turned and shifted.
-fn masked_crc(bytes: &[u8]) -> [u8; 4] {
-    crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8).to_le_bytes()
 }
 
 fn now() -> f64 {
@@ -108,15 +99,6 @@ fn now() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_record_is_as_tensorflow_writes_it() {
-        // tf.io.TFRecordWriter of b"quanci": checked with tensorboard's reader.
-        let bytes = record(b"quanci");
-        assert_eq!(bytes.len(), 8 + 4 + 6 + 4);
-        assert_eq!(bytes[..8], [6, 0, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(crc32c::crc32c(b"123456789"), 0xe306_9283);
-    }
 
     #[test]
     fn values_read_back() {

@@ -4,6 +4,7 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use super::attention::Kernel;
 use super::config::ModelConfig;
+use super::layers::NormForm;
 use super::network::Network;
 use super::parameters::Parameters;
 
@@ -15,6 +16,7 @@ pub struct Bert {
     device: Device,
     checkpointing: bool,
     kernel: Option<Kernel>,
+    norm: NormForm,
 }
 
 impl Bert {
@@ -25,7 +27,8 @@ impl Bert {
     pub fn new(config: ModelConfig, seed: u64, device: Device) -> Result<Bert, TchError> {
         let parameters = Parameters::new(&config, seed)?;
         parameters.move_to(device);
-        Ok(Bert { config, parameters, device, checkpointing: false, kernel: None })
+        let norm = NormForm::Biased { epsilon: config.layer_norm_eps };
+        Ok(Bert { config, parameters, device, checkpointing: false, kernel: None, norm })
     }
 
     /// Whether layers forget what they computed and compute it again in the backward pass.
@@ -36,6 +39,11 @@ impl Bert {
     /// Has attention computed by this kernel rather than by the fastest.
     pub fn set_kernel(&mut self, kernel: Kernel) {
         self.kernel = Some(kernel);
+    }
+
+    /// Has it compute with another LayerNorm than BERT's.
+    pub fn set_norm(&mut self, norm: NormForm) {
+        self.norm = norm;
     }
 
     /// The config it was made with.
@@ -65,6 +73,6 @@ impl Bert {
     /// If the device has no memory left.
     pub fn network(&self, kind: Kind) -> Result<Network, TchError> {
         let kernel = self.kernel.unwrap_or_else(|| Kernel::fastest(self.device, kind));
-        Network::new(&self.config, &self.parameters, kind, kernel, self.checkpointing)
+        Network::new(&self.config, &self.parameters, kind, kernel, self.norm, self.checkpointing)
     }
 }

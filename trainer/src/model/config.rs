@@ -60,8 +60,8 @@ pub enum Activation {
     Relu,
 }
 
-/// The largest file that is read.
-const MAX_FILE_BYTES: u64 = 16 << 20;
+/// The largest config that is read.
+pub(super) const MAX_FILE_BYTES: u64 = 16 << 20;
 /// The most parameters of a model that is built: about 50 times those of the largest BERTs.
 const MAX_PARAMETERS: i64 = 20_000_000_000;
 
@@ -96,10 +96,32 @@ impl ModelConfig {
     /// If it cannot be read, or describes no BERT that can be built: every problem with its key.
     pub fn read(path: &Path) -> Result<ModelConfig, Error> {
         let text = quanci_store::read_at_most(path, MAX_FILE_BYTES).map_err(Error::io("read", path))?;
-        let shape: ModelConfig = serde_json::from_slice(&text)
+        ModelConfig::parse(&text, path)
+    }
+
+    /// Reads and checks the content of a `config.json`; `path` is named in errors.
+    ///
+    /// # Errors
+    /// If it describes no BERT that can be built.
+    pub fn parse(text: &[u8], path: &Path) -> Result<ModelConfig, Error> {
+        let shape: ModelConfig = serde_json::from_slice(text)
             .map_err(|error| Error::input(path, format!("not a BERT's config.json: {error}")))?;
-        let problems = shape.problems();
-        if problems.is_empty() { Ok(shape) } else { Err(Error::input(path, problems.join("; "))) }
+        shape.checked(path)
+    }
+
+    /// Takes a config from an object of JSON, and checks it; `path` is named in errors.
+    ///
+    /// # Errors
+    /// If it describes no BERT that can be built.
+    pub fn of_object(object: Map<String, Value>, path: &Path) -> Result<ModelConfig, Error> {
+        let shape: ModelConfig = serde_json::from_value(Value::Object(object))
+            .map_err(|error| Error::input(path, format!("not a BERT's config.json: {error}")))?;
+        shape.checked(path)
+    }
+
+    fn checked(self, path: &Path) -> Result<ModelConfig, Error> {
+        let problems = self.problems();
+        if problems.is_empty() { Ok(self) } else { Err(Error::input(path, problems.join("; "))) }
     }
 
     fn problems(&self) -> Vec<String> {

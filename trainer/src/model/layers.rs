@@ -31,17 +31,43 @@ impl Linear {
     }
 }
 
+/// What a LayerNorm divides by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum NormForm {
+    /// The root of the variance and this epsilon: BERT's, in every program but UER.
+    Biased {
+        /// Added to the variance.
+        epsilon: f64,
+    },
+    /// The deviation, its sum divided by one less than the width, and this epsilon: UER's. It serves to compare with what UER
+    /// computes; nothing is trained with it.
+    Unbiased {
+        /// Added to the deviation.
+        epsilon: f64,
+    },
+}
+
 /// LayerNorm over the last dimension; sums are in fp32 inside, whatever the kind.
 #[derive(Debug)]
 pub(super) struct Norm {
     pub(super) weight: Tensor,
     pub(super) bias: Tensor,
-    pub(super) epsilon: f64,
+    pub(super) form: NormForm,
 }
 
 impl Norm {
     pub(super) fn forward(&self, x: &Tensor) -> Made {
-        x.f_layer_norm(self.weight.size(), Some(&self.weight), Some(&self.bias), self.epsilon, true)
+        match self.form {
+            NormForm::Biased { epsilon } => {
+                x.f_layer_norm(self.weight.size(), Some(&self.weight), Some(&self.bias), epsilon, true)
+            }
+            NormForm::Unbiased { epsilon } => {
+                let last: &[i64] = &[-1];
+                let centred = x.f_sub(&x.f_mean_dim(last, true, x.kind())?)?;
+                let deviation = x.f_std_dim(last, true, true)?.f_add_scalar(epsilon)?;
+                centred.f_div(&deviation)?.f_mul(&self.weight)?.f_add(&self.bias)
+            }
+        }
     }
 }
 
@@ -61,7 +87,7 @@ pub(super) struct LayerConfig {
     pub(super) activation: Activation,
     pub(super) dropout: f64,
     pub(super) attention_dropout: f64,
-    pub(super) epsilon: f64,
+    pub(super) norm: NormForm,
     pub(super) kernel: Kernel,
 }
 
@@ -109,7 +135,7 @@ impl Layer {
         let norm = |at: usize| Norm {
             weight: tensors[at].shallow_clone(),
             bias: tensors[at + 1].shallow_clone(),
-            epsilon: config.epsilon,
+            form: config.norm,
         };
         Layer {
             config,

@@ -1,4 +1,5 @@
-//! BERT as Google built it: its config, its computation, its losses, its weights in Hugging Face's files.
+//! BERT as Google built it: its config, its computation, its losses, its weights in the files of Hugging Face, TensorFlow
+//! and UER.
 //!
 //! ```text
 //!  ModelConfig -> Parameters (fp32, by name) -> Bert -- once a step --> Network (in the kind that is computed in)
@@ -10,17 +11,21 @@ mod batch;
 mod bert;
 pub mod config;
 mod device_check;
+mod float_bytes;
 mod header;
 mod layers;
 mod loss;
 mod network;
 mod parameters;
 mod pickle;
+mod tf1;
+mod uer;
 pub mod weights;
 
 pub use batch::{DeviceBatch, HostBatch, Rows};
 pub use bert::Bert;
 pub use device_check::{Comparison, check_device, choose_kernel};
+pub use layers::NormForm;
 pub use loss::{Losses, sum_of_cross_entropy};
 pub use network::{Logits, Network};
 pub use parameters::Parameters;

@@ -8,7 +8,7 @@ use tch::{Kind, TchError, Tensor};
 use super::attention::Kernel;
 use super::batch::{DeviceBatch, Rows};
 use super::config::ModelConfig;
-use super::layers::{LAYER_TENSORS, Layer, LayerConfig, Linear, Made, Norm, activate};
+use super::layers::{LAYER_TENSORS, Layer, LayerConfig, Linear, Made, Norm, NormForm, activate};
 use super::loss::Losses;
 use super::parameters::Parameters;
 
@@ -52,7 +52,7 @@ struct Embeddings {
 struct Cast<'a> {
     parameters: &'a Parameters,
     kind: Kind,
-    epsilon: f64,
+    norm: NormForm,
 }
 
 impl Cast<'_> {
@@ -67,7 +67,7 @@ impl Cast<'_> {
 
     fn norm(&self, name: &str) -> Result<Norm, TchError> {
         let Linear { weight, bias } = self.linear(name)?;
-        Ok(Norm { weight, bias, epsilon: self.epsilon })
+        Ok(Norm { weight, bias, form: self.norm })
     }
 
     fn layer(&self, index: i64, config: LayerConfig) -> Result<Layer, TchError> {
@@ -91,8 +91,8 @@ impl Cast<'_> {
 }
 
 impl Embeddings {
-    fn new(parameters: &Parameters, epsilon: f64) -> Result<Embeddings, TchError> {
-        let fp32 = Cast { parameters, kind: Kind::Float, epsilon };
+    fn new(parameters: &Parameters, norm: NormForm) -> Result<Embeddings, TchError> {
+        let fp32 = Cast { parameters, kind: Kind::Float, norm };
         let get = |name: &str| fp32.get(&format!("bert.embeddings.{name}.weight"));
         let (positions, segments) = (get("position_embeddings")?, get("token_type_embeddings")?);
         // Positions and segments as one table of [segments × positions, H]: one lookup per token instead of two.
@@ -123,6 +123,7 @@ impl Network {
         parameters: &Parameters,
         kind: Kind,
         kernel: Kernel,
+        norm: NormForm,
         checkpointing: bool,
     ) -> Result<Network, TchError> {
         let layer_config = LayerConfig {
@@ -130,15 +131,15 @@ impl Network {
             activation: config.hidden_act,
             dropout: config.hidden_dropout_prob,
             attention_dropout: config.attention_probs_dropout_prob,
-            epsilon: config.layer_norm_eps,
+            norm,
             kernel,
         };
-        let cast = Cast { parameters, kind, epsilon: config.layer_norm_eps };
+        let cast = Cast { parameters, kind, norm };
         let layers: Result<Vec<Layer>, TchError> =
             (0..config.num_hidden_layers).map(|index| cast.layer(index, layer_config)).collect();
         Ok(Network {
             kind,
-            embeddings: Embeddings::new(parameters, config.layer_norm_eps)?,
+            embeddings: Embeddings::new(parameters, norm)?,
             layers: layers?,
             pooler: cast.linear("bert.pooler.dense")?,
             transform: cast.linear("cls.predictions.transform.dense")?,

@@ -13,7 +13,9 @@ mod step;
 pub use agree::agree;
 pub use evaluate::{measure, open_data};
 pub use inference::{FilledMasks, features, fill_mask};
-pub use resume::{EXPORTED_FILES, Resume, TOKENIZER, check_init, export, find, resume, start};
+pub use resume::{
+    EXPORTED_FILES, Resume, TOKENIZER, check_init, export, find, init_differences, resume, start,
+};
 pub use run::Run;
 pub use step::Learner;
 

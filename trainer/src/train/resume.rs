@@ -191,6 +191,12 @@ pub fn check_init(run: &Run<'_>) -> Result<Option<LoadReport>, Error> {
     path.map(|path| weights::check(path, &wanted(run))).transpose()
 }
 
+/// How the function of `init_from` differs from that of the run's model, as far as sizes do not tell.
+pub fn init_differences(run: &Run<'_>) -> Vec<String> {
+    let path = run.settings.init_from.as_ref();
+    path.map_or_else(Vec::new, |path| weights::function_differences(path, &run.model))
+}
+
 fn wanted<'a>(run: &'a Run<'_>) -> Wanted<'a> {
     Wanted {
         config: &run.model,

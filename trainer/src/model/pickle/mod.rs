@@ -6,13 +6,14 @@
 //!  TorchFile::tensor a storage of the file -> one tensor
 //! ```
 //!
-//! The layout of both formats after torch/serialization.py.
+//! The layout of both formats after torch/serialization.py. [`write`] writes the zip format.
 
 mod machine;
 mod storages;
 #[cfg(test)]
 mod tests;
 mod value;
+mod write;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
@@ -24,6 +25,7 @@ use super::header::{StateDict, TensorHeader};
 use crate::error::Error;
 use storages::{Storages, element};
 use value::{Heap, Parsed, Strided, Value};
+pub(super) use write::{Named, write};
 
 /// How many times its own size a file may take as tensors: some share a storage, as the word embeddings and the decoder do.
 const MAX_SHARING: u64 = 4;

@@ -8,24 +8,13 @@ use quanci_store::FileHandle;
 use serde::Deserialize;
 use tch::Tensor;
 
+use super::find::find;
 use super::safetensors::SafeTensorsFile;
 use crate::error::Error;
 use crate::model::header::{StateDict, TensorHeader};
 use crate::model::pickle::TorchFile;
+use crate::model::tf1::{Bundle, is_table, prefix};
 
-/// The names that transformers gives to weights, in the order in which it looks for them.
-const KNOWN: [&str; 4] = [
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-];
-/// How the names of other files of weights end.
-const ENDINGS: [&str; 5] = ["safetensors", "bin", "pt", "pth", "ckpt"];
-/// Files that lie beside weights and hold none, by a part of their names.
-const BESIDE: [&str; 7] = ["optim", "sched", "rng", "random_states", "scaler", "training_args", "dataloader"];
-/// What DeepSpeed writes of the model when one process holds it whole.
-const DEEPSPEED: &str = "mp_rank_00_model_states.pt";
 /// The largest index of a sharded checkpoint that is read.
 const MAX_INDEX_BYTES: u64 = 64 << 20;
 
@@ -52,6 +41,7 @@ pub(super) struct FileDict {
 enum File {
     SafeTensors(SafeTensorsFile),
     Torch(PathBuf, Box<TorchFile>),
+    TensorFlow(Bundle),
 }
 
 /// `model.safetensors.index.json` and its like.
@@ -68,24 +58,36 @@ impl Files {
     /// If there is none, more than one could be meant, or one cannot be read.
     pub(super) fn open(path: &Path) -> Result<Files, Error> {
         let path = find(path)?;
+        if let Some(prefix) = prefix::of_path(&path)? {
+            return Ok(Files::of(File::TensorFlow(Bundle::open(&prefix)?), prefix));
+        }
         if path.extension().is_some_and(|extension| extension == "json") {
             return sharded(path);
         }
-        let file = File::open(&path)?;
+        Ok(Files::of(File::open(&path)?, path))
+    }
+
+    fn of(file: File, path: PathBuf) -> Files {
         let state_dicts = file.state_dicts().iter().map(|dict| FileDict {
             key: dict.key.clone(),
             tensors: dict.tensors.iter().map(|tensor| (0, tensor.clone())).collect(),
         });
-        Ok(Files { state_dicts: state_dicts.collect(), files: vec![file], path })
+        Files { state_dicts: state_dicts.collect(), files: vec![file], path }
+    }
+
+    /// True for a checkpoint of TensorFlow.
+    pub(super) fn of_tensorflow(&self) -> bool {
+        matches!(self.files[..], [File::TensorFlow(_)])
     }
 
     /// The numbers of a tensor.
     ///
     /// # Errors
     /// If they cannot be read.
-    pub(super) fn tensor(&mut self, (file, header): &(usize, TensorHeader)) -> Result<Tensor, Error> {
-        match &mut self.files[*file] {
+    pub(super) fn tensor(&mut self, file: usize, header: &TensorHeader) -> Result<Tensor, Error> {
+        match &mut self.files[file] {
             File::SafeTensors(file) => file.tensor(header),
+            File::TensorFlow(bundle) => bundle.tensor(header),
             File::Torch(path, file) => file.tensor(header.number).map_err(|problem| {
                 Error::input(path, format!("not a state dict of PyTorch: {}: {problem}", header.name))
             }),
@@ -95,9 +97,11 @@ impl Files {
 
 impl File {
     fn open(path: &Path) -> Result<File, Error> {
-        let head = FileHandle::open(path).and_then(|handle| handle.read_at(0..16));
-        let head = head.map_err(Error::io("read", path))?;
-        if let Some(what) = foreign(&head) {
+        let handle = FileHandle::open(path).map_err(Error::io("read", path))?;
+        let head = handle.read_at(0..16).map_err(Error::io("read", path))?;
+        let bytes = handle.bytes().map_err(Error::io("read", path))?;
+        let end = handle.read_at(bytes.saturating_sub(8)..bytes).map_err(Error::io("read", path))?;
+        if let Some(what) = foreign(&head, &end) {
             return Err(Error::input(path, what));
         }
         // By its content where the name does not tell: a header of safetensors is JSON behind its length.
@@ -113,65 +117,30 @@ impl File {
         match self {
             File::SafeTensors(file) => std::slice::from_ref(&file.state_dict),
             File::Torch(_, file) => &file.state_dicts,
+            File::TensorFlow(bundle) => std::slice::from_ref(&bundle.state_dict),
         }
     }
 }
 
-/// What a file is whose first bytes are those of no weights of PyTorch.
-fn foreign(head: &[u8]) -> Option<&'static str> {
+/// What a file is whose first or last bytes are those of no weights that are read.
+fn foreign(head: &[u8], end: &[u8]) -> Option<&'static str> {
+    if is_table(end) {
+        return Some(
+            "a checkpoint of TensorFlow in the format of before 2017 (V1), one file without `.index`: load it with a \
+             tf.compat.v1.train.Saver and save it again, which writes the newer format",
+        );
+    }
     let known: [(&[u8], &str); 4] = [
         (b"version https:/", "a pointer of git-lfs, not the weights: run `git lfs pull` in its repository"),
         (b"<", "a page of HTML, not weights: fetch the file again"),
         (
             b"\x89HDF",
-            "weights of TensorFlow or Keras (HDF5); only those of PyTorch are read: convert them with transformers",
+            "weights of Keras (HDF5), which are not read: take the model's checkpoint of TensorFlow 1 or its file of PyTorch, or \
+             convert it with transformers",
         ),
         (b"\x1f\x8b", "compressed by gzip: unpack it first"),
     ];
     known.into_iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, what)| what)
-}
-
-/// The file of weights that `path` means: itself, or the one in the folder.
-fn find(path: &Path) -> Result<PathBuf, Error> {
-    if !path.is_dir() {
-        return Ok(path.to_path_buf());
-    }
-    if let Some(file) = KNOWN.iter().map(|name| path.join(name)).find(|file| file.exists()) {
-        return Ok(file);
-    }
-    // DeepSpeed: `latest` names the folder of the newest checkpoint.
-    let newest = std::fs::read_to_string(path.join("latest")).unwrap_or_default();
-    if let Some(file) = [path.join(newest.trim()), path.to_path_buf()]
-        .map(|folder| folder.join(DEEPSPEED))
-        .into_iter()
-        .find(|file| file.exists())
-    {
-        return Ok(file);
-    }
-    let names = quanci_store::names(path).map_err(Error::io("read", path))?;
-    let is_weights = |name: &&String| {
-        let ending = Path::new(name.as_str()).extension().and_then(OsStr::to_str).unwrap_or_default();
-        let name = name.to_lowercase();
-        ENDINGS.contains(&ending) && !BESIDE.iter().any(|beside| name.contains(beside))
-    };
-    let found: Vec<&String> = names.iter().filter(is_weights).collect();
-    match found[..] {
-        [name] => Ok(path.join(name)),
-        [] => {
-            let known = KNOWN.join(", ");
-            Err(Error::input(
-                path,
-                format!("holds no weights of PyTorch: none of {known}, and no other file of them"),
-            ))
-        }
-        _ => {
-            let names = found.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
-            Err(Error::input(
-                path,
-                format!("holds several files that may be the weights ({names}): name the one that is meant"),
-            ))
-        }
-    }
 }
 
 /// The shards that an index names, as one state dict.

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::forms::FileTensor;
 use super::names::{self, Named};
 use super::report::{LoadReport, Wanted};
 use crate::error::Error;
 use crate::model::config::is_padding;
-use crate::model::header::TensorHeader;
 use crate::model::parameters::shapes;
 
 const WORDS: &str = "bert.embeddings.word_embeddings.weight";
@@ -46,16 +46,16 @@ pub(super) struct Part {
 ///
 /// # Errors
 /// [`Error::Settings`] with every parameter of the encoder that is missing; [`Error::Input`] for sizes that differ.
-pub(super) fn fit(tensors: &[&TensorHeader], wanted: &Wanted<'_>, path: &Path) -> Result<Fit, Error> {
+pub(super) fn fit(tensors: &[FileTensor], wanted: &Wanted<'_>, path: &Path) -> Result<Fit, Error> {
     let shapes = shapes(wanted.config);
     let known: BTreeSet<&str> = shapes.iter().map(|(name, _)| name.as_str()).collect();
     let names: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
     let Named { mut ours, others } =
         names::map(&names, &candidates(&known)).map_err(|problem| Error::input(path, problem))?;
     let mut fit = Fit::default();
-    let others = others.into_iter().map(|index| tensors[index]);
+    let others = others.into_iter().map(|index| &tensors[index]);
     fit.report.unused =
-        others.filter(|tensor| !is_buffer(tensor)).map(|tensor| tensor.name.clone()).collect();
+        others.filter(|tensor| !is_buffer(tensor)).map(|tensor| tensor.header.name.clone()).collect();
     share_decoder(&mut ours, &known, &mut fit);
     let (mut missing, mut problems) = (Vec::new(), Vec::new());
     for (name, sizes) in &shapes {
@@ -69,7 +69,7 @@ pub(super) fn fit(tensors: &[&TensorHeader], wanted: &Wanted<'_>, path: &Path) -
             }
             continue;
         };
-        match rows(name, tensors[tensor], sizes, wanted, &mut fit.report) {
+        match rows(name, &tensors[tensor], sizes, wanted, &mut fit.report) {
             Ok(rows) => fit.parts.push(Part { parameter: name.clone(), tensor, rows }),
             Err(problem) => problems.push(problem),
         }
@@ -83,7 +83,8 @@ pub(super) fn fit(tensors: &[&TensorHeader], wanted: &Wanted<'_>, path: &Path) -
         })
         .collect();
     if !missing.is_empty() {
-        asked.push(told_missing(&missing, &names, path));
+        let own: Vec<&str> = tensors.iter().map(|tensor| tensor.header.name.as_str()).collect();
+        asked.push(told_missing(&missing, &own, path));
     }
     match (asked.is_empty(), problems.is_empty()) {
         (true, true) => Ok(fit),
@@ -96,8 +97,8 @@ pub(super) fn fit(tensors: &[&TensorHeader], wanted: &Wanted<'_>, path: &Path) -
 }
 
 /// True for what holds 0, 1, 2, … or nothing.
-fn is_buffer(tensor: &TensorHeader) -> bool {
-    !tensor.is_float() || tensor.sizes.contains(&0)
+fn is_buffer(tensor: &FileTensor) -> bool {
+    !tensor.header.is_float() || tensor.sizes.contains(&0)
 }
 
 /// The names to look for: those of the model, and of a decoder that other models have.
@@ -125,22 +126,20 @@ fn share_decoder(ours: &mut BTreeMap<String, usize>, known: &BTreeSet<&str>, fit
 /// How many rows of a tensor a parameter takes, if not all; an error says why it cannot be taken.
 fn rows(
     name: &str,
-    tensor: &TensorHeader,
+    tensor: &FileTensor,
     sizes: &[i64],
     wanted: &Wanted<'_>,
     report: &mut LoadReport,
 ) -> Result<Option<i64>, String> {
-    if !tensor.is_float() {
-        return Err(format!(
-            "{} is of {:?}, and weights are numbers with fractions",
-            tensor.name, tensor.kind
-        ));
+    let own = &tensor.header.name;
+    if !tensor.header.is_float() {
+        return Err(format!("{own} is of {:?}, and weights are numbers with fractions", tensor.header.kind));
     }
     if tensor.sizes == sizes {
         return Ok(None);
     }
     let differ =
-        || format!("{} is {:?} in the file, and the model's {name} is {sizes:?}", tensor.name, tensor.sizes);
+        || format!("{own} is {:?} in the file, and the model's {name} is {sizes:?}", tensor.header.sizes);
     let (Some((&has, width)), Some((&wants, own_width))) = (tensor.sizes.split_first(), sizes.split_first())
     else {
         return Err(differ());
@@ -159,8 +158,7 @@ fn rows(
     let entries = wanted.entries.unwrap_or(0);
     if is_padding(wants, has) {
         report.spare.push(format!(
-            "{}: its rows {wants} to {} are padding of the vocabulary, and left out",
-            tensor.name,
+            "{own}: its rows {wants} to {} are padding of the vocabulary, and left out",
             has - 1
         ));
         Ok(Some(wants))
@@ -181,7 +179,7 @@ fn rows(
 /// layers would be computed with.
 fn leftovers(
     ours: BTreeMap<String, usize>,
-    tensors: &[&TensorHeader],
+    tensors: &[FileTensor],
     wanted: &Wanted<'_>,
     report: &mut LoadReport,
     problems: &mut Vec<String>,
@@ -193,15 +191,15 @@ fn leftovers(
     };
     let mut foreign = Vec::new();
     for (name, index) in ours {
-        let tensor = tensors[index];
+        let tensor = &tensors[index];
         if is_buffer(tensor) {
             continue;
         }
         let is_encoder = name.starts_with("bert.embeddings.") || name.starts_with("bert.encoder.");
         if is_encoder && !is_deeper(&name) {
-            foreign.push(tensor.name.clone());
+            foreign.push(tensor.header.name.clone());
         } else {
-            report.unused.push(tensor.name.clone());
+            report.unused.push(tensor.header.name.clone());
         }
     }
     if !foreign.is_empty() {

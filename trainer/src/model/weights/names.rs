@@ -95,7 +95,7 @@ fn votes<'a>(names: &'a [String], wanted: &BTreeSet<&str>) -> BTreeMap<&'a str, 
 }
 
 /// A name without wrappers, and with transformers' word where others have their own.
-fn plain(name: &str) -> String {
+pub(super) fn plain(name: &str) -> String {
     let mut parts: Vec<&str> = name.split('.').filter(|part| !WRAPPERS.contains(part)).collect();
     for index in 0..parts.len() {
         let after_norm = index > 0 && parts[index - 1] == "LayerNorm";
@@ -114,11 +114,6 @@ fn plain(name: &str) -> String {
 /// The program that gives tensors these names, and what to do, where it is known.
 pub(super) fn program(names: &[&str]) -> Option<&'static str> {
     let known = [
-        (
-            "encoder.transformer.0.",
-            "these are UER-py's names: convert the file with its convert_bert_from_uer_to_huggingface.py",
-        ),
-        ("bert/encoder/", "these are TensorFlow's names: convert the checkpoint with transformers"),
         ("_flat_param", "these are FSDP's flat parameters: save a full state dict (FULL_STATE_DICT)"),
         (
             "language_model.encoder.layers.",

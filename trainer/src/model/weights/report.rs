@@ -24,4 +24,6 @@ pub struct LoadReport {
     pub extended: Vec<String>,
     /// Rows of a vocabulary that was padded, here or there.
     pub spare: Vec<String>,
+    /// What else was done or left out: an optimizer's numbers, scales that were changed.
+    pub told: Vec<String>,
 }
