@@ -160,6 +160,19 @@ fn a_file_may_be_named_instead_of_its_folder() {
     run_features(&place, &["--force"]).exits(0);
 }
 
+/// DeepSpeed keeps the weights in a folder of their own; the model's config stays where it was.
+#[test]
+fn weights_of_deepspeed_lie_deeper_than_their_config() {
+    let place = place("20-b-no-prefix-bin");
+    place.write("model/latest", "global_step7");
+    let deeper = place.join("model/global_step7");
+    fs::create_dir(&deeper).unwrap();
+    fs::rename(place.join("model/pytorch_model.bin"), deeper.join("mp_rank_00_model_states.pt")).unwrap();
+    run_features(&place, &[]).exits(0);
+    let found = differences(&place);
+    assert_eq!((found["hidden"], found["input_ids"]), (0.0, 0.0));
+}
+
 /// A run that begins with a bare encoder begins with its weights.
 #[test]
 fn a_run_begins_with_what_it_names() {

@@ -39,7 +39,7 @@ pub fn source(path: &Path, config: Option<&Path>) -> Result<Option<Source>, Erro
     let files = Files::open(path)?;
     let found = match config {
         Some(config) => Some(config.to_path_buf()),
-        None => beside(&files.path, files.of_tensorflow())?,
+        None => beside(path, &files.path, files.of_tensorflow())?,
     };
     let Some(config_path) = found else { return Ok(None) };
     let Translated { form, tensors, .. } = translation(&files)?;
@@ -61,9 +61,21 @@ fn translation(files: &Files) -> Result<Translated, Error> {
     made.map_err(|problem| Error::input(&files.path, problem))
 }
 
-/// The config in the folder of the weights; that of Google's archives is looked for first where they are TensorFlow's.
-fn beside(weights: &Path, of_tensorflow: bool) -> Result<Option<PathBuf>, Error> {
-    let folder = if weights.is_dir() { weights } else { weights.parent().unwrap_or(Path::new("")) };
+/// The config in the folder that was named, or in that of the weights; that of Google's archives is looked for first where they
+/// are TensorFlow's.
+fn beside(named: &Path, weights: &Path, of_tensorflow: bool) -> Result<Option<PathBuf>, Error> {
+    // DeepSpeed's weights lie one folder deeper than the model's config.
+    let named = Some(named).filter(|named| named.is_dir());
+    let own = weights.parent().unwrap_or(Path::new(""));
+    for folder in named.into_iter().chain([own]) {
+        if let Some(config) = in_folder(folder, of_tensorflow)? {
+            return Ok(Some(config));
+        }
+    }
+    Ok(None)
+}
+
+fn in_folder(folder: &Path, of_tensorflow: bool) -> Result<Option<PathBuf>, Error> {
     let mut names = ["config.json", "bert_config.json"];
     if of_tensorflow {
         names.reverse();
@@ -85,7 +97,10 @@ fn beside(weights: &Path, of_tensorflow: bool) -> Result<Option<PathBuf>, Error>
         [name] => Ok(Some(folder.join(name))),
         _ => {
             let names = found.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
-            Err(Error::input(folder, format!("holds several configs ({names}): name the one that is meant")))
+            Err(Error::input(
+                folder,
+                format!("holds several configs ({names}): name the one that is meant with --config"),
+            ))
         }
     }
 }
