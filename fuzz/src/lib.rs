@@ -8,6 +8,14 @@ mod shards;
 #[cfg(feature = "trainer")]
 mod trainer;
 
+/// Without libtorch there is nothing of the trainer to read.
+#[cfg(not(feature = "trainer"))]
+mod trainer {
+    pub(crate) fn targets() -> Vec<crate::Target> {
+        Vec::new()
+    }
+}
+
 /// A target: its name, inputs to start from, and what it does with bytes.
 #[derive(Clone)]
 pub struct Target {
@@ -21,10 +29,7 @@ pub struct Target {
 
 /// All targets of this build.
 pub fn targets() -> Vec<Target> {
-    let mut all = [shards::targets(), pipeline::targets(), readers::targets()].concat();
-    #[cfg(feature = "trainer")]
-    all.extend(trainer::targets());
-    all
+    [shards::targets(), pipeline::targets(), readers::targets(), trainer::targets()].concat()
 }
 
 /// Runs the target `name`.

@@ -125,12 +125,14 @@ impl StageBar {
 
     fn show(&mut self, progress: &Progress) {
         if let Some((done, all, retries)) = progress.tasks() {
+            self.bar.set_message(retried(retries));
             self.set_length(u64::from(all), "{pos}/{len} tasks{msg}, {elapsed}, {eta} left");
             self.bar.set_position(u64::from(done));
-            self.bar.set_message(retried(retries));
             return;
         }
         let work = progress.work();
+        // Before the template that has a place for it.
+        self.bar.set_message(self.message(work, progress.read()));
         if let Some((done, all)) = work {
             let counts = match self.stage {
                 "map" | "count" => {
@@ -141,7 +143,6 @@ impl StageBar {
             self.set_length(all, counts);
             self.bar.set_position(done);
         }
-        self.bar.set_message(self.message(work, progress.read()));
     }
 
     /// Gives the bar its length when it is first known: the time left is estimated from here on.
