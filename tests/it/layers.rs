@@ -173,8 +173,9 @@ fn strangers_stay_strangers() {
     for (folder, strangers) in STRANGERS {
         let mut files = Vec::new();
         sources(&root().join(folder), &mut files);
-        for file in files {
-            let code = code(&file);
+        // Tests may read files, whether they lie in the same file or in one of their own.
+        for file in files.iter().filter(|file| !file.ends_with("tests.rs")) {
+            let code = code(file);
             let used = strangers.iter().find(|stranger| uses(&code, stranger));
             assert_eq!(used, None, "{}", file.display());
         }

@@ -4,11 +4,13 @@
 //! survey   lists the files, groups them by folder and extension, and samples files of each group
 //! sniff    the format of one file, from its name and the beginning of its content
 //! shape    how documents are separated in plain text: by blank lines, by lines, by files
+//! known    which public corpora are among them
 //! fields   which fields of JSON, CSV, TSV and Parquet have the text
 //! write    the settings files, with comments
 //! ```
 
 mod fields;
+mod known;
 mod real_path;
 mod shape;
 mod sniff;

@@ -187,3 +187,27 @@ fn tables_of_all_kinds() {
         assert!(documents.len() == 30 && documents[0].contains("第0天"), "{name}: {}", documents[0]);
     }
 }
+
+#[test]
+fn public_corpora_are_recognized() {
+    let record = "{\"news_id\": \"1\", \"keywords\": \"天气\", \"title\": \"今天的天气\", \"desc\": \"短的说明。\", \"content\": \"今天天气很好，我们去公园里散步。\"}\n";
+    let article = "今天的天气\n　　今天天气很好，我们去公园里散步。\n　　傍晚下起了小雨。\n";
+    let folder = folder(&[
+        ("new2016zh/news2016zh_train.json", &record.repeat(5)),
+        ("THUCNews/体育/1.txt", article),
+        ("THUCNews/科技/2.txt", article),
+        ("mine/3.txt", &"第一句话在这里。\n第二句话在这里。\n\n".repeat(9)),
+    ]);
+    let (written, settings) = settings_for(folder.path());
+    let corpus = |name: &str| settings.corpora.iter().find(|corpus| corpus.name == name);
+    let news = corpus("news2016zh").expect("it is recognized");
+    assert_eq!(
+        (news.format, &news.text_field[..]),
+        (Format::Jsonl, &["title".to_owned(), "content".to_owned()][..])
+    );
+    assert!(corpus("thucnews").is_some() && settings.corpora.len() == 3);
+    let lines: Vec<String> = written.survey.groups.iter().map(describe_group).collect();
+    let told =
+        |line: &&String| line.contains("corpora/descriptors/thucnews.toml") && line.contains("research only");
+    assert_eq!(lines.iter().filter(told).count(), 1, "{lines:?}");
+}

@@ -44,13 +44,14 @@ impl FolderNames {
     }
 }
 
-/// A group on one line: "web: 12 files, jsonl (title, text), utf-8".
+/// A group on one line: "web: 12 files, jsonl (title, text), utf-8", and what is known of a public corpus.
 pub fn describe_group(group: &FileGroup) -> String {
     let FileKind { format, fields, .. } = &group.kind;
     let fields = if fields.is_empty() { String::new() } else { format!(" ({})", fields.join(", ")) };
     let files = if group.files == 1 { "1 file".to_owned() } else { format!("{} files", group.files) };
     let encodings: Vec<&str> = group.encodings.iter().copied().collect();
-    format!("{}: {files}, {}{fields}, {}", group.name, format.name(), encodings.join(" and "))
+    let known = group.known.map_or_else(String::new, |known| format!("; {}", known.note()));
+    format!("{}: {files}, {}{fields}, {}{known}", group.name, format.name(), encodings.join(" and "))
 }
 
 /// Skipped files on one line: "3 files, such as cover.jpg: *.jpg files".

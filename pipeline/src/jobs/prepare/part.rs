@@ -78,9 +78,9 @@ impl Encoded {
         self.documents.push(DocumentSpan { fine, start: start as u32, bytes: bytes as u32 + 4 });
     }
 
-    /// True if it holds as much as a spill does.
-    pub(super) fn is_full(&self) -> bool {
-        self.bytes.len() >= SPILL_BYTES
+    /// Bytes of all documents.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.len()
     }
 
     fn append(&mut self, other: &Encoded) {

@@ -3,11 +3,14 @@
 
 /// jieba's parameters, from the file that jieba-rs is built of.
 mod parameters {
-    use super::NEVER as MIN_FLOAT;
+    /// The logarithm of a probability of zero; what is generated names it so.
+    pub(super) const MIN_FLOAT: f64 = -3.14e100;
     jieba_macros::generate_hmm_data!();
 }
 
-use self::parameters::{EMIT_INDEX, EMIT_MIN_CHAR, EMIT_NONE, EMIT_PROBS, INITIAL_PROBS, TRANS_PROBS};
+use self::parameters::{
+    EMIT_INDEX, EMIT_MIN_CHAR, EMIT_NONE, EMIT_PROBS, INITIAL_PROBS, MIN_FLOAT, TRANS_PROBS,
+};
 
 /// The first character of a word, the last one, one between them, and a word of one character.
 const BEGIN: usize = 0;
@@ -17,8 +20,6 @@ const SINGLE: usize = 3;
 const STATES: usize = 4;
 /// The states that may come before each. Of two with equal scores, the second is taken.
 const BEFORE: [[usize; 2]; STATES] = [[END, SINGLE], [BEGIN, MIDDLE], [BEGIN, MIDDLE], [END, SINGLE]];
-/// The logarithm of a probability of zero.
-const NEVER: f64 = -3.14e100;
 
 /// True for the characters that the model knows.
 #[inline]
@@ -78,7 +79,7 @@ fn emissions(c: char) -> [f64; STATES] {
     let row = EMIT_INDEX.get((c as usize).wrapping_sub(EMIT_MIN_CHAR as usize));
     match row {
         Some(&row) if row != EMIT_NONE => EMIT_PROBS[usize::from(row)],
-        _ => [NEVER; STATES],
+        _ => [MIN_FLOAT; STATES],
     }
 }
 

@@ -13,6 +13,9 @@ use crate::engine::Context;
 use crate::error::Error;
 use crate::work::Attempt;
 
+/// Bytes of a run, about: no more than a part takes later.
+const RUN_BYTES: usize = 8 << 20;
+
 /// The documents of a bucket in a temporary file: runs, each sorted by part. Dropping it removes the file.
 pub(super) struct Scattered {
     attempt: Attempt,
@@ -49,7 +52,7 @@ impl Scattered {
         let mut failed = None;
         documents.each(context, &mut |hash, corpus, encoded| {
             open.push_encoded(part_of(hash, parts), hash, corpus, encoded);
-            if open.is_full() && failed.is_none() {
+            if open.bytes() >= RUN_BYTES && failed.is_none() {
                 failed = end_run(&mut open).err();
             }
         })?;
