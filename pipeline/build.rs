@@ -29,7 +29,10 @@ fn main() {
     let words = lines.lines().map(entry);
     let total = words.clone().map(|(_, count)| count).sum();
     let image = image::Image::of(words, total).expect("so few words fit");
-    let bytes: Vec<u8> = image.to_numbers().into_iter().flat_map(u32::to_ne_bytes).collect();
+    // The program may be for another machine than this one.
+    let is_big = std::env::var("CARGO_CFG_TARGET_ENDIAN").is_ok_and(|endian| endian == "big");
+    let bytes_of = if is_big { u32::to_be_bytes } else { u32::to_le_bytes };
+    let bytes: Vec<u8> = image.to_numbers().into_iter().flat_map(bytes_of).collect();
     let out = std::env::var_os("OUT_DIR").expect("cargo sets it");
     std::fs::write(Path::new(&out).join("jieba.dictionary"), bytes).expect("cargo's folder can be written");
 }
