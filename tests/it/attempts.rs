@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use integration_tests::{Place, hashes, leftovers};
 
@@ -48,18 +48,23 @@ fn tasks_killed_at_scattered_moments() {
     place.run(&["prepare", "run.toml", "--out", "never-killed", "--set", "output.work=w"]).exits(0);
     let plan = plan(&place);
     let mut kills = 0;
+    // How long a task takes here and now, about.
+    let mut span = Duration::from_millis(100);
     for name in ["map", "layout", "reduce", "commit"] {
         let tasks = stage(&place, &plan, name)["tasks"].as_u64().unwrap() as usize;
         for task in 0..tasks {
             for _ in 0..2 {
-                // Scattered, and the same in every run.
-                let moment = |i: usize| Duration::from_millis(quanci_shards::rng::splitmix64(i as u64) % 200);
+                // Scattered over the first half of a task, so that most find it running.
+                let share = |i: usize| (quanci_shards::rng::splitmix64(i as u64) % 1000) as f64 / 1000.0;
+                let moment = |i: usize| span.mul_f64(0.5 * share(i));
                 kills += killed(&place, &plan, name, task, [moment(kills), moment(kills + 1)]);
             }
             // Out of two at once, both succeed.
+            let begun = Instant::now();
             for child in [(); 2].map(|()| attempt(&place, &plan, name, task)) {
                 integration_tests::Ran::from(child.wait_with_output().unwrap()).exits(0);
             }
+            span = begun.elapsed();
             let missing: Vec<usize> = (task + 1..tasks).collect();
             let told = &stage(&place, &plan, name)["missing"];
             let told: Vec<usize> = serde_json::from_value(told.clone()).unwrap();
