@@ -75,7 +75,7 @@ fn a_plan_of_another_version() {
 
 /// The layout of a corpus that has more than 4,096 buckets of text, made by hand for a small one.
 #[test]
-fn buckets_in_parts() {
+fn buckets_in_partitions() {
     let place = place();
     place.settings(
         &novels(),
@@ -110,7 +110,7 @@ fn buckets_in_parts() {
         let layout = find(&place.join(name), "layout.json");
         let mut edited: serde_json::Value = serde_json::from_slice(&std::fs::read(&layout).unwrap()).unwrap();
         for split in ["train", "validation"] {
-            edited[split]["parts"] = 40.into();
+            edited[split]["partitions"] = 40.into();
         }
         std::fs::write(&layout, edited.to_string()).unwrap();
         for task in 0..tasks(2) {
@@ -133,7 +133,20 @@ fn buckets_in_parts() {
     let (once, counters) = prepared("once", &[], "1", false);
     let (again, _) = prepared("again", &["--set", "output.task_mb=1"], "2", true);
     assert_eq!(once, again, "whatever the tasks, the threads and kills");
-    // The same documents as without parts; other pairs of them, as these are shuffled part by part.
+    // Whoever runs the job next sweeps what the killed tasks left.
+    let resume = [
+        "prepare",
+        "run.toml",
+        "--out",
+        "again/out",
+        "--set",
+        "output.work=again/w",
+        "--set",
+        "output.task_mb=1",
+    ];
+    place.run(&resume).exits(0);
+    assert_eq!(leftovers(place.path()), Vec::<PathBuf>::new());
+    // The same documents as without partitions; other pairs of them, as each partition is shuffled by itself.
     place.run(&["prepare", "run.toml", "--out", "whole", "--set", "output.work=w3"]).exits(0);
     let whole = std::fs::read(place.join("whole/manifest.json")).unwrap();
     let whole: serde_json::Value = serde_json::from_slice(&whole).unwrap();

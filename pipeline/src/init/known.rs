@@ -83,10 +83,11 @@ pub(super) fn corpus(index: usize) -> &'static KnownCorpus {
 }
 
 impl KnownCorpus {
-    /// How its files are read: as its descriptor says, if they have the format that it says.
+    /// How its files are read: as its descriptor says, if they have the format and the fields that it says.
     pub(super) fn kind(&self, found: &FileKind) -> FileKind {
         let mut kind = found.clone();
-        if kind.format.name() == self.format && !self.fields.is_empty() {
+        let has_them = self.fields.iter().all(|field| found.fields.contains(field));
+        if kind.format.name() == self.format && !self.fields.is_empty() && has_them {
             kind.fields.clone_from(&self.fields);
         }
         kind

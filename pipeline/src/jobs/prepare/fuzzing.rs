@@ -14,7 +14,10 @@ pub fn part_file(path: &Path) -> Result<(), Error> {
         let range = offset..offset.saturating_add(section.bytes);
         offset = range.end;
         let bytes = quanci_store::read_range(path, range).map_err(Error::io("read", path))?;
-        read_section(path, section, &bytes, &mut |_, document| decode_both(document))?;
+        read_section(path, section, &bytes, &mut |_, document| {
+            decode_both(document);
+            Ok(())
+        })?;
     }
     Ok(())
 }
@@ -22,7 +25,10 @@ pub fn part_file(path: &Path) -> Result<(), Error> {
 /// Reads bytes as the documents of a section whose checksum is right.
 pub fn section(bytes: &[u8]) -> Result<(), Error> {
     let section = PartSection { fine: 0, bytes: bytes.len() as u64, hash: xxhash_rust::xxh3::xxh3_64(bytes) };
-    read_section(Path::new("section"), section, bytes, &mut |_, document| decode_both(document))
+    read_section(Path::new("section"), section, bytes, &mut |_, document| {
+        decode_both(document);
+        Ok(())
+    })
 }
 
 fn decode_both(bytes: &[u8]) {

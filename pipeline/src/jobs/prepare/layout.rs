@@ -55,17 +55,17 @@ impl Layout {
 pub(super) struct SplitLayout {
     /// Runs of fine buckets.
     pub(super) buckets: u32,
-    /// How many parts each of them has, which are shuffled one by one; more than one if there are too few fine buckets.
-    pub(super) parts: u32,
+    /// How many partitions each of them has, which are shuffled one by one; more than one if there are too few fine buckets.
+    pub(super) partitions: u32,
     pub(super) shards: u32,
 }
 
 impl SplitLayout {
     /// Buckets of `bucket_mb` of text; for a small corpus as many as make `shards` files, but never under 1 MB each; for a
-    /// large one a multiple of `shards`; beyond 4,096 they are parted once more.
+    /// large one a multiple of `shards`; beyond 4,096 they are partitioned once more.
     fn of(text_bytes: u64, output: &OutputSettings) -> SplitLayout {
         if text_bytes == 0 {
-            return SplitLayout { buckets: 0, parts: 1, shards: 0 };
+            return SplitLayout { buckets: 0, partitions: 1, shards: 0 };
         }
         let shards = u64::from(output.shards);
         let wanted = text_bytes.div_ceil(u64::from(output.bucket_mb) << 20);
@@ -78,9 +78,13 @@ impl SplitLayout {
         };
         // Part files cannot be cut finer: one bucket fewer per shard.
         let buckets = if buckets > u64::from(FINE_BUCKETS) { buckets - shards } else { buckets };
-        // Up to that many, buckets are what they were before there were parts, so that their data sets stay the same.
-        let parts = if wanted > u64::from(FINE_BUCKETS) { wanted.div_ceil(buckets) } else { 1 };
-        SplitLayout { buckets: buckets as u32, parts: parts as u32, shards: buckets.min(shards) as u32 }
+        // Up to that many, buckets are what they were before there were partitions, so that their data sets stay the same.
+        let partitions = if wanted > u64::from(FINE_BUCKETS) { wanted.div_ceil(buckets) } else { 1 };
+        SplitLayout {
+            buckets: buckets as u32,
+            partitions: partitions as u32,
+            shards: buckets.min(shards) as u32,
+        }
     }
 
     /// The buckets of a shard, which are consecutive.
@@ -216,7 +220,7 @@ mod tests {
             validation: 0.0,
         };
         let layout = SplitLayout::of(text_mb << 20, &output);
-        (layout.buckets, layout.parts, layout.shards)
+        (layout.buckets, layout.partitions, layout.shards)
     }
 
     #[test]
@@ -227,7 +231,7 @@ mod tests {
         assert_eq!(layout(1024, 16, 64), (16, 1, 16));
         assert_eq!(layout(2000, 16, 64), (32, 1, 16), "a multiple of the shards");
         assert_eq!(layout(4096 * 64, 16, 64), (4096, 1, 16), "as many as there are fine buckets");
-        assert_eq!(layout(4096 * 64 + 1, 16, 64), (4096, 2, 16), "more, in parts");
+        assert_eq!(layout(4096 * 64 + 1, 16, 64), (4096, 2, 16), "more, in partitions");
         assert_eq!(layout(10 << 20, 16, 8), (4096, 320, 16));
         assert_eq!(layout(10 << 20, 1000, 64), (4000, 41, 1000));
         assert_eq!(layout(97, 1, 1024), (1, 1, 1));
@@ -236,7 +240,7 @@ mod tests {
     #[test]
     fn every_fine_bucket_is_in_one_shard() {
         for (buckets, shards) in [(1, 1), (3, 3), (16, 16), (4000, 1000), (48, 16)] {
-            let layout = SplitLayout { buckets, parts: 1, shards };
+            let layout = SplitLayout { buckets, partitions: 1, shards };
             let all =
                 (0..shards).flat_map(|s| layout.buckets_of(s)).flat_map(|b| layout.fine_of(b, Split::Train));
             assert!(all.eq(0..FINE_BUCKETS));

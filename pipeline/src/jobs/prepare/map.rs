@@ -134,7 +134,7 @@ impl Steps {
         vocabulary: &Vocabulary,
         user_dict: Option<&[u8]>,
     ) -> Result<Steps, Error> {
-        // Each takes 0.1 s to load, so both at once.
+        // The tokenizer takes some time to load, and a user dictionary more, so both at once.
         let (segmenter, tokenizer) = rayon::join(
             || Segmenter::new(&settings.segment, user_dict),
             || Tokenizer::new(vocabulary, &settings.tokenize),
@@ -222,10 +222,10 @@ fn belongs_to_validation(hash: u128, share: f64) -> bool {
     (salted(hash, SALT_VALIDATION) >> 11) as f64 * (1.0 / (1u64 << 53) as f64) < share
 }
 
-/// The part of a fine bucket that is parted once more, by the bits of the hash that [`fine_bucket`] leaves.
-pub(super) fn part_of(hash: u128, parts: u32) -> u32 {
+/// The partition of a document in a bucket that has several, by the bits of the hash that [`fine_bucket`] leaves.
+pub(super) fn partition_of(hash: u128, partitions: u32) -> u32 {
     let rest = salted(hash, SALT_BUCKET) << 12;
-    ((u128::from(rest) * u128::from(parts)) >> 64) as u32
+    ((u128::from(rest) * u128::from(partitions)) >> 64) as u32
 }
 
 /// Training documents have the fine buckets below [`FINE_BUCKETS`], those set apart the ones above.

@@ -68,14 +68,14 @@ impl Encoded {
     }
 
     /// Adds a document that is encoded already, with the index of its corpus.
-    pub(super) fn push_encoded(&mut self, fine: u32, hash: u128, corpus: u16, encoded: &[u8]) {
+    pub(super) fn push_encoded(&mut self, partition: u32, hash: u128, corpus: u16, encoded: &[u8]) {
         let start = self.bytes.len();
         let bytes = HASH_BYTES + CORPUS_BYTES + encoded.len();
         self.bytes.extend((bytes as u32).to_le_bytes());
         self.bytes.extend(hash.to_le_bytes());
         self.bytes.extend(corpus.to_le_bytes());
         self.bytes.extend_from_slice(encoded);
-        self.documents.push(DocumentSpan { fine, start: start as u32, bytes: bytes as u32 + 4 });
+        self.documents.push(DocumentSpan { fine: partition, start: start as u32, bytes: bytes as u32 + 4 });
     }
 
     /// Bytes of all documents.
@@ -248,7 +248,7 @@ pub(super) fn read_section(
     path: &Path,
     section: PartSection,
     bytes: &[u8],
-    take: &mut dyn FnMut(u128, &[u8]),
+    take: &mut dyn FnMut(u128, &[u8]) -> Result<(), Error>,
 ) -> Result<(), Error> {
     // Checked as a whole before any document is decoded.
     if bytes.len() as u64 != section.bytes || xxhash_rust::xxh3::xxh3_64(bytes) != section.hash {
@@ -263,7 +263,7 @@ pub(super) fn read_section(
             .filter(|_| length >= HASH_BYTES + 4)
             .ok_or_else(|| damaged(path))?;
         let content_hash = u128::from_le_bytes(std::array::from_fn(|i| document[i]));
-        take(content_hash, &document[HASH_BYTES..]);
+        take(content_hash, &document[HASH_BYTES..])?;
         rest = after;
     }
     Ok(())
@@ -355,6 +355,7 @@ mod tests {
                 let mut document = TokenizedDocument { hash, ..TokenizedDocument::default() };
                 intact &= decode(bytes, narrow, &mut document).is_some();
                 documents.push(document);
+                Ok(())
             })?;
         }
         assert!(intact);

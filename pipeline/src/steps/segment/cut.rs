@@ -1,4 +1,4 @@
-//! Cuts a sentence into jieba's words: the most probable way through the dictionary, and a hidden Markov model for what
+//! Cuts a sentence into jieba's words: the most probable path through the dictionary, and a hidden Markov model for what
 //! it leaves as single characters. Equal to jieba-rs 0.11 in every word (its `cut`), with the same sums of floating-point
 //! numbers in the same order.
 
@@ -16,9 +16,9 @@ pub(super) struct Cutter {
     /// Of each character: the dictionary's node of it and the next one, and that of it and the next two.
     pairs: Vec<Found>,
     triples: Vec<Found>,
-    /// Of each character: the score of the best way from there to the end of its block.
+    /// Of each character: the score of the best path from there to the end of its block.
     scores: Vec<f64>,
-    /// Of each character: the character after the first word of that way.
+    /// Of each character: the character after the first word of that path.
     ends: Vec<u32>,
     /// Of a run of single characters.
     characters: Vec<char>,
@@ -30,7 +30,7 @@ impl Cutter {
     pub(super) fn cut(&mut self, dictionary: &Dictionary, hmm: bool, sentence: &str, starts: &mut Vec<u32>) {
         self.number(dictionary, sentence);
         self.find_nodes(dictionary);
-        self.find_best_way(dictionary);
+        self.find_best_path(dictionary);
         if hmm {
             self.follow::<true>(dictionary, sentence, starts);
         } else {
@@ -66,9 +66,9 @@ impl Cutter {
         self.numbers.truncate(self.triples.len());
     }
 
-    /// Dynamic programming from the end of the sentence: the best way from a character is its best word and the best way
-    /// from there. Of equal ways, the one with the longer word is taken.
-    fn find_best_way(&mut self, dictionary: &Dictionary) {
+    /// Dynamic programming from the end of the sentence: the best path from a character is its best word and the best path
+    /// from there. Of equal paths, the one with the longer word is taken.
+    fn find_best_path(&mut self, dictionary: &Dictionary) {
         let count = self.numbers.len();
         self.scores.clear();
         self.scores.resize(count + 1, 0.0);
@@ -104,7 +104,7 @@ impl Cutter {
         }
     }
 
-    /// Follows the best way and joins what it leaves as single characters.
+    /// Follows the best path and joins what it leaves as single characters.
     fn follow<const HMM: bool>(&mut self, dictionary: &Dictionary, sentence: &str, starts: &mut Vec<u32>) {
         let count = self.numbers.len();
         let bytes = sentence.as_bytes();

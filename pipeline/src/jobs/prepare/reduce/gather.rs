@@ -38,14 +38,14 @@ fn runs<'a>(located: &'a [Located], fine: &Range<u32>) -> Vec<SectionRun<'a>> {
 }
 
 /// Receives documents: content hash, corpus, and the document encoded.
-pub(super) type Take<'a> = dyn FnMut(u128, u16, &[u8]) + 'a;
+pub(super) type Take<'a> = dyn FnMut(u128, u16, &[u8]) -> Result<(), Error> + 'a;
 
 /// Documents of a bucket, in the order of the input.
 pub(super) trait Documents {
     /// Bytes of all of them, encoded, about.
     fn bytes(&self) -> u64;
 
-    /// Passes each to `take`.
+    /// Passes each to `take`, up to its first error.
     fn each(&self, context: &Context, take: &mut Take<'_>) -> Result<(), Error>;
 }
 
@@ -107,6 +107,7 @@ impl ReduceInputs<'_> {
             } else {
                 counters.duplicates += 1;
             }
+            Ok(())
         })?;
         // From here on nothing depends on files or tasks. Unstable is deterministic here: documents with equal keys are
         // equal.

@@ -1,4 +1,4 @@
-//! Reduce: gather the buckets of a shard (a large one part by part) -> drop exact repeats -> order by content hash -> for each copy: pairs with their
+//! Reduce: gather the buckets of a shard (a large one by partitions) -> drop exact repeats -> order by content hash -> for each copy: pairs with their
 //! masks -> shuffle -> rows.
 
 mod copy_writer;

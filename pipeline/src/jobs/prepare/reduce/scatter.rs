@@ -1,22 +1,22 @@
-//! A bucket that is too large for memory, parted once more on this machine's disk: what map does for the corpus, for one
-//! bucket. Memory stays that of a part, for any amount of text.
+//! A bucket that is too large for memory, partitioned once more on disk: what map does for the corpus, for one
+//! bucket. Memory stays that of a partition, for any amount of text.
 
 use std::io::Write;
 use std::path::Path;
 
 use quanci_store::FileHandle;
 
-use super::super::map::part_of;
+use super::super::map::partition_of;
 use super::super::part::{Encoded, PartSection, read_section, split_corpus};
 use super::gather::{Documents, Take};
 use crate::engine::Context;
 use crate::error::Error;
 use crate::work::Attempt;
 
-/// Bytes of a run, about: no more than a part takes later.
+/// Bytes of a run, about: no more than a partition takes later.
 const RUN_BYTES: usize = 8 << 20;
 
-/// The documents of a bucket in a temporary file: runs, each sorted by part. Dropping it removes the file.
+/// The documents of a bucket in a temporary file: runs, each sorted by partition. Dropping it removes the file.
 pub(super) struct Scattered {
     attempt: Attempt,
     runs: Vec<Run>,
@@ -30,11 +30,11 @@ struct Run {
 }
 
 impl Scattered {
-    /// Parts the documents of a bucket. The file has a temporary name beside `beside`, or in this machine's folder for
+    /// Partitions the documents of a bucket. The file has a temporary name beside `beside`, or in this machine's folder for
     /// temporary files if that is an object.
     pub(super) fn new(
         documents: &dyn Documents,
-        parts: u32,
+        partitions: u32,
         beside: &Path,
         context: &Context,
     ) -> Result<Scattered, Error> {
@@ -42,47 +42,44 @@ impl Scattered {
         let mut file = attempt.create_file()?;
         let (mut open, mut runs, mut offset) = (Encoded::default(), Vec::new(), 0);
         let write = |error| Error::io("write", attempt.path())(error);
-        let mut end_run = |open: &mut Encoded| {
+        let mut end_run = |open: &mut Encoded| -> std::io::Result<()> {
             let sections = open.write_sections(&mut file)?;
             let bytes = sections.iter().map(|section| section.bytes).sum::<u64>();
             runs.push(Run { offset, sections });
             offset += bytes;
             Ok(())
         };
-        let mut failed = None;
         documents.each(context, &mut |hash, corpus, encoded| {
-            open.push_encoded(part_of(hash, parts), hash, corpus, encoded);
-            if open.bytes() >= RUN_BYTES && failed.is_none() {
-                failed = end_run(&mut open).err();
-            }
+            open.push_encoded(partition_of(hash, partitions), hash, corpus, encoded);
+            if open.bytes() >= RUN_BYTES { end_run(&mut open).map_err(write) } else { Ok(()) }
         })?;
-        failed.map_or_else(|| end_run(&mut open), Err).map_err(write)?;
+        end_run(&mut open).map_err(write)?;
         file.flush().map_err(write)?;
         Ok(Scattered { attempt, runs })
     }
 
-    /// The documents of a part.
-    pub(super) fn part(&self, part: u32) -> Part<'_> {
+    /// The documents of a partition.
+    pub(super) fn partition(&self, partition: u32) -> Partition<'_> {
         let mut sections = Vec::new();
         for run in &self.runs {
-            let at = run.sections.partition_point(|section| section.fine < part);
-            if let Some(section) = run.sections.get(at).filter(|section| section.fine == part) {
+            let at = run.sections.partition_point(|section| section.fine < partition);
+            if let Some(section) = run.sections.get(at).filter(|section| section.fine == partition) {
                 let before: u64 = run.sections[..at].iter().map(|section| section.bytes).sum();
                 sections.push((run.offset + before, *section));
             }
         }
-        Part { path: self.attempt.path(), sections }
+        Partition { path: self.attempt.path(), sections }
     }
 }
 
-/// The documents of a part.
-pub(super) struct Part<'a> {
+/// The documents of a partition.
+pub(super) struct Partition<'a> {
     path: &'a Path,
     /// Each with the place where it begins.
     sections: Vec<(u64, PartSection)>,
 }
 
-impl Documents for Part<'_> {
+impl Documents for Partition<'_> {
     fn bytes(&self) -> u64 {
         self.sections.iter().map(|(_, section)| section.bytes).sum()
     }
@@ -90,13 +87,13 @@ impl Documents for Part<'_> {
     fn each(&self, context: &Context, take: &mut Take<'_>) -> Result<(), Error> {
         let failed = |error| Error::io("read", self.path)(error);
         let file = FileHandle::open(self.path).map_err(failed)?;
-        // Runs are in the order of the input, and so are the documents of a part within each.
+        // Runs are in the order of the input, and so are the documents of a partition within each.
         for (offset, section) in &self.sections {
             context.stop.check()?;
             let bytes = file.read_at(*offset..offset + section.bytes).map_err(failed)?;
             read_section(self.path, *section, &bytes, &mut |hash, document| {
                 let (corpus, encoded) = split_corpus(document);
-                take(hash, corpus, encoded);
+                take(hash, corpus, encoded)
             })?;
         }
         Ok(())
@@ -120,7 +117,7 @@ mod tests {
         fn each(&self, _: &Context, take: &mut Take<'_>) -> Result<(), Error> {
             for number in 0..self.0 {
                 let (hash, corpus, encoded) = document(number);
-                take(hash, corpus, &encoded);
+                take(hash, corpus, &encoded)?;
             }
             Ok(())
         }
@@ -137,20 +134,24 @@ mod tests {
     fn parts_are_what_partitioning_in_memory_gives() {
         let folder = tempfile::tempdir().expect("a folder");
         let context = Context::new(1, Stop::default(), Progress::default()).expect("threads");
-        let parts = 37;
+        let partitions = 37;
         let made = Made(40_000);
         let scattered =
-            Scattered::new(&made, parts, &folder.path().join("00007"), &context).expect("written");
+            Scattered::new(&made, partitions, &folder.path().join("00007"), &context).expect("written");
         assert!(scattered.runs.len() > 2, "several runs");
         let mut seen = 0;
-        for part in 0..parts {
-            let documents = scattered.part(part);
+        for partition in 0..partitions {
+            let documents = scattered.partition(partition);
             let mut found = Vec::new();
-            let mut take = |hash, corpus, encoded: &[u8]| found.push((hash, corpus, encoded.to_vec()));
+            let mut take = |hash, corpus, encoded: &[u8]| {
+                found.push((hash, corpus, encoded.to_vec()));
+                Ok(())
+            };
             documents.each(&context, &mut take).expect("read");
-            let expected = (0..made.0).map(document).filter(|(hash, ..)| part_of(*hash, parts) == part);
+            let expected =
+                (0..made.0).map(document).filter(|(hash, ..)| partition_of(*hash, partitions) == partition);
             // Without an assertion that prints megabytes.
-            assert!(expected.eq(found.iter().cloned()), "part {part}");
+            assert!(expected.eq(found.iter().cloned()), "partition {partition}");
             assert!(documents.bytes() > 0 && !found.is_empty());
             seen += found.len();
         }
@@ -160,15 +161,19 @@ mod tests {
     }
 
     #[test]
-    fn few_documents_leave_parts_empty() {
+    fn few_documents_leave_partitions_empty() {
         let folder = tempfile::tempdir().expect("a folder");
         let context = Context::new(1, Stop::default(), Progress::default()).expect("threads");
         for count in [0, 1] {
             let scattered =
                 Scattered::new(&Made(count), 9, &folder.path().join("a"), &context).expect("written");
             let mut found = 0;
-            for part in 0..9 {
-                scattered.part(part).each(&context, &mut |_, _, _| found += 1).expect("read");
+            for partition in 0..9 {
+                let mut count = |_, _, _: &[u8]| {
+                    found += 1;
+                    Ok(())
+                };
+                scattered.partition(partition).each(&context, &mut count).expect("read");
             }
             assert_eq!(found, count);
         }

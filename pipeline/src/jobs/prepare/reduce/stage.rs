@@ -62,10 +62,12 @@ impl Stage for Reduce<'_> {
         Ok(missing)
     }
 
-    /// Buckets, or their parts, once for each copy: they are about equal, and there are many where it takes long.
+    /// Buckets, or their partitions, once for each copy: they are about equal, and there are many where it takes long.
     fn work(&self, task: u32) -> u64 {
         let (split, shard, layout) = self.inputs.shard_of(task);
-        layout.buckets_of(shard).len() as u64 * u64::from(layout.parts) * u64::from(self.inputs.copies(split))
+        layout.buckets_of(shard).len() as u64
+            * u64::from(layout.partitions)
+            * u64::from(self.inputs.copies(split))
     }
 
     fn run(&self, task: u32, context: &Context) -> Result<(), Error> {
@@ -84,15 +86,15 @@ impl Stage for Reduce<'_> {
         // One bucket at a time: this bounds the memory of a task, whatever the size of its shard.
         for bucket in buckets {
             let documents = InPartFiles::new(&self.inputs, &located, &layout.fine_of(bucket, split));
-            if layout.parts == 1 {
+            if layout.partitions == 1 {
                 self.reduce_bucket(&documents, u64::from(bucket), &mut open, context)?;
                 continue;
             }
             let scattered =
-                Scattered::new(&documents, layout.parts, &self.inputs.task_folder(task), context)?;
-            for part in 0..layout.parts {
-                let number = u64::from(bucket) * u64::from(layout.parts) + u64::from(part);
-                self.reduce_bucket(&scattered.part(part), number, &mut open, context)?;
+                Scattered::new(&documents, layout.partitions, &self.inputs.task_folder(task), context)?;
+            for partition in 0..layout.partitions {
+                let number = u64::from(bucket) * u64::from(layout.partitions) + u64::from(partition);
+                self.reduce_bucket(&scattered.partition(partition), number, &mut open, context)?;
             }
         }
         let OpenShard { writers, mut counters } = open;
@@ -117,7 +119,7 @@ struct OpenShard<'a> {
 }
 
 impl Reduce<'_> {
-    /// Makes rows of a bucket, or of a part of one, by its number among all of the split.
+    /// Makes rows of a bucket, or of a partition of one, by its number among all of the split.
     fn reduce_bucket(
         &self,
         documents: &dyn Documents,
