@@ -242,13 +242,16 @@ pub(super) fn read_tail(path: &Path) -> Result<(Vec<PartSection>, MapReport), Er
     Ok((index.chunks_exact(20).map(section).collect(), report))
 }
 
+/// Receives documents: content hash, and the document encoded.
+type TakeEncoded<'a> = dyn FnMut(u128, &[u8]) -> Result<(), Error> + 'a;
+
 /// Passes the content hash and the encoded rest of every document of a section to `take`; [`decode`] reads the rest.
 /// `path` is for messages.
 pub(super) fn read_section(
     path: &Path,
     section: PartSection,
     bytes: &[u8],
-    take: &mut dyn FnMut(u128, &[u8]) -> Result<(), Error>,
+    take: &mut TakeEncoded<'_>,
 ) -> Result<(), Error> {
     // Checked as a whole before any document is decoded.
     if bytes.len() as u64 != section.bytes || xxhash_rust::xxh3::xxh3_64(bytes) != section.hash {
