@@ -3,9 +3,9 @@
 //! `libquanci_nccl.so`, the plug-in for data parallelism over GPUs, is built where CUDA's and NCCL's headers lie beside
 //! libtorch, as pip lays them (`nvidia/cu13`, `nvidia/nccl`). `QUANCI_NCCL_PLUGIN` tells the crate where it is.
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fs};
 
 /// libtorch's wheels and Debian's compilers agree on it; a PyTorch before 2.6 would not.
 const CXX11_ABI: &str = "1";
@@ -34,7 +34,17 @@ fn libtorch() -> PathBuf {
     }
 }
 
+/// `kernels.cu` as a C++ string literal, for NVRTC. Compilers limit a literal's length, but not that of several side by side.
+fn write_kernels() -> PathBuf {
+    let source = fs::read_to_string("csrc/kernels.cu").expect("it is beside this file");
+    let lines: String = source.lines().map(|line| format!("R\"CUDA({line}\n)CUDA\"\n")).collect();
+    let folder = PathBuf::from(env::var_os("OUT_DIR").expect("Cargo sets it"));
+    fs::write(folder.join("kernels.inc"), lines).expect("OUT_DIR can be written to");
+    folder
+}
+
 fn compile_shim(include: &[PathBuf]) {
+    let generated = write_kernels();
     cc::Build::new()
         .cpp(true)
         .std("c++17")
@@ -43,8 +53,9 @@ fn compile_shim(include: &[PathBuf]) {
         .define("_GLIBCXX_USE_CXX11_ABI", CXX11_ABI)
         .include("csrc/gloo_stub")
         .includes(include)
+        .include(generated)
         .files(
-            ["shim", "ranks", "checkpoint", "cross_entropy", "profile"]
+            ["shim", "ranks", "checkpoint", "cross_entropy", "fused", "kernels", "profile"]
                 .map(|name| format!("csrc/{name}.cpp")),
         )
         .compile("quanci_torch_ext");

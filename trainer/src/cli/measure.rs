@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::args::{Bench, Common};
 use super::peak_flops::peak_flops;
-use super::pretrain::{choose_kernel, device, prepare_device, set_threads};
+use super::pretrain::{choose_kernels, device, prepare_device, set_threads};
 use quanci_cli::{Output, from_here};
 
 use crate::config::PretrainSettings;
@@ -21,7 +21,7 @@ pub(super) fn bench(args: &Bench, common: &Common, output: &Output) -> Result<()
     let device = device(common.device, &rank_env)?;
     prepare_device(&settings, common.threads, &rank_env)?;
     let mut run = Run::open(&settings, &SingleRank, 1, device, Arc::default())?;
-    choose_kernel(&mut run, output)?;
+    choose_kernels(&mut run, output)?;
     if args.loader { loader(&run, args, output) } else { steps(&run, args, output) }
 }
 

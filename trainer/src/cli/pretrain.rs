@@ -34,7 +34,7 @@ pub(super) fn pretrain(args: &Pretrain, common: &Common, output: &Output) -> Res
     let signal = Arc::new(AtomicUsize::new(0));
     stop_on_signals(&signal).map_err(Error::io("handle signals of", "this process"))?;
     let mut run = Run::open(&settings, &*comm, comm.world_size(), device, signal)?;
-    choose_kernel(&mut run, output)?;
+    choose_kernels(&mut run, output)?;
     if comm.rank() == 0 {
         tell_of_data(&run, output)?;
     }
@@ -200,18 +200,18 @@ fn tell_of_data(run: &Run<'_>, output: &Output) -> Result<(), Error> {
     Ok(())
 }
 
-/// On a GPU: attention by the fastest kernel if it gives right gradients on a small batch, or else by the one that every
-/// device has, with a warning.
-pub(super) fn choose_kernel(run: &mut Run<'_>, output: &Output) -> Result<(), Error> {
-    let (kernel, comparison) = crate::model::choose_kernel(run.device, run.kind())?;
-    if let Some(comparison) = comparison.filter(|comparison| !comparison.passes()) {
+/// On a GPU: the fastest kernels if they give right gradients on a small batch, or else those that every device has, with a
+/// warning.
+pub(super) fn choose_kernels(run: &mut Run<'_>, output: &Output) -> Result<(), Error> {
+    let (kernels, comparisons) = crate::model::choose_kernels(&run.model, run.device, run.kind())?;
+    for comparison in comparisons.iter().filter(|comparison| !comparison.passes()) {
         output.warning(format_args!(
-            "{}: they differ by {:.1e}, more than the {:.1e} that rounding explains; Grouped attention is used, which is \
-             slower. `quanci-train check-device` says more",
+            "{}: they differ by {:.1e}, more than the {:.1e} that rounding explains; libtorch's own operations are used, which \
+             are slower. `quanci-train check-device` says more",
             comparison.what, comparison.difference, comparison.tolerance
         ));
     }
-    run.kernel = kernel;
+    run.kernels = kernels;
     Ok(())
 }
 

@@ -3,9 +3,9 @@
 //!
 //! | kernel | where | how |
 //! |---|---|---|
-//! | [`Kernel::Flash`] | CUDA, bf16 and fp16 | FlashAttention over offsets |
-//! | [`Kernel::MemoryEfficient`] | CUDA, fp32 and TF32 | memory-efficient attention over offsets |
-//! | [`Kernel::Grouped`] | anywhere | neighbouring rows of one length together, by libtorch's own choice of kernel |
+//! | [`AttentionKernel::Flash`] | CUDA, bf16 and fp16 | FlashAttention over offsets |
+//! | [`AttentionKernel::MemoryEfficient`] | CUDA, fp32 and TF32 | memory-efficient attention over offsets |
+//! | [`AttentionKernel::Grouped`] | anywhere | neighbouring rows of one length together, by libtorch's own choice of kernel |
 
 use quanci_torch_ext::attention::{Varlen, flash, memory_efficient};
 use tch::{Device, Kind, TchError, Tensor};
@@ -14,7 +14,7 @@ use super::batch::Rows;
 
 /// How attention is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kernel {
+pub enum AttentionKernel {
     /// FlashAttention.
     Flash,
     /// Memory-efficient attention.
@@ -23,13 +23,13 @@ pub enum Kernel {
     Grouped,
 }
 
-impl Kernel {
+impl AttentionKernel {
     /// The fastest for tensors of `kind` on `device`.
-    pub fn fastest(device: Device, kind: Kind) -> Kernel {
+    pub fn fastest(device: Device, kind: Kind) -> AttentionKernel {
         match (device, kind) {
-            (Device::Cuda(_), Kind::BFloat16 | Kind::Half) => Kernel::Flash,
-            (Device::Cuda(_), Kind::Float) => Kernel::MemoryEfficient,
-            _ => Kernel::Grouped,
+            (Device::Cuda(_), Kind::BFloat16 | Kind::Half) => AttentionKernel::Flash,
+            (Device::Cuda(_), Kind::Float) => AttentionKernel::MemoryEfficient,
+            _ => AttentionKernel::Grouped,
         }
     }
 
@@ -43,7 +43,7 @@ impl Kernel {
         dropout: f64,
     ) -> Result<Tensor, TchError> {
         let (tokens, heads, size) = query.size3()?;
-        if self == Kernel::Grouped {
+        if self == AttentionKernel::Grouped {
             return grouped([query, key, value], queries, keys, dropout);
         }
         let varlen = Varlen {
@@ -57,7 +57,7 @@ impl Kernel {
             dropout,
         };
         // Both take cumulative row offsets (cu_seqlens), so no padding enters the kernel.
-        let made = if self == Kernel::Flash { flash(varlen) } else { memory_efficient(varlen) };
+        let made = if self == AttentionKernel::Flash { flash(varlen) } else { memory_efficient(varlen) };
         made.map_err(|error| TchError::Torch(error.to_string()))?.f_reshape([tokens, heads * size])
     }
 }

@@ -2,11 +2,11 @@
 
 use tch::{Device, Kind, TchError, Tensor};
 
-use super::attention::Kernel;
 use super::config::ModelConfig;
-use super::layers::NormForm;
+use super::kernels::Kernels;
 use super::network::Network;
 use super::parameters::Parameters;
+use super::parts::NormForm;
 
 /// A BERT with both heads of pretraining. What it computes is in the [`Network`] that it makes.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub struct Bert {
     parameters: Parameters,
     device: Device,
     checkpointing: bool,
-    kernel: Option<Kernel>,
+    kernels: Option<Kernels>,
     norm: NormForm,
 }
 
@@ -28,7 +28,7 @@ impl Bert {
         let parameters = Parameters::new(&config, seed)?;
         parameters.move_to(device);
         let norm = NormForm::Biased { epsilon: config.layer_norm_eps };
-        Ok(Bert { config, parameters, device, checkpointing: false, kernel: None, norm })
+        Ok(Bert { config, parameters, device, checkpointing: false, kernels: None, norm })
     }
 
     /// Whether layers forget what they computed and compute it again in the backward pass.
@@ -36,9 +36,9 @@ impl Bert {
         self.checkpointing = on;
     }
 
-    /// Has attention computed by this kernel rather than by the fastest.
-    pub fn set_kernel(&mut self, kernel: Kernel) {
-        self.kernel = Some(kernel);
+    /// Has the layers computed by these kernels rather than by the fastest.
+    pub fn set_kernels(&mut self, kernels: Kernels) {
+        self.kernels = Some(kernels);
     }
 
     /// Has it compute with another LayerNorm than BERT's.
@@ -72,7 +72,7 @@ impl Bert {
     /// # Errors
     /// If the device has no memory left.
     pub fn network(&self, kind: Kind) -> Result<Network, TchError> {
-        let kernel = self.kernel.unwrap_or_else(|| Kernel::fastest(self.device, kind));
-        Network::new(&self.config, &self.parameters, kind, kernel, self.norm, self.checkpointing)
+        let kernels = self.kernels.unwrap_or_else(|| Kernels::fastest(&self.config, self.device, kind));
+        Network::new(&self.config, &self.parameters, kind, kernels, self.norm, self.checkpointing)
     }
 }

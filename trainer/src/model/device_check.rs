@@ -4,10 +4,11 @@ use quanci_torch_ext::set_tf32;
 use serde::Serialize;
 use tch::{Device, Kind, TchError, Tensor};
 
-use super::attention::Kernel;
+use super::attention::AttentionKernel;
 use super::batch::{DeviceBatch, HostBatch};
 use super::bert::Bert;
-use super::config::ModelConfig;
+use super::config::{Activation, ModelConfig};
+use super::kernels::{Kernels, Pointwise};
 use crate::error::Error;
 
 /// Lengths of the rows: short and long ones, two of one length, one that fills a tile of the kernels and one beyond it.
@@ -43,13 +44,17 @@ fn tolerance(kind: Kind, tf32: bool) -> f64 {
     }
 }
 
+/// What every device computes by.
+const PLAIN: Kernels = Kernels { attention: AttentionKernel::Grouped, pointwise: Pointwise::Separate };
+
 /// Compares `device` with the CPU, and its kernels with one another.
 ///
 /// # Errors
 /// If libtorch fails, which a wrong number is not.
 pub fn check_device(device: Device) -> Result<Vec<Comparison>, Error> {
     let compare = || -> Result<Vec<Comparison>, TchError> {
-        let reference = gradients(Device::Cpu, Kind::Float, Kernel::Grouped)?;
+        let plain = Probe::small(0.0);
+        let reference = plain.gradients(Device::Cpu, Kind::Float, PLAIN)?;
         let mut found = Vec::new();
         let kinds = [
             ("fp32", Kind::Float, false),
@@ -62,16 +67,20 @@ pub fn check_device(device: Device) -> Result<Vec<Comparison>, Error> {
                 continue;
             }
             allow_tf32(tf32)?;
-            for kernel in kernels(device, kind) {
-                let made = gradients(device, kind, kernel)?;
+            for attention in kernels(device, kind) {
+                let made = plain.gradients(device, kind, Kernels { attention, ..PLAIN })?;
                 found.push(Comparison {
-                    what: format!("gradients in {name}, {kernel:?} attention, against fp32 on the CPU"),
+                    what: format!("gradients in {name}, {attention:?} attention, against fp32 on the CPU"),
                     difference: distance(&made, &reference)?,
                     tolerance: tolerance(kind, tf32),
                 });
             }
+            for probe in [Probe::small(0.0), Probe::small(0.1)] {
+                found.push(probe.fused(name, device, kind, tolerance(kind, tf32))?);
+            }
             allow_tf32(false)?;
         }
+        found.extend(widths(device)?);
         found.extend(dropout(device)?);
         Ok(found)
     };
@@ -80,48 +89,145 @@ pub fn check_device(device: Device) -> Result<Vec<Comparison>, Error> {
     allow_tf32(false).and(compared).map_err(Error::torch("checking the device"))
 }
 
-/// The kernel that attention in `kind` on `device` should use, and the comparison that tells so: the fastest, if on a small
-/// batch it gives the gradients of the grouped one.
+/// The kernels that `model` in `kind` on `device` should be computed by, and the comparisons that tell so: the fastest, if on
+/// a small batch they give the gradients of the plain ones.
 ///
 /// # Errors
-/// If even the grouped one fails.
-pub fn choose_kernel(device: Device, kind: Kind) -> Result<(Kernel, Option<Comparison>), Error> {
-    let fastest = Kernel::fastest(device, kind);
-    if fastest == Kernel::Grouped {
-        return Ok((fastest, None));
+/// If even the plain ones fail.
+pub fn choose_kernels(
+    model: &ModelConfig,
+    device: Device,
+    kind: Kind,
+) -> Result<(Kernels, Vec<Comparison>), Error> {
+    let mut chosen = Kernels::fastest(model, device, kind);
+    let mut found = Vec::new();
+    let probe = Probe::of(model);
+    if chosen.attention != PLAIN.attention {
+        let reference = probe.gradients(device, kind, PLAIN).map_err(Error::torch("checking the device"))?;
+        let made = probe.gradients(device, kind, Kernels { attention: chosen.attention, ..PLAIN });
+        // A kernel that fails is one that is not used: the difference is no number.
+        let difference = made.and_then(|made| distance(&made, &reference)).unwrap_or(f64::NAN);
+        let what = format!("gradients by {:?} attention against {:?}", chosen.attention, PLAIN.attention);
+        found.push(Comparison { what, difference, tolerance: tolerance(kind, true) });
+        if !found[0].passes() {
+            chosen.attention = PLAIN.attention;
+        }
     }
-    let reference = gradients(device, kind, Kernel::Grouped).map_err(Error::torch("checking the device"))?;
-    // A kernel that fails is one that is not used: the difference is no number.
-    let difference = gradients(device, kind, fastest).and_then(|made| distance(&made, &reference));
-    let comparison = Comparison {
-        what: format!("gradients by {fastest:?} attention against Grouped"),
-        difference: difference.unwrap_or(f64::NAN),
-        tolerance: tolerance(kind, true),
-    };
-    let kernel = if comparison.passes() { fastest } else { Kernel::Grouped };
-    Ok((kernel, Some(comparison)))
+    if chosen.pointwise != PLAIN.pointwise {
+        let tolerance = tolerance(kind, true);
+        let comparison = probe.fused("this precision", device, kind, tolerance).unwrap_or_else(|error| {
+            Comparison { what: format!("fused kernels ({error})"), difference: f64::NAN, tolerance }
+        });
+        if !comparison.passes() {
+            chosen.pointwise = PLAIN.pointwise;
+        }
+        found.push(comparison);
+    }
+    Ok((chosen, found))
 }
 
 fn allow_tf32(allowed: bool) -> Result<(), TchError> {
     set_tf32(allowed).map_err(|error| TchError::Torch(error.to_string()))
 }
 
-fn kernels(device: Device, kind: Kind) -> Vec<Kernel> {
+fn kernels(device: Device, kind: Kind) -> Vec<AttentionKernel> {
     match (device, kind) {
-        (Device::Cpu, _) => vec![Kernel::Grouped],
-        (_, Kind::Float) => vec![Kernel::Grouped, Kernel::MemoryEfficient],
-        _ => vec![Kernel::Grouped, Kernel::MemoryEfficient, Kernel::Flash],
+        (Device::Cpu, _) => vec![AttentionKernel::Grouped],
+        (_, Kind::Float) => vec![AttentionKernel::Grouped, AttentionKernel::MemoryEfficient],
+        _ => vec![AttentionKernel::Grouped, AttentionKernel::MemoryEfficient, AttentionKernel::Flash],
     }
 }
 
-/// Two layers with heads of 64, as every BERT has; no dropout.
-fn config(dropout: f64) -> ModelConfig {
-    let config = serde_json::json!({
-        "vocab_size": VOCABULARY, "hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2,
-        "intermediate_size": 256, "max_position_embeddings": POSITIONS, "hidden_dropout_prob": dropout,
-        "attention_probs_dropout_prob": dropout,
-    });
-    serde_json::from_value(config).expect("a sound config")
+/// A small model that a device is tried with.
+struct Probe {
+    config: ModelConfig,
+}
+
+impl Probe {
+    /// Two layers with heads of 64, as every BERT has. `dropout` is that of the hidden layers: attention's kernels draw it
+    /// from other random numbers on each device.
+    fn small(dropout: f64) -> Probe {
+        Probe::with(128, 256, dropout)
+    }
+
+    fn with(hidden: i64, intermediate: i64, dropout: f64) -> Probe {
+        let config = serde_json::json!({
+            "vocab_size": VOCABULARY, "hidden_size": hidden, "num_hidden_layers": 2,
+            "num_attention_heads": (hidden / 64).max(1), "intermediate_size": intermediate,
+            "max_position_embeddings": POSITIONS, "hidden_dropout_prob": dropout,
+            "attention_probs_dropout_prob": 0.0,
+        });
+        Probe { config: serde_json::from_value(config).expect("a sound config") }
+    }
+
+    /// Two layers of `model`.
+    fn of(model: &ModelConfig) -> Probe {
+        let config = ModelConfig {
+            vocab_size: VOCABULARY,
+            num_hidden_layers: 2,
+            max_position_embeddings: POSITIONS,
+            type_vocab_size: 2,
+            attention_probs_dropout_prob: 0.0,
+            ..model.clone()
+        };
+        Probe { config }
+    }
+
+    /// The gradient of the loss by every parameter, on the CPU.
+    fn gradients(&self, device: Device, kind: Kind, kernels: Kernels) -> Result<Vec<Tensor>, TchError> {
+        let mut config = self.config.clone();
+        if kernels.pointwise == Pointwise::Separate {
+            config.hidden_dropout_prob = 0.0; // its random numbers are the device's own
+        }
+        let mut bert = Bert::new(config, 1, device)?;
+        bert.set_kernels(kernels);
+        let batch = batch(device)?;
+        quanci_torch_ext::seed_all(7).map_err(super::kernels::torch)?;
+        let losses = bert.network(kind)?.losses(&batch, true)?;
+        let (masked, pairs) = (batch.labels.size1()?, LENGTHS.len());
+        losses.share(masked as f64, pairs as f64)?.f_backward()?;
+        bert.parameters().iter().map(|(_, parameter)| parameter.f_grad()?.f_to_device(Device::Cpu)).collect()
+    }
+
+    /// The fused kernels of `device` against the same operations in fp32 on the CPU, which leave out the same numbers.
+    fn fused(&self, name: &str, device: Device, kind: Kind, tolerance: f64) -> Result<Comparison, TchError> {
+        let fused = Kernels { pointwise: Pointwise::Fused, ..PLAIN };
+        let reference = self.gradients(Device::Cpu, Kind::Float, fused)?;
+        let made = self.gradients(device, kind, fused)?;
+        let ModelConfig { hidden_size, intermediate_size, hidden_act, hidden_dropout_prob, .. } =
+            &self.config;
+        Ok(Comparison {
+            what: format!(
+                "gradients in {name}, fused kernels of width {hidden_size} and {intermediate_size}, {hidden_act:?}, \
+                 dropout {hidden_dropout_prob}, against fp32 on the CPU"
+            ),
+            difference: distance(&made, &reference)?,
+            tolerance,
+        })
+    }
+}
+
+/// The fused kernels at widths that fill a warp's registers in other ways, and with the other activations.
+fn widths(device: Device) -> Result<Vec<Comparison>, TchError> {
+    let mut found = Vec::new();
+    for (hidden, intermediate) in [(64, 72), (192, 1096), (312, 1200), (768, 3072), (1024, 512), (1536, 64)] {
+        for kind in [Kind::Float, Kind::BFloat16] {
+            let probe = Probe::with(hidden, intermediate, 0.1);
+            found.push(probe.fused(name_of(kind), device, kind, tolerance(kind, false))?);
+        }
+    }
+    for activation in [Activation::GeluNew, Activation::Relu] {
+        for kind in [Kind::Float, Kind::BFloat16] {
+            let mut probe = Probe::small(0.1);
+            probe.config.hidden_act = activation;
+            found.push(probe.fused(name_of(kind), device, kind, tolerance(kind, false))?);
+        }
+    }
+    Ok(found)
+}
+
+fn name_of(kind: Kind) -> &'static str {
+    if kind == Kind::Float { "fp32" } else { "bf16" }
 }
 
 /// A batch that is the same everywhere, every sixth token masked.
@@ -143,17 +249,6 @@ fn batch(device: Device) -> Result<DeviceBatch, TchError> {
     DeviceBatch::new(&host, POSITIONS, device)
 }
 
-/// The gradient of the loss by every parameter, on the CPU.
-fn gradients(device: Device, kind: Kind, kernel: Kernel) -> Result<Vec<Tensor>, TchError> {
-    let mut bert = Bert::new(config(0.0), 1, device)?;
-    bert.set_kernel(kernel);
-    let batch = batch(device)?;
-    let losses = bert.network(kind)?.losses(&batch, true)?;
-    let (masked, pairs) = (batch.labels.size1()?, LENGTHS.len());
-    losses.share(masked as f64, pairs as f64)?.f_backward()?;
-    bert.parameters().iter().map(|(_, parameter)| parameter.f_grad()?.f_to_device(Device::Cpu)).collect()
-}
-
 /// ‖a − b‖ / ‖b‖ of lists of tensors.
 fn distance(a: &[Tensor], b: &[Tensor]) -> Result<f64, TchError> {
     let squares = |tensor: &Tensor| {
@@ -171,9 +266,12 @@ fn distance(a: &[Tensor], b: &[Tensor]) -> Result<f64, TchError> {
 fn dropout(device: Device) -> Result<Vec<Comparison>, TchError> {
     let mut found = Vec::new();
     for kind in [Kind::Float, Kind::BFloat16] {
-        for kernel in kernels(device, kind) {
-            let mut bert = Bert::new(config(0.1), 1, device)?;
-            bert.set_kernel(kernel);
+        for (kernel, pointwise) in
+            kernels(device, kind).into_iter().zip([Pointwise::Separate, Pointwise::Fused].into_iter().cycle())
+        {
+            let config = ModelConfig { attention_probs_dropout_prob: 0.1, ..Probe::small(0.1).config };
+            let mut bert = Bert::new(config, 1, device)?;
+            bert.set_kernels(Kernels { attention: kernel, pointwise });
             let batch = batch(device)?;
             let loss = |seed: u64| -> Result<f64, TchError> {
                 quanci_torch_ext::seed_all(seed).map_err(|error| TchError::Torch(error.to_string()))?;
@@ -181,7 +279,9 @@ fn dropout(device: Device) -> Result<Vec<Comparison>, TchError> {
                 tch::no_grad(|| network.losses(&batch, false))?.masked.f_double_value(&[])
             };
             found.push(Comparison {
-                what: format!("loss with dropout, {kind:?}, {kernel:?} attention: the same seed twice"),
+                what: format!(
+                    "loss with dropout, {kind:?}, {kernel:?} attention, {pointwise:?}: the same seed twice"
+                ),
                 difference: (loss(5)? - loss(5)?).abs(),
                 tolerance: 0.0,
             });
@@ -192,7 +292,7 @@ fn dropout(device: Device) -> Result<Vec<Comparison>, TchError> {
 }
 
 /// Values that are all 1 come out as 1 on average, whatever dropout leaves out.
-fn attention_dropout(device: Device, kind: Kind, kernel: Kernel) -> Result<Comparison, TchError> {
+fn attention_dropout(device: Device, kind: Kind, kernel: AttentionKernel) -> Result<Comparison, TchError> {
     let batch = batch(device)?;
     let shape = [batch.tokens(), 2, 64];
     let random = Tensor::f_randn(&shape[..], (Kind::Float, device))?.f_to_kind(kind)?;
@@ -223,7 +323,11 @@ mod tests {
             assert!(comparison.passes(), "{comparison:?}");
         }
         assert_eq!(found[0].difference, 0.0);
-        assert_eq!(choose_kernel(Device::Cpu, Kind::BFloat16).unwrap(), (Kernel::Grouped, None));
+        let model = Probe::small(0.1).config;
+        assert_eq!(
+            choose_kernels(&model, Device::Cpu, Kind::BFloat16).unwrap(),
+            (Kernels::fastest(&model, Device::Cpu, Kind::BFloat16), vec![])
+        );
     }
 
     #[test]

@@ -1,84 +1,11 @@
-//! The parts of a transformer encoder, with their weights in the kind that is computed in.
+//! A layer of a transformer encoder, with its weights in the kind that is computed in.
 
 use tch::{TchError, Tensor};
 
-use super::attention::Kernel;
 use super::batch::Rows;
 use super::config::Activation;
-
-/// What an operation of libtorch gives.
-pub(super) type Made = Result<Tensor, TchError>;
-
-/// `x W^T + b`.
-#[derive(Debug)]
-pub(super) struct Linear {
-    pub(super) weight: Tensor,
-    pub(super) bias: Tensor,
-}
-
-impl Linear {
-    /// `[.., from]` to `[.., to]`.
-    pub(super) fn forward(&self, x: &Tensor) -> Made {
-        x.f_linear(&self.weight, Some(&self.bias))
-    }
-
-    /// The outputs `start..start + length` alone.
-    fn part(&self, start: i64, length: i64) -> Result<Linear, TchError> {
-        Ok(Linear {
-            weight: self.weight.f_narrow(0, start, length)?,
-            bias: self.bias.f_narrow(0, start, length)?,
-        })
-    }
-}
-
-/// What a LayerNorm divides by.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum NormForm {
-    /// The root of the variance and this epsilon: BERT's, in every program but UER.
-    Biased {
-        /// Added to the variance.
-        epsilon: f64,
-    },
-    /// The deviation, its sum divided by one less than the width, and this epsilon: UER's. It serves to compare with what UER
-    /// computes; nothing is trained with it.
-    Unbiased {
-        /// Added to the deviation.
-        epsilon: f64,
-    },
-}
-
-/// LayerNorm over the last dimension; sums are in fp32 inside, whatever the kind.
-#[derive(Debug)]
-pub(super) struct Norm {
-    pub(super) weight: Tensor,
-    pub(super) bias: Tensor,
-    pub(super) form: NormForm,
-}
-
-impl Norm {
-    pub(super) fn forward(&self, x: &Tensor) -> Made {
-        match self.form {
-            NormForm::Biased { epsilon } => {
-                x.f_layer_norm(self.weight.size(), Some(&self.weight), Some(&self.bias), epsilon, true)
-            }
-            NormForm::Unbiased { epsilon } => {
-                let last: &[i64] = &[-1];
-                let centred = x.f_sub(&x.f_mean_dim(last, true, x.kind())?)?;
-                let deviation = x.f_std_dim(last, true, true)?.f_add_scalar(epsilon)?;
-                centred.f_div(&deviation)?.f_mul(&self.weight)?.f_add(&self.bias)
-            }
-        }
-    }
-}
-
-/// The nonlinearity between two products.
-pub(super) fn activate(x: &Tensor, activation: Activation) -> Made {
-    match activation {
-        Activation::Gelu => x.f_gelu("none"),
-        Activation::GeluNew => x.f_gelu("tanh"),
-        Activation::Relu => x.f_relu(),
-    }
-}
+use super::kernels::{Hidden, Kernels};
+use super::parts::{Linear, Made, Norm, NormForm};
 
 /// What all layers share and training does not change.
 #[derive(Debug, Clone, Copy)]
@@ -88,7 +15,7 @@ pub(super) struct LayerConfig {
     pub(super) dropout: f64,
     pub(super) attention_dropout: f64,
     pub(super) norm: NormForm,
-    pub(super) kernel: Kernel,
+    pub(super) kernels: Kernels,
 }
 
 /// A post-LayerNorm layer (Vaswani et al. 2017; google-research/bert, modeling.py, transformer_model).
@@ -149,49 +76,53 @@ impl Layer {
     }
 
     /// The layer at every token of `x`, `[T, H]`, whose rows are `rows`.
-    pub(super) fn forward(&self, x: &Tensor, rows: &Rows, train: bool) -> Made {
-        let (tokens, hidden) = x.size2()?;
-        let (heads, size) = (self.config.heads, hidden / self.config.heads);
-        // One product of [T, H] by [H, 3H] keeps a GPU busier than three small ones; unbind makes views, no copies.
-        let qkv = self.qkv.forward(x)?.f_view([tokens, 3, heads, size])?.f_unbind(1)?;
-        let mixed = self.attend([&qkv[0], &qkv[1], &qkv[2]], rows, rows, train)?;
-        self.after_attention(&mixed, x, train)
+    pub(super) fn forward(&self, x: &Hidden, rows: &Rows, train: bool) -> Result<Hidden, TchError> {
+        // One product of [T, H] by [H, 3H] keeps a GPU busier than three small ones.
+        let parts = self.config.kernels.pointwise.in_three(&x.product, &self.qkv)?;
+        let [query, key, value] = parts.each_ref().map(|part| self.by_heads(part));
+        let mixed = self.attend([&query?, &key?, &value?], rows, rows, train)?;
+        self.after_attention(&mixed, &x.residual, train)
     }
 
     /// The layer at the tokens `selected` of `x` alone (`[A, H]`, rows `selected_rows`): they attend to every token of
     /// their row.
     pub(super) fn forward_selected(
         &self,
-        x: &Tensor,
+        x: &Hidden,
         rows: &Rows,
         selected: &Tensor,
         selected_rows: &Rows,
         train: bool,
-    ) -> Made {
-        let (tokens, hidden) = x.size2()?;
+    ) -> Result<Hidden, TchError> {
+        let (tokens, hidden) = x.product.size2()?;
         let (heads, size) = (self.config.heads, hidden / self.config.heads);
-        let x_selected = x.f_index_select(0, selected)?;
+        let x_selected = x.residual.f_index_select(0, selected)?;
         // Queries of the selected tokens alone; keys and values of all tokens, since every token may be attended to.
-        let query = self.qkv.part(0, hidden)?.forward(&x_selected)?.f_view([-1, heads, size])?;
-        let key_value = self.qkv.part(hidden, 2 * hidden)?.forward(x)?;
+        let query = self.by_heads(&self.qkv.part(0, hidden)?.forward(&x_selected)?)?;
+        let key_value = self.qkv.part(hidden, 2 * hidden)?.forward(&x.product)?;
         let key_value = key_value.f_view([tokens, 2, heads, size])?.f_unbind(1)?;
         let mixed = self.attend([&query, &key_value[0], &key_value[1]], selected_rows, rows, train)?;
         self.after_attention(&mixed, &x_selected, train)
     }
 
+    /// `[n, H]` to `[n, heads, H / heads]`.
+    fn by_heads(&self, x: &Tensor) -> Made {
+        let (rows, hidden) = x.size2()?;
+        x.f_view([rows, self.config.heads, hidden / self.config.heads])
+    }
+
     fn attend(&self, tensors: [&Tensor; 3], queries: &Rows, keys: &Rows, train: bool) -> Made {
         let dropout = if train { self.config.attention_dropout } else { 0.0 };
-        self.config.kernel.attend(tensors, queries, keys, dropout)
+        self.config.kernels.attention.attend(tensors, queries, keys, dropout)
     }
 
     /// From the attention's result and the layer's input, both `[n, H]`, to the layer's output.
-    fn after_attention(&self, mixed: &Tensor, x: &Tensor, train: bool) -> Made {
-        let dropout = self.config.dropout;
-        let attended = self.attended.forward(mixed)?.f_dropout(dropout, train)?;
+    fn after_attention(&self, mixed: &Tensor, x: &Tensor, train: bool) -> Result<Hidden, TchError> {
+        let LayerConfig { activation, dropout, kernels, .. } = self.config;
+        let (pointwise, dropout) = (kernels.pointwise, if train { dropout } else { 0.0 });
         // Post-LayerNorm: the norm comes after the residual sum, as in the original BERT.
-        let x = self.attended_norm.forward(&attended.f_add(x)?)?;
-        let inner = activate(&self.up.forward(&x)?, self.config.activation)?;
-        let outer = self.down.forward(&inner)?.f_dropout(dropout, train)?;
-        self.down_norm.forward(&outer.f_add(&x)?)
+        let x = pointwise.add_norm(mixed, &self.attended, x, &self.attended_norm, dropout)?;
+        let inner = pointwise.activated(&x.product, &self.up, activation)?;
+        pointwise.add_norm(&inner, &self.down, &x.residual, &self.down_norm, dropout)
     }
 }

@@ -3,14 +3,16 @@
 //!
 //! Shapes: B rows, T tokens in all of them, H hidden, A selected tokens (`[CLS]` and masked), N masked tokens.
 
+use quanci_torch_ext::fused;
 use tch::{Kind, TchError, Tensor};
 
-use super::attention::Kernel;
 use super::batch::{DeviceBatch, Rows};
 use super::config::ModelConfig;
-use super::layers::{LAYER_TENSORS, Layer, LayerConfig, Linear, Made, Norm, NormForm, activate};
+use super::kernels::{Hidden, Kernels, Pointwise, torch};
+use super::layers::{LAYER_TENSORS, Layer, LayerConfig};
 use super::loss::Losses;
 use super::parameters::Parameters;
+use super::parts::{Linear, Made, Norm, NormForm};
 
 /// A BERT with both heads, its weights in the kind that is computed in. It is made once a step from the fp32 parameters
 /// (the master weights): the casts are recorded by autograd, so that gradients arrive at the parameters in fp32, and
@@ -104,11 +106,32 @@ impl Embeddings {
         })
     }
 
-    /// `[T, H]`, fp32.
-    fn forward(&self, batch: &DeviceBatch) -> Made {
+    /// `[T, H]` in `kind`.
+    fn forward(
+        &self,
+        batch: &DeviceBatch,
+        kind: Kind,
+        dropout: f64,
+        pointwise: Pointwise,
+    ) -> Result<Hidden, TchError> {
+        if let (Pointwise::Fused, NormForm::Biased { epsilon }) = (pointwise, self.norm.form) {
+            let args = fused::Embed {
+                ids: &batch.ids,
+                positions: &batch.positions,
+                words: &self.words,
+                table: &self.positions,
+                weight: &self.norm.weight,
+                shift: &self.norm.bias,
+                dropout,
+                epsilon,
+                kind,
+            };
+            return fused::embed(args).map(Hidden::from).map_err(torch);
+        }
         let words = Tensor::f_embedding(&self.words, &batch.ids, -1, false, false)?;
         let positions = Tensor::f_embedding(&self.positions, &batch.positions, -1, false, false)?;
-        self.norm.forward(&words.f_add(&positions)?)
+        let embedded = self.norm.forward(&words.f_add(&positions)?)?.f_to_kind(kind)?;
+        embedded.f_dropout(dropout, dropout > 0.0).map(Hidden::from)
     }
 }
 
@@ -122,7 +145,7 @@ impl Network {
         config: &ModelConfig,
         parameters: &Parameters,
         kind: Kind,
-        kernel: Kernel,
+        kernels: Kernels,
         norm: NormForm,
         checkpointing: bool,
     ) -> Result<Network, TchError> {
@@ -132,7 +155,7 @@ impl Network {
             dropout: config.hidden_dropout_prob,
             attention_dropout: config.attention_probs_dropout_prob,
             norm,
-            kernel,
+            kernels,
         };
         let cast = Cast { parameters, kind, norm };
         let layers: Result<Vec<Layer>, TchError> =
@@ -158,13 +181,17 @@ impl Network {
         })
     }
 
+    fn pointwise(&self) -> Pointwise {
+        self.layers[0].config.kernels.pointwise
+    }
+
     /// Embeddings and all layers but the last `spare`: `[T, H]`.
-    fn encode(&self, batch: &DeviceBatch, spare: usize, train: bool) -> Made {
-        let embedded = self.embeddings.forward(batch)?.f_to_kind(self.kind)?;
-        let mut x = embedded.f_dropout(self.dropout, train)?;
+    fn encode(&self, batch: &DeviceBatch, spare: usize, train: bool) -> Result<Hidden, TchError> {
+        let dropout = if train { self.dropout } else { 0.0 };
+        let mut x = self.embeddings.forward(batch, self.kind, dropout, self.pointwise())?;
         for layer in &self.layers[..self.layers.len() - spare] {
             x = if train && self.checkpointing {
-                recomputed(layer, &x, &batch.rows)?
+                recomputed(layer, &x.product, &batch.rows)?.into()
             } else {
                 layer.forward(&x, &batch.rows, train)?
             };
@@ -177,7 +204,7 @@ impl Network {
     /// # Errors
     /// If the device has no memory left.
     pub fn features(&self, batch: &DeviceBatch) -> Result<(Tensor, Tensor), TchError> {
-        let hidden = self.encode(batch, 0, false)?;
+        let hidden = self.encode(batch, 0, false)?.product;
         let first = hidden.f_index_select(0, &batch.selected.f_index_select(0, &batch.cls)?)?;
         Ok((hidden.f_to_kind(Kind::Float)?, self.pool(&first)?.f_to_kind(Kind::Float)?))
     }
@@ -200,8 +227,11 @@ impl Network {
         let x = self.encode(batch, 1, train)?;
         let last = &self.layers[self.layers.len() - 1];
         let hidden = last.forward_selected(&x, &batch.rows, &batch.selected, &batch.selected_rows, train)?;
-        let masked = self.transform.forward(&hidden.f_index_select(0, &batch.masked)?)?;
-        let masked = self.transform_norm.forward(&activate(&masked, self.layers[0].config.activation)?)?;
+        let hidden = hidden.product;
+        let activation = self.layers[0].config.activation;
+        let masked = hidden.f_index_select(0, &batch.masked)?;
+        let masked = self.pointwise().activated(&masked, &self.transform, activation)?;
+        let masked = self.transform_norm.forward(&masked)?;
         let pairs = if with_pairs {
             Some(self.pair.forward(&self.pool(&hidden.f_index_select(0, &batch.cls)?)?)?)
         } else {
@@ -230,7 +260,7 @@ impl Network {
         // The largest tensor of a step would be [N, vocabulary]; in chunks it never exists as a whole.
         let rows = if masked.device().is_cuda() { ROWS_AT_ONCE_CUDA } else { ROWS_AT_ONCE_CPU };
         let made = quanci_torch_ext::linear_cross_entropy(&masked, weight, bias, &batch.labels, rows);
-        let made = made.map_err(|error| TchError::Torch(error.to_string()))?;
+        let made = made.map_err(torch)?;
         Losses::new(made, pairs.as_ref(), batch)
     }
 }
@@ -249,10 +279,11 @@ fn recomputed(layer: &Layer, x: &Tensor, rows: &Rows) -> Made {
         Rows { lengths: rows.lengths.clone(), longest: rows.longest, offsets: rows.offsets.shallow_clone() };
     let forward = move |inputs: &[Tensor]| {
         debug_assert_eq!(inputs.len(), 1 + LAYER_TENSORS);
-        let made = Layer::from_tensors(config, &inputs[1..]).forward(&inputs[0], &rows, true);
-        made.expect("torch-ext turns this into the error it is")
+        let x = Hidden::from(inputs[0].shallow_clone());
+        let made = Layer::from_tensors(config, &inputs[1..]).forward(&x, &rows, true);
+        made.expect("torch-ext turns this into the error it is").product
     };
     let inputs: Vec<Tensor> = std::iter::once(x.shallow_clone()).chain(layer.tensors()).collect();
     let made = quanci_torch_ext::checkpoint(&inputs, forward);
-    made.map_err(|error| TchError::Torch(error.to_string()))
+    made.map_err(torch)
 }

@@ -225,7 +225,7 @@ fn new_model(run: &Run<'_>) -> Result<Bert, Error> {
     let bert = Bert::new(run.model.clone(), run.settings.seed, run.device);
     let mut bert = bert.map_err(Error::torch("making the model"))?;
     bert.set_checkpointing(run.settings.precision.activation_checkpointing);
-    bert.set_kernel(run.kernel);
+    bert.set_kernels(run.kernels);
     Ok(bert)
 }
 

@@ -12,7 +12,7 @@ use crate::data::{DataSets, GlobalBatch, Loader, LoaderSettings};
 use crate::distributed::Comm;
 use crate::error::Error;
 use crate::metrics::{StepTotals, TokenClasses};
-use crate::model::attention::Kernel;
+use crate::model::Kernels;
 use crate::model::config::{ModelConfig, is_padding};
 
 /// A run.
@@ -29,8 +29,8 @@ pub struct Run<'a> {
     pub device: Device,
     /// Where a signal handler stores a signal's number.
     pub signal: Arc<AtomicUsize>,
-    /// How attention is computed.
-    pub kernel: Kernel,
+    /// By what the layers are computed.
+    pub kernels: Kernels,
     /// The vocabulary's tokens by class, for the evaluation.
     pub(super) classes: TokenClasses,
 }
@@ -83,8 +83,8 @@ impl<'a> Run<'a> {
             (Some(model), 0) => {
                 let classes =
                     TokenClasses::read(&data[0].vocabulary_folder().join(&data[0].vocabulary().file))?;
-                let kernel = Kernel::fastest(device, kind_of(settings.precision.compute));
-                Ok(Run { settings, model, data, comm, device, signal, kernel, classes })
+                let kernels = Kernels::fastest(&model, device, kind_of(settings.precision.compute));
+                Ok(Run { settings, model, data, comm, device, signal, kernels, classes })
             }
             (_, 1) => Err(problems.remove(0)),
             _ => Err(Error::Settings(problems.iter().map(ToString::to_string).collect())),

@@ -64,6 +64,40 @@ unsafe extern "C" {
         dropout: c_double,
     ) -> *mut C_tensor;
 
+    pub(crate) fn quanci_add_norm(
+        projected: *const C_tensor,
+        bias: *const C_tensor,
+        residual: *const C_tensor,
+        weight: *const C_tensor,
+        shift: *const C_tensor,
+        dropout: c_double,
+        epsilon: c_double,
+        out: *mut *mut C_tensor,
+    ) -> c_int;
+    pub(crate) fn quanci_embed(
+        ids: *const C_tensor,
+        positions: *const C_tensor,
+        words: *const C_tensor,
+        table: *const C_tensor,
+        weight: *const C_tensor,
+        shift: *const C_tensor,
+        dropout: c_double,
+        epsilon: c_double,
+        kind: c_int,
+        out: *mut *mut C_tensor,
+    ) -> c_int;
+    pub(crate) fn quanci_bias_activation(
+        x: *const C_tensor,
+        bias: *const C_tensor,
+        activation: c_int,
+    ) -> *mut C_tensor;
+    pub(crate) fn quanci_linear_in_three(
+        x: *const C_tensor,
+        weight: *const C_tensor,
+        bias: *const C_tensor,
+        out: *mut *mut C_tensor,
+    ) -> c_int;
+
     pub(crate) fn quanci_fused_adamw(
         parameters: List,
         gradients: List,

@@ -1,11 +1,12 @@
 //! What tch lacks of libtorch: data parallelism (c10d with its Reducer), fused and grouped optimizer operations,
-//! attention without padding, activation checkpointing, and CUDA opened at run time. The only `unsafe` of the
+//! attention without padding, activation checkpointing, kernels of our own, and CUDA opened at run time. The only `unsafe` of the
 //! project is here, and so are the few system calls that need it.
 //!
 //! ```text
 //! ProcessGroup, Reducer   csrc/ranks.cpp        c10d::ProcessGroupGloo, ProcessGroupNCCL (libquanci_nccl.so), Reducer
 //! checkpoint              csrc/checkpoint.cpp   a node of autograd's graph
 //! linear_cross_entropy    csrc/cross_entropy.cpp  another
+//! fused                   csrc/fused.cpp        kernels of our own (kernels.cu, kernels.cpp) and the same by ATen
 //! profile                 csrc/profile.cpp      PyTorch's profiler
 //! ops, attention, cuda, … csrc/shim.cpp         ATen
 //! process                 libc
@@ -21,6 +22,7 @@ mod cross_entropy;
 pub mod cuda;
 mod error;
 mod ffi;
+pub mod fused;
 mod group;
 pub mod ops;
 pub mod process;

@@ -8,7 +8,7 @@ use super::files::Files;
 use super::forms::{Form, Translated, translated};
 use crate::error::Error;
 use crate::model::config::{Activation, MAX_FILE_BYTES, ModelConfig};
-use crate::model::layers::NormForm;
+use crate::model::parts::NormForm;
 use crate::model::uer::config as uer;
 
 /// The segments of google-research/bert where its config says nothing.
