@@ -55,7 +55,7 @@ fn compile_shim(include: &[PathBuf]) {
         .includes(include)
         .include(generated)
         .files(
-            ["shim", "ranks", "checkpoint", "cross_entropy", "fused", "kernels", "profile"]
+            ["shim", "ranks", "cast", "checkpoint", "cross_entropy", "fused", "kernels", "profile"]
                 .map(|name| format!("csrc/{name}.cpp")),
         )
         .compile("quanci_torch_ext");

@@ -12,7 +12,10 @@ use crate::config::PretrainSettings;
 use crate::data;
 use crate::distributed::{RankEnv, SingleRank};
 use crate::error::Error;
-use crate::train::{self, Run};
+use crate::train::{self, DeviceLoader, Run};
+
+/// Steps of a trace: more than one, since the host of a GPU works ahead.
+const PROFILED: u32 = 3;
 
 /// `quanci-train bench`.
 pub(super) fn bench(args: &Bench, common: &Common, output: &Output) -> Result<(), Error> {
@@ -44,7 +47,7 @@ fn loader(run: &Run<'_>, args: &Bench, output: &Output) -> Result<(), Error> {
 
 fn steps(run: &Run<'_>, args: &Bench, output: &Output) -> Result<(), Error> {
     let (mut learner, _) = train::start(run)?;
-    let mut loader = run.loader(0, 0)?;
+    let mut loader = DeviceLoader::open(run, 0, 0)?;
     let phase = &run.settings.phases[0];
     let (mut rows, mut tokens, mut computed, mut masked, mut waited) = (0u64, 0u64, 0u64, 0u64, 0.0);
     let mut begun = Instant::now();
@@ -57,7 +60,7 @@ fn steps(run: &Run<'_>, args: &Bench, output: &Output) -> Result<(), Error> {
         let asked = Instant::now();
         let batch = loader.next()?;
         waited += asked.elapsed().as_secs_f64();
-        let global = run.global(&batch)?;
+        let global = run.global(&batch.host)?;
         learner.step(run, phase, &batch, &global)?;
         rows += global.rows;
         tokens += global.tokens;
@@ -96,14 +99,16 @@ fn steps(run: &Run<'_>, args: &Bench, output: &Output) -> Result<(), Error> {
         "model_flop_utilisation": utilisation, "waiting_share": waited / seconds, "memory_peak_bytes": memory,
     }));
     if let Some(path) = &args.profile {
-        let batch = loader.next()?;
-        let global = run.global(&batch)?;
-        let step = || -> Result<(), Error> {
-            learner.step(run, phase, &batch, &global)?;
+        let steps = || -> Result<(), Error> {
+            for _ in 0..PROFILED {
+                let batch = loader.next()?;
+                let global = run.global(&batch.host)?;
+                learner.step(run, phase, &batch, &global)?;
+            }
             learner.totals(run).map(drop) // waits for the device
         };
-        quanci_torch_ext::profile(path, step).map_err(Error::torch_ext("profiling"))??;
-        output.result(format_args!("trace of a step: {}", from_here(path)));
+        quanci_torch_ext::profile(path, steps).map_err(Error::torch_ext("profiling"))??;
+        output.result(format_args!("trace of {PROFILED} steps: {}", from_here(path)));
     }
     Ok(())
 }

@@ -47,7 +47,7 @@ pub struct GlobalBatch {
     pub pairs: u64,
     /// Tokens in them.
     pub tokens: u64,
-    /// Tokens that go through the layers: as many, since nothing is padded.
+    /// Tokens that go through the layers: as many, but for what fills up a batch on a GPU.
     pub computed: u64,
     /// Passes over the first data set when this batch is done, over all ranks.
     pub epoch: f64,

@@ -53,7 +53,7 @@ pub struct DeviceBatch {
     pub selected_rows: Rows,
     /// `[B]`: the `[CLS]` tokens among the `A`.
     pub cls: Tensor,
-    /// `[N]`: the masked tokens among the `A`.
+    /// `[N]`, or more where the batch is filled up: the masked tokens among the `A`.
     pub masked: Tensor,
     /// `[N]`: their ids.
     pub labels: Tensor,
@@ -68,10 +68,43 @@ impl DeviceBatch {
     /// # Errors
     /// If the device has no memory left.
     pub fn new(host: &HostBatch<'_>, max_positions: i64, device: Device) -> Result<DeviceBatch, TchError> {
-        let selection = Selection::new(host);
+        DeviceBatch::with(host, max_positions, device, false)
+    }
+
+    /// The same for a step of training. On a GPU it is filled up by at most one part in 64 with rows that nothing is asked
+    /// of: for every new shape of a product cuBLAS chooses a kernel anew and perhaps loads it, which takes longer than
+    /// the filling.
+    ///
+    /// # Errors
+    /// If the device has no memory left.
+    pub fn for_training(
+        host: &HostBatch<'_>,
+        max_positions: i64,
+        device: Device,
+    ) -> Result<DeviceBatch, TchError> {
+        DeviceBatch::with(host, max_positions, device, device.is_cuda())
+    }
+
+    /// [`DeviceBatch::new`], filled up if asked to.
+    pub(super) fn with(
+        host: &HostBatch<'_>,
+        max_positions: i64,
+        device: Device,
+        filled: bool,
+    ) -> Result<DeviceBatch, TchError> {
+        let mut selection = Selection::new(host);
+        let (mut input_ids, mut lengths) = (host.input_ids.to_vec(), host.lengths.to_vec());
+        let mut positions = positions(host, max_positions);
+        if filled {
+            for length in selection.fill(host) {
+                lengths.push(length);
+                input_ids.extend((0..length).map(|_| 0));
+                positions.extend(0..length);
+            }
+        }
         let mut integers = Packed::default();
-        let ids = integers.add(host.input_ids);
-        let positions = integers.add(&positions(host, max_positions));
+        let ids = integers.add(&input_ids);
+        let positions = integers.add(&positions);
         let selected = integers.add(&selection.tokens);
         let cls = integers.add(&selection.cls);
         let masked = integers.add(&selection.masked);
@@ -79,13 +112,13 @@ impl DeviceBatch {
         let pair_labels = integers.add(host.pair_labels);
         let integers = upload(&Tensor::f_from_slice(&integers.values)?, device)?;
         let view = |(start, length): (i64, i64)| integers.f_narrow(0, start, length);
-        let both = [offsets(host.lengths), offsets(&selection.lengths)].concat();
+        let both = [offsets(&lengths), offsets(&selection.lengths)].concat();
         let both = upload(&Tensor::f_from_slice(&both)?, device)?;
-        let b = host.lengths.len() as i64;
+        let b = lengths.len() as i64;
         Ok(DeviceBatch {
             ids: view(ids)?,
             positions: view(positions)?,
-            rows: Rows::new(host.lengths.to_vec(), both.f_narrow(0, 0, b + 1)?),
+            rows: Rows::new(lengths, both.f_narrow(0, 0, b + 1)?),
             selected: view(selected)?,
             selected_rows: Rows::new(selection.lengths, both.f_narrow(0, b + 1, b + 1)?),
             cls: view(cls)?,
@@ -187,6 +220,36 @@ impl Selection {
         }
         selection
     }
+
+    /// Fills all lists up to lengths that recur; returns the lengths of the rows that do it, no longer than the others.
+    fn fill(&mut self, host: &HostBatch<'_>) -> Vec<i64> {
+        let tokens = host.input_ids.len();
+        let longest = host.lengths.iter().copied().max().unwrap_or(1).max(1);
+        // At least one row, for what the other lists are filled with to lie in.
+        let mut left = (round_up(tokens + 1) - tokens) as i64;
+        let (mut rows, mut starts) = (Vec::new(), Vec::new());
+        while left > 0 {
+            starts.push(tokens as i64 + rows.iter().sum::<i64>());
+            rows.push(left.min(longest));
+            left -= longest;
+        }
+        let first = self.tokens.len();
+        let selected = round_up(first + rows.len()) - first;
+        // One of each row, the rest of the last.
+        for (at, &start) in starts.iter().enumerate() {
+            let count = if at + 1 == rows.len() { selected - at } else { 1 };
+            self.tokens.extend(std::iter::repeat_n(start, count));
+            self.lengths.push(count as i64);
+        }
+        let masked = round_up(self.masked.len());
+        self.masked.resize(masked, first as i64);
+        rows
+    }
+}
+
+/// The next multiple of a 64th to a 128th of `n`.
+fn round_up(n: usize) -> usize {
+    n.next_multiple_of((n.next_power_of_two() / 128).max(8))
 }
 
 #[cfg(test)]
@@ -216,5 +279,36 @@ mod tests {
         assert_eq!(of(&batch.masked), [1, 2, 5, 6, 7]);
         assert_eq!(of(&batch.labels), [10, 11, 12, 13, 14]);
         assert_eq!(of(batch.pair_labels.as_ref().unwrap()), [0, 1, 0]);
+    }
+
+    #[test]
+    fn lengths_recur() {
+        let lengths: std::collections::BTreeSet<usize> = (50_000..53_000).map(round_up).collect();
+        assert_eq!(lengths.len(), 7);
+        for n in 0..100_000 {
+            assert!((n..=n + n / 64 + 8).contains(&round_up(n)), "{n}: {}", round_up(n));
+        }
+    }
+
+    #[test]
+    fn what_fills_up_lies_in_rows_of_its_own() {
+        let host = HostBatch {
+            input_ids: &[1; 24],
+            lengths: &[8, 10, 6],
+            segment_b: &[4, 5, 3],
+            masked: &[1, 5, 14, 15, 17, 19, 20, 22, 23],
+            labels: &[10, 11, 12, 13, 14, 15, 16, 17, 18],
+            pair_labels: &[0, 1, 0],
+        };
+        let batch = DeviceBatch::with(&host, 100, Device::Cpu, true).unwrap();
+        let of = |tensor: &Tensor| Vec::<i64>::try_from(tensor).unwrap();
+        assert_eq!(batch.tokens(), 32);
+        assert_eq!(batch.rows.lengths, [8, 10, 6, 8]);
+        assert_eq!(of(&batch.ids)[20..], [1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(of(&batch.positions)[24..], [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(batch.selected_rows.lengths, [3, 4, 5, 4]);
+        assert_eq!(of(&batch.selected)[12..], [24, 24, 24, 24]);
+        assert_eq!(of(&batch.masked)[9..], [12; 7]);
+        assert_eq!((of(&batch.cls).len(), of(&batch.labels).len()), (3, 9));
     }
 }

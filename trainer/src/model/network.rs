@@ -54,55 +54,95 @@ struct Embeddings {
 struct Cast<'a> {
     parameters: &'a Parameters,
     kind: Kind,
-    norm: NormForm,
 }
 
 impl Cast<'_> {
-    fn get(&self, name: &str) -> Made {
-        let found = self.parameters.get(name);
-        found.ok_or_else(|| TchError::Torch(format!("there is no parameter {name}")))?.f_to_kind(self.kind)
+    fn parameter(&self, name: &str) -> Made {
+        let found = self.parameters.get(name).map(Tensor::shallow_clone);
+        found.ok_or_else(|| TchError::Torch(format!("there is no parameter {name}")))
     }
 
-    fn linear(&self, name: &str) -> Result<Linear, TchError> {
-        Ok(Linear { weight: self.get(&format!("{name}.weight"))?, bias: self.get(&format!("{name}.bias"))? })
-    }
-
-    fn norm(&self, name: &str) -> Result<Norm, TchError> {
-        let Linear { weight, bias } = self.linear(name)?;
-        Ok(Norm { weight, bias, form: self.norm })
+    /// Each of `groups` parameters as one tensor, in one operation for all.
+    fn groups(&self, names: &[String], groups: &[usize]) -> Result<Vec<Tensor>, TchError> {
+        let tensors: Result<Vec<Tensor>, TchError> = names.iter().map(|name| self.parameter(name)).collect();
+        quanci_torch_ext::cast(&tensors?, groups, self.kind).map_err(torch)
     }
 
     fn layer(&self, index: i64, config: LayerConfig) -> Result<Layer, TchError> {
-        let name = format!("bert.encoder.layer.{index}");
-        let parts = ["query", "key", "value"].map(|part| format!("{name}.attention.self.{part}"));
-        let together = |end: &str| {
-            let parts: Result<Vec<Tensor>, TchError> =
-                parts.iter().map(|part| self.get(&format!("{part}.{end}"))).collect();
-            Tensor::f_cat(&parts?, 0)
-        };
-        Ok(Layer {
-            config,
-            qkv: Linear { weight: together("weight")?, bias: together("bias")? },
-            attended: self.linear(&format!("{name}.attention.output.dense"))?,
-            attended_norm: self.norm(&format!("{name}.attention.output.LayerNorm"))?,
-            up: self.linear(&format!("{name}.intermediate.dense"))?,
-            down: self.linear(&format!("{name}.output.dense"))?,
-            down_norm: self.norm(&format!("{name}.output.LayerNorm"))?,
+        let names = ["weight", "bias"]
+            .map(|end| ["query", "key", "value"].map(|part| format!("attention.self.{part}.{end}")));
+        let others = [
+            "attention.output.dense",
+            "attention.output.LayerNorm",
+            "intermediate.dense",
+            "output.dense",
+            "output.LayerNorm",
+        ];
+        let others = others.iter().flat_map(|part| ["weight", "bias"].map(|end| format!("{part}.{end}")));
+        let names: Vec<String> = names
+            .into_iter()
+            .flatten()
+            .chain(others)
+            .map(|name| format!("bert.encoder.layer.{index}.{name}"))
+            .collect();
+        // Query, key and value are one product.
+        let groups: [usize; LAYER_TENSORS] = [3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1];
+        Ok(Layer::from_tensors(config, &self.groups(&names, &groups)?))
+    }
+}
+
+/// What comes after the layers.
+struct Heads {
+    pooler: Linear,
+    transform: Linear,
+    transform_norm: Norm,
+    decoder: Linear,
+    pair: Linear,
+}
+
+impl Heads {
+    fn new(cast: &Cast<'_>, config: &ModelConfig, form: NormForm) -> Result<Heads, TchError> {
+        let mut names = Vec::new();
+        let modules = [
+            "bert.pooler.dense",
+            "cls.predictions.transform.dense",
+            "cls.predictions.transform.LayerNorm",
+            "cls.seq_relationship",
+        ];
+        for module in modules {
+            names.extend(["weight", "bias"].map(|end| format!("{module}.{end}")));
+        }
+        names.extend(if config.is_tied() {
+            ["bert.embeddings.word_embeddings.weight", "cls.predictions.bias"].map(str::to_owned)
+        } else {
+            ["weight", "bias"].map(|end| format!("cls.predictions.decoder.{end}"))
+        });
+        let made = cast.groups(&names, &vec![1; names.len()])?;
+        let linear =
+            |at: usize| Linear { weight: made[at].shallow_clone(), bias: made[at + 1].shallow_clone() };
+        let Linear { weight, bias } = linear(4);
+        Ok(Heads {
+            pooler: linear(0),
+            transform: linear(2),
+            transform_norm: Norm { weight, bias, form },
+            pair: linear(6),
+            decoder: linear(8),
         })
     }
 }
 
 impl Embeddings {
     fn new(parameters: &Parameters, norm: NormForm) -> Result<Embeddings, TchError> {
-        let fp32 = Cast { parameters, kind: Kind::Float, norm };
-        let get = |name: &str| fp32.get(&format!("bert.embeddings.{name}.weight"));
-        let (positions, segments) = (get("position_embeddings")?, get("token_type_embeddings")?);
+        let fp32 = Cast { parameters, kind: Kind::Float };
+        let get = |name: &str| fp32.parameter(&format!("bert.embeddings.{name}"));
+        let (positions, segments) =
+            (get("position_embeddings.weight")?, get("token_type_embeddings.weight")?);
         // Positions and segments as one table of [segments × positions, H]: one lookup per token instead of two.
         let sums = segments.f_unsqueeze(1)?.f_add(&positions.f_unsqueeze(0)?)?;
         Ok(Embeddings {
-            words: get("word_embeddings")?,
+            words: get("word_embeddings.weight")?,
             positions: sums.f_flatten(0, 1)?,
-            norm: fp32.norm("bert.embeddings.LayerNorm")?,
+            norm: Norm { weight: get("LayerNorm.weight")?, bias: get("LayerNorm.bias")?, form: norm },
         })
     }
 
@@ -157,25 +197,19 @@ impl Network {
             norm,
             kernels,
         };
-        let cast = Cast { parameters, kind, norm };
+        let cast = Cast { parameters, kind };
         let layers: Result<Vec<Layer>, TchError> =
             (0..config.num_hidden_layers).map(|index| cast.layer(index, layer_config)).collect();
+        let Heads { pooler, transform, transform_norm, decoder, pair } = Heads::new(&cast, config, norm)?;
         Ok(Network {
             kind,
             embeddings: Embeddings::new(parameters, norm)?,
             layers: layers?,
-            pooler: cast.linear("bert.pooler.dense")?,
-            transform: cast.linear("cls.predictions.transform.dense")?,
-            transform_norm: cast.norm("cls.predictions.transform.LayerNorm")?,
-            decoder: if config.is_tied() {
-                Linear {
-                    weight: cast.get("bert.embeddings.word_embeddings.weight")?,
-                    bias: cast.get("cls.predictions.bias")?,
-                }
-            } else {
-                cast.linear("cls.predictions.decoder")?
-            },
-            pair: cast.linear("cls.seq_relationship")?,
+            pooler,
+            transform,
+            transform_norm,
+            decoder,
+            pair,
             dropout: config.hidden_dropout_prob,
             checkpointing,
         })
@@ -259,7 +293,8 @@ impl Network {
         let Linear { weight, bias } = &self.decoder;
         // The largest tensor of a step would be [N, vocabulary]; in chunks it never exists as a whole.
         let rows = if masked.device().is_cuda() { ROWS_AT_ONCE_CUDA } else { ROWS_AT_ONCE_CPU };
-        let made = quanci_torch_ext::linear_cross_entropy(&masked, weight, bias, &batch.labels, rows);
+        let fused = self.pointwise() == Pointwise::Fused && masked.device().is_cuda();
+        let made = quanci_torch_ext::linear_cross_entropy(&masked, weight, bias, &batch.labels, rows, fused);
         let made = made.map_err(torch)?;
         Losses::new(made, pairs.as_ref(), batch)
     }

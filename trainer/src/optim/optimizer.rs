@@ -109,10 +109,15 @@ impl Optimizer {
         Ok(steps as u64)
     }
 
-    /// Sets all gradients to 0, in place: the Reducer's buckets are views of them.
-    pub fn zero_grad(&mut self) -> Result<(), Error> {
-        let gradients = self.gradients();
-        tch::no_grad(|| ops::foreach_zero(&gradients)).map_err(failed())
+    /// Begins the sums of gradients anew: in place if a Reducer's buckets are views of them, or else by having none, so
+    /// that the first backward pass need not add.
+    pub fn zero_grad(&mut self, in_place: bool) -> Result<(), Error> {
+        if in_place {
+            let gradients = self.gradients();
+            return tch::no_grad(|| ops::foreach_zero(&gradients)).map_err(failed());
+        }
+        let parameters: Vec<&Tensor> = self.groups.iter().flat_map(|group| &group.parameters).collect();
+        ops::drop_gradients(&parameters).map_err(failed())
     }
 
     /// One step at `rate`, of gradients that are `loss_scale` times too large: their global norm is cut to `clip_norm`

@@ -8,7 +8,7 @@ use quanci_shards::mask::MaskUnit;
 use quanci_store::Cache;
 use tch::{Device, Kind, TchError, Tensor};
 
-use super::batch::to_device;
+use super::prefetch::host_batch;
 use super::run::Run;
 use crate::config::{DataSource, MaskOverride, Verify};
 use crate::data::{DataSets, Validation, ValidationSettings};
@@ -87,7 +87,9 @@ fn evaluate(
     let mut evaluation = Evaluation::new(classes.len());
     for micro in rows {
         let micro = micro?;
-        let batch = to_device(&micro, bert.config().max_position_embeddings, bert.device())?;
+        let positions = bert.config().max_position_embeddings;
+        let batch = DeviceBatch::new(&host_batch(&micro), positions, bert.device());
+        let batch = batch.map_err(Error::torch("moving a batch"))?;
         let predicted = tch::no_grad(|| predictions(&network.logits(&batch, with_pairs, false)?, &batch));
         let predicted = predicted.map_err(Error::torch("the forward pass"))?;
         evaluation.add(classes, &micro.labels, &micro.word_lengths, &micro.pair_labels, &predicted);

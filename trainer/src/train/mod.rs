@@ -1,10 +1,10 @@
 //! The training loop. Read this file first: what happens in a step, in which order, and where a run stands.
 
 mod agree;
-mod batch;
 mod evaluate;
 mod inference;
 mod model_card;
+mod prefetch;
 mod resume;
 mod run;
 mod settings_diff;
@@ -13,6 +13,7 @@ mod step;
 pub use agree::agree;
 pub use evaluate::{measure, open_data};
 pub use inference::{FilledMasks, features, fill_mask};
+pub use prefetch::{DeviceGlobalBatch, DeviceLoader};
 pub use resume::{
     EXPORTED_FILES, Resume, TOKENIZER, check_init, export, find, init_differences, resume, start,
 };
@@ -49,10 +50,10 @@ fn steps(
     }
     while let Some(phase) = run.settings.phases.get(learner.state.phase) {
         learner.begin_phase(run)?;
-        let mut loader = run.loader(learner.state.phase, learner.state.phase_step)?;
+        let mut loader = DeviceLoader::open(run, learner.state.phase, learner.state.phase_step)?;
         while learner.state.phase_step < phase.steps {
             let batch = metrics.waiting(|| loader.next())?;
-            let global = run.global(&batch)?; // what all ranks hold, before the first forward pass
+            let global = run.global(&batch.host)?; // what all ranks hold, before the first forward pass
             metrics.count(&learner.step(run, phase, &batch, &global)?);
 
             let (now, last) = (learner.state.step, learner.state.phase_step == phase.steps);

@@ -7,14 +7,14 @@ use quanci_shards::rng::Rng;
 use quanci_torch_ext::Reducer;
 use tch::{Device, Kind, TchError, Tensor};
 
-use super::batch::to_device;
+use super::prefetch::DeviceGlobalBatch;
 use super::run::{Global, Run};
 use crate::checkpoint::State;
 use crate::config::{Compute, OptimizerState, PhaseSettings, PretrainSettings};
-use crate::data::{GlobalBatch, MicroBatch, RowKey};
+use crate::data::{GlobalBatch, RowKey};
 use crate::error::Error;
 use crate::metrics::{StepMetrics, StepTotals};
-use crate::model::{Bert, Network};
+use crate::model::{Bert, DeviceBatch, Network};
 use crate::optim::{Optimizer, Scaler, Update, schedule};
 
 /// Keeps what dropout draws apart from what the loader draws.
@@ -78,18 +78,19 @@ impl Learner {
         &mut self,
         run: &Run<'_>,
         phase: &PhaseSettings,
-        batch: &GlobalBatch,
+        batch: &DeviceGlobalBatch,
         global: &Global,
     ) -> Result<StepMetrics, Error> {
-        self.optimizer.zero_grad()?;
+        self.optimizer.zero_grad(self.reducer.is_some())?;
         // Casts to bf16 or fp16 once for all micro-batches; autograd takes the gradients back to fp32.
         let network = self.bert.network(run.kind()).map_err(Error::torch("casting the weights"))?;
         let options = (Kind::Double, self.bert.device());
         let mut sums = Tensor::f_zeros([4], options).map_err(Error::torch("adding up"))?;
-        for (i, micro) in batch.micro.iter().enumerate() {
+        let DeviceGlobalBatch { host: batch, micro } = batch;
+        for (i, (host, inputs)) in batch.micro.iter().zip(micro).enumerate() {
             let last = i + 1 == batch.micro.len();
             let losses = self
-                .micro_step(run, &network, micro, global, last)
+                .micro_step(run, &network, host.index, inputs, global, last)
                 .map_err(|error| with_memory_advice(error, run.settings))?;
             sums = sums.f_add(&losses).map_err(Error::torch("adding up"))?;
         }
@@ -120,18 +121,18 @@ impl Learner {
         &self,
         run: &Run<'_>,
         network: &Network,
-        micro: &MicroBatch,
+        index: u32,
+        inputs: &DeviceBatch,
         global: &Global,
         last: bool,
     ) -> Result<Tensor, Error> {
         // By the index in the global batch, which does not depend on the number of ranks.
-        let key = [run.settings.seed, DROPOUT, self.state.step, u64::from(micro.index)];
+        let key = [run.settings.seed, DROPOUT, self.state.step, u64::from(index)];
         quanci_torch_ext::seed_all(Rng::new(&key).next_u64()).map_err(Error::torch_ext("seeding dropout"))?;
-        let inputs = to_device(micro, self.bert.config().max_position_embeddings, self.bert.device())?;
         if let Some(reducer) = &self.reducer {
             reducer.prepare_forward(last).map_err(Error::torch_ext("preparing the reduction"))?;
         }
-        let losses = network.losses(&inputs, self.with_pairs).map_err(Error::torch("the forward pass"))?;
+        let losses = network.losses(inputs, self.with_pairs).map_err(Error::torch("the forward pass"))?;
         // The reducer gives the mean over the ranks; the loss is a sum over the global batch.
         let scale = run.comm.world_size() as f64 * self.scaler.as_ref().map_or(1.0, Scaler::scale);
         let share = losses.share(global.masked as f64, global.pairs as f64);

@@ -9,21 +9,13 @@
 
 using at::Tensor;
 using quanci::guarded;
+using quanci::kind_of;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 namespace {
 
 // ---- what the kernels are told
-
-std::string kind_of(const Tensor& tensor) {
-  switch (tensor.scalar_type()) {
-    case at::kFloat: return "KIND=0";
-    case at::kBFloat16: return "KIND=1";
-    case at::kHalf: return "KIND=2";
-    default: TORCH_CHECK(false, "kernels of our own compute in fp32, bf16 and fp16, not in ", tensor.scalar_type());
-  }
-}
 
 // The kernels read and write 16 bytes at a time.
 const void* data(const Tensor& tensor) {

@@ -164,6 +164,15 @@ void* load(at::Device device, const std::vector<std::string>& definitions) {
 
 }  // namespace
 
+std::string quanci::kind_of(const at::Tensor& tensor) {
+  switch (tensor.scalar_type()) {
+    case at::kFloat: return "KIND=0";
+    case at::kBFloat16: return "KIND=1";
+    case at::kHalf: return "KIND=2";
+    default: TORCH_CHECK(false, "kernels of our own compute in fp32, bf16 and fp16, not in ", tensor.scalar_type());
+  }
+}
+
 quanci::Kernel quanci::kernel(at::Device device, const std::vector<std::string>& definitions, const char* name,
                               unsigned threads) {
   static std::mutex mutex;

@@ -32,6 +32,9 @@ class Kernel {
   unsigned resident_;
 };
 
+// The definition of KIND for a tensor; throws if kernels.cu has none.
+std::string kind_of(const at::Tensor& tensor);
+
 // The kernel `name` of kernels.cu for blocks of `threads`, compiled with these definitions ("KIND=1"). Throws what NVRTC or
 // the driver say.
 Kernel kernel(at::Device device, const std::vector<std::string>& definitions, const char* name, unsigned threads);

@@ -10,7 +10,8 @@ use crate::{ffi, tensors};
 /// Of `hidden`, `[n, H]`, the logits `hidden × weightᵀ + bias` (`weight` `[V, H]`, `bias` `[V]`), and their cross entropy
 /// with `labels`, `[n]`: the sum over the rows (scalar, fp32, with autograd) and how many rows have their largest logit at
 /// the label (scalar, int64). The logits of `rows_at_once` rows are in memory at a time; the gradients by `hidden`,
-/// `weight` and `bias` are computed on the way, and only scaled in the backward pass.
+/// `weight` and `bias` are computed on the way, and only scaled in the backward pass. There may be fewer labels than rows:
+/// the rows beyond them count nothing. `fused` has a kernel of our own do what lies between the products; it needs CUDA.
 ///
 /// # Errors
 /// If the shapes do not go together, a label is not below V (on a CPU), or there is no memory left.
@@ -20,6 +21,7 @@ pub fn linear_cross_entropy(
     bias: &Tensor,
     labels: &Tensor,
     rows_at_once: i64,
+    fused: bool,
 ) -> Result<(Tensor, Tensor), Error> {
     if rows_at_once < 1 {
         return Err(Error::Argument(format!("{rows_at_once} rows at once: at least one")));
@@ -33,6 +35,7 @@ pub fn linear_cross_entropy(
             bias.as_ptr(),
             labels.as_ptr(),
             rows_at_once,
+            i32::from(fused),
             out.as_mut_ptr(),
         )
     })?;
@@ -58,7 +61,7 @@ mod tests {
         let [hidden, weight, bias] = leaves.each_ref().map(|leaf| leaf.to_kind(kind));
         let bias = bias.view([50]);
         let (loss, correct) = match fused {
-            Some(rows) => linear_cross_entropy(&hidden, &weight, &bias, &labels, rows).unwrap(),
+            Some(rows) => linear_cross_entropy(&hidden, &weight, &bias, &labels, rows, false).unwrap(),
             None => {
                 let logits = hidden.linear(&weight, Some(&bias));
                 let none: Option<Tensor> = None;
@@ -93,8 +96,8 @@ mod tests {
         let x = Tensor::randn([3, 4], FLOAT).set_requires_grad(true);
         let (weight, bias) = (Tensor::randn([5, 4], FLOAT), Tensor::zeros([5], FLOAT));
         let labels = Tensor::from_slice(&[0i64, 4, 2]);
-        let (loss, _) = tch::no_grad(|| linear_cross_entropy(&x, &weight, &bias, &labels, 2)).unwrap();
+        let (loss, _) = tch::no_grad(|| linear_cross_entropy(&x, &weight, &bias, &labels, 2, false)).unwrap();
         assert!(!loss.requires_grad());
-        assert!(linear_cross_entropy(&x, &weight, &bias, &labels, 0).is_err());
+        assert!(linear_cross_entropy(&x, &weight, &bias, &labels, 0, false).is_err());
     }
 }

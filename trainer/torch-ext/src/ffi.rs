@@ -47,8 +47,18 @@ unsafe extern "C" {
         bias: *const C_tensor,
         labels: *const C_tensor,
         rows_at_once: i64,
+        fused: c_int,
         out: *mut *mut C_tensor,
     ) -> c_int;
+    pub(crate) fn quanci_cast(
+        tensors: List,
+        count: i64,
+        groups: *const i64,
+        group_count: i64,
+        kind: c_int,
+        out: *mut *mut C_tensor,
+    ) -> c_int;
+    pub(crate) fn quanci_drop_gradients(tensors: List, count: i64) -> c_int;
     pub(crate) fn quanci_profile_begin(cuda: c_int) -> c_int;
     pub(crate) fn quanci_profile_end(path: *const c_char) -> c_int;
     pub(crate) fn quanci_to_cuda(tensor: *const C_tensor, cuda_index: c_int) -> *mut C_tensor;

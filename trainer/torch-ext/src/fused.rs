@@ -83,13 +83,7 @@ pub struct Embed<'a> {
 /// # Errors
 /// If the shapes do not go together, there is no memory left, or the kernel cannot be compiled for the device.
 pub fn embed(args: Embed<'_>) -> Result<[Tensor; 2], Error> {
-    // at::ScalarType's numbers.
-    let kind = match args.kind {
-        Kind::Half => 5,
-        Kind::Float => 6,
-        Kind::BFloat16 => 15,
-        kind => return Err(Error::Argument(format!("embed computes fp32, bf16 or fp16, not {kind:?}"))),
-    };
+    let kind = tensors::scalar_type(args.kind)?;
     let mut out = [null_mut(); 2];
     // SAFETY: the tensors live through the call; `out` has a place for both results.
     check(unsafe {

@@ -4,8 +4,9 @@
 //!
 //! ```text
 //! ProcessGroup, Reducer   csrc/ranks.cpp        c10d::ProcessGroupGloo, ProcessGroupNCCL (libquanci_nccl.so), Reducer
-//! checkpoint              csrc/checkpoint.cpp   a node of autograd's graph
-//! linear_cross_entropy    csrc/cross_entropy.cpp  another
+//! cast                    csrc/cast.cpp         a node of autograd's graph
+//! checkpoint              csrc/checkpoint.cpp   another
+//! linear_cross_entropy    csrc/cross_entropy.cpp  another, with a kernel of kernels.cu
 //! fused                   csrc/fused.cpp        kernels of our own (kernels.cu, kernels.cpp) and the same by ATen
 //! profile                 csrc/profile.cpp      PyTorch's profiler
 //! ops, attention, cuda, … csrc/shim.cpp         ATen
@@ -16,6 +17,7 @@
 //! name in `f_`; that is their callers' business.
 
 pub mod attention;
+mod cast;
 mod checkpoint;
 mod context;
 mod cross_entropy;
@@ -30,6 +32,7 @@ mod profile;
 mod reducer;
 mod tensors;
 
+pub use cast::cast;
 pub use checkpoint::checkpoint;
 pub use context::{seed_all, set_tf32, set_threads, tf32};
 pub use cross_entropy::linear_cross_entropy;

@@ -113,6 +113,13 @@ pub fn foreach_zero<T: Borrow<Tensor>>(tensors: &[T]) -> Result<(), Error> {
     nonempty(&list, |list, count| unsafe { ffi::quanci_foreach_zero(list, count) })
 }
 
+/// Lets tensors have no gradient: the next backward pass gives them theirs instead of adding to one.
+pub fn drop_gradients<T: Borrow<Tensor>>(tensors: &[T]) -> Result<(), Error> {
+    let list = tensors::pointers(tensors);
+    // SAFETY: the list and its tensors live through the call.
+    nonempty(&list, |list, count| unsafe { ffi::quanci_drop_gradients(list, count) })
+}
+
 /// `t *= factor`
 pub fn foreach_mul(tensors: &[Tensor], factor: f64) -> Result<(), Error> {
     let list = tensors::pointers(tensors);

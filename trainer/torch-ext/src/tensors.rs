@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 use torch_sys::C_tensor;
 
 use crate::error::{Error, last_failure};
@@ -24,4 +24,14 @@ pub(crate) fn take(tensor: *mut C_tensor) -> Result<Tensor, Error> {
     }
     // SAFETY: the shim's functions that return a tensor have made it with `new at::Tensor` for us, as tch does.
     Ok(unsafe { Tensor::from_ptr(tensor) })
+}
+
+/// The number of a kind that is computed in, as at::ScalarType counts.
+pub(crate) fn scalar_type(kind: Kind) -> Result<i32, Error> {
+    match kind {
+        Kind::Half => Ok(5),
+        Kind::Float => Ok(6),
+        Kind::BFloat16 => Ok(15),
+        kind => Err(Error::Argument(format!("fp32, bf16 and fp16 are computed in, not {kind:?}"))),
+    }
 }
