@@ -34,12 +34,20 @@ fn libtorch() -> PathBuf {
     }
 }
 
-/// `kernels.cu` as a C++ string literal, for NVRTC. Compilers limit a literal's length, but not that of several side by side.
+/// The files of `csrc/kernels/`, in the order in which they need one another.
+const KERNELS: [&str; 8] =
+    ["numbers", "dropout", "columns", "norm", "embeddings", "activation", "cross_entropy", "attention"];
+
+/// The kernels as a C++ string literal, for NVRTC. Compilers limit a literal's length, but not that of several side by side.
 fn write_kernels() -> PathBuf {
-    let source = fs::read_to_string("csrc/kernels.cu").expect("it is beside this file");
-    let lines: String = source.lines().map(|line| format!("R\"CUDA({line}\n)CUDA\"\n")).collect();
+    let mut literal = String::new();
+    for name in KERNELS {
+        let path = format!("csrc/kernels/{name}.cu");
+        let source = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        literal.extend(source.lines().map(|line| format!("R\"CUDA({line}\n)CUDA\"\n")));
+    }
     let folder = PathBuf::from(env::var_os("OUT_DIR").expect("Cargo sets it"));
-    fs::write(folder.join("kernels.inc"), lines).expect("OUT_DIR can be written to");
+    fs::write(folder.join("kernels.inc"), literal).expect("OUT_DIR can be written to");
     folder
 }
 
@@ -55,8 +63,18 @@ fn compile_shim(include: &[PathBuf]) {
         .includes(include)
         .include(generated)
         .files(
-            ["shim", "ranks", "cast", "checkpoint", "cross_entropy", "fused", "kernels", "profile"]
-                .map(|name| format!("csrc/{name}.cpp")),
+            [
+                "shim",
+                "ranks",
+                "attention",
+                "cast",
+                "checkpoint",
+                "cross_entropy",
+                "fused",
+                "kernels",
+                "profile",
+            ]
+            .map(|name| format!("csrc/{name}.cpp")),
         )
         .compile("quanci_torch_ext");
 }

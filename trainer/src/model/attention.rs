@@ -3,11 +3,12 @@
 //!
 //! | kernel | where | how |
 //! |---|---|---|
+//! | [`AttentionKernel::Short`] | CUDA, bf16 and fp16, heads of 64 | kernels of our own for rows of at most 128 tokens, FlashAttention for longer ones |
 //! | [`AttentionKernel::Flash`] | CUDA, bf16 and fp16 | FlashAttention over offsets |
 //! | [`AttentionKernel::MemoryEfficient`] | CUDA, fp32 and TF32 | memory-efficient attention over offsets |
 //! | [`AttentionKernel::Grouped`] | anywhere | neighbouring rows of one length together, by libtorch's own choice of kernel |
 
-use quanci_torch_ext::attention::{Varlen, flash, memory_efficient};
+use quanci_torch_ext::attention::{SHORT, Varlen, flash, memory_efficient, short};
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::batch::Rows;
@@ -15,6 +16,8 @@ use super::batch::Rows;
 /// How attention is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttentionKernel {
+    /// Kernels of our own where the rows are short, or else FlashAttention.
+    Short,
     /// FlashAttention.
     Flash,
     /// Memory-efficient attention.
@@ -24,13 +27,19 @@ pub enum AttentionKernel {
 }
 
 impl AttentionKernel {
-    /// The fastest for tensors of `kind` on `device`.
-    pub fn fastest(device: Device, kind: Kind) -> AttentionKernel {
+    /// The fastest for heads of `head_size` in `kind` on `device`.
+    pub fn fastest(head_size: i64, device: Device, kind: Kind) -> AttentionKernel {
         match (device, kind) {
+            (Device::Cuda(_), Kind::BFloat16 | Kind::Half) if head_size == SHORT.1 => AttentionKernel::Short,
             (Device::Cuda(_), Kind::BFloat16 | Kind::Half) => AttentionKernel::Flash,
             (Device::Cuda(_), Kind::Float) => AttentionKernel::MemoryEfficient,
             _ => AttentionKernel::Grouped,
         }
+    }
+
+    /// What computes rows of at most so many tokens.
+    fn of_rows(self, longest: i64) -> AttentionKernel {
+        if self == AttentionKernel::Short && longest > SHORT.0 { AttentionKernel::Flash } else { self }
     }
 
     /// Attention of `query`, `[query tokens, heads, head size]`, over `key` and `value`, `[tokens, heads, head size]`:
@@ -56,8 +65,12 @@ impl AttentionKernel {
             longest_key: keys.longest,
             dropout,
         };
-        // Both take cumulative row offsets (cu_seqlens), so no padding enters the kernel.
-        let made = if self == AttentionKernel::Flash { flash(varlen) } else { memory_efficient(varlen) };
+        // All take cumulative row offsets (cu_seqlens), so no padding enters the kernel.
+        let made = match self.of_rows(queries.longest.max(keys.longest)) {
+            AttentionKernel::Short => short(varlen),
+            AttentionKernel::Flash => flash(varlen),
+            AttentionKernel::MemoryEfficient | AttentionKernel::Grouped => memory_efficient(varlen),
+        };
         made.map_err(|error| TchError::Torch(error.to_string()))?.f_reshape([tokens, heads * size])
     }
 }

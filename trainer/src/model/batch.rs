@@ -226,7 +226,7 @@ impl Selection {
         let tokens = host.input_ids.len();
         let longest = host.lengths.iter().copied().max().unwrap_or(1).max(1);
         // At least one row, for what the other lists are filled with to lie in.
-        let mut left = (round_up(tokens + 1) - tokens) as i64;
+        let mut left = (round_up(tokens + 1, 128) - tokens) as i64;
         let (mut rows, mut starts) = (Vec::new(), Vec::new());
         while left > 0 {
             starts.push(tokens as i64 + rows.iter().sum::<i64>());
@@ -234,22 +234,23 @@ impl Selection {
             left -= longest;
         }
         let first = self.tokens.len();
-        let selected = round_up(first + rows.len()) - first;
-        // One of each row, the rest of the last.
+        // Equally many of each row, one at least: rows of many queries would take other kernels.
+        let mut selected = round_up(first + rows.len(), 256) - first;
         for (at, &start) in starts.iter().enumerate() {
-            let count = if at + 1 == rows.len() { selected - at } else { 1 };
+            let count = selected.div_ceil(rows.len() - at);
+            selected -= count;
             self.tokens.extend(std::iter::repeat_n(start, count));
             self.lengths.push(count as i64);
         }
-        let masked = round_up(self.masked.len());
+        let masked = round_up(self.masked.len(), 256);
         self.masked.resize(masked, first as i64);
         rows
     }
 }
 
-/// The next multiple of a 64th to a 128th of `n`.
-fn round_up(n: usize) -> usize {
-    n.next_multiple_of((n.next_power_of_two() / 128).max(8))
+/// The next multiple of `n`'s next power of two by `parts`.
+fn round_up(n: usize, parts: usize) -> usize {
+    n.next_multiple_of((n.next_power_of_two() / parts).max(8))
 }
 
 #[cfg(test)]
@@ -283,10 +284,10 @@ mod tests {
 
     #[test]
     fn lengths_recur() {
-        let lengths: std::collections::BTreeSet<usize> = (50_000..53_000).map(round_up).collect();
+        let lengths: std::collections::BTreeSet<usize> = (50_000..53_000).map(|n| round_up(n, 128)).collect();
         assert_eq!(lengths.len(), 7);
         for n in 0..100_000 {
-            assert!((n..=n + n / 64 + 8).contains(&round_up(n)), "{n}: {}", round_up(n));
+            assert!((n..=n + n / 64 + 8).contains(&round_up(n, 128)), "{n}: {}", round_up(n, 128));
         }
     }
 

@@ -16,6 +16,10 @@ const LENGTHS: [i64; 7] = [5, 17, 17, 33, 64, 127, 130];
 const POSITIONS: i64 = 192;
 const VOCABULARY: i64 = 1000;
 
+fn lengths(attention: AttentionKernel) -> &'static [i64] {
+    if attention == AttentionKernel::Short { &LENGTHS[..6] } else { &LENGTHS }
+}
+
 /// A comparison.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
@@ -53,8 +57,8 @@ const PLAIN: Kernels = Kernels { attention: AttentionKernel::Grouped, pointwise:
 /// If libtorch fails, which a wrong number is not.
 pub fn check_device(device: Device) -> Result<Vec<Comparison>, Error> {
     let compare = || -> Result<Vec<Comparison>, TchError> {
-        let plain = Probe::small(0.0);
-        let reference = plain.gradients(Device::Cpu, Kind::Float, PLAIN)?;
+        let reference = |attention| Probe::small(0.0, attention).gradients(Device::Cpu, Kind::Float, PLAIN);
+        let references = [reference(AttentionKernel::Grouped)?, reference(AttentionKernel::Short)?];
         let mut found = Vec::new();
         let kinds = [
             ("fp32", Kind::Float, false),
@@ -68,15 +72,23 @@ pub fn check_device(device: Device) -> Result<Vec<Comparison>, Error> {
             }
             allow_tf32(tf32)?;
             for attention in kernels(device, kind) {
-                let made = plain.gradients(device, kind, Kernels { attention, ..PLAIN })?;
+                let probe = Probe::small(0.0, attention);
+                let made = probe.gradients(device, kind, Kernels { attention, ..PLAIN })?;
+                let reference = &references[usize::from(attention == AttentionKernel::Short)];
                 found.push(Comparison {
                     what: format!("gradients in {name}, {attention:?} attention, against fp32 on the CPU"),
-                    difference: distance(&made, &reference)?,
+                    difference: distance(&made, reference)?,
                     tolerance: tolerance(kind, tf32),
                 });
             }
-            for probe in [Probe::small(0.0), Probe::small(0.1)] {
-                found.push(probe.fused(name, device, kind, tolerance(kind, tf32))?);
+            for dropout in [0.0, 0.1] {
+                let attention = fused_attention(HEAD, kind);
+                found.push(Probe::small(dropout, attention).fused(
+                    name,
+                    device,
+                    kind,
+                    tolerance(kind, tf32),
+                )?);
             }
             allow_tf32(false)?;
         }
@@ -101,20 +113,27 @@ pub fn choose_kernels(
 ) -> Result<(Kernels, Vec<Comparison>), Error> {
     let mut chosen = Kernels::fastest(model, device, kind);
     let mut found = Vec::new();
-    let probe = Probe::of(model);
-    if chosen.attention != PLAIN.attention {
+    let candidates = match chosen.attention {
+        AttentionKernel::Grouped => vec![],
+        AttentionKernel::Short => vec![AttentionKernel::Flash, AttentionKernel::Short],
+        other => vec![other],
+    };
+    chosen.attention = PLAIN.attention;
+    for attention in candidates {
+        let probe = Probe::of(model, attention);
         let reference = probe.gradients(device, kind, PLAIN).map_err(Error::torch("checking the device"))?;
-        let made = probe.gradients(device, kind, Kernels { attention: chosen.attention, ..PLAIN });
         // A kernel that fails is one that is not used: the difference is no number.
+        let made = probe.gradients(device, kind, Kernels { attention, ..PLAIN });
         let difference = made.and_then(|made| distance(&made, &reference)).unwrap_or(f64::NAN);
-        let what = format!("gradients by {:?} attention against {:?}", chosen.attention, PLAIN.attention);
+        let what = format!("gradients by {attention:?} attention against {:?}", PLAIN.attention);
         found.push(Comparison { what, difference, tolerance: tolerance(kind, true) });
-        if !found[0].passes() {
-            chosen.attention = PLAIN.attention;
+        if found.iter().all(Comparison::passes) {
+            chosen.attention = attention;
         }
     }
     if chosen.pointwise != PLAIN.pointwise {
         let tolerance = tolerance(kind, true);
+        let probe = Probe::of(model, AttentionKernel::Grouped);
         let comparison = probe.fused("this precision", device, kind, tolerance).unwrap_or_else(|error| {
             Comparison { what: format!("fused kernels ({error})"), difference: f64::NAN, tolerance }
         });
@@ -134,73 +153,93 @@ fn kernels(device: Device, kind: Kind) -> Vec<AttentionKernel> {
     match (device, kind) {
         (Device::Cpu, _) => vec![AttentionKernel::Grouped],
         (_, Kind::Float) => vec![AttentionKernel::Grouped, AttentionKernel::MemoryEfficient],
-        _ => vec![AttentionKernel::Grouped, AttentionKernel::MemoryEfficient, AttentionKernel::Flash],
+        _ => vec![
+            AttentionKernel::Grouped,
+            AttentionKernel::MemoryEfficient,
+            AttentionKernel::Flash,
+            AttentionKernel::Short,
+        ],
     }
 }
 
-/// A small model that a device is tried with.
+/// Numbers of a head, as every BERT has them.
+const HEAD: i64 = 64;
+
+/// The attention that is tried with the fused kernels: the one whose dropout is the same on every device, where it serves.
+fn fused_attention(head_size: i64, kind: Kind) -> AttentionKernel {
+    if kind != Kind::Float && head_size == HEAD { AttentionKernel::Short } else { AttentionKernel::Grouped }
+}
+
+/// A small model that a device is tried with, and the rows.
 struct Probe {
     config: ModelConfig,
+    lengths: &'static [i64],
 }
 
 impl Probe {
-    /// Two layers with heads of 64, as every BERT has. `dropout` is that of the hidden layers: attention's kernels draw it
-    /// from other random numbers on each device.
-    fn small(dropout: f64) -> Probe {
-        Probe::with(128, 256, dropout)
+    fn small(dropout: f64, attention: AttentionKernel) -> Probe {
+        Probe::with(128, 256, dropout, attention)
     }
 
-    fn with(hidden: i64, intermediate: i64, dropout: f64) -> Probe {
+    /// Two layers of these widths, and rows that `attention` serves.
+    fn with(hidden: i64, intermediate: i64, dropout: f64, attention: AttentionKernel) -> Probe {
         let config = serde_json::json!({
             "vocab_size": VOCABULARY, "hidden_size": hidden, "num_hidden_layers": 2,
-            "num_attention_heads": (hidden / 64).max(1), "intermediate_size": intermediate,
+            "num_attention_heads": (hidden / HEAD).max(1), "intermediate_size": intermediate,
             "max_position_embeddings": POSITIONS, "hidden_dropout_prob": dropout,
-            "attention_probs_dropout_prob": 0.0,
+            "attention_probs_dropout_prob": dropout,
         });
-        Probe { config: serde_json::from_value(config).expect("a sound config") }
+        Probe { config: serde_json::from_value(config).expect("a sound config"), lengths: lengths(attention) }
     }
 
     /// Two layers of `model`.
-    fn of(model: &ModelConfig) -> Probe {
+    fn of(model: &ModelConfig, attention: AttentionKernel) -> Probe {
         let config = ModelConfig {
             vocab_size: VOCABULARY,
             num_hidden_layers: 2,
             max_position_embeddings: POSITIONS,
             type_vocab_size: 2,
-            attention_probs_dropout_prob: 0.0,
             ..model.clone()
         };
-        Probe { config }
+        Probe { config, lengths: lengths(attention) }
     }
 
     /// The gradient of the loss by every parameter, on the CPU.
     fn gradients(&self, device: Device, kind: Kind, kernels: Kernels) -> Result<Vec<Tensor>, TchError> {
         let mut config = self.config.clone();
+        // Dropout by libtorch's operations draws the device's own random numbers.
         if kernels.pointwise == Pointwise::Separate {
-            config.hidden_dropout_prob = 0.0; // its random numbers are the device's own
+            config.hidden_dropout_prob = 0.0;
+        }
+        if kernels.pointwise == Pointwise::Separate || kernels.attention != AttentionKernel::Short {
+            config.attention_probs_dropout_prob = 0.0;
         }
         let mut bert = Bert::new(config, 1, device)?;
         bert.set_kernels(kernels);
         // Filled up as in training where the kernels of training are tried.
-        let batch = batch(device, kernels.pointwise == Pointwise::Fused && device != Device::Cpu)?;
+        let batch =
+            batch(self.lengths, device, kernels.pointwise == Pointwise::Fused && device != Device::Cpu)?;
         quanci_torch_ext::seed_all(7).map_err(super::kernels::torch)?;
         let losses = bert.network(kind)?.losses(&batch, true)?;
-        let (masked, pairs) = (batch.labels.size1()?, LENGTHS.len());
+        let (masked, pairs) = (batch.labels.size1()?, self.lengths.len());
         losses.share(masked as f64, pairs as f64)?.f_backward()?;
         bert.parameters().iter().map(|(_, parameter)| parameter.f_grad()?.f_to_device(Device::Cpu)).collect()
     }
 
     /// The fused kernels of `device` against the same operations in fp32 on the CPU, which leave out the same numbers.
     fn fused(&self, name: &str, device: Device, kind: Kind, tolerance: f64) -> Result<Comparison, TchError> {
-        let fused = Kernels { pointwise: Pointwise::Fused, ..PLAIN };
-        let reference = self.gradients(Device::Cpu, Kind::Float, fused)?;
-        let made = self.gradients(device, kind, fused)?;
+        let attention = fused_attention(self.config.hidden_size / self.config.num_attention_heads, kind);
+        let fused = Kernels { attention, pointwise: Pointwise::Fused };
+        // Short attention takes no longer rows.
+        let probe = Probe { config: self.config.clone(), lengths: lengths(attention) };
+        let reference = probe.gradients(Device::Cpu, Kind::Float, fused)?;
+        let made = probe.gradients(device, kind, fused)?;
         let ModelConfig { hidden_size, intermediate_size, hidden_act, hidden_dropout_prob, .. } =
             &self.config;
         Ok(Comparison {
             what: format!(
                 "gradients in {name}, fused kernels of width {hidden_size} and {intermediate_size}, {hidden_act:?}, \
-                 dropout {hidden_dropout_prob}, against fp32 on the CPU"
+                 {attention:?} attention, dropout {hidden_dropout_prob}, against fp32 on the CPU"
             ),
             difference: distance(&made, &reference)?,
             tolerance,
@@ -213,13 +252,13 @@ fn widths(device: Device) -> Result<Vec<Comparison>, TchError> {
     let mut found = Vec::new();
     for (hidden, intermediate) in [(64, 72), (192, 1096), (312, 1200), (768, 3072), (1024, 512), (1536, 64)] {
         for kind in [Kind::Float, Kind::BFloat16] {
-            let probe = Probe::with(hidden, intermediate, 0.1);
+            let probe = Probe::with(hidden, intermediate, 0.1, AttentionKernel::Grouped);
             found.push(probe.fused(name_of(kind), device, kind, tolerance(kind, false))?);
         }
     }
     for activation in [Activation::GeluNew, Activation::Relu] {
         for kind in [Kind::Float, Kind::BFloat16] {
-            let mut probe = Probe::small(0.1);
+            let mut probe = Probe::small(0.1, AttentionKernel::Grouped);
             probe.config.hidden_act = activation;
             // ReLU has a bend at 0: what is rounded to the other side of it changes by its whole gradient.
             let factor = if activation == Activation::Relu && kind != Kind::Float { 3.0 } else { 1.0 };
@@ -234,20 +273,20 @@ fn name_of(kind: Kind) -> &'static str {
 }
 
 /// A batch that is the same everywhere, every sixth token masked.
-fn batch(device: Device, filled: bool) -> Result<DeviceBatch, TchError> {
-    let tokens: i64 = LENGTHS.iter().sum();
+fn batch(lengths: &[i64], device: Device, filled: bool) -> Result<DeviceBatch, TchError> {
+    let tokens: i64 = lengths.iter().sum();
     let input_ids: Vec<i64> = (0..tokens).map(|at| (at * 7919 + 13) % VOCABULARY).collect();
     let masked: Vec<i64> = (0..tokens).filter(|at| at % 6 == 3).collect();
     let labels: Vec<i64> = masked.iter().map(|at| (at * 104_729 + 7) % VOCABULARY).collect();
-    let segment_b = LENGTHS.map(|length| length / 2);
+    let segment_b: Vec<i64> = lengths.iter().map(|length| length / 2).collect();
     let pair_labels = [0, 1, 0, 1, 1, 0, 1];
     let host = HostBatch {
         input_ids: &input_ids,
-        lengths: &LENGTHS,
+        lengths,
         segment_b: &segment_b,
         masked: &masked,
         labels: &labels,
-        pair_labels: &pair_labels,
+        pair_labels: &pair_labels[..lengths.len()],
     };
     DeviceBatch::with(&host, POSITIONS, device, filled)
 }
@@ -272,10 +311,10 @@ fn dropout(device: Device) -> Result<Vec<Comparison>, TchError> {
         for (kernel, pointwise) in
             kernels(device, kind).into_iter().zip([Pointwise::Separate, Pointwise::Fused].into_iter().cycle())
         {
-            let config = ModelConfig { attention_probs_dropout_prob: 0.1, ..Probe::small(0.1).config };
+            let config = Probe::small(0.1, kernel).config;
             let mut bert = Bert::new(config, 1, device)?;
             bert.set_kernels(Kernels { attention: kernel, pointwise });
-            let batch = batch(device, false)?;
+            let batch = batch(lengths(kernel), device, false)?;
             let loss = |seed: u64| -> Result<f64, TchError> {
                 quanci_torch_ext::seed_all(seed).map_err(|error| TchError::Torch(error.to_string()))?;
                 let network = tch::no_grad(|| bert.network(kind))?;
@@ -296,7 +335,7 @@ fn dropout(device: Device) -> Result<Vec<Comparison>, TchError> {
 
 /// Values that are all 1 come out as 1 on average, whatever dropout leaves out.
 fn attention_dropout(device: Device, kind: Kind, kernel: AttentionKernel) -> Result<Comparison, TchError> {
-    let batch = batch(device, false)?;
+    let batch = batch(lengths(kernel), device, false)?;
     let shape = [batch.tokens(), 2, 64];
     let random = Tensor::f_randn(&shape[..], (Kind::Float, device))?.f_to_kind(kind)?;
     let ones = Tensor::f_ones(&shape[..], (kind, device))?;
@@ -326,7 +365,7 @@ mod tests {
             assert!(comparison.passes(), "{comparison:?}");
         }
         assert_eq!(found[0].difference, 0.0);
-        let model = Probe::small(0.1).config;
+        let model = Probe::small(0.1, AttentionKernel::Grouped).config;
         assert_eq!(
             choose_kernels(&model, Device::Cpu, Kind::BFloat16).unwrap(),
             (Kernels::fastest(&model, Device::Cpu, Kind::BFloat16), vec![])

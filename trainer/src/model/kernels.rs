@@ -38,7 +38,8 @@ impl Kernels {
     pub fn fastest(config: &ModelConfig, device: Device, kind: Kind) -> Kernels {
         let whole_packs = [config.hidden_size, config.intermediate_size].iter().all(|width| width % 8 == 0);
         let pointwise = if device.is_cuda() && whole_packs { Pointwise::Fused } else { Pointwise::Separate };
-        Kernels { attention: AttentionKernel::fastest(device, kind), pointwise }
+        let head_size = config.hidden_size / config.num_attention_heads;
+        Kernels { attention: AttentionKernel::fastest(head_size, device, kind), pointwise }
     }
 }
 

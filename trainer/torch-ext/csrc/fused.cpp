@@ -1,13 +1,15 @@
-// What lies between the matrix products of a transformer layer, in one pass each: by kernels.cu on CUDA, by ATen elsewhere.
+// What lies between the matrix products of a transformer layer, in one pass each: by kernels/ on CUDA, by ATen elsewhere.
 // ATen's way computes the same function, with the same numbers left out by dropout, and is what the kernels are compared with.
+#include "dropout.h"
 #include "kernels.h"
 
-#include <ATen/CPUGeneratorImpl.h>
-#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 using at::Tensor;
+using quanci::data;
+using quanci::data_or_null;
+using quanci::Dropout;
 using quanci::guarded;
 using quanci::kind_of;
 using torch::autograd::AutogradContext;
@@ -16,20 +18,6 @@ using torch::autograd::variable_list;
 namespace {
 
 // ---- what the kernels are told
-
-// The kernels read and write 16 bytes at a time.
-const void* data(const Tensor& tensor) {
-  TORCH_CHECK(tensor.is_contiguous() && reinterpret_cast<uintptr_t>(tensor.const_data_ptr()) % 16 == 0,
-              "a kernel of our own takes contiguous tensors that begin at a multiple of 16 bytes");
-  return tensor.const_data_ptr();
-}
-
-void* data(Tensor& tensor) {
-  data(std::as_const(tensor));
-  return tensor.mutable_data_ptr();
-}
-
-const void* data_or_null(const Tensor& tensor) { return tensor.defined() ? data(tensor) : nullptr; }
 
 int64_t packs_of(int64_t columns) {
   TORCH_CHECK(columns > 0 && columns % 8 == 0, "kernels of our own take multiples of 8 columns, not ", columns);
@@ -61,76 +49,6 @@ struct Columns {
   }
 };
 
-// ---- dropout
-
-// Which numbers are left out is a function of a seed and of the place alone. It is drawn from the CPU's generator on every
-// device, so that a CPU and a GPU leave out the same.
-struct Dropout {
-  uint64_t seed = 0;
-  uint32_t threshold = 0;  // of 65,536
-  float scale = 1;
-
-  Dropout() = default;
-  explicit Dropout(double share) {
-    TORCH_CHECK(share >= 0 && share < 1, "dropout is at least 0 and below 1, not ", share);
-    threshold = static_cast<uint32_t>(share * 65536 + 0.5);
-    if (threshold == 0) return;
-    scale = threshold < 65536 ? static_cast<float>(65536.0 / (65536 - threshold)) : 0;
-    at::Generator generator = at::globalContext().defaultGenerator(at::Device(at::kCPU));
-    std::lock_guard<std::mutex> lock(generator.mutex());
-    seed = at::check_generator<at::CPUGeneratorImpl>(generator)->random64();
-  }
-
-  void save(AutogradContext* context) const {
-    context->saved_data["seed"] = static_cast<int64_t>(seed);
-    context->saved_data["threshold"] = static_cast<int64_t>(threshold);
-    context->saved_data["scale"] = static_cast<double>(scale);
-  }
-
-  static Dropout saved(AutogradContext* context) {
-    Dropout saved;
-    saved.seed = static_cast<uint64_t>(context->saved_data["seed"].toInt());
-    saved.threshold = static_cast<uint32_t>(context->saved_data["threshold"].toInt());
-    saved.scale = static_cast<float>(context->saved_data["scale"].toDouble());
-    return saved;
-  }
-
-  // dropout(x), x [rows, width], by ATen.
-  Tensor apply(const Tensor& x) const {
-    if (threshold == 0) return x;
-    return x * factors(x.size(0), x.size(1)).to(x.device(), x.scalar_type());
-  }
-
- private:
-  // Factors for [rows, width], on a CPU; philox and dropout_factors of kernels.cu.
-  Tensor factors(int64_t rows, int64_t width) const {
-    Tensor made = at::empty({rows, width}, at::kFloat);
-    float* out = made.mutable_data_ptr<float>();
-    at::parallel_for(0, rows * packs_of(width), 4096, [&](int64_t begin, int64_t end) {
-      for (int64_t at = begin; at < end; ++at) {
-        const auto words = philox(static_cast<uint64_t>(at));
-        for (int i = 0; i < 4; ++i) {
-          out[8 * at + 2 * i] = (words[i] & 0xffff) >= threshold ? scale : 0;
-          out[8 * at + 2 * i + 1] = (words[i] >> 16) >= threshold ? scale : 0;
-        }
-      }
-    });
-    return made;
-  }
-
-  std::array<uint32_t, 4> philox(uint64_t counter) const {
-    auto key0 = static_cast<uint32_t>(seed), key1 = static_cast<uint32_t>(seed >> 32);
-    std::array<uint32_t, 4> x{static_cast<uint32_t>(counter), static_cast<uint32_t>(counter >> 32), 0, 0};
-    for (int round = 0; round < 7; ++round) {
-      const uint64_t first = uint64_t{0xD2511F53} * x[0], second = uint64_t{0xCD9E8D57} * x[2];
-      x = {static_cast<uint32_t>(second >> 32) ^ x[1] ^ key0, static_cast<uint32_t>(second),
-           static_cast<uint32_t>(first >> 32) ^ x[3] ^ key1, static_cast<uint32_t>(first)};
-      key0 += 0x9E3779B9, key1 += 0xBB67AE85;
-    }
-    return x;
-  }
-};
-
 // ---- bias, dropout, residual sum and LayerNorm
 
 // Two handles of one tensor: a residual sum and a product both read it, and each sends its gradient to its own handle, so
@@ -149,7 +67,7 @@ std::pair<const Tensor, const Tensor> both(const variable_list& gradients) {
 // Blocks of the kernels that take whole rows.
 struct Rows {
   int64_t rows, width;
-  unsigned threads, at_once;  // threads of a block, rows that it works on at once: LANES * ROWS and ROWS of kernels.cu
+  unsigned threads, at_once;  // threads of a block, rows that it works on at once: LANES * ROWS and ROWS of kernels/norm.cu
 
   Rows(int64_t rows, int64_t width) : rows(rows), width(width) {
     const auto warps = static_cast<unsigned>((packs_of(width) + 127) / 128);
@@ -287,7 +205,7 @@ variable_list embed(const Tensor& ids, const Tensor& positions, const Tensor& wo
 
 // ---- bias and activation
 
-// Numbers of quanci-torch-ext's Activation and of kernels.cu.
+// Numbers of quanci-torch-ext's Activation and of kernels/norm.cu.
 enum Activation : int { GELU = 0, GELU_TANH = 1, RELU = 2 };
 
 class BiasActivation : public torch::autograd::Function<BiasActivation> {
@@ -346,16 +264,31 @@ class LinearInThree : public torch::autograd::Function<LinearInThree> {
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const auto saved = context->get_saved_variables();
     const Tensor &x = saved[0], &weight = saved[1];
+    const int64_t rows = x.size(0), width = weight.size(0) / 3, packs = packs_of(width);
+    Tensor joined = side_by_side(gradients);
+    if (joined.defined()) return {at::mm(joined, weight), at::mm(joined.t(), x), joined.sum(0)};
     const Tensor a = gradients[0].contiguous(), b = gradients[1].contiguous(), c = gradients[2].contiguous();
-    const int64_t rows = a.size(0), packs = packs_of(a.size(1));
     const Columns columns(3 * packs);
     const auto kernel = quanci::kernel(a.device(), {kind_of(a)}, "join_three", columns.threads);
     const auto shape = columns.shape(kernel, rows);
-    Tensor joined = at::empty({rows, 3 * a.size(1)}, a.options());
-    Tensor partial = at::empty({shape.grid_y, joined.size(1)}, a.options().dtype(at::kFloat));
+    joined = at::empty({rows, 3 * width}, a.options());
+    Tensor partial = at::empty({shape.grid_y, 3 * width}, a.options().dtype(at::kFloat));
     kernel.launch(a.device(), shape, data(a), data(b), data(c), data(joined), data(partial), rows,
                   static_cast<int>(packs));
     return {at::mm(joined, weight), at::mm(joined.t(), x), sum_parts(partial, weight)};
+  }
+
+ private:
+  // The three as one tensor, if they lie side by side in memory, as our attention leaves them.
+  static Tensor side_by_side(const variable_list& parts) {
+    const int64_t rows = parts[0].size(0), width = parts[0].size(1);
+    for (size_t i = 0; i < 3; ++i) {
+      const Tensor& part = parts[i];
+      const bool fits = part.stride(0) == 3 * width && part.stride(1) == 1 && part.is_alias_of(parts[0]) &&
+                        part.storage_offset() == parts[0].storage_offset() + static_cast<int64_t>(i) * width;
+      if (!fits) return Tensor();
+    }
+    return parts[0].as_strided({rows, 3 * width}, {3 * width, 1});
   }
 };
 

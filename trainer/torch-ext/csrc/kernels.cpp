@@ -37,6 +37,7 @@ struct Driver {
   int (*module_load)(void**, const void*);
   int (*module_function)(void**, void*, const char*);
   int (*launch)(void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void*, void**, void**);
+  int (*function_set)(void*, int, int);
   int (*occupancy)(int*, void*, int, size_t);
   int (*error_name)(int, const char**);
   // Of libtorch_cuda: the stream that the thread's operations are queued on.
@@ -53,6 +54,7 @@ struct Driver {
     bind(module_load, library, "cuModuleLoadData");
     bind(module_function, library, "cuModuleGetFunction");
     bind(launch, library, "cuLaunchKernel");
+    bind(function_set, library, "cuFuncSetAttribute");
     bind(occupancy, library, "cuOccupancyMaxActiveBlocksPerMultiprocessor");
     bind(error_name, library, "cuGetErrorName");
     bind(current_stream, RTLD_DEFAULT, "aoti_torch_get_current_cuda_stream");
@@ -127,7 +129,7 @@ struct Compiler {
       log_size(program, &size);
       std::vector<char> message(size + 1);
       log(program, message.data());
-      TORCH_CHECK(false, "kernels.cu does not compile: ", message.data());
+      TORCH_CHECK(false, "the kernels do not compile: ", message.data());
     }
     size_t size = 0;
     TORCH_CHECK(binary_size(program, &size) == 0 && size > 0, "nvrtcGetCUBINSize failed");
@@ -143,17 +145,19 @@ const Compiler& compiler() {
 }
 
 // Numbers of cuda.h.
+constexpr int MAX_DYNAMIC_SHARED = 8;
 constexpr int MULTIPROCESSOR_COUNT = 16, CAPABILITY_MAJOR = 75, CAPABILITY_MINOR = 76;
 
 std::string architecture(at::Device device) {
   const int major = driver().attribute(device, CAPABILITY_MAJOR), minor = driver().attribute(device, CAPABILITY_MINOR);
-  // The conversions of kernels.cu came with Ampere.
+  // The conversions of kernels/numbers.cu came with Ampere.
   TORCH_CHECK(major >= 8, "kernels of our own need compute capability 8.0; this device has ", major, ".", minor);
   return "--gpu-architecture=sm_" + std::to_string(10 * major + minor);
 }
 
 void* load(at::Device device, const std::vector<std::string>& definitions) {
-  std::vector<std::string> options{architecture(device), "--std=c++17"};
+  std::vector<std::string> options{architecture(device), "--std=c++17",
+                                   "-DDYNAMIC_SHARED(name)=extern __shared__ __align__(128) unsigned char name[]"};
   for (const auto& definition : definitions) options.push_back("-D" + definition);
   const auto code = compiler().machine_code(options);
   driver().enter(device);
@@ -163,6 +167,19 @@ void* load(at::Device device, const std::vector<std::string>& definitions) {
 }
 
 }  // namespace
+
+const void* quanci::data(const at::Tensor& tensor) {
+  TORCH_CHECK(tensor.is_contiguous() && reinterpret_cast<uintptr_t>(tensor.const_data_ptr()) % 16 == 0,
+              "a kernel of our own takes contiguous tensors that begin at a multiple of 16 bytes");
+  return tensor.const_data_ptr();
+}
+
+void* quanci::data(at::Tensor& tensor) {
+  data(std::as_const(tensor));
+  return tensor.mutable_data_ptr();
+}
+
+const void* quanci::data_or_null(const at::Tensor& tensor) { return tensor.defined() ? data(tensor) : nullptr; }
 
 std::string quanci::kind_of(const at::Tensor& tensor) {
   switch (tensor.scalar_type()) {
@@ -174,7 +191,7 @@ std::string quanci::kind_of(const at::Tensor& tensor) {
 }
 
 quanci::Kernel quanci::kernel(at::Device device, const std::vector<std::string>& definitions, const char* name,
-                              unsigned threads) {
+                              unsigned threads, unsigned shared_bytes) {
   static std::mutex mutex;
   static std::map<std::pair<int, std::vector<std::string>>, void*> modules;
   static std::map<std::tuple<void*, std::string, unsigned>, Kernel> kernels;
@@ -187,8 +204,12 @@ quanci::Kernel quanci::kernel(at::Device device, const std::vector<std::string>&
   driver().enter(device);
   void* function = nullptr;
   driver().check(driver().module_function(&function, module, name), name);
+  if (shared_bytes > 0) {
+    // More than 48 KB have to be asked for.
+    driver().check(driver().function_set(function, MAX_DYNAMIC_SHARED, static_cast<int>(shared_bytes)), name);
+  }
   int blocks = 0;
-  driver().check(driver().occupancy(&blocks, function, static_cast<int>(threads), 0), "cuOccupancyMaxActiveBlocks");
+  driver().check(driver().occupancy(&blocks, function, static_cast<int>(threads), shared_bytes), "cuOccupancyMaxActiveBlocks");
   const auto resident = static_cast<unsigned>(std::max(blocks, 1) * driver().attribute(device, MULTIPROCESSOR_COUNT));
   return kernels.emplace(std::make_tuple(module, std::string(name), threads), Kernel(function, resident)).first->second;
 }
@@ -199,6 +220,6 @@ void quanci::Kernel::launch_with(at::Device device, Shape shape, void** argument
   void* stream = nullptr;
   TORCH_CHECK(driver().current_stream(device.index(), &stream) == 0, "the current stream is not known");
   const auto code = driver().launch(function_, shape.grid_x, shape.grid_y, 1, shape.block_x, shape.block_y, 1,
-                                    /*shared memory=*/0, stream, arguments, nullptr);
+                                    shape.shared_bytes, stream, arguments, nullptr);
   driver().check(code, "cuLaunchKernel");
 }

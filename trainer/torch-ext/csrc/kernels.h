@@ -9,9 +9,10 @@ namespace quanci {
 // What a launch needs beside its arguments. Shapes of grids and blocks are x and y.
 struct Shape {
   unsigned grid_x, grid_y, block_x, block_y;
+  unsigned shared_bytes = 0;  // beside what the kernel itself declares
 };
 
-// A kernel of kernels.cu for one device, one set of definitions and one size of blocks.
+// A kernel of kernels/ for one device, one set of definitions and one size of blocks.
 class Kernel {
  public:
   Kernel(void* function, unsigned resident) : function_(function), resident_(resident) {}
@@ -32,11 +33,17 @@ class Kernel {
   unsigned resident_;
 };
 
-// The definition of KIND for a tensor; throws if kernels.cu has none.
+// The definition of KIND for a tensor; throws if kernels/ has none.
 std::string kind_of(const at::Tensor& tensor);
 
-// The kernel `name` of kernels.cu for blocks of `threads`, compiled with these definitions ("KIND=1"). Throws what NVRTC or
+// A tensor's numbers for a kernel, which reads and writes 16 bytes at a time.
+const void* data(const at::Tensor& tensor);
+void* data(at::Tensor& tensor);
+const void* data_or_null(const at::Tensor& tensor);
+
+// The kernel `name` of kernels/ for blocks of `threads` and so much dynamic shared memory, compiled with these definitions ("KIND=1"). Throws what NVRTC or
 // the driver say.
-Kernel kernel(at::Device device, const std::vector<std::string>& definitions, const char* name, unsigned threads);
+Kernel kernel(at::Device device, const std::vector<std::string>& definitions, const char* name, unsigned threads,
+              unsigned shared_bytes = 0);
 
 }  // namespace quanci

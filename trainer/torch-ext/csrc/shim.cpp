@@ -1,11 +1,9 @@
-// Errors, process-wide switches, random generators, and the attention and optimizer operations that tch does not have.
+// Errors, process-wide switches, random generators, and the optimizer operations that tch does not have.
 #include "shim.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/_amp_foreach_non_finite_check_and_unscale.h>
-#include <ATen/ops/_efficient_attention_forward.h>
-#include <ATen/ops/_flash_attention_forward.h>
 #include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/_foreach_addcmul.h>
 #include <ATen/ops/_foreach_div.h>
@@ -122,26 +120,6 @@ int quanci_cuda_synchronize(int cuda_index) {
 Tensor* quanci_to_cuda(const Tensor* tensor, int cuda_index) {
   return guarded(static_cast<Tensor*>(nullptr), [&] {
     return new Tensor(tensor->pin_memory().to(quanci::device_of(cuda_index), tensor->scalar_type(), /*non_blocking=*/true));
-  });
-}
-
-// ---- attention
-
-// Rows that lie end to end: no padding. Both operations have their derivative in autograd.
-Tensor* quanci_varlen_attention(int memory_efficient, const Tensor* q, const Tensor* k, const Tensor* v,
-                                const Tensor* q_offsets, const Tensor* k_offsets, int64_t longest_q,
-                                int64_t longest_k, double dropout) {
-  return guarded(static_cast<Tensor*>(nullptr), [&] {
-    if (memory_efficient) {
-      const int64_t no_mask = 0;
-      auto made = at::_efficient_attention_forward(q->unsqueeze(0), k->unsqueeze(0), v->unsqueeze(0),
-                                                   /*bias=*/{}, *q_offsets, *k_offsets, longest_q, longest_k, dropout,
-                                                   no_mask, /*compute_log_sumexp=*/true);
-      return new Tensor(std::get<0>(made).squeeze(0));
-    }
-    auto made = at::_flash_attention_forward(*q, *k, *v, *q_offsets, *k_offsets, longest_q, longest_k, dropout,
-                                             /*is_causal=*/false, /*return_debug_mask=*/false);
-    return new Tensor(std::get<0>(made));
   });
 }
 

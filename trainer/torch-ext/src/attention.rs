@@ -1,4 +1,5 @@
-//! Attention over rows that lie end to end, without padding ("varlen"): CUDA kernels of libtorch that tch does not wrap.
+//! Attention over rows that lie end to end, without padding ("varlen"): CUDA kernels of libtorch that tch does not wrap,
+//! and one of our own.
 
 use tch::Tensor;
 
@@ -37,7 +38,7 @@ pub struct Varlen<'a> {
 /// # Errors
 /// If libtorch has no such kernel for the tensors' device, kind or head size.
 pub fn flash(varlen: Varlen<'_>) -> Result<Tensor, Error> {
-    call(varlen, false)
+    call(varlen, 0)
 }
 
 /// Memory-efficient attention (Rabe and Staats 2021, as in xFormers), `at::_efficient_attention_forward`: fp32, bf16
@@ -46,14 +47,27 @@ pub fn flash(varlen: Varlen<'_>) -> Result<Tensor, Error> {
 /// # Errors
 /// If libtorch has no such kernel for the tensors' device, kind or head size.
 pub fn memory_efficient(varlen: Varlen<'_>) -> Result<Tensor, Error> {
-    call(varlen, true)
+    call(varlen, 1)
 }
 
-fn call(varlen: Varlen<'_>, memory_efficient: bool) -> Result<Tensor, Error> {
+/// The most tokens of a row, and the numbers of a head, for [`short`].
+pub const SHORT: (i64, i64) = (128, 64);
+
+/// Attention of rows of at most 128 tokens with heads of 64: kernels of our own on CUDA (`csrc/kernels/attention.cu`), in bf16
+/// and fp16; libtorch's operations row by row on a CPU, slowly. Dropout leaves out the same on both. With autograd. Returns
+/// `[query tokens, heads, 64]`.
+///
+/// # Errors
+/// If a row is longer, the heads have another size, or the kernel cannot be compiled for the device.
+pub fn short(varlen: Varlen<'_>) -> Result<Tensor, Error> {
+    call(varlen, 2)
+}
+
+fn call(varlen: Varlen<'_>, kind: i32) -> Result<Tensor, Error> {
     // SAFETY: the tensors live through the call.
     tensors::take(unsafe {
         ffi::quanci_varlen_attention(
-            i32::from(memory_efficient),
+            kind,
             varlen.query.as_ptr(),
             varlen.key.as_ptr(),
             varlen.value.as_ptr(),

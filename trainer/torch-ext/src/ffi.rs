@@ -63,7 +63,7 @@ unsafe extern "C" {
     pub(crate) fn quanci_profile_end(path: *const c_char) -> c_int;
     pub(crate) fn quanci_to_cuda(tensor: *const C_tensor, cuda_index: c_int) -> *mut C_tensor;
     pub(crate) fn quanci_varlen_attention(
-        memory_efficient: c_int,
+        kind: c_int,
         query: *const C_tensor,
         key: *const C_tensor,
         value: *const C_tensor,

@@ -1,5 +1,5 @@
 //! What lies between the matrix products of a transformer layer, one pass over the data each: kernels of our own on CUDA
-//! (`csrc/kernels.cu`, compiled by NVRTC for the device at hand), ATen's operations elsewhere. Both have derivatives.
+//! (`csrc/kernels/`, compiled by NVRTC for the device at hand), ATen's operations elsewhere. Both have derivatives.
 //!
 //! Dropout leaves out the same numbers on every device: which ones is a function of a seed, drawn from the CPU's generator
 //! for each call, and of the place. Shares are rounded to multiples of 1/65,536, and what is kept is scaled accordingly.

@@ -6,10 +6,11 @@
 //! ProcessGroup, Reducer   csrc/ranks.cpp        c10d::ProcessGroupGloo, ProcessGroupNCCL (libquanci_nccl.so), Reducer
 //! cast                    csrc/cast.cpp         a node of autograd's graph
 //! checkpoint              csrc/checkpoint.cpp   another
-//! linear_cross_entropy    csrc/cross_entropy.cpp  another, with a kernel of kernels.cu
-//! fused                   csrc/fused.cpp        kernels of our own (kernels.cu, kernels.cpp) and the same by ATen
+//! linear_cross_entropy    csrc/cross_entropy.cpp  another, with a kernel of our own
+//! fused                   csrc/fused.cpp        kernels of our own (csrc/kernels/, kernels.cpp) and the same by ATen
 //! profile                 csrc/profile.cpp      PyTorch's profiler
-//! ops, attention, cuda, … csrc/shim.cpp         ATen
+//! attention               csrc/attention.cpp    ATen, and a kernel of our own
+//! ops, cuda, …            csrc/shim.cpp         ATen
 //! process                 libc
 //! ```
 //!

@@ -1,0 +1,84 @@
+// Dropout that leaves out the same on every device.
+#pragma once
+
+#include "shim.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+namespace quanci {
+
+// Which numbers are left out is a function of a seed and of the place alone. It is drawn from the CPU's generator on every
+// device, so that a CPU and a GPU leave out the same.
+struct Dropout {
+  uint64_t seed = 0;
+  uint32_t threshold = 0;  // of 65,536
+  float scale = 1;
+
+  Dropout() = default;
+  explicit Dropout(double share) {
+    TORCH_CHECK(share >= 0 && share < 1, "dropout is at least 0 and below 1, not ", share);
+    threshold = static_cast<uint32_t>(share * 65536 + 0.5);
+    if (threshold == 0) return;
+    scale = threshold < 65536 ? static_cast<float>(65536.0 / (65536 - threshold)) : 0;
+    at::Generator generator = at::globalContext().defaultGenerator(at::Device(at::kCPU));
+    std::lock_guard<std::mutex> lock(generator.mutex());
+    seed = at::check_generator<at::CPUGeneratorImpl>(generator)->random64();
+  }
+
+  void save(torch::autograd::AutogradContext* context) const {
+    context->saved_data["seed"] = static_cast<int64_t>(seed);
+    context->saved_data["threshold"] = static_cast<int64_t>(threshold);
+    context->saved_data["scale"] = static_cast<double>(scale);
+  }
+
+  static Dropout saved(torch::autograd::AutogradContext* context) {
+    Dropout saved;
+    saved.seed = static_cast<uint64_t>(context->saved_data["seed"].toInt());
+    saved.threshold = static_cast<uint32_t>(context->saved_data["threshold"].toInt());
+    saved.scale = static_cast<float>(context->saved_data["scale"].toDouble());
+    return saved;
+  }
+
+  // Eight factors, 0 or `scale`: philox and dropout_factors of kernels/dropout.cu.
+  std::array<float, 8> factors(uint64_t counter) const {
+    const auto words = philox(counter);
+    std::array<float, 8> made{};
+    for (int i = 0; i < 4; ++i) {
+      made[2 * i] = (words[i] & 0xffff) >= threshold ? scale : 0;
+      made[2 * i + 1] = (words[i] >> 16) >= threshold ? scale : 0;
+    }
+    return made;
+  }
+
+  // dropout(x), x [rows, width], by ATen.
+  at::Tensor apply(const at::Tensor& x) const {
+    if (threshold == 0) return x;
+    TORCH_CHECK(x.is_contiguous() && x.size(-1) % 8 == 0, "dropout of our own takes multiples of 8 columns");
+    at::Tensor made = at::empty(x.sizes(), at::kFloat);
+    float* out = made.mutable_data_ptr<float>();
+    at::parallel_for(0, x.numel() / 8, 4096, [&](int64_t begin, int64_t end) {
+      for (int64_t at = begin; at < end; ++at) {
+        const auto eight = factors(static_cast<uint64_t>(at));
+        std::copy(eight.begin(), eight.end(), out + 8 * at);
+      }
+    });
+    return x * made.to(x.device(), x.scalar_type());
+  }
+
+ private:
+  std::array<uint32_t, 4> philox(uint64_t counter) const {
+    auto key0 = static_cast<uint32_t>(seed), key1 = static_cast<uint32_t>(seed >> 32);
+    std::array<uint32_t, 4> x{static_cast<uint32_t>(counter), static_cast<uint32_t>(counter >> 32), 0, 0};
+    for (int round = 0; round < 7; ++round) {
+      const uint64_t first = uint64_t{0xD2511F53} * x[0], second = uint64_t{0xCD9E8D57} * x[2];
+      x = {static_cast<uint32_t>(second >> 32) ^ x[1] ^ key0, static_cast<uint32_t>(second),
+           static_cast<uint32_t>(first >> 32) ^ x[3] ^ key1, static_cast<uint32_t>(first)};
+      key0 += 0x9E3779B9, key1 += 0xBB67AE85;
+    }
+    return x;
+  }
+};
+
+}  // namespace quanci
