@@ -264,7 +264,7 @@ pub(super) struct Bench {
     /// Steps before the measurement
     #[arg(long, default_value_t = 3)]
     pub(super) warmup: u64,
-    /// Write a trace of the last step for https://ui.perfetto.dev: what ran, and for how long
+    /// Write a trace of three more steps for https://ui.perfetto.dev: what ran, and for how long
     #[arg(long, value_name = "FILE", value_parser = quanci_cli::local_place())]
     pub(super) profile: Option<PathBuf>,
     /// Seconds to measure the loader for

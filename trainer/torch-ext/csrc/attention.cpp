@@ -59,7 +59,7 @@ class ShortAttention : public torch::autograd::Function<ShortAttention> {
     Tensor joined = at::empty({k.size(0), together ? 3 : 2, heads, HEAD}, q.options());
     Tensor by_q = together ? joined.select(1, 0) : at::empty(q.sizes(), q.options());
     Tensor by_k = joined.select(1, together ? 1 : 0), by_v = joined.select(1, together ? 2 : 1);
-    constexpr unsigned threads = 256, shared = 6 * TILE + 2 * LONGEST * sizeof(float);
+    constexpr unsigned threads = 256, shared = 6 * TILE + LONGEST * (16 + 2 * sizeof(float));
     const auto kernel = quanci::kernel(q.device(), {kind_of(q), "ATTENTION=1"}, "attention_backward", threads, shared);
     kernel.launch(q.device(), shape(q_offsets, heads, threads, shared), data(gradient), data(out),
                   q.const_data_ptr(), q.stride(0), k.const_data_ptr(), k.stride(0), v.const_data_ptr(), v.stride(0),

@@ -90,6 +90,34 @@ mod tests {
         }
     }
 
+    /// Rows beyond the labels change neither loss nor gradients, and have none themselves.
+    #[test]
+    fn rows_may_be_more_than_labels() {
+        let _alone = crate::ops::tests::generator();
+        let compute = |filled: i64, rows: i64| {
+            crate::seed_all(3).unwrap();
+            let leaves =
+                [[23i64, 8], [50, 8]].map(|shape| Tensor::randn(shape, FLOAT).set_requires_grad(true));
+            let labels = Tensor::randint(50, [23], (Kind::Int64, Device::Cpu));
+            let hidden = Tensor::cat(&[leaves[0].shallow_clone(), Tensor::ones([filled, 8], FLOAT)], 0);
+            let hidden = hidden.detach().set_requires_grad(true);
+            let bias = Tensor::zeros([50], FLOAT);
+            let (loss, correct) =
+                linear_cross_entropy(&hidden, &leaves[1], &bias, &labels, rows, false).unwrap();
+            loss.backward();
+            (loss.double_value(&[]), correct.int64_value(&[]), hidden.grad(), leaves[1].grad())
+        };
+        let (loss, correct, hidden, weight) = compute(0, 1000);
+        for rows in [7, 25, 1000] {
+            let (own, right, own_hidden, own_weight) = compute(9, rows);
+            assert!((own / loss - 1.0).abs() < 1e-6 && right == correct);
+            let apart = |a: &Tensor, b: &Tensor| (a - b).abs().max().double_value(&[]);
+            assert!(apart(&own_hidden.narrow(0, 0, 23), &hidden) < 1e-5);
+            assert_eq!(own_hidden.narrow(0, 23, 9).abs().max().double_value(&[]), 0.0);
+            assert!(apart(&own_weight, &weight) < 1e-5);
+        }
+    }
+
     #[test]
     fn without_gradients_nothing_is_recorded() {
         let _alone = crate::ops::tests::generator();

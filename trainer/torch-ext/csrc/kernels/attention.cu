@@ -98,39 +98,56 @@ struct Lines {
   }
 };
 
-__device__ Pack nothing() {
-  Pack zero;
-#pragma unroll
-  for (int i = 0; i < 4; ++i) zero.pairs[i] = 0;
-  return zero;
+// Begins to copy 16 bytes into shared memory, or zeros if `is` is false.
+__device__ void begin_copy(Pack* to, const Pack* from, bool is) {
+#ifdef EMULATED
+  const Pack zero{};
+  std::memcpy(to, is ? from : &zero, sizeof(Pack));
+#else
+  const u32 address = static_cast<u32>(__cvta_generic_to_shared(to));
+  const int size = is ? 16 : 0;
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" : : "r"(address), "l"(from), "r"(size) : "memory");
+#endif
 }
 
-// Fills the first `rows` (a multiple of 16) rows of a tile with `count` tokens from `first`, the others with zeros.
+// Waits for what this thread began to copy, and then for the other threads of the block.
+__device__ void end_copies() {
+#ifndef EMULATED
+  asm volatile("cp.async.wait_all;" : : : "memory");
+#endif
+  __syncthreads();
+}
+
+// Begins to fill the first `rows` (a multiple of 16) rows of a tile with `count` tokens from `first`, the others with zeros.
 template <int THREADS>
 __device__ void fill(const Tile& tile, const Lines& lines, i64 first, int count, int rows, int head) {
-  constexpr int AT_ONCE = LONGEST * 8 / THREADS;
-  Pack held[AT_ONCE];
-#pragma unroll
-  for (int i = 0; i < AT_ONCE; ++i) {
-    const int at = i * THREADS + static_cast<int>(threadIdx.x), row = at / 8;
-    held[i] = row < count ? *lines.at(first + row, head, at % 8) : nothing();
-  }
-#pragma unroll
-  for (int i = 0; i < AT_ONCE; ++i) {
-    const int at = i * THREADS + static_cast<int>(threadIdx.x), row = at / 8;
-    if (row < rows) *tile.at(row, at % 8) = held[i];
+  for (int at = threadIdx.x; at < rows * 8; at += THREADS) {
+    const int row = at / 8, token = row < count ? row : 0;
+    begin_copy(tile.at(row, at % 8), lines.at(first + token, head, at % 8), row < count);
   }
 }
 
-__device__ u32 keep_bits(uint4 random, u32 threshold) {
-  const u32 words[4] = {random.x, random.y, random.z, random.w};
-  u32 bits = 0;
+// Writes a row of a head, of which each of four neighbouring lanes holds numbers 2 t and 2 t + 1 of every eight: they exchange
+// them, so that a lane writes 16 bytes at once. All lanes of the warp take part.
+__device__ void write_row(Number* to, const u32* pairs, int t, bool is) {
 #pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    bits |= ((words[i] & 0xffffu) >= threshold ? 1u : 0u) << (2 * i);
-    bits |= ((words[i] >> 16) >= threshold ? 1u : 0u) << (2 * i + 1);
+  for (int half = 0; half < 2; ++half) {
+    u32 v[4];
+#pragma unroll
+    for (int i = 0; i < 4; ++i) v[i] = pairs[4 * half + i];
+    // A transposed 4 x 4: v[i] of lane t becomes v[t] of lane i.
+#pragma unroll
+    for (int i = 0; i < 4; i += 2) {
+      const u32 got = __shfl_xor_sync(0xffffffffu, t & 1 ? v[i] : v[i + 1], 1);
+      (t & 1 ? v[i] : v[i + 1]) = got;
+    }
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const u32 got = __shfl_xor_sync(0xffffffffu, t & 2 ? v[i] : v[i + 2], 2);
+      (t & 2 ? v[i] : v[i + 2]) = got;
+    }
+    if (is) reinterpret_cast<Pack*>(to)[4 * half + t] = {{v[0], v[1], v[2], v[3]}};
   }
-  return bits;
 }
 
 // out = dropout(softmax(q k^T / 8)) v for a head (blockIdx.y) of a row (blockIdx.x). `logarithms`, [query tokens, heads], takes
@@ -150,7 +167,7 @@ extern "C" __global__ void __launch_bounds__(128, 3)
   fill<128>(tile_k, {k, k_stride}, k_first, keys, 16 * key_tiles, head);
   fill<128>(tile_v, {v, v_stride}, k_first, keys, 16 * key_tiles, head);
   fill<128>(tile_q, {q, q_stride}, q_first, queries, 16 * query_tiles, head);
-  __syncthreads();
+  end_copies();
   for (int tile = warp; tile < query_tiles; tile += 4) {
     u32 a[4][4];
 #pragma unroll
@@ -173,11 +190,15 @@ extern "C" __global__ void __launch_bounds__(128, 3)
     float most[2] = {-1e30f, -1e30f}, total[2] = {0.0f, 0.0f};
 #pragma unroll
     for (int n = 0; n < 16; ++n) {
+      if (n / 2 >= key_tiles) continue;
+      if (8 * n + 8 > keys) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        if (8 * n + 2 * t + i % 2 >= keys) s[n][i] = -1e30f;
-        most[i / 2] = fmaxf(most[i / 2], s[n][i]);
+        for (int i = 0; i < 4; ++i) {
+          if (8 * n + 2 * t + i % 2 >= keys) s[n][i] = -1e30f;
+        }
       }
+#pragma unroll
+      for (int i = 0; i < 4; ++i) most[i / 2] = fmaxf(most[i / 2], s[n][i]);
     }
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
@@ -187,6 +208,7 @@ extern "C" __global__ void __launch_bounds__(128, 3)
     }
 #pragma unroll
     for (int n = 0; n < 16; ++n) {
+      if (n / 2 >= key_tiles) continue;
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
         s[n][i] = exp2f(s[n][i] * SCALE2 - most[i / 2]);  // 0 for what is no key
@@ -207,12 +229,19 @@ extern "C" __global__ void __launch_bounds__(128, 3)
         u32 bits = 0;
         // A lane's keys of four tiles are eight numbers of one draw.
 #pragma unroll
-        for (int n = 0; n < 4; ++n) bits |= keep_bits(philox(seed, place + 4 * n), threshold) << (8 * n);
+        for (int draw = 0; draw < 4; ++draw) {
+          if (2 * draw >= key_tiles) continue;
+          const uint4 random = philox(seed, place + 4 * draw);
+          const u32 words[4] = {random.x, random.y, random.z, random.w};
 #pragma unroll
-        for (int n = 0; n < 16; ++n) {
+          for (int j = 0; j < 4; ++j) {
+            const int n = 4 * draw + j;
+            const bool keeps[2] = {(words[j] & 0xffffu) >= threshold, (words[j] >> 16) >= threshold};
 #pragma unroll
-          for (int e = 0; e < 2; ++e) {
-            if ((bits >> (2 * n + e) & 1u) == 0) s[n][2 * i + e] = 0.0f;
+            for (int e = 0; e < 2; ++e) {
+              if (keeps[e]) bits |= 1u << (2 * n + e);
+              s[n][2 * i + e] = keeps[e] ? s[n][2 * i + e] : 0.0f;
+            }
           }
         }
         factors[i] *= scale;
@@ -240,14 +269,12 @@ extern "C" __global__ void __launch_bounds__(128, 3)
     }
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      if (rows[i] >= queries) continue;
       const i64 token = (q_first + rows[i]) * heads + head;
-      u32* line = reinterpret_cast<u32*>(out + token * HEAD);
+      u32 pairs[8];
 #pragma unroll
-      for (int n = 0; n < 8; ++n) {
-        line[4 * n + t] = pack_two(mixed[n][2 * i] * factors[i], mixed[n][2 * i + 1] * factors[i]);
-      }
-      if (t == 0) logarithms[token] = most[i] + log2f(total[i]);
+      for (int n = 0; n < 8; ++n) pairs[n] = pack_two(mixed[n][2 * i] * factors[i], mixed[n][2 * i + 1] * factors[i]);
+      write_row(out + token * HEAD, pairs, t, rows[i] < queries);
+      if (t == 0 && rows[i] < queries) logarithms[token] = most[i] + log2f(total[i]);
     }
   }
 }
@@ -268,34 +295,40 @@ extern "C" __global__ void __launch_bounds__(256, 2)
   Pack* packs = reinterpret_cast<Pack*>(memory);
   const Tile tile_k{packs, 8}, tile_v{packs + LONGEST * 8, 8}, tile_q{packs + 2 * LONGEST * 8, 8};
   const Tile tile_g{packs + 3 * LONGEST * 8, 8}, tile_s{packs + 4 * LONGEST * 8, 16};
-  // Of each query: log2 of softmax's denominator, and the product of `out` and its gradient.
-  float* logarithm = reinterpret_cast<float*>(packs + 4 * LONGEST * 8 + LONGEST * 16);
+  // `out`, until the scores' gradients take its place.
+  const Tile tile_o{packs + 4 * LONGEST * 8, 8};
+  // Of each query: which keys dropout has kept, log2 of softmax's denominator, and the product of `out` and its gradient.
+  Pack* keeps = packs + 4 * LONGEST * 8 + LONGEST * 16;
+  float* logarithm = reinterpret_cast<float*>(keeps + LONGEST);
   float* product = logarithm + LONGEST;
-  fill<256>(tile_k, {k, k_stride}, k_first, keys, 16 * key_tiles, head);
-  fill<256>(tile_v, {v, v_stride}, k_first, keys, 16 * key_tiles, head);
-  fill<256>(tile_q, {q, q_stride}, q_first, queries, 16 * query_tiles, head);
   const i64 stride = static_cast<i64>(heads) * HEAD;
   fill<256>(tile_g, {gradient, stride}, q_first, queries, 16 * query_tiles, head);
-  __syncthreads();
-  const Lines line_out{out, stride};
-#pragma unroll
-  for (int i = 0; i < LONGEST * 8 / 256; ++i) {
-    const int at = i * 256 + static_cast<int>(threadIdx.x), row = at / 8;
+  fill<256>(tile_o, {out, stride}, q_first, queries, 16 * query_tiles, head);
+  fill<256>(tile_q, {q, q_stride}, q_first, queries, 16 * query_tiles, head);
+  fill<256>(tile_k, {k, k_stride}, k_first, keys, 16 * key_tiles, head);
+  fill<256>(tile_v, {v, v_stride}, k_first, keys, 16 * key_tiles, head);
+  const int own_query = threadIdx.x;
+  if (own_query < 16 * query_tiles) {
+    const bool is = own_query < queries;
+    const i64 token = (q_first + (is ? own_query : 0)) * heads + head;
+    if (threshold > 0) begin_copy(keeps + own_query, reinterpret_cast<const Pack*>(kept) + token, is);
+    // No query: its shares are 2 to the power of minus infinity.
+    logarithm[own_query] = is ? logarithms[token] : 1e30f;
+  }
+  end_copies();
+  for (int base = 0; base < 16 * query_tiles; base += 32) {
+    const int row = base + static_cast<int>(threadIdx.x) / 8, chunk = threadIdx.x % 8;
     float own = 0.0f;
-    if (row < queries) {
+    if (row < 16 * query_tiles) {
       float x[8], y[8];
-      unpack(*line_out.at(q_first + row, head, at % 8), x);
-      unpack(*tile_g.at(row, at % 8), y);
+      unpack(*tile_o.at(row, chunk), x);
+      unpack(*tile_g.at(row, chunk), y);
 #pragma unroll
       for (int j = 0; j < 8; ++j) own += x[j] * y[j];
     }
 #pragma unroll
     for (int offset = 1; offset < 8; offset *= 2) own += __shfl_xor_sync(0xffffffffu, own, offset);
-    if (at % 8 == 0) {
-      product[row] = own;
-      // No query: its shares are 2 to the power of minus infinity.
-      logarithm[row] = row < queries ? logarithms[(q_first + row) * heads + head] : 1e30f;
-    }
+    if (chunk == 0 && row < 16 * query_tiles) product[row] = own;
   }
   __syncthreads();
 
@@ -336,9 +369,7 @@ extern "C" __global__ void __launch_bounds__(256, 2)
           const int query = 16 * tile + 8 * n + 2 * t + e;
           u32 bits = 0xffffffffu;
           // Keys g and g + 8 of the warp's 16 are keys g of tiles 2 `warp` and 2 `warp` + 1.
-          if (threshold > 0 && query < queries) {
-            bits = kept[((q_first + query) * heads + head) * 4 + g / 2] >> (4 * warp + g % 2);
-          }
+          if (threshold > 0) bits = keeps[query].pairs[g / 2] >> (4 * warp + g % 2);
           const float of = logarithm[query], along = product[query];
 #pragma unroll
           for (int i = 0; i < 2; ++i) {
@@ -373,15 +404,14 @@ extern "C" __global__ void __launch_bounds__(256, 2)
     }
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      if (!is_key[i]) continue;
-      const i64 token = k_first + 16 * warp + g + 8 * i;
-      u32* line_k = reinterpret_cast<u32*>(by_k + token * by_k_stride + head * HEAD);
-      u32* line_v = reinterpret_cast<u32*>(by_v + token * by_k_stride + head * HEAD);
+      const i64 start = (k_first + 16 * warp + g + 8 * i) * by_k_stride + head * HEAD;
+      u32 pairs[8];
 #pragma unroll
-      for (int n = 0; n < 8; ++n) {
-        line_k[4 * n + t] = pack_two(dk[n][2 * i] * SCALE, dk[n][2 * i + 1] * SCALE);
-        line_v[4 * n + t] = pack_two(dv[n][2 * i], dv[n][2 * i + 1]);
-      }
+      for (int n = 0; n < 8; ++n) pairs[n] = pack_two(dk[n][2 * i] * SCALE, dk[n][2 * i + 1] * SCALE);
+      write_row(by_k + start, pairs, t, is_key[i]);
+#pragma unroll
+      for (int n = 0; n < 8; ++n) pairs[n] = pack_two(dv[n][2 * i], dv[n][2 * i + 1]);
+      write_row(by_v + start, pairs, t, is_key[i]);
     }
   }
   __syncthreads();
@@ -408,10 +438,10 @@ extern "C" __global__ void __launch_bounds__(256, 2)
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       const int row = 16 * warp + g + 8 * i;
-      if (row >= queries) continue;
-      u32* line = reinterpret_cast<u32*>(by_q + (q_first + row) * by_q_stride + head * HEAD);
+      u32 pairs[8];
 #pragma unroll
-      for (int n = 0; n < 8; ++n) line[4 * n + t] = pack_two(dq[n][2 * i] * SCALE, dq[n][2 * i + 1] * SCALE);
+      for (int n = 0; n < 8; ++n) pairs[n] = pack_two(dq[n][2 * i] * SCALE, dq[n][2 * i + 1] * SCALE);
+      write_row(by_q + (q_first + row) * by_q_stride + head * HEAD, pairs, t, row < queries);
     }
   }
 }
