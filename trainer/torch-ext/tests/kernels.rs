@@ -42,7 +42,8 @@ impl Kernels {
         let library = folder.path().join("kernels.so");
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("csrc/kernels/emulate.cpp");
         let mut compiler = Command::new(std::env::var_os("CXX").unwrap_or_else(|| "c++".into()));
-        compiler.args(["-std=c++17", "-O1", "-w", "-shared", "-fPIC"]);
+        // Hidden: each library is to have variables of its own, which differ in size from another's of the same name.
+        compiler.args(["-std=c++17", "-O1", "-w", "-shared", "-fPIC", "-fvisibility=hidden"]);
         compiler.args(definitions.iter().map(|definition| format!("-D{definition}")));
         let done = compiler.arg(source).arg("-o").arg(&library).output().unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));

@@ -51,9 +51,11 @@ inline float __logf(float x) { return std::log(x); }
 
 // ---- fibers
 
+constexpr size_t STACK = 128 * 1024;
+
 struct Fiber {
   ucontext_t context;
-  std::unique_ptr<char[]> stack;
+  std::unique_ptr<char[]> stack{new char[STACK]};
   bool done = false;
 };
 
@@ -189,14 +191,13 @@ void run_block(const Kernel& kernel) {
       yield();
     }
   };
-  fibers = std::vector<Fiber>(threads());
+  if (fibers.size() != threads()) fibers = std::vector<Fiber>(threads());
   block_barrier = Barrier();
   warp_barriers.assign((threads() + 31) / 32, Barrier());
-  constexpr size_t STACK = 256 * 1024;
   const auto address = reinterpret_cast<uintptr_t>(&kernel);
   for (Fiber& fiber : fibers) {
+    fiber.done = false;
     getcontext(&fiber.context);
-    fiber.stack = std::make_unique<char[]>(STACK);
     fiber.context.uc_stack.ss_sp = fiber.stack.get();
     fiber.context.uc_stack.ss_size = STACK;
     fiber.context.uc_link = &scheduler;
