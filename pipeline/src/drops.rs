@@ -34,6 +34,8 @@ pub enum Reason {
     ShiftedCharacters,
     /// No drop: a file without its last character, which is cut off in the middle.
     CutCharacter,
+    /// No drop: a document without its end tag, which is read up to the next one or the end of the file.
+    Unclosed,
     /// A document without a character left after cleaning.
     Empty,
     /// Fewer characters than `clean.min_chars`.
@@ -70,6 +72,7 @@ impl Reason {
                 "line that seems to have lost a byte: what follows is garbled, and kept"
             }
             Reason::CutCharacter => "last character cut off, left out",
+            Reason::Unclosed => "document without its end tag, read up to the next or the end of the file",
             Reason::Empty => "empty after cleaning",
             Reason::TooShort => "too short",
             Reason::NotChinese => "too few Hanzi",

@@ -24,11 +24,13 @@ pub enum Format {
     Tsv,
     /// Apache Parquet.
     Parquet,
+    /// Articles between `<doc …>` and `</doc>`, as WikiExtractor writes them.
+    Wikiextractor,
 }
 
 impl Format {
     /// Every format by its name in a settings file.
-    pub const NAMES: [(&'static str, Format); 9] = [
+    pub const NAMES: [(&'static str, Format); 10] = [
         ("sentences", Format::Sentences),
         ("paragraphs", Format::Paragraphs),
         ("documents", Format::Documents),
@@ -38,11 +40,20 @@ impl Format {
         ("csv", Format::Csv),
         ("tsv", Format::Tsv),
         ("parquet", Format::Parquet),
+        ("wikiextractor", Format::Wikiextractor),
     ];
+
+    /// The formats whose text lies between tags.
+    pub const TAGGED: [Format; 1] = [Format::Wikiextractor];
 
     /// Its name in a settings file.
     pub fn name(self) -> &'static str {
         Format::NAMES.iter().find(|(_, format)| *format == self).map_or("", |(name, _)| name)
+    }
+
+    /// True for text without any markup.
+    pub fn is_plain(self) -> bool {
+        matches!(self, Format::Sentences | Format::Paragraphs | Format::Documents | Format::Files)
     }
 
     /// True for formats whose text lies in named fields.

@@ -61,6 +61,7 @@ fn kinds_are_told_apart() {
         ("array.json", "[{\"paragraphs\": [\"床前明月光\", \"疑是地上霜\"], \"author\": \"李白\"}]"),
         ("LICENSE", "MIT"),
         ("README.md", "说明文字在这里。"),
+        ("wiki/AA/wiki_00", "<doc id=\"1\" url=\"u\" title=\"数学\">\n数学\n\n数学是一门学科。\n</doc>\n"),
         ("english.txt", "There is no Chinese in this text."),
         ("photo.jpg", "?"),
         ("empty.txt", ""),
@@ -71,7 +72,8 @@ fn kinds_are_told_apart() {
     assert_eq!(found(Format::Csv).text_field, ["text"]);
     assert_eq!(found(Format::Json).text_field, ["paragraphs[]"]);
     assert!(found(Format::Paragraphs).paths[0].ends_with("novels/*.txt"), "{:?}", settings.corpora);
-    assert_eq!(settings.corpora.len(), 4);
+    assert!(found(Format::Wikiextractor).paths[0].ends_with("wiki/AA/*"), "{:?}", settings.corpora);
+    assert_eq!(settings.corpora.len(), 5);
     let reasons: Vec<&str> = written.survey.left_out.keys().map(String::as_str).collect();
     assert_eq!(
         reasons,

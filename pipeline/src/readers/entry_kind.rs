@@ -52,7 +52,7 @@ fn of_other_format(path: &Path, head: &[u8], format: Format) -> Option<&'static 
         Format::Sentences | Format::Paragraphs | Format::Documents | Format::Files => {
             is_json && matches!(first, Some(b'{' | b'['))
         }
-        Format::Parquet => false,
+        Format::Parquet | Format::Wikiextractor => false,
     };
     is_other.then_some(OTHER)
 }

@@ -80,37 +80,82 @@ pub(super) fn packed(names: impl Iterator<Item = impl AsRef<str>>) -> Option<&'s
     None
 }
 
+/// Text with tags that is recognized.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Markup {
+    /// A page of HTML.
+    Page,
+    /// A dump of MediaWiki.
+    Dump,
+    /// Output of WikiExtractor.
+    Articles,
+    /// Other XML.
+    Xml,
+}
+
+impl Markup {
+    /// Of text that begins like one with tags.
+    pub(super) fn of(text: &str) -> Option<Markup> {
+        let begin = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+        let lower: String = begin.chars().take(400).collect::<String>().to_ascii_lowercase();
+        let is = |tag: &str| lower.starts_with(tag);
+        // An article about HTML may begin with a tag; a page goes on with more of them.
+        let more = ["</", "<meta", "<title", "<div", "<link", "<script", "<style", "<p>"];
+        let is_page = |tag: &str| is(tag) && more.iter().any(|more| lower[tag.len()..].contains(more));
+        if is("<!doctype html") || ["<html>", "<html ", "<head>", "<body>", "<body "].into_iter().any(is_page)
+        {
+            return Some(Markup::Page);
+        }
+        if is("<mediawiki") {
+            return Some(Markup::Dump);
+        }
+        if is("<doc id=") && (lower.contains("url=") || lower.contains("title=")) {
+            return Some(Markup::Articles);
+        }
+        (is("<?xml version") || is("<rss ") || is("<!doctype ")).then_some(Markup::Xml)
+    }
+
+    /// The format that reads it.
+    pub(super) fn format(self) -> Option<Format> {
+        match self {
+            Markup::Articles => Some(Format::Wikiextractor),
+            Markup::Page | Markup::Dump | Markup::Xml => None,
+        }
+    }
+}
+
 /// What decoded text is, and what to do about it, where it is not what `format` reads.
 pub(super) fn markup(text: &str, format: Format) -> Option<&'static str> {
-    let begin = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
-    let lower: String = begin.chars().take(400).collect::<String>().to_ascii_lowercase();
-    let is = |tag: &str| lower.starts_with(tag);
-    // An article about HTML may begin with a tag; a page goes on with more of them.
-    let more = ["</", "<meta", "<title", "<div", "<link", "<script", "<style", "<p>"];
-    let is_page = |tag: &str| is(tag) && more.iter().any(|more| lower[tag.len()..].contains(more));
-    if is("<!doctype html") || ["<html>", "<html ", "<head>", "<body>", "<body "].into_iter().any(is_page) {
-        return Some(
+    let found = Markup::of(text);
+    if found.is_some_and(|found| found.format() == Some(format)) {
+        return None;
+    }
+    match found {
+        Some(Markup::Page) => Some(
             "a web page (HTML), not text: extract its text first; if it should be another file, it may be the \
                      page of an error: fetch it again",
-        );
-    }
-    if is("<mediawiki") {
-        return Some(
+        ),
+        Some(Markup::Dump) => Some(
             "a dump of MediaWiki (XML); extract its text first, for example by WikiExtractor with --json",
-        );
+        ),
+        // The formats with fields judge each record.
+        Some(Markup::Articles) if !format.has_fields() => Some(
+            "output of WikiExtractor, whose `<doc …>` lines would be text: set format = \"wikiextractor\"",
+        ),
+        Some(Markup::Xml) if !format.has_fields() => Some("XML, not text; extract its text first"),
+        _ => lacking(text, format),
     }
-    // The other formats judge each record.
-    let is_prose = !format.has_fields();
-    if is_prose && is("<doc id=") && lower.contains("url=") {
-        return Some(
-            "output of WikiExtractor, whose `<doc …>` lines would be text; run it with --json, and set format = \
-                     \"jsonl\"",
-        );
+}
+
+/// What a text is that lacks the tags of `format`.
+fn lacking(text: &str, format: Format) -> Option<&'static str> {
+    let is_empty = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}').is_empty();
+    match format {
+        Format::Wikiextractor if !is_empty && !text.contains("<doc ") => {
+            Some("no output of WikiExtractor, for there is no `<doc …>` at its beginning; correct `format`")
+        }
+        _ => None,
     }
-    if is_prose && (is("<?xml version") || is("<rss ") || is("<!doctype ")) {
-        return Some("XML, not text; extract its text first");
-    }
-    None
 }
 
 #[cfg(test)]
@@ -173,5 +218,7 @@ mod tests {
             assert_eq!(markup(text, Format::Files), None, "{text}");
         }
         assert_eq!(markup("{\"text\": \"今天\"}\n", Format::Jsonl), None);
+        assert_eq!(markup(wiki, Format::Wikiextractor), None);
+        assert!(markup("今天", Format::Wikiextractor).is_some_and(|kind| kind.contains("no output")));
     }
 }

@@ -28,7 +28,10 @@ pub fn split_input(
 /// compressed bytes, nor in UTF-16, where any byte may look like a line end. And only in formats of lines does a line
 /// end tell where a record begins.
 fn can_range(input: &Input, format: Format) -> bool {
-    let lines = matches!(format, Format::Sentences | Format::Paragraphs | Format::Documents | Format::Jsonl);
+    let lines = matches!(
+        format,
+        Format::Sentences | Format::Paragraphs | Format::Documents | Format::Jsonl | Format::Wikiextractor
+    );
     lines && input.compression == Compression::None && input.encoding != Encoding::Utf16
 }
 

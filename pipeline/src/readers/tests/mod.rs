@@ -11,6 +11,7 @@ mod mutations;
 mod parquet;
 mod ranges;
 mod tables;
+mod wiki;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -29,6 +29,8 @@ fn seeds() -> Vec<(Format, Vec<u8>, TableSettings)> {
     let csv = format!("id,text\n{}", format!("1,\"{TEXT}\"\"好\"\"\"\n2,{TEXT}\n").repeat(10));
     let tsv = format!("体育\t{TEXT}\n财经\t\"{TEXT}\"\n").repeat(10);
     let lines = format!("{TEXT}\n").repeat(20);
+    let articles =
+        format!("<doc id=\"1\" url=\"u\" title=\"题\">\n题\n\n{TEXT}&lt;br&gt;\n</doc>\n").repeat(20);
     let gbk = |text: &str| encoding_rs::GB18030.encode(text).0.into_owned();
     let column: ArrayRef = Arc::new(StringArray::from(vec![TEXT; 20]));
     let batch = RecordBatch::try_from_iter([("text", column)]).expect("a column");
@@ -64,6 +66,7 @@ fn seeds() -> Vec<(Format, Vec<u8>, TableSettings)> {
         (Format::Documents, gbk(&lines), plain.clone()),
         (Format::Documents, lines.encode_utf16().flat_map(u16::to_le_bytes).collect(), plain.clone()),
         (Format::Parquet, parquet, plain.clone()),
+        (Format::Wikiextractor, articles.into_bytes(), plain.clone()),
         (Format::Documents, zip.finish().expect("closed").into_inner(), plain.clone()),
         (Format::Documents, tar.clone(), plain.clone()),
         (Format::Documents, zstd::encode_all(&tar[..], 1).expect("packed"), plain),
