@@ -26,11 +26,19 @@ pub enum Format {
     Parquet,
     /// Articles between `<doc …>` and `</doc>`, as WikiExtractor writes them.
     Wikiextractor,
+    /// Dumps of MediaWiki in XML, as Wikipedia publishes them.
+    Mediawiki,
+    /// Web pages, a document each.
+    Html,
+    /// E-books in EPUB.
+    Epub,
+    /// Documents of Microsoft Word.
+    Docx,
 }
 
 impl Format {
     /// Every format by its name in a settings file.
-    pub const NAMES: [(&'static str, Format); 10] = [
+    pub const NAMES: [(&'static str, Format); 14] = [
         ("sentences", Format::Sentences),
         ("paragraphs", Format::Paragraphs),
         ("documents", Format::Documents),
@@ -41,10 +49,15 @@ impl Format {
         ("tsv", Format::Tsv),
         ("parquet", Format::Parquet),
         ("wikiextractor", Format::Wikiextractor),
+        ("mediawiki", Format::Mediawiki),
+        ("html", Format::Html),
+        ("epub", Format::Epub),
+        ("docx", Format::Docx),
     ];
 
-    /// The formats whose text lies between tags.
-    pub const TAGGED: [Format; 1] = [Format::Wikiextractor];
+    /// The formats whose text lies between tags, packed or not.
+    pub const TAGGED: [Format; 5] =
+        [Format::Wikiextractor, Format::Mediawiki, Format::Html, Format::Epub, Format::Docx];
 
     /// Its name in a settings file.
     pub fn name(self) -> &'static str {
@@ -54,6 +67,11 @@ impl Format {
     /// True for text without any markup.
     pub fn is_plain(self) -> bool {
         matches!(self, Format::Sentences | Format::Paragraphs | Format::Documents | Format::Files)
+    }
+
+    /// True for formats of which a file is a document.
+    pub fn is_document(self) -> bool {
+        matches!(self, Format::Files | Format::Html | Format::Epub | Format::Docx)
     }
 
     /// True for formats whose text lies in named fields.

@@ -20,7 +20,7 @@ pub(super) fn judge(beginning: Beginning, settings: &ReadSettings, input: &mut I
         Format::Jsonl => lines(&beginning, settings, input),
         Format::Json => values(&beginning, settings, input),
         Format::Csv | Format::Tsv => table(&beginning, settings, input),
-        Format::Wikiextractor => documents(&beginning, settings, input),
+        Format::Wikiextractor | Format::Mediawiki => documents(&beginning, settings, input),
         _ => Ok(()),
     }
 }

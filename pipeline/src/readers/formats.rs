@@ -1,7 +1,9 @@
 //! The readers of formats that are streams of bytes.
 
+use super::html::HtmlReader;
 use super::json::JsonReader;
 use super::jsonl::JsonlReader;
+use super::mediawiki::MediawikiReader;
 use super::record::{ReadSettings, Reader};
 use super::split::Part;
 use super::stream::Stream;
@@ -23,6 +25,8 @@ pub(super) fn open_stream(
         Format::Csv | Format::Tsv => Box::new(TableReader::new(stream, encoding, settings)?),
         Format::Jsonl => Box::new(JsonlReader::new(stream, encoding, part, settings)?),
         Format::Wikiextractor => Box::new(WikiextractorReader::new(stream, encoding, part, settings)?),
+        Format::Html => Box::new(HtmlReader::new(stream, encoding, settings)),
+        Format::Mediawiki => Box::new(MediawikiReader::new(stream, encoding, part, settings)?),
         _ => Box::new(TextReader::new(stream, encoding, part, settings)?),
     })
 }

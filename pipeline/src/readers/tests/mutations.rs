@@ -31,6 +31,14 @@ fn seeds() -> Vec<(Format, Vec<u8>, TableSettings)> {
     let lines = format!("{TEXT}\n").repeat(20);
     let articles =
         format!("<doc id=\"1\" url=\"u\" title=\"题\">\n题\n\n{TEXT}&lt;br&gt;\n</doc>\n").repeat(20);
+    let page = format!(
+        "<page><title>题</title><ns>0</ns><revision><text>{{{{a|b}}}}[[{TEXT}]]&lt;ref/&gt;</text></revision></page>\n"
+    );
+    let dump = format!("<mediawiki>\n{}</mediawiki>\n", page.repeat(20));
+    let web = format!(
+        "<html><head><title>题</title></head><body>{}</body></html>",
+        format!("<p>{TEXT}<a>甲</a></p>\n").repeat(9)
+    );
     let gbk = |text: &str| encoding_rs::GB18030.encode(text).0.into_owned();
     let column: ArrayRef = Arc::new(StringArray::from(vec![TEXT; 20]));
     let batch = RecordBatch::try_from_iter([("text", column)]).expect("a column");
@@ -67,6 +75,9 @@ fn seeds() -> Vec<(Format, Vec<u8>, TableSettings)> {
         (Format::Documents, lines.encode_utf16().flat_map(u16::to_le_bytes).collect(), plain.clone()),
         (Format::Parquet, parquet, plain.clone()),
         (Format::Wikiextractor, articles.into_bytes(), plain.clone()),
+        (Format::Mediawiki, dump.into_bytes(), plain.clone()),
+        (Format::Html, web.clone().into_bytes(), plain.clone()),
+        (Format::Html, gbk(&web), plain.clone()),
         (Format::Documents, zip.finish().expect("closed").into_inner(), plain.clone()),
         (Format::Documents, tar.clone(), plain.clone()),
         (Format::Documents, zstd::encode_all(&tar[..], 1).expect("packed"), plain),
