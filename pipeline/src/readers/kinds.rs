@@ -67,7 +67,9 @@ pub(super) fn packed(names: impl Iterator<Item = impl AsRef<str>>) -> Option<&'s
             "ppt/presentation.xml" => "slides of Microsoft PowerPoint; save them as text first",
             "mimetype" if !has("OEBPS/") && !has("META-INF/") => continue,
             "content.xml" if !has("META-INF/") => continue,
-            "META-INF/container.xml" if !has("content.xml") => "an e-book (EPUB): set format = \"epub\"",
+            "META-INF/container.xml" | "mimetype" if has("META-INF/container.xml") && !has("content.xml") => {
+                "an e-book (EPUB): set format = \"epub\""
+            }
             "META-INF/container.xml" | "mimetype" if has("content.xml") => {
                 "a document of LibreOffice; save it as text first"
             }
