@@ -90,7 +90,10 @@ fn wiki(bytes: &[u8]) {
 fn page_seeds() -> Vec<Vec<u8>> {
     let page = "<!DOCTYPE html><html><head><meta charset=\"gbk\"><title>甲</title><script>1<2</script></head><body><nav>乙</nav>\
                 <p>丙<a href='x'>丁</a>&nbsp;&#20013;<br>戊<table><tr><td>己<td>庚</table><!-- 辛 --></body></html>";
-    compressed(vec![page.as_bytes().to_vec(), page.replace("<!DOCTYPE html>", "<?xml version=\"1.0\"?>").into_bytes()])
+    compressed(vec![
+        page.as_bytes().to_vec(),
+        page.replace("<!DOCTYPE html>", "<?xml version=\"1.0\"?>").into_bytes(),
+    ])
 }
 
 fn page(bytes: &[u8]) {
@@ -100,9 +103,14 @@ fn page(bytes: &[u8]) {
 fn book_seeds() -> Vec<Vec<u8>> {
     let container = "<container><rootfile full-path=\"a.opf\"/></container>";
     let package = "<package><item id=\"a\" href=\"a.xhtml\" media-type=\"application/xhtml+xml\"/><itemref idref=\"a\"/></package>";
-    let document = "<w:document><w:body><w:p><w:r><w:t>甲&amp;</w:t><w:tab/></w:r></w:p></w:body></w:document>";
+    let document =
+        "<w:document><w:body><w:p><w:r><w:t>甲&amp;</w:t><w:tab/></w:r></w:p></w:body></w:document>";
     vec![
-        zip_of(&[("META-INF/container.xml", container), ("a.opf", package), ("a.xhtml", "<html><p>甲</p></html>")]),
+        zip_of(&[
+            ("META-INF/container.xml", container),
+            ("a.opf", package),
+            ("a.xhtml", "<html><p>甲</p></html>"),
+        ]),
         zip_of(&[("word/document.xml", document)]),
     ]
 }
