@@ -50,6 +50,8 @@ impl First {
             }
         }
         if is_cut {
+            // That a dump breaks off is told behind the page that is cut.
+            records.pop_if(|last| matches!(last, Record::Repaired { reason: Reason::CutFile, .. }));
             records.pop();
         }
         let mut first = First::default();

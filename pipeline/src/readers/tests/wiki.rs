@@ -131,6 +131,16 @@ fn dumps_that_are_damaged() {
     assert!(error.to_string().contains("set format = \"mediawiki\""), "{error}");
 }
 
+/// The beginning that is looked at ends within a page, which is no damage.
+#[test]
+fn the_beginning_of_a_dump_is_cut() {
+    let folder = Folder::new();
+    let path =
+        folder.file("a.xml", dump(&page("甲", "0", "", "今天天气很好，我们去公园散步。").repeat(1000)));
+    let input = sniff(&path, &settings(Format::Mediawiki)).expect("readable");
+    assert_eq!(input.warnings, Vec::<String>::new());
+}
+
 /// No entity is expanded but those of XML, and a page of any length is not held.
 #[test]
 fn dumps_that_are_bombs() {
