@@ -48,16 +48,29 @@ pub(crate) fn compressed(plain: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
 
 /// A zip archive that stores one file.
 fn zip_of_one(bytes: &[u8]) -> Vec<u8> {
-    let mut crc = flate2::Crc::new();
-    crc.update(bytes);
-    let common = |flags: &[u8]| {
+    zip_of(&[("a.txt", bytes)])
+}
+
+/// A zip archive that stores files.
+pub(crate) fn zip_of(files: &[(&str, impl AsRef<[u8]>)]) -> Vec<u8> {
+    let (mut all, mut central) = (Vec::new(), Vec::new());
+    for (name, bytes) in files {
+        let bytes = bytes.as_ref();
+        let mut crc = flate2::Crc::new();
+        crc.update(bytes);
         let size = (bytes.len() as u32).to_le_bytes();
-        [flags, &[0, 0, 0, 0, 0, 0, 0x21, 0x5a], &crc.sum().to_le_bytes(), &size, &size, &[5, 0, 0, 0]]
-            .concat()
-    };
-    let local = [b"PK\x03\x04".as_slice(), &common(&[20, 0]), b"a.txt", bytes].concat();
-    let central = [b"PK\x01\x02".as_slice(), &[20, 0], &common(&[20, 0]), &[0; 14], b"a.txt"].concat();
-    let lengths = [(central.len() as u32).to_le_bytes(), (local.len() as u32).to_le_bytes()].concat();
-    let end = [b"PK\x05\x06".as_slice(), &[0, 0, 0, 0, 1, 0, 1, 0], &lengths, &[0, 0]].concat();
-    [local, central, end].concat()
+        let length = (name.len() as u16).to_le_bytes();
+        let times = [0, 0, 0, 0, 0, 0, 0x21, 0x5a];
+        let common =
+            [&[20, 0][..], &times, &crc.sum().to_le_bytes(), &size, &size, &length, &[0, 0]].concat();
+        let offset = (all.len() as u32).to_le_bytes();
+        central.extend(
+            [b"PK\x01\x02".as_slice(), &[20, 0], &common, &[0; 10], &offset, name.as_bytes()].concat(),
+        );
+        all.extend([b"PK\x03\x04".as_slice(), &common, name.as_bytes(), bytes].concat());
+    }
+    let lengths = [(central.len() as u32).to_le_bytes(), (all.len() as u32).to_le_bytes()].concat();
+    let count = (files.len() as u16).to_le_bytes();
+    let end = [b"PK\x05\x06".as_slice(), &[0; 4], &count, &count, &lengths, &[0, 0]].concat();
+    [all, central, end].concat()
 }

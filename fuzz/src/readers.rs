@@ -4,7 +4,7 @@ use quanci_pipeline::config::{Format, TableSettings};
 use quanci_pipeline::readers::{self, ReadSettings};
 
 use crate::Target;
-use crate::inputs::{compressed, with_file};
+use crate::inputs::{compressed, with_file, zip_of};
 use crate::shards::shard_seeds;
 
 /// Of corpora.
@@ -14,6 +14,9 @@ pub(crate) fn targets() -> Vec<Target> {
         Target { name: "json", seeds: json_seeds, run: json },
         Target { name: "table", seeds: table_seeds, run: table },
         Target { name: "parquet", seeds: shard_seeds, run: parquet },
+        Target { name: "wiki", seeds: wiki_seeds, run: wiki },
+        Target { name: "page", seeds: page_seeds, run: page },
+        Target { name: "book", seeds: book_seeds, run: book },
     ]
 }
 
@@ -65,6 +68,56 @@ fn table(bytes: &[u8]) {
 fn parquet(bytes: &[u8]) {
     read_all(Format::Parquet, &["source"], bytes);
     read_all(Format::Parquet, &["input_ids"], bytes);
+}
+
+fn wiki_seeds() -> Vec<Vec<u8>> {
+    let text = "{{NoteTA|G1=a}}'''甲'''是[[乙|丙]]&lt;ref name=a/&gt;。\n{|\n| 丁\n|}\n== 戊 ==\n* -{zh-cn:己;zh-tw:庚}-&lt;math&gt;x&lt;/math&gt;[http://a b]";
+    let page = format!("<page><title>甲</title><ns>0</ns><revision><text>{text}</text></revision></page>\n");
+    let dump = format!("<mediawiki>\n{}</mediawiki>\n", page.repeat(4)).into_bytes();
+    let articles = "<doc id=\"1\" url=\"u\" title=\"甲\">\n甲\n\n乙&lt;br&gt;丙&amp;amp;\n</doc>\n".repeat(3);
+    let mut packed = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::new(1));
+    std::io::Write::write_all(&mut packed, &dump).expect("a vector takes all");
+    let packed = packed.finish().expect("a vector takes all");
+    let twice = [&packed[..], &packed[..]].concat();
+    compressed(vec![dump, articles.into_bytes(), packed, twice])
+}
+
+fn wiki(bytes: &[u8]) {
+    read_all(Format::Mediawiki, &["text"], bytes);
+    read_all(Format::Wikiextractor, &["text"], bytes);
+}
+
+fn page_seeds() -> Vec<Vec<u8>> {
+    let page = "<!DOCTYPE html><html><head><meta charset=\"gbk\"><title>甲</title><script>1<2</script></head><body><nav>乙</nav>\
+                <p>丙<a href='x'>丁</a>&nbsp;&#20013;<br>戊<table><tr><td>己<td>庚</table><!-- 辛 --></body></html>";
+    compressed(vec![
+        page.as_bytes().to_vec(),
+        page.replace("<!DOCTYPE html>", "<?xml version=\"1.0\"?>").into_bytes(),
+    ])
+}
+
+fn page(bytes: &[u8]) {
+    read_all(Format::Html, &["text"], bytes);
+}
+
+fn book_seeds() -> Vec<Vec<u8>> {
+    let container = "<container><rootfile full-path=\"a.opf\"/></container>";
+    let package = "<package><item id=\"a\" href=\"a.xhtml\" media-type=\"application/xhtml+xml\"/><itemref idref=\"a\"/></package>";
+    let document =
+        "<w:document><w:body><w:p><w:r><w:t>甲&amp;</w:t><w:tab/></w:r></w:p></w:body></w:document>";
+    vec![
+        zip_of(&[
+            ("META-INF/container.xml", container),
+            ("a.opf", package),
+            ("a.xhtml", "<html><p>甲</p></html>"),
+        ]),
+        zip_of(&[("word/document.xml", document)]),
+    ]
+}
+
+fn book(bytes: &[u8]) {
+    read_all(Format::Epub, &["text"], bytes);
+    read_all(Format::Docx, &["text"], bytes);
 }
 
 fn read_all(format: Format, fields: &[&str], bytes: &[u8]) {

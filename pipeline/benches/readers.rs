@@ -92,3 +92,27 @@ fn utf8(bencher: Bencher<'_, '_>, format: Format) {
     };
     bench(bencher, path, format);
 }
+
+/// Articles with the markup that those of Wikipedia have.
+#[divan::bench(sample_count = 10)]
+fn mediawiki(bencher: Bencher<'_, '_>) {
+    let linked =
+        PARAGRAPH.replace("天下", "[[天下|天下]]").replace('。', "。&lt;ref&gt;{{cite|a=b}}&lt;/ref&gt;");
+    let page = format!(
+        "<page><title>题</title><ns>0</ns><revision><text>{{{{Infobox|a=b}}}}{}</text></revision></page>\n",
+        linked.repeat(5)
+    );
+    bench(bencher, file("wiki.xml", &page, encoded(encoding_rs::UTF_8)), Format::Mediawiki);
+}
+
+/// A page of 8 MB: one of 100 would be longer than a record may be.
+#[divan::bench(sample_count = 10)]
+fn html(bencher: Bencher<'_, '_>) {
+    const PAGE_BYTES: usize = 8 << 20;
+    let block =
+        format!("<div class=\"a\"><p>{}<a href=\"/b\">链接</a></p></div>\n", PARAGRAPH.replace('\n', "<br>"));
+    let path = FOLDER.path().join("page.html");
+    fs::write(&path, format!("<!DOCTYPE html><html><body>{}", block.repeat(PAGE_BYTES / block.len())))
+        .expect("a file");
+    bench(bencher, path, Format::Html);
+}

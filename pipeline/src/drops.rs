@@ -34,6 +34,14 @@ pub enum Reason {
     ShiftedCharacters,
     /// No drop: a file without its last character, which is cut off in the middle.
     CutCharacter,
+    /// A page that only leads to another one.
+    Redirect,
+    /// A page of a wiki outside the namespace of articles: talk, users, templates.
+    NoArticle,
+    /// No drop: a file that breaks off between two documents.
+    CutFile,
+    /// No drop: a document without its end tag, which is read up to the next one or the end of the file.
+    Unclosed,
     /// A document without a character left after cleaning.
     Empty,
     /// Fewer characters than `clean.min_chars`.
@@ -70,6 +78,10 @@ impl Reason {
                 "line that seems to have lost a byte: what follows is garbled, and kept"
             }
             Reason::CutCharacter => "last character cut off, left out",
+            Reason::Redirect => "redirect",
+            Reason::NoArticle => "page that is no article, such as talk or a template",
+            Reason::CutFile => "file that breaks off: what follows is missing",
+            Reason::Unclosed => "document without its end tag, read up to the next or the end of the file",
             Reason::Empty => "empty after cleaning",
             Reason::TooShort => "too short",
             Reason::NotChinese => "too few Hanzi",

@@ -64,6 +64,27 @@ fn formats() {
     assert_eq!(shard(&place, "json", "squad.json", "text_field = \"data[].paragraphs[].context\""), expected);
     assert_eq!(shard(&place, "csv", "a.csv", ""), expected);
     assert_eq!(shard(&place, "files", "files", ""), expected);
+    let article = |(i, text): (usize, String)| {
+        format!("<doc id=\"{i}\" url=\"u\" title=\"题\">\n题\n\n{}\n</doc>\n", text.replace('\n', "\n\n"))
+    };
+    let texts = || SENTENCES.map(|sentences| sentences.join("\n")).into_iter().enumerate();
+    place.write("wiki_00", texts().map(article).collect::<String>());
+    let page = |(i, text): (usize, String)| {
+        let text = text.replace('\n', "&lt;ref&gt;注&lt;/ref&gt;\n\n");
+        format!(
+            "<page><title>{i}</title><ns>0</ns><revision><text>{{{{a}}}}{text}</text></revision></page>\n"
+        )
+    };
+    place.write("wiki.xml", format!("<mediawiki>\n{}</mediawiki>\n", texts().map(page).collect::<String>()));
+    for (i, text) in texts() {
+        place.write(
+            &format!("pages/{i}.html"),
+            format!("<html><nav>甲</nav><p>{}</html>", text.replace('\n', "<p>")),
+        );
+    }
+    assert_eq!(shard(&place, "wikiextractor", "wiki_00", ""), expected);
+    assert_eq!(shard(&place, "mediawiki", "wiki.xml", ""), expected);
+    assert_eq!(shard(&place, "html", "pages", ""), expected);
     // One line a document: its sentences are found again.
     place.write("documents.txt", joined("", "\n"));
     place.settings("format = \"documents\"\npaths = [\"documents.txt\"]", "");

@@ -154,5 +154,5 @@ fn files_of_other_kinds_among_texts() {
     place.settings("name = \"a\"\nformat = \"paragraphs\"\npaths = [\"t/book.pdf\"]", "");
     place.run(&["prepare", "run.toml", "--force"]).exits(3).says(&["is a PDF file; extract its text first"]);
     let ran = place.run(&["init", "t", "-o", "new.toml"]).exits(0);
-    assert!(ran.out.contains("a web page (HTML)") && ran.out.contains("git-lfs"), "{}", ran.out);
+    assert!(ran.out.contains("1 file, html, utf-8") && ran.out.contains("git-lfs"), "{}", ran.out);
 }

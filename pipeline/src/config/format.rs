@@ -24,11 +24,21 @@ pub enum Format {
     Tsv,
     /// Apache Parquet.
     Parquet,
+    /// Articles between `<doc …>` and `</doc>`, as WikiExtractor writes them.
+    Wikiextractor,
+    /// Dumps of MediaWiki in XML, as Wikipedia publishes them.
+    Mediawiki,
+    /// Web pages, a document each.
+    Html,
+    /// E-books in EPUB.
+    Epub,
+    /// Documents of Microsoft Word.
+    Docx,
 }
 
 impl Format {
     /// Every format by its name in a settings file.
-    pub const NAMES: [(&'static str, Format); 9] = [
+    pub const NAMES: [(&'static str, Format); 14] = [
         ("sentences", Format::Sentences),
         ("paragraphs", Format::Paragraphs),
         ("documents", Format::Documents),
@@ -38,11 +48,30 @@ impl Format {
         ("csv", Format::Csv),
         ("tsv", Format::Tsv),
         ("parquet", Format::Parquet),
+        ("wikiextractor", Format::Wikiextractor),
+        ("mediawiki", Format::Mediawiki),
+        ("html", Format::Html),
+        ("epub", Format::Epub),
+        ("docx", Format::Docx),
     ];
+
+    /// The formats whose text lies between tags, packed or not.
+    pub const TAGGED: [Format; 5] =
+        [Format::Wikiextractor, Format::Mediawiki, Format::Html, Format::Epub, Format::Docx];
 
     /// Its name in a settings file.
     pub fn name(self) -> &'static str {
         Format::NAMES.iter().find(|(_, format)| *format == self).map_or("", |(name, _)| name)
+    }
+
+    /// True for text without any markup.
+    pub fn is_plain(self) -> bool {
+        matches!(self, Format::Sentences | Format::Paragraphs | Format::Documents | Format::Files)
+    }
+
+    /// True for formats of which a file is a document.
+    pub fn is_document(self) -> bool {
+        matches!(self, Format::Files | Format::Html | Format::Epub | Format::Docx)
     }
 
     /// True for formats whose text lies in named fields.

@@ -9,7 +9,7 @@ use globset::{Glob, GlobMatcher};
 use super::sniff::FileKind;
 
 /// The descriptors by their names, and the descriptors.
-const DESCRIPTORS: [(&str, &str); 12] = [
+const DESCRIPTORS: [(&str, &str); 13] = [
     ("chinese-poetry", include_str!("../../../corpora/descriptors/chinese-poetry.toml")),
     ("chinesewebtext", include_str!("../../../corpora/descriptors/chinesewebtext.toml")),
     ("cluecorpussmall", include_str!("../../../corpora/descriptors/cluecorpussmall.toml")),
@@ -21,6 +21,7 @@ const DESCRIPTORS: [(&str, &str); 12] = [
     ("sogoucs", include_str!("../../../corpora/descriptors/sogoucs.toml")),
     ("thucnews", include_str!("../../../corpora/descriptors/thucnews.toml")),
     ("wiki2019zh", include_str!("../../../corpora/descriptors/wiki2019zh.toml")),
+    ("wikipedia-zh", include_str!("../../../corpora/descriptors/wikipedia-zh.toml")),
     (
         "wikipedia-zh-wikiextractor",
         include_str!("../../../corpora/descriptors/wikipedia-zh-wikiextractor.toml"),
@@ -125,6 +126,7 @@ mod tests {
         assert_eq!(name("/x/wiki_zh/AA/wiki_00"), Some("wiki2019zh"));
         assert_eq!(name("/x/全唐诗/poet.tang.0.json"), None);
         assert_eq!(name("/x/chinese-poetry/全唐诗/poet.tang.1000.json"), Some("poems-tang-song"));
+        assert_eq!(name("/x/zhwiki-20260101-pages-articles-multistream.xml.bz2"), Some("wikipedia-zh"));
         assert_eq!(name("/x/news/1.txt"), None);
     }
 }

@@ -41,6 +41,8 @@ impl PartialOrd for FileKind {
 const SAMPLE: usize = 256 << 10;
 /// Records to read from a file of records.
 const RECORDS: usize = 50;
+/// The same where most may have no text.
+const MOST_RECORDS: usize = 2000;
 
 /// The format and the encoding of a file, or the reason to skip it.
 pub(super) fn sniff(path: &Path, suffix: &str, alone: bool) -> Result<(FileKind, &'static str), String> {
@@ -48,10 +50,14 @@ pub(super) fn sniff(path: &Path, suffix: &str, alone: bool) -> Result<(FileKind,
     if outer == "parquet" {
         return parquet(path).map(|kind| (kind, "utf-8"));
     }
-    let (sample, encoding) = sample(path).map_err(|error| reason(&error))?;
+    let (sample, encoding) = match sample(path) {
+        Ok(found) => found,
+        Err(error) => return tagged(path).unwrap_or_else(|| Err(reason(&error))),
+    };
     let begin = sample.trim_start();
     let kind = match outer.as_str() {
-        _ if begin.is_empty() => return Err("empty files".to_owned()),
+        // Of an archive, the entries may have text of another kind.
+        _ if begin.is_empty() => return tagged(path).unwrap_or_else(|| Err("empty files".to_owned())),
         "csv" => table(readers::table_shape(&sample, Format::Csv, is_cut(&sample)), Format::Csv)?,
         "tsv" => table(readers::table_shape(&sample, Format::Tsv, is_cut(&sample)), Format::Tsv)?,
         // Also in files named .txt: many corpora name JSON lines so.
@@ -60,7 +66,8 @@ pub(super) fn sniff(path: &Path, suffix: &str, alone: bool) -> Result<(FileKind,
         }
         "jsonl" | "ndjson" | "json" => json(begin)?,
         _ if begin.starts_with('<') => {
-            return Err("HTML or XML; extract the text first".to_owned());
+            let reason = "HTML or XML; extract the text first";
+            return tagged(path).unwrap_or_else(|| Err(reason.to_owned()));
         }
         _ if !shape::is_chinese(&sample) => return Err(NO_CHINESE.to_owned()),
         _ => match labelled_lines(&sample) {
@@ -73,6 +80,32 @@ pub(super) fn sniff(path: &Path, suffix: &str, alone: bool) -> Result<(FileKind,
         },
     };
     Ok((kind, encoding))
+}
+
+/// The format of a file whose text lies between tags, if one of their readers finds text in it.
+fn tagged(path: &Path) -> Option<Result<(FileKind, &'static str), String>> {
+    Format::TAGGED.into_iter().find_map(|format| {
+        let (mut reader, encoding) = open(path, format, &[]).ok()?;
+        let (mut letters, mut documents, mut bytes) = (Letters::default(), 0, 0);
+        for _ in 0..MOST_RECORDS {
+            match reader.next() {
+                Ok(Some(Record::Document(document))) => {
+                    letters.add("", &document.text);
+                    documents += usize::from(!document.text.is_empty());
+                    bytes += document.text.len();
+                }
+                // Redirects and pages of other kinds are many.
+                Ok(Some(Record::Rejected { .. } | Record::Repaired { .. })) => {}
+                Ok(None) | Err(_) => break,
+            }
+            if documents >= RECORDS || bytes >= SAMPLE {
+                break;
+            }
+        }
+        let kind = FileKind { format, fields: Vec::new(), table: TableSettings::default() };
+        let found = if letters.is_chinese() { Ok((kind, encoding)) } else { Err(NO_CHINESE.to_owned()) };
+        (documents > 0).then_some(found)
+    })
 }
 
 const NO_CHINESE: &str = "no Chinese text";

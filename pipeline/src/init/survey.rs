@@ -181,7 +181,10 @@ fn reason_to_leave_out(
     survey: &mut Survey,
 ) -> Option<String> {
     // Files without an extension are read: WikiExtractor writes `wiki_00`. Their content decides.
-    const TEXT: [&str; 10] = ["txt", "text", "jsonl", "ndjson", "json", "csv", "tsv", "parquet", "zip", ""];
+    const TEXT: [&str; 17] = [
+        "txt", "text", "jsonl", "ndjson", "json", "csv", "tsv", "parquet", "zip", "xml", "html", "htm",
+        "xhtml", "shtml", "epub", "docx", "",
+    ];
     // Without their extensions, which not all of them have.
     const PAPERS: [&str; 7] = ["readme", "license", "licence", "notice", "copying", "changelog", "manifest"];
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();

@@ -61,6 +61,12 @@ fn kinds_are_told_apart() {
         ("array.json", "[{\"paragraphs\": [\"床前明月光\", \"疑是地上霜\"], \"author\": \"李白\"}]"),
         ("LICENSE", "MIT"),
         ("README.md", "说明文字在这里。"),
+        ("wiki/AA/wiki_00", "<doc id=\"1\" url=\"u\" title=\"数学\">\n数学\n\n数学是一门学科。\n</doc>\n"),
+        (
+            "zhwiki.xml",
+            "<mediawiki xmlns=\"x\">\n<page><title>甲</title><ns>0</ns><revision><text>'''甲'''是天干。</text></revision></page>\n</mediawiki>",
+        ),
+        ("page.html", "<!DOCTYPE html>\n<html><body><p>清晨的河面上起了一层薄雾。</p></body></html>"),
         ("english.txt", "There is no Chinese in this text."),
         ("photo.jpg", "?"),
         ("empty.txt", ""),
@@ -71,7 +77,10 @@ fn kinds_are_told_apart() {
     assert_eq!(found(Format::Csv).text_field, ["text"]);
     assert_eq!(found(Format::Json).text_field, ["paragraphs[]"]);
     assert!(found(Format::Paragraphs).paths[0].ends_with("novels/*.txt"), "{:?}", settings.corpora);
-    assert_eq!(settings.corpora.len(), 4);
+    assert!(found(Format::Wikiextractor).paths[0].ends_with("wiki/AA/*"), "{:?}", settings.corpora);
+    assert!(found(Format::Mediawiki).paths[0].ends_with("*.xml"), "{:?}", settings.corpora);
+    assert!(found(Format::Html).paths[0].ends_with("*.html"), "{:?}", settings.corpora);
+    assert_eq!(settings.corpora.len(), 7);
     let reasons: Vec<&str> = written.survey.left_out.keys().map(String::as_str).collect();
     assert_eq!(
         reasons,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::real_path::real_path;
 use super::sniff::FileKind;
 use super::survey::{FileGroup, LeftOut, Survey, escaped};
-use crate::config::{Format, TableSettings};
+use crate::config::TableSettings;
 use crate::error::Error;
 
 /// Turns paths of the survey into paths of the settings file.
@@ -96,7 +96,7 @@ fn validation_line(survey: &Survey) -> String {
         .groups
         .iter()
         .map(|group| match group.kind.format {
-            Format::Files => group.files as u64,
+            format if format.is_document() => group.files as u64,
             _ => group.bytes / RECORD_BYTES,
         })
         .sum();

@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 
 use super::stream::Origin;
 use super::{ReadProgress, ReadSettings, Record};
-use crate::config::Format;
 use crate::document::{At, Document};
 use crate::drops::Reason;
 
@@ -36,7 +35,7 @@ impl DocumentCutter {
         DocumentCutter {
             origin,
             max_chars: usize::try_from(settings.max_document_chars.max(1)).unwrap_or(usize::MAX),
-            at_headings: settings.format == Format::Files,
+            at_headings: settings.format.is_document(),
             text: String::new(),
             lines: Vec::new(),
             in_line: false,

@@ -52,7 +52,12 @@ fn of_other_format(path: &Path, head: &[u8], format: Format) -> Option<&'static 
         Format::Sentences | Format::Paragraphs | Format::Documents | Format::Files => {
             is_json && matches!(first, Some(b'{' | b'['))
         }
-        Format::Parquet => false,
+        Format::Parquet
+        | Format::Wikiextractor
+        | Format::Mediawiki
+        | Format::Html
+        | Format::Epub
+        | Format::Docx => false,
     };
     is_other.then_some(OTHER)
 }

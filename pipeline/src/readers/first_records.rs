@@ -20,6 +20,7 @@ pub(super) fn judge(beginning: Beginning, settings: &ReadSettings, input: &mut I
         Format::Jsonl => lines(&beginning, settings, input),
         Format::Json => values(&beginning, settings, input),
         Format::Csv | Format::Tsv => table(&beginning, settings, input),
+        Format::Wikiextractor | Format::Mediawiki => documents(&beginning, settings, input),
         _ => Ok(()),
     }
 }
@@ -49,6 +50,8 @@ impl First {
             }
         }
         if is_cut {
+            // That a dump breaks off is told behind the page that is cut.
+            records.pop_if(|last| matches!(last, Record::Repaired { reason: Reason::CutFile, .. }));
             records.pop();
         }
         let mut first = First::default();
@@ -135,6 +138,13 @@ fn lines(beginning: &Beginning, settings: &ReadSettings, input: &mut Input) -> R
     } else {
         input.warnings.extend(first.warning());
     }
+    Ok(())
+}
+
+/// Documents between tags.
+fn documents(beginning: &Beginning, settings: &ReadSettings, input: &mut Input) -> Result<(), Error> {
+    let mut reader = open_stream(stream(beginning), beginning.encoding, Part::Whole, settings)?;
+    input.warnings.extend(First::of(&mut *reader, beginning.is_cut)?.warning());
     Ok(())
 }
 

@@ -1,12 +1,15 @@
 //! The readers of formats that are streams of bytes.
 
+use super::html::HtmlReader;
 use super::json::JsonReader;
 use super::jsonl::JsonlReader;
+use super::mediawiki::MediawikiReader;
 use super::record::{ReadSettings, Reader};
 use super::split::Part;
 use super::stream::Stream;
 use super::table::TableReader;
 use super::text::TextReader;
+use super::wikiextractor::WikiextractorReader;
 use crate::config::{Encoding, Format};
 use crate::error::Error;
 
@@ -21,6 +24,9 @@ pub(super) fn open_stream(
         Format::Json => Box::new(JsonReader::new(stream, encoding, settings)?),
         Format::Csv | Format::Tsv => Box::new(TableReader::new(stream, encoding, settings)?),
         Format::Jsonl => Box::new(JsonlReader::new(stream, encoding, part, settings)?),
+        Format::Wikiextractor => Box::new(WikiextractorReader::new(stream, encoding, part, settings)?),
+        Format::Html => Box::new(HtmlReader::new(stream, encoding, settings)),
+        Format::Mediawiki => Box::new(MediawikiReader::new(stream, encoding, part, settings)?),
         _ => Box::new(TextReader::new(stream, encoding, part, settings)?),
     })
 }

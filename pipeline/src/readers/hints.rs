@@ -8,7 +8,7 @@ pub(crate) const CUT_BY_SPACES: &str = "is cut into words by spaces";
 
 /// The hints about the beginning of a text, as it is before lines are split.
 pub(super) fn hints(sample: &str, format: Format) -> Vec<String> {
-    if format.has_fields() || sample.is_empty() {
+    if !format.is_plain() || sample.is_empty() {
         return Vec::new();
     }
     let lines: Vec<&str> = sample.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();

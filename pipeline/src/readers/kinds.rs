@@ -62,14 +62,18 @@ pub(super) fn packed(names: impl Iterator<Item = impl AsRef<str>>) -> Option<&'s
     let has = |folder: &str| names.iter().any(|name| name.starts_with(folder));
     for name in &names {
         let kind = match name.as_str() {
-            "word/document.xml" => "a document of Microsoft Word; save it as text first",
+            "word/document.xml" => "a document of Microsoft Word: set format = \"docx\"",
             "xl/workbook.xml" => "a workbook of Microsoft Excel; save its sheets as CSV first",
             "ppt/presentation.xml" => "slides of Microsoft PowerPoint; save them as text first",
             "mimetype" if !has("OEBPS/") && !has("META-INF/") => continue,
             "content.xml" if !has("META-INF/") => continue,
-            "META-INF/container.xml" | "mimetype" => {
-                "an e-book (EPUB) or an office document; convert it to text first"
+            "META-INF/container.xml" | "mimetype" if has("META-INF/container.xml") && !has("content.xml") => {
+                "an e-book (EPUB): set format = \"epub\""
             }
+            "META-INF/container.xml" | "mimetype" if has("content.xml") => {
+                "a document of LibreOffice; save it as text first"
+            }
+            "mimetype" => "an e-book (EPUB) or an office document: try format = \"epub\"",
             "content.xml" => "a document of LibreOffice; save it as text first",
             "META-INF/MANIFEST.MF" => "a Java archive, not text; leave it out",
             "data.pkl" => "a checkpoint of PyTorch, not text; leave it out",
@@ -80,37 +84,138 @@ pub(super) fn packed(names: impl Iterator<Item = impl AsRef<str>>) -> Option<&'s
     None
 }
 
+/// Text with tags that is recognized.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Markup {
+    /// A page of HTML.
+    Page,
+    /// A dump of MediaWiki.
+    Dump,
+    /// Output of WikiExtractor.
+    Articles,
+    /// Other XML.
+    Xml,
+}
+
+impl Markup {
+    /// Of text that begins like one with tags.
+    pub(super) fn of(text: &str) -> Option<Markup> {
+        let begin = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+        let lower: String = begin.chars().take(400).collect::<String>().to_ascii_lowercase();
+        // XHTML and some dumps begin as any XML does.
+        let lower = match lower.strip_prefix("<?xml").and_then(|xml| xml.split_once("?>")) {
+            Some((_, behind)) if behind.trim_start().starts_with(['<']) => {
+                let behind = behind.trim_start();
+                let is_known =
+                    ["<mediawiki", "<!doctype html", "<html"].iter().any(|tag| behind.starts_with(tag));
+                if is_known { behind } else { lower.as_str() }
+            }
+            _ => lower.as_str(),
+        };
+        let is = |tag: &str| lower.starts_with(tag);
+        // An article about HTML may begin with a tag; a page goes on with more of them.
+        let more = ["</", "<meta", "<title", "<div", "<link", "<script", "<style", "<p>"];
+        let is_page = |tag: &str| is(tag) && more.iter().any(|more| lower[tag.len()..].contains(more));
+        if is("<!doctype html") || ["<html>", "<html ", "<head>", "<body>", "<body "].into_iter().any(is_page)
+        {
+            return Some(Markup::Page);
+        }
+        if is("<mediawiki") {
+            return Some(Markup::Dump);
+        }
+        if is("<doc id=") && (lower.contains("url=") || lower.contains("title=")) {
+            return Some(Markup::Articles);
+        }
+        (is("<?xml version") || is("<rss ") || is("<!doctype ")).then_some(Markup::Xml)
+    }
+
+    /// The format that reads it.
+    pub(super) fn format(self) -> Option<Format> {
+        match self {
+            Markup::Articles => Some(Format::Wikiextractor),
+            Markup::Dump => Some(Format::Mediawiki),
+            Markup::Page => Some(Format::Html),
+            Markup::Xml => None,
+        }
+    }
+}
+
 /// What decoded text is, and what to do about it, where it is not what `format` reads.
 pub(super) fn markup(text: &str, format: Format) -> Option<&'static str> {
-    let begin = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
-    let lower: String = begin.chars().take(400).collect::<String>().to_ascii_lowercase();
-    let is = |tag: &str| lower.starts_with(tag);
-    // An article about HTML may begin with a tag; a page goes on with more of them.
-    let more = ["</", "<meta", "<title", "<div", "<link", "<script", "<style", "<p>"];
-    let is_page = |tag: &str| is(tag) && more.iter().any(|more| lower[tag.len()..].contains(more));
-    if is("<!doctype html") || ["<html>", "<html ", "<head>", "<body>", "<body "].into_iter().any(is_page) {
-        return Some(
-            "a web page (HTML), not text: extract its text first; if it should be another file, it may be the \
-                     page of an error: fetch it again",
-        );
+    let found = Markup::of(text);
+    if found.is_some_and(|found| found.format() == Some(format)) {
+        return None;
     }
-    if is("<mediawiki") {
-        return Some(
-            "a dump of MediaWiki (XML); extract its text first, for example by WikiExtractor with --json",
-        );
+    match found {
+        Some(Markup::Page) => Some(
+            "a web page (HTML), not text: set format = \"html\"; if it should be another file, it may be the page of an \
+             error: fetch it again",
+        ),
+        Some(Markup::Dump) => Some("a dump of MediaWiki (XML), not text: set format = \"mediawiki\""),
+        // The formats with fields judge each record.
+        Some(Markup::Articles) if !format.has_fields() => Some(
+            "output of WikiExtractor, whose `<doc …>` lines would be text: set format = \"wikiextractor\"",
+        ),
+        Some(Markup::Xml) if !format.has_fields() => Some("XML, not text; extract its text first"),
+        _ => lacking(text, format),
     }
-    // The other formats judge each record.
-    let is_prose = !format.has_fields();
-    if is_prose && is("<doc id=") && lower.contains("url=") {
-        return Some(
-            "output of WikiExtractor, whose `<doc …>` lines would be text; run it with --json, and set format = \
-                     \"jsonl\"",
-        );
+}
+
+/// What a text is that lacks the tags of `format`.
+fn lacking(text: &str, format: Format) -> Option<&'static str> {
+    let is_empty = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}').is_empty();
+    match format {
+        Format::Wikiextractor if !is_empty && !text.contains("<doc ") => {
+            Some("no output of WikiExtractor, for there is no `<doc …>` at its beginning; correct `format`")
+        }
+        // A part of a dump may begin anywhere.
+        Format::Mediawiki if !is_empty && !text.contains("<page>") && !text.contains("<revision>") => {
+            Some("no dump of MediaWiki, for there is no `<page>` at its beginning; correct `format`")
+        }
+        Format::Html if !is_empty && !has_tags(text) => {
+            Some("no web page, for there is no tag of HTML at its beginning; correct `format`")
+        }
+        _ => None,
     }
-    if is_prose && (is("<?xml version") || is("<rss ") || is("<!doctype ")) {
-        return Some("XML, not text; extract its text first");
-    }
-    None
+}
+
+/// True for text with a tag of a page. Some pages are but a part of one, without `<html>`.
+fn has_tags(text: &str) -> bool {
+    memchr::memchr_iter(b'<', text.as_bytes()).any(|at| {
+        let tag = &text.as_bytes()[at + 1..text.len().min(at + 12)];
+        let tag = tag.strip_prefix(b"/").unwrap_or(tag).to_ascii_lowercase();
+        let name =
+            tag.split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'!').next().unwrap_or_default();
+        matches!(
+            name,
+            b"html"
+                | b"head"
+                | b"body"
+                | b"p"
+                | b"br"
+                | b"div"
+                | b"a"
+                | b"span"
+                | b"td"
+                | b"table"
+                | b"font"
+                | b"h1"
+                | b"h2"
+                | b"h3"
+                | b"ul"
+                | b"li"
+                | b"b"
+                | b"img"
+                | b"script"
+                | b"meta"
+                | b"title"
+                | b"!doctype"
+                | b"center"
+                | b"pre"
+                | b"section"
+                | b"article"
+        )
+    })
 }
 
 #[cfg(test)]
@@ -173,5 +278,7 @@ mod tests {
             assert_eq!(markup(text, Format::Files), None, "{text}");
         }
         assert_eq!(markup("{\"text\": \"今天\"}\n", Format::Jsonl), None);
+        assert_eq!(markup(wiki, Format::Wikiextractor), None);
+        assert!(markup("今天", Format::Wikiextractor).is_some_and(|kind| kind.contains("no output")));
     }
 }

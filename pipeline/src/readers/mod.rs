@@ -9,13 +9,17 @@
 //! cleans nothing. However a file is split, its documents are the same, each once and in order.
 
 mod archive;
+mod bzip2_blocks;
 mod columns;
 mod compression;
 mod cut;
 mod detect;
+mod docx;
 mod encoding_of;
+mod entities;
 mod entries;
 mod entry_kind;
+mod epub;
 mod evidence;
 mod fields;
 mod files;
@@ -24,6 +28,7 @@ mod formats;
 mod garbled;
 mod gzip;
 mod hints;
+mod html;
 mod input;
 mod json;
 mod json_bytes;
@@ -31,6 +36,7 @@ mod json_value;
 mod jsonl;
 mod kinds;
 mod lines;
+mod mediawiki;
 mod mend;
 mod open;
 mod parquet;
@@ -46,11 +52,14 @@ mod stream;
 mod table;
 mod table_rows;
 mod table_shape;
+mod tags;
 mod tar_entries;
 mod tar_header;
 mod text;
 mod transcode;
+mod wikiextractor;
 mod zip_entries;
+mod zip_parts;
 
 pub use compression::Compression;
 pub(crate) use files::left_out;

@@ -23,6 +23,11 @@ pub fn sniff(path: &Path, settings: &ReadSettings) -> Result<Input, Error> {
             parquet::check(&input, settings)?;
             None
         }
+        // Opening them reads what tells where their text is.
+        (Format::Epub | Format::Docx, _) => {
+            open::open(&InputSplit { input: input.clone(), part: Part::Whole }, settings)?;
+            None
+        }
         // Bytes of Parquet as text would be rejected line by line, with a misleading reason.
         (_, true) => return Err(Error::input(path, "a Parquet file: it wants format = \"parquet\"")),
         _ => detect::detect(&mut input, settings)?,

@@ -15,7 +15,10 @@ pub fn split_input(
     settings: &ReadSettings,
     target_bytes: u64,
 ) -> Result<Vec<InputSplit>, Error> {
-    let target = target_bytes.max(1);
+    // bzip2 unpacks slowly, and XML to five times as much.
+    const PACKED: u64 = 4;
+    let by_blocks = settings.format == Format::Mediawiki && input.compression == Compression::Bzip2;
+    let target = if by_blocks { target_bytes / PACKED } else { target_bytes }.max(1);
     let parts = match settings.format {
         Format::Parquet => parquet::parts(input, target)?,
         _ if input.bytes > target && can_range(input, settings.format) => byte_ranges(input.bytes, target),
@@ -28,7 +31,15 @@ pub fn split_input(
 /// compressed bytes, nor in UTF-16, where any byte may look like a line end. And only in formats of lines does a line
 /// end tell where a record begins.
 fn can_range(input: &Input, format: Format) -> bool {
-    let lines = matches!(format, Format::Sentences | Format::Paragraphs | Format::Documents | Format::Jsonl);
+    if format == Format::Mediawiki {
+        return matches!(input.compression, Compression::None | Compression::Bzip2)
+            && input.encoding == Encoding::Utf8
+            && !input.packed_tar;
+    }
+    let lines = matches!(
+        format,
+        Format::Sentences | Format::Paragraphs | Format::Documents | Format::Jsonl | Format::Wikiextractor
+    );
     lines && input.compression == Compression::None && input.encoding != Encoding::Utf16
 }
 

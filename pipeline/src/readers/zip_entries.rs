@@ -1,5 +1,6 @@
 //! The entries of a zip archive.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,18 +22,45 @@ pub(super) struct ZipEntries {
 }
 
 impl ZipEntries {
+    /// Opens an archive of texts.
     pub(super) fn open(input: &Input) -> Result<ZipEntries, Error> {
+        let entries = ZipEntries::open_any(input)?;
+        match kinds::packed(entries.archive.file_names().flatten()) {
+            Some(kind) => Err(Error::OtherKind { path: input.path.clone(), kind }),
+            None => Ok(entries),
+        }
+    }
+
+    /// Opens an archive of any kind.
+    pub(super) fn open_any(input: &Input) -> Result<ZipEntries, Error> {
         let file = FileHandle::open(&input.path).map_err(Error::io("open", &input.path))?.seekable();
         let origin = Origin { path: Arc::from(input.path.as_path()), compression: Compression::Zip };
         let archive = ZipArchive::new(BufReader::new(file)).map_err(|error| origin.error(as_io(error)))?;
-        if let Some(kind) = kinds::packed(archive.file_names().flatten()) {
-            return Err(Error::OtherKind { path: input.path.clone(), kind });
-        }
         Ok(ZipEntries { archive, origin, next: 0, consumed: Arc::new(AtomicU64::new(0)) })
     }
 
+    /// The numbers of the entries, by their names.
+    pub(super) fn names(&mut self) -> Result<BTreeMap<String, usize>, Error> {
+        let mut names = BTreeMap::new();
+        for index in 0..self.archive.len() {
+            let entry = self.archive.by_index_raw(index).map_err(|error| self.origin.error(as_io(error)))?;
+            names.insert(entry_name(entry.name_raw()), index);
+        }
+        Ok(names)
+    }
+
+    /// The archive, for messages.
+    pub(super) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Counts the bytes of the archive that are read.
+    pub(super) fn consumed_count(&self) -> Arc<AtomicU64> {
+        self.consumed.clone()
+    }
+
     /// An entry; `None` for a folder.
-    fn entry(&mut self, index: usize) -> Result<Option<Entry>, Error> {
+    pub(super) fn entry(&mut self, index: usize) -> Result<Option<Entry>, Error> {
         // Raw: this reads headers only. The compressed bytes are streamed below.
         let entry = self.archive.by_index_raw(index).map_err(|error| self.origin.error(as_io(error)))?;
         let name = entry_name(entry.name_raw());

@@ -1,5 +1,6 @@
 //! Tests of the readers as a whole: bytes in, documents and rejects out.
 
+mod books;
 mod cases;
 mod compressed;
 mod corpora;
@@ -8,9 +9,11 @@ mod files;
 mod formats;
 mod limits;
 mod mutations;
+mod pages;
 mod parquet;
 mod ranges;
 mod tables;
+mod wiki;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -29,6 +29,27 @@ fn seeds() -> Vec<(Format, Vec<u8>, TableSettings)> {
     let csv = format!("id,text\n{}", format!("1,\"{TEXT}\"\"好\"\"\"\n2,{TEXT}\n").repeat(10));
     let tsv = format!("体育\t{TEXT}\n财经\t\"{TEXT}\"\n").repeat(10);
     let lines = format!("{TEXT}\n").repeat(20);
+    let articles =
+        format!("<doc id=\"1\" url=\"u\" title=\"题\">\n题\n\n{TEXT}&lt;br&gt;\n</doc>\n").repeat(20);
+    let page = format!(
+        "<page><title>题</title><ns>0</ns><revision><text>{{{{a|b}}}}[[{TEXT}]]&lt;ref/&gt;</text></revision></page>\n"
+    );
+    let dump = format!("<mediawiki>\n{}</mediawiki>\n", page.repeat(20));
+    let web = format!(
+        "<html><head><title>题</title></head><body>{}</body></html>",
+        format!("<p>{TEXT}<a>甲</a></p>\n").repeat(9)
+    );
+    let word = format!(
+        "<w:document>{}</w:document>",
+        format!("<w:p><w:r><w:t>{TEXT}&amp;</w:t><w:tab/></w:r></w:p>").repeat(9)
+    );
+    let item = "<item id=\"a\" href=\"a.html\" media-type=\"application/xhtml+xml\"/><itemref idref=\"a\"/>";
+    let package = format!("<package>{item}</package>");
+    let book = [
+        ("META-INF/container.xml", "<rootfile full-path=\"a.opf\"/>"),
+        ("a.opf", &package),
+        ("a.html", &web),
+    ];
     let gbk = |text: &str| encoding_rs::GB18030.encode(text).0.into_owned();
     let column: ArrayRef = Arc::new(StringArray::from(vec![TEXT; 20]));
     let batch = RecordBatch::try_from_iter([("text", column)]).expect("a column");
@@ -64,10 +85,27 @@ fn seeds() -> Vec<(Format, Vec<u8>, TableSettings)> {
         (Format::Documents, gbk(&lines), plain.clone()),
         (Format::Documents, lines.encode_utf16().flat_map(u16::to_le_bytes).collect(), plain.clone()),
         (Format::Parquet, parquet, plain.clone()),
+        (Format::Wikiextractor, articles.into_bytes(), plain.clone()),
+        (Format::Mediawiki, dump.into_bytes(), plain.clone()),
+        (Format::Docx, packed(&[("word/document.xml", &word)]), plain.clone()),
+        (Format::Epub, packed(&book), plain.clone()),
+        (Format::Html, web.clone().into_bytes(), plain.clone()),
+        (Format::Html, gbk(&web), plain.clone()),
         (Format::Documents, zip.finish().expect("closed").into_inner(), plain.clone()),
         (Format::Documents, tar.clone(), plain.clone()),
         (Format::Documents, zstd::encode_all(&tar[..], 1).expect("packed"), plain),
     ]
+}
+
+/// Stored, so that damage reaches the texts.
+fn packed(files: &[(&str, &str)]) -> Vec<u8> {
+    let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, text) in files {
+        zip.start_file(*name, stored).expect("an entry");
+        zip.write_all(text.as_bytes()).expect("its bytes");
+    }
+    zip.finish().expect("closed").into_inner()
 }
 
 fn mutated(seed: &[u8], rng: &mut Rng) -> Vec<u8> {

@@ -49,8 +49,21 @@ fn formats() -> impl Strategy<Value = Format> {
     prop::sample::select(vec![Format::Sentences, Format::Documents, Format::Jsonl])
 }
 
+/// Articles of WikiExtractor, with and without their ends.
+fn articles() -> impl Strategy<Value = Vec<u8>> {
+    const PIECES: [&str; 6] =
+        ["<doc id=\"1\" url=\"\" title=\"甲\">\n", "</doc>\n", "甲\n", "乙\r\n", "\n", "丙"];
+    prop::collection::vec(prop::sample::select(&PIECES[..]), 0..30)
+        .prop_map(|pieces| format!("{}{}", PIECES[0], pieces.concat()).into_bytes())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn wikiextractor(bytes in articles()) {
+        check_split(&bytes, &settings(Format::Wikiextractor), &[1, 2, 3, 5, 8, 13, 50]);
+    }
 
     #[test]
     fn utf8(bytes in text(Encoding::Utf8), format in formats(), max in 1_u64..20) {
