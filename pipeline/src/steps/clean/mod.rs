@@ -1,12 +1,23 @@
 //! Cleaning: characters that the tokenizer would drop are removed before segmentation, and unwanted documents are dropped
 //! with a reason.
 
+mod encoding;
+mod filter;
+mod forms;
+mod html;
+mod repeats;
+mod wrapped;
+
+use std::borrow::Cow;
+
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::chars::{Class, Classes};
+pub use self::filter::BlockedWords;
+use self::filter::Filter;
 use crate::config::CleanSettings;
 use crate::document::Document;
-use crate::drops::Reason;
+use crate::drops::{Dropped, Reason, SAMPLE_CHARS};
+use crate::steps::chars::{Class, Classes};
 
 /// A document after cleaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,18 +26,42 @@ pub struct Cleaned {
     pub text: String,
     /// 128 bits of hash over that text: the identity of the document. It depends on no setting, source or vocabulary.
     pub hash: u128,
+    /// What was mended, and how often.
+    pub repairs: Repairs,
+}
+
+/// What was mended in a document: reason, how often, and a place of the text as a sample.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Repairs(Vec<(Reason, u64, String)>);
+
+impl Repairs {
+    /// Adds a repair that was made `count` times; `sample` is the text before it.
+    fn add(&mut self, reason: Reason, count: u64, sample: &str) {
+        if count > 0 {
+            self.0.push((reason, count, sample.chars().take(SAMPLE_CHARS).collect()));
+        }
+    }
+
+    /// Counts them in a report.
+    pub fn report(&self, document: &Document, repaired: &mut Dropped) {
+        for (reason, count, sample) in &self.0 {
+            repaired.add_many(*reason, *count, sample, &document.place);
+        }
+    }
 }
 
 /// Cleans documents by the rules of `[clean]`.
 pub struct Clean {
     settings: CleanSettings,
     classes: Classes,
+    filter: Option<Filter>,
 }
 
 impl Clean {
-    /// A cleaner with these rules.
-    pub fn new(settings: &CleanSettings) -> Clean {
-        Clean { settings: settings.clone(), classes: Classes::default() }
+    /// A cleaner with these rules; `blocked` are the words of `clean.blocked_words`.
+    pub fn new(settings: &CleanSettings, blocked: Option<BlockedWords>) -> Clean {
+        let filter = Filter::new(&settings.filter, blocked);
+        Clean { settings: settings.clone(), classes: Classes::default(), filter }
     }
 
     /// The cleaned document, or why it is dropped.
@@ -34,9 +69,11 @@ impl Clean {
     /// # Errors
     /// The reason why the document is dropped.
     pub fn apply(&self, document: &Document) -> Result<Cleaned, Reason> {
-        let mut text = String::with_capacity(document.text.len());
+        let mut repairs = Repairs::default();
+        let mended = self.mend(&document.text, &mut repairs);
+        let mut text = String::with_capacity(mended.len());
         let mut counts = CharCounts::default();
-        for line in document.text.split('\n') {
+        for line in mended.split('\n') {
             self.clean_line(line, &mut text, &mut counts);
         }
         // `clean_line` ends every line with a newline, so only the last is too many.
@@ -44,8 +81,42 @@ impl Clean {
             text.pop();
         }
         self.judge(&counts)?;
+        self.filter.as_ref().map_or(Ok(()), |filter| filter.judge(&text))?;
         let hash = xxh3_128(text.as_bytes());
-        Ok(Cleaned { text, hash })
+        Ok(Cleaned { text, hash, repairs })
+    }
+
+    /// The text with what `[clean]` asks to be mended.
+    fn mend<'a>(&self, text: &'a str, repairs: &mut Repairs) -> Cow<'a, str> {
+        let repair = &self.settings.repair;
+        let mut text = Cow::Borrowed(text);
+        // Bytes before characters, characters before lines: each finds what the one before it brought to light.
+        if repair.fix_double_encoding {
+            mend(&mut text, repairs, Reason::DoubleEncoded, encoding::fix);
+        }
+        if repair.strip_html {
+            mend(&mut text, repairs, Reason::HtmlLeftover, html::strip);
+        }
+        if repair.drop_damaged
+            && let Some((kept, count, first)) = forms::remove_damaged(&text)
+        {
+            repairs.add(Reason::DamagedText, count, &first);
+            text = Cow::Owned(kept);
+        }
+        if repair.half_width {
+            mend(&mut text, repairs, Reason::FullWidth, forms::half_width);
+        }
+        mend(&mut text, repairs, Reason::OtherForm, |text| forms::normalize(text, repair.normal_form));
+        if repair.repeated_lines > 0
+            && let Some((kept, count, first)) = repeats::remove(&text, repair.repeated_lines)
+        {
+            repairs.add(Reason::RepeatedLine, count, &first);
+            text = Cow::Owned(kept);
+        }
+        if repair.join_wrapped_lines {
+            mend(&mut text, repairs, Reason::WrappedLine, wrapped::join);
+        }
+        text
     }
 
     fn judge(&self, counts: &CharCounts) -> Result<(), Reason> {
@@ -92,6 +163,28 @@ impl Clean {
     }
 }
 
+/// Replaces the text by what `repair` makes of it, and counts what was done.
+fn mend(
+    text: &mut Cow<'_, str>,
+    repairs: &mut Repairs,
+    reason: Reason,
+    repair: impl Fn(&str) -> Option<(String, u64)>,
+) {
+    if let Some((mended, count)) = repair(text) {
+        repairs.add(reason, count, first_difference(text, &mended));
+        *text = Cow::Owned(mended);
+    }
+}
+
+/// Where a text was changed first, with a little before it.
+fn first_difference<'a>(text: &'a str, other: &str) -> &'a str {
+    const BEFORE: usize = 20;
+    let same = text.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
+    let same = (0..=same).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    let from = text[..same].char_indices().rev().nth(BEFORE - 1).map_or(0, |(at, _)| at);
+    &text[from..]
+}
+
 /// Visible characters of a document by kind.
 #[derive(Default)]
 struct CharCounts {
@@ -112,12 +205,14 @@ mod tests {
     use crate::document::{At, Place};
 
     fn settings() -> CleanSettings {
-        CleanSettings { min_chars: 1, min_han_ratio: 0.0, max_document_chars: 1_000_000, dedup: true }
+        CleanSettings::default()
     }
 
     fn clean(settings: CleanSettings, text: &str) -> Result<String, Reason> {
         let place = Place { path: Path::new("x").into(), at: At::Line(1) };
-        Clean::new(&settings).apply(&Document { text: text.to_owned(), place }).map(|cleaned| cleaned.text)
+        Clean::new(&settings, None)
+            .apply(&Document { text: text.to_owned(), place })
+            .map(|cleaned| cleaned.text)
     }
 
     #[test]
