@@ -1,6 +1,6 @@
 //! Line ends in mid-clause and in mid-word before and after `clean.join_wrapped_lines`, in the files that `QUANCI_WRAPPED`
 //! names (with `:` between them; `QUANCI_WRAPPED_SHOW` shows a sample of line ends).
-#![expect(clippy::print_stderr, reason = "a measurement")]
+#![expect(clippy::print_stderr, clippy::unwrap_used, reason = "a measurement")]
 
 use std::path::Path;
 

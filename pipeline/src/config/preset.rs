@@ -64,7 +64,6 @@ impl Preset {
                 // Articles have tables, lists and formulas.
                 filter: FilterSettings {
                     max_list_ratio: 0.8,
-                    min_line_end_ratio: 0.0,
                     max_digit_ratio: 0.3,
                     max_symbol_ratio: 0.2,
                     max_kana_ratio: 0.3,

@@ -2,11 +2,11 @@
 //! repetition by machines.
 
 /// The kinds of junk.
-pub const KINDS: [&str; 7] =
+pub(crate) const KINDS: [&str; 7] =
     ["navigation", "mojibake", "code", "keywords", "boilerplate", "other language", "repetition"];
 
 /// Draws by a linear congruential generator: the same junk every time.
-pub struct Dice(pub u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
     fn below(&mut self, limit: usize) -> usize {
@@ -25,7 +25,7 @@ impl Dice {
 }
 
 /// A document of junk; `prose` is sound text to garble and to repeat.
-pub fn junk(kind: &str, dice: &mut Dice, prose: &[String]) -> String {
+pub(crate) fn junk(kind: &str, dice: &mut Dice, prose: &[String]) -> String {
     match kind {
         "navigation" => navigation(dice),
         "mojibake" => mojibake(dice, prose),
