@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use quanci_pipeline::config::{NormalForm, Preset, PrepareSettings, RepairSettings, VocabRun};
+use quanci_pipeline::config::{NormalForm, PiiAction, Preset, PrepareSettings, RepairSettings, VocabRun};
 use quanci_pipeline::document::{At, Document, Place};
 use quanci_pipeline::jobs::prepare::fuzzing;
 use quanci_pipeline::plan::Plan;
@@ -51,7 +51,7 @@ fn settings(bytes: &[u8]) {
 
 fn clean_seeds() -> Vec<Vec<u8>> {
     vec![
-        "<p class=\"a\">ä»Šå¤©å¤©æ°”</p>&amp;nbsp;&#20116;１９９３\u{fffd}。\n".repeat(9).into_bytes(),
+        "<p class=\"a\">a@b.cn 138-1234-5678 QQ:12345 8.8.8.88 ä»Šå¤©å¤©æ°”</p>&amp;nbsp;&#20116;１９９３\u{fffd}。\n".repeat(9).into_bytes(),
         start_of("corpora/samples/public-domain/sanguo-yanyi.txt", 4000),
     ]
 }
@@ -68,6 +68,7 @@ fn clean(bytes: &[u8]) {
         repeated_lines: 2,
         join_wrapped_lines: true,
     };
+    settings.pii.action = PiiAction::Replace;
     let text = String::from_utf8_lossy(bytes).into_owned();
     let words = BlockedWords::new(text.lines().next().unwrap_or_default()).ok();
     let place = Place { path: Path::new("fuzz").into(), at: At::Line(1) };

@@ -48,6 +48,18 @@ pub enum Reason {
     RepeatedLine,
     /// No drop: a line that was cut at a fixed width, joined to the next (`clean.join_wrapped_lines`).
     WrappedLine,
+    /// An e-mail address, replaced, or the document dropped (`clean.pii`, as the five that follow).
+    Email,
+    /// A public IP address.
+    IpAddress,
+    /// A mobile number.
+    PhoneNumber,
+    /// The number of an identity card.
+    IdCard,
+    /// The number of a bank card.
+    BankCard,
+    /// An account of QQ or WeChat.
+    Account,
     /// A document without a character left after cleaning.
     Empty,
     /// Fewer characters than `clean.min_chars`.
@@ -119,6 +131,12 @@ impl Reason {
             Reason::OtherForm => "line in another normal form of Unicode, changed",
             Reason::RepeatedLine => "line repeated through a document, left out",
             Reason::WrappedLine => "line cut at a fixed width, joined to the next",
+            Reason::Email => "e-mail address",
+            Reason::IpAddress => "IP address",
+            Reason::PhoneNumber => "mobile number",
+            Reason::IdCard => "number of an identity card",
+            Reason::BankCard => "number of a bank card",
+            Reason::Account => "account of QQ or WeChat",
             Reason::Empty => "empty after cleaning",
             Reason::TooShort => "too short",
             Reason::NotChinese => "too few Hanzi",

@@ -156,6 +156,31 @@ fn word_lists() {
 }
 
 #[test]
+fn personal_data() {
+    let text = "<b>电话13812345678</b>，写信到 zhangsan@mail.example.org。\n身份证号11010519491231002X，QQ：12345678。\n完了。\n\n13912345678\n";
+    let place = place();
+    place.write("a.txt", text);
+    let more = "[clean]\npii = \"replace\"\nstrip_html = true\nmin_han_ratio = 0.1\n[instances]\nobjective = \"mlm\"\n";
+    place.settings("name = \"a\"\nformat = \"paragraphs\"\npaths = [\"a.txt\"]", more);
+    place.run(&["prepare", "run.toml"]).exits(0).says(&["1 × e-mail address", "1 × mobile number"]);
+    let all = counters(&place);
+    let expected =
+        serde_json::json!({ "html_leftover": 2, "email": 1, "phone_number": 1, "id_card": 1, "account": 1 });
+    assert_eq!(all["repaired"]["counts"], expected);
+    assert_eq!(all["dropped"]["counts"], serde_json::json!({ "not_chinese": 1 }));
+    // No sample shows what was replaced.
+    let manifest = std::fs::read_to_string(place.join("out/manifest.json")).unwrap();
+    let found = ["13812345678", "13912345678", "zhangsan", "11010519491231002X", "12345678。"];
+    assert!(found.iter().all(|data| !manifest.contains(data)), "{manifest}");
+    let drop =
+        ["prepare", "run.toml", "--force", "--set", "clean.pii=drop", "--set", "clean.min_han_ratio=0"];
+    place.run(&drop).exits(3).says(&["dropped: 2 mobile number"]);
+    let emails = ["--set", "clean.pii_kinds=[\"email\"]"];
+    place.run(&[&drop[..], &emails].concat()).exits(0);
+    assert_eq!(counters(&place)["dropped"]["counts"], serde_json::json!({ "email": 1 }));
+}
+
+#[test]
 fn wrong_values() {
     let place = place();
     place.write("a.txt", WRAPPED);
@@ -169,6 +194,9 @@ fn wrong_values() {
         ("clean.max_top_ngrams=[0.1]", "must be 3 numbers, not 1"),
         ("clean.repeated_lines=1", "would remove every line"),
         ("clean.max_blocked_words=3", "needs `blocked_words`"),
+        ("clean.pii=remove", "it must be one of keep, replace, drop"),
+        ("clean.pii_kinds=email", "needs pii = \"replace\" or \"drop\""),
+        ("clean.pii_kinds=[\"mail\"]", "has \"mail\"; known are email, ip, phone"),
         ("clean.normal_form=nfd", "it must be one of none, nfc, nfkc"),
         ("clean.join_wraped_lines=true", "did you mean `join_wrapped_lines`?"),
     ] {

@@ -19,6 +19,9 @@ pub struct CleanSettings {
     // These two are left out where nothing is on, so that the ids of data sets made without them stay as they are.
     #[serde(default, skip_serializing_if = "RepairSettings::is_off")]
     pub repair: RepairSettings,
+    /// What is done with personal data.
+    #[serde(default, skip_serializing_if = "PiiSettings::is_off")]
+    pub pii: PiiSettings,
     /// What is dropped besides.
     #[serde(default, skip_serializing_if = "FilterSettings::is_off")]
     pub filter: FilterSettings,
@@ -32,6 +35,7 @@ impl Default for CleanSettings {
             max_document_chars: 1_000_000,
             dedup: true,
             repair: RepairSettings::default(),
+            pii: PiiSettings::default(),
             filter: FilterSettings::default(),
         }
     }
@@ -75,6 +79,77 @@ pub enum NormalForm {
     Nfc,
     /// Composed, with compatibility characters replaced; Chinese marks stay.
     Nfkc,
+}
+
+/// What is done with personal data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PiiSettings {
+    /// What is done with it.
+    pub action: PiiAction,
+    /// What is looked for.
+    pub kinds: Vec<PiiKind>,
+}
+
+impl Default for PiiSettings {
+    fn default() -> Self {
+        PiiSettings { action: PiiAction::Keep, kinds: PiiKind::ALL.to_vec() }
+    }
+}
+
+impl PiiSettings {
+    /// True where nothing is done.
+    pub fn is_off(&self) -> bool {
+        self.action == PiiAction::Keep
+    }
+}
+
+/// What is done with personal data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PiiAction {
+    /// It stays.
+    Keep,
+    /// A fixed text stands for it.
+    Replace,
+    /// The document is dropped.
+    Drop,
+}
+
+/// A kind of personal data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PiiKind {
+    /// An e-mail address.
+    Email,
+    /// A public IPv4 address.
+    Ip,
+    /// A Chinese mobile number.
+    Phone,
+    /// A Chinese identity card.
+    IdCard,
+    /// A bank card.
+    BankCard,
+    /// An account of QQ or WeChat.
+    Account,
+}
+
+impl PiiKind {
+    /// All, in the order of their names.
+    pub const ALL: [PiiKind; 6] =
+        [PiiKind::Email, PiiKind::Ip, PiiKind::Phone, PiiKind::IdCard, PiiKind::BankCard, PiiKind::Account];
+
+    /// Its name in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            PiiKind::Email => "email",
+            PiiKind::Ip => "ip",
+            PiiKind::Phone => "phone",
+            PiiKind::IdCard => "id_card",
+            PiiKind::BankCard => "bank_card",
+            PiiKind::Account => "account",
+        }
+    }
 }
 
 /// Limits for what a document is like. The defaults keep all.

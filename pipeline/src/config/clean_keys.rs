@@ -2,7 +2,9 @@
 
 use quanci_settings::{Section, SettingsFile};
 
-use super::clean::{CleanSettings, FilterSettings, NormalForm, RepairSettings};
+use super::clean::{
+    CleanSettings, FilterSettings, NormalForm, PiiAction, PiiKind, PiiSettings, RepairSettings,
+};
 use super::preset::Preset;
 
 /// `[clean]`, which prepare and vocab runs share.
@@ -27,6 +29,7 @@ pub(super) fn clean(source: &SettingsFile, root: &Section<'_>) -> CleanSettings 
         ),
         dedup: section.boolean("dedup", dedup, default.dedup),
         repair: repair(&section, &default.repair),
+        pii: pii(&section),
         filter: filter(source, &section, &default.filter),
     };
     section.finish();
@@ -64,6 +67,31 @@ fn one_or_more(section: &Section<'_>, help: &'static str, default: u64) -> u64 {
         );
     }
     least
+}
+
+fn pii(section: &Section<'_>) -> PiiSettings {
+    const NAMES: &str = "email, ip, phone, id_card, bank_card and account";
+    let action =
+        "what is done with personal data: it stays, a fixed text stands for it, or the document is dropped";
+    let kinds =
+        "which personal data: `email`, `ip`, `phone`, `id_card`, `bank_card`, `account` (QQ and WeChat)";
+    let actions = [("keep", PiiAction::Keep), ("replace", PiiAction::Replace), ("drop", PiiAction::Drop)];
+    let action = section.choice("pii", action, &actions);
+    let Some(names) = section.strings("pii_kinds", kinds, "all") else {
+        return PiiSettings { action, ..PiiSettings::default() };
+    };
+    for name in names.iter().filter(|name| !PiiKind::ALL.iter().any(|kind| kind.name() == **name)) {
+        section.problem("pii_kinds", format_args!("has {name:?}; known are {NAMES}"));
+    }
+    // In one order, so that the data id does not depend on how they are written.
+    let kinds: Vec<PiiKind> =
+        PiiKind::ALL.into_iter().filter(|kind| names.iter().any(|name| kind.name() == name)).collect();
+    if kinds.is_empty() {
+        section.problem("pii_kinds", "names none: leave it out, or set pii = \"keep\"");
+    } else if action == PiiAction::Keep {
+        section.problem("pii_kinds", "needs pii = \"replace\" or \"drop\"");
+    }
+    PiiSettings { action, kinds }
 }
 
 fn filter(source: &SettingsFile, section: &Section<'_>, default: &FilterSettings) -> FilterSettings {

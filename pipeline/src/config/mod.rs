@@ -14,7 +14,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-pub use clean::{CleanSettings, FilterSettings, NormalForm, RepairSettings};
+pub use clean::{CleanSettings, FilterSettings, NormalForm, PiiAction, PiiKind, PiiSettings, RepairSettings};
 pub use format::{Encoding, Format};
 pub use prepare::{
     InstanceSettings, OutputSettings, PairRules, PrepareSettings, SegmentSettings, TokenizeSettings,

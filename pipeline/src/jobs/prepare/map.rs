@@ -167,7 +167,10 @@ impl Steps {
     fn apply(&self, document: &Document, format: Format, scratch: &mut MapScratch, chunk: &mut Chunk) {
         let cleaned = match self.clean.apply(document) {
             Ok(cleaned) => cleaned,
-            Err(reason) => return chunk.report.dropped.add(reason, &document.text, &document.place),
+            Err(reason) => {
+                let sample = self.clean.sample(document);
+                return chunk.report.dropped.add(reason, &sample, &document.place);
+            }
         };
         let MapScratch { segmenting, starts, tokenizing, document: tokenized } = scratch;
         tokenized.hash = cleaned.hash;
@@ -189,7 +192,7 @@ impl Steps {
         }
         // Only characters that the tokenizer drops.
         if tokenized.pieces.is_empty() {
-            return chunk.report.dropped.add(Reason::Empty, &document.text, &document.place);
+            return chunk.report.dropped.add(Reason::Empty, &self.clean.sample(document), &document.place);
         }
         cleaned.repairs.report(document, &mut chunk.report.repaired);
         // By content, so that all copies of a text are in the same split: none leaks from training into validation.

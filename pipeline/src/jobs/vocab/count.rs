@@ -156,7 +156,7 @@ impl CountStage<'_> {
                             cleaned.repairs.report(document, &mut repaired);
                             self.count_text(&cleaned.text, format, &mut segmenting, counts);
                         }
-                        Err(reason) => dropped.add(reason, &document.text, &document.place),
+                        Err(reason) => dropped.add(reason, &self.clean.sample(document), &document.place),
                     }
                 }
             });

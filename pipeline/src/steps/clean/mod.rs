@@ -5,6 +5,7 @@ mod encoding;
 mod filter;
 mod forms;
 mod html;
+mod pii;
 mod repeats;
 mod wrapped;
 
@@ -14,7 +15,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 pub use self::filter::BlockedWords;
 use self::filter::Filter;
-use crate::config::CleanSettings;
+use crate::config::{CleanSettings, PiiAction, PiiKind};
 use crate::document::Document;
 use crate::drops::{Dropped, Reason, SAMPLE_CHARS};
 use crate::steps::chars::{Class, Classes};
@@ -38,7 +39,17 @@ impl Repairs {
     /// Adds a repair that was made `count` times; `sample` is the text before it.
     fn add(&mut self, reason: Reason, count: u64, sample: &str) {
         if count > 0 {
-            self.0.push((reason, count, sample.chars().take(SAMPLE_CHARS).collect()));
+            // Longer than what is shown, so that personal data is whole.
+            self.0.push((reason, count, sample.chars().take(2 * SAMPLE_CHARS).collect()));
+        }
+    }
+
+    /// Replaces personal data in the samples so far.
+    fn guard(&mut self, kinds: &[PiiKind]) {
+        for (.., sample) in &mut self.0 {
+            if let Some((replaced, _)) = pii::replace(sample, kinds) {
+                *sample = replaced;
+            }
         }
     }
 
@@ -70,7 +81,7 @@ impl Clean {
     /// The reason why the document is dropped.
     pub fn apply(&self, document: &Document) -> Result<Cleaned, Reason> {
         let mut repairs = Repairs::default();
-        let mended = self.mend(&document.text, &mut repairs);
+        let mended = self.mend(&document.text, &mut repairs)?;
         let mut text = String::with_capacity(mended.len());
         let mut counts = CharCounts::default();
         for line in mended.split('\n') {
@@ -87,7 +98,7 @@ impl Clean {
     }
 
     /// The text with what `[clean]` asks to be mended.
-    fn mend<'a>(&self, text: &'a str, repairs: &mut Repairs) -> Cow<'a, str> {
+    fn mend<'a>(&self, text: &'a str, repairs: &mut Repairs) -> Result<Cow<'a, str>, Reason> {
         let repair = &self.settings.repair;
         let mut text = Cow::Borrowed(text);
         // Bytes before characters, characters before lines: each finds what the one before it brought to light.
@@ -107,6 +118,7 @@ impl Clean {
             mend(&mut text, repairs, Reason::FullWidth, forms::half_width);
         }
         mend(&mut text, repairs, Reason::OtherForm, |text| forms::normalize(text, repair.normal_form));
+        self.guard(&mut text, repairs)?;
         if repair.repeated_lines > 0
             && let Some((kept, count, first)) = repeats::remove(&text, repair.repeated_lines)
         {
@@ -116,7 +128,43 @@ impl Clean {
         if repair.join_wrapped_lines {
             mend(&mut text, repairs, Reason::WrappedLine, wrapped::join);
         }
-        text
+        Ok(text)
+    }
+
+    /// Personal data: what `[clean]` asks to be done with it.
+    fn guard(&self, text: &mut Cow<'_, str>, repairs: &mut Repairs) -> Result<(), Reason> {
+        let pii = &self.settings.pii;
+        match pii.action {
+            PiiAction::Keep => {}
+            PiiAction::Drop => {
+                if let Some(kind) = pii::first(text, &pii.kinds) {
+                    return Err(reason_of(kind));
+                }
+            }
+            PiiAction::Replace => {
+                repairs.guard(&pii.kinds);
+                if let Some((replaced, counts)) = pii::replace(text, &pii.kinds) {
+                    // Samples are of the text after it.
+                    let sample = &replaced[first_difference(text, &replaced)..];
+                    counts.iter().for_each(|(kind, count)| repairs.add(reason_of(*kind), *count, sample));
+                    *text = Cow::Owned(replaced);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The begin of a dropped document, to be shown: without personal data if that is not wanted.
+    pub fn sample<'a>(&self, document: &'a Document) -> Cow<'a, str> {
+        let pii = &self.settings.pii;
+        if pii.is_off() {
+            return Cow::Borrowed(&document.text);
+        }
+        // Somewhat more than is shown, for what is cut at its end.
+        let text = &document.text;
+        let end = text.char_indices().nth(2 * SAMPLE_CHARS).map_or(text.len(), |(end, _)| end);
+        pii::replace(&text[..end], &pii.kinds)
+            .map_or(Cow::Borrowed(text), |(replaced, _)| Cow::Owned(replaced))
     }
 
     fn judge(&self, counts: &CharCounts) -> Result<(), Reason> {
@@ -171,18 +219,29 @@ fn mend(
     repair: impl Fn(&str) -> Option<(String, u64)>,
 ) {
     if let Some((mended, count)) = repair(text) {
-        repairs.add(reason, count, first_difference(text, &mended));
+        let from = first_difference(text, &mended);
+        repairs.add(reason, count, &text[from..]);
         *text = Cow::Owned(mended);
     }
 }
 
-/// Where a text was changed first, with a little before it.
-fn first_difference<'a>(text: &'a str, other: &str) -> &'a str {
+fn reason_of(kind: PiiKind) -> Reason {
+    match kind {
+        PiiKind::Email => Reason::Email,
+        PiiKind::Ip => Reason::IpAddress,
+        PiiKind::Phone => Reason::PhoneNumber,
+        PiiKind::IdCard => Reason::IdCard,
+        PiiKind::BankCard => Reason::BankCard,
+        PiiKind::Account => Reason::Account,
+    }
+}
+
+/// A little before the place where a text was changed first.
+fn first_difference(text: &str, other: &str) -> usize {
     const BEFORE: usize = 20;
     let same = text.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
     let same = (0..=same).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
-    let from = text[..same].char_indices().rev().nth(BEFORE - 1).map_or(0, |(at, _)| at);
-    &text[from..]
+    text[..same].char_indices().rev().nth(BEFORE - 1).map_or(0, |(at, _)| at)
 }
 
 /// Visible characters of a document by kind.

@@ -39,7 +39,9 @@ fn fold(line: &str, folded: &mut String) -> bool {
     folded.clear();
     let mut letters = 0;
     // A byte a letter at least, four at most with marks between them: most paragraphs are not looked at.
-    if line.len() < *LETTERS.start() || line.len() > 16 * LETTERS.end() {
+    // Lines that end like a sentence are items that a text has again, as laws do.
+    let is_sentence = line.trim_end().ends_with(['。', '！', '？', '；', '：', '，', '”', '」']);
+    if is_sentence || line.len() < *LETTERS.start() || line.len() > 16 * LETTERS.end() {
         return false;
     }
     for c in line.chars().map(half_width).filter(|c| c.is_alphanumeric()) {
@@ -78,6 +80,7 @@ mod tests {
         );
         assert_eq!((count, &*first), (3, marks[0]));
         assert_eq!(remove(&text, 4), None);
+        assert_eq!(remove(&"（一）填报人的基本资料。\n".repeat(9), 2), None);
         assert_eq!(remove("", 2), None);
     }
 }
