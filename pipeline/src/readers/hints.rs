@@ -90,8 +90,8 @@ fn web_leftovers(sample: &str) -> Option<String> {
     let (_, most) = counts.into_iter().max_by_key(|(count, _)| *count)?;
     (all >= OFTEN).then(|| {
         format!(
-            "{all} tags or entities of web pages in its beginning, such as `{most}`, would be text: set \
-             `clean.strip_html` = true to take them out"
+            "{all} tags or entities of web pages in its beginning, such as `{most}`, would be text: replace them first, \
+             or set `clean.strip_html` = true"
         )
     })
 }

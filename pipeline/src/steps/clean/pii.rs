@@ -196,7 +196,7 @@ fn is_bank_card(digits: &[u8]) -> bool {
     let doubled = |digit: u32| if digit > 4 { 2 * digit - 9 } else { 2 * digit };
     let values = digits.iter().rev().map(|byte| u32::from(byte - b'0')).enumerate();
     let sum: u32 = values.map(|(i, digit)| if i % 2 == 1 { doubled(digit) } else { digit }).sum();
-    is_scheme && sum % 10 == 0
+    is_scheme && sum.is_multiple_of(10)
 }
 
 /// The address around the `@` at `at`.
