@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use quanci_pipeline::config::{NormalForm, PiiAction, Preset, PrepareSettings, RepairSettings, VocabRun};
+use quanci_pipeline::config::{NormalForm, PiiAction, PrepareSettings, Preset, RepairSettings, VocabRun};
 use quanci_pipeline::document::{At, Document, Place};
 use quanci_pipeline::jobs::prepare::fuzzing;
 use quanci_pipeline::plan::Plan;
