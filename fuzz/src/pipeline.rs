@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use quanci_pipeline::config::{PrepareSettings, VocabRun};
+use quanci_pipeline::config::{NormalForm, PiiAction, PrepareSettings, Preset, RepairSettings, VocabRun};
+use quanci_pipeline::document::{At, Document, Place};
 use quanci_pipeline::jobs::prepare::fuzzing;
 use quanci_pipeline::plan::Plan;
+use quanci_pipeline::steps::clean::{BlockedWords, Clean};
 use quanci_pipeline::tfrecord::Instance;
 use quanci_pipeline::vocab::file::Vocabulary;
 use quanci_pipeline::vocab::word_file::{WordReader, WordWriter};
@@ -16,6 +18,7 @@ use crate::inputs::{file, start_of, with_file};
 pub(crate) fn targets() -> Vec<Target> {
     vec![
         Target { name: "settings", seeds: settings_seeds, run: settings },
+        Target { name: "clean", seeds: clean_seeds, run: clean },
         Target { name: "visible", seeds: visible_seeds, run: visible },
         Target { name: "vocabulary", seeds: vocabulary_seeds, run: vocabulary },
         Target { name: "words", seeds: words_seeds, run: words },
@@ -44,6 +47,32 @@ fn settings(bytes: &[u8]) {
     if let Some((set, text)) = text.split_once('\n') {
         drop(PrepareSettings::parse(path, text, &[set.to_owned()], None));
     }
+}
+
+fn clean_seeds() -> Vec<Vec<u8>> {
+    vec![
+        "<p class=\"a\">a@b.cn 138-1234-5678 QQ:12345 8.8.8.88 ä»Šå¤©å¤©æ°”</p>&amp;nbsp;&#20116;１９９３\u{fffd}。\n".repeat(9).into_bytes(),
+        start_of("corpora/samples/public-domain/sanguo-yanyi.txt", 4000),
+    ]
+}
+
+/// Every repair, and every filter.
+fn clean(bytes: &[u8]) {
+    let mut settings = Preset::WebZh.settings();
+    settings.repair = RepairSettings {
+        fix_double_encoding: true,
+        strip_html: true,
+        drop_damaged: true,
+        half_width: true,
+        normal_form: NormalForm::Nfkc,
+        repeated_lines: 2,
+        join_wrapped_lines: true,
+    };
+    settings.pii.action = PiiAction::Replace;
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    let words = BlockedWords::new(text.lines().next().unwrap_or_default()).ok();
+    let place = Place { path: Path::new("fuzz").into(), at: At::Line(1) };
+    drop(Clean::new(&settings, words).apply(&Document { text, place }));
 }
 
 fn visible_seeds() -> Vec<Vec<u8>> {

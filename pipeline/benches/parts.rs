@@ -58,14 +58,7 @@ struct Stages {
 
 static VOCABULARY: LazyLock<Vocabulary> =
     LazyLock::new(|| Vocabulary::read(&root().join("tests/fixtures/google-zh-vocab.txt")).unwrap());
-static CLEAN: LazyLock<Clean> = LazyLock::new(|| {
-    Clean::new(&CleanSettings {
-        min_chars: 1,
-        min_han_ratio: 0.0,
-        max_document_chars: 1_000_000,
-        dedup: true,
-    })
-});
+static CLEAN: LazyLock<Clean> = LazyLock::new(|| Clean::new(&CleanSettings::default(), None));
 static SEGMENTER: LazyLock<Segmenter> = LazyLock::new(|| {
     Segmenter::new(&SegmentSettings { words: Words::Jieba, hmm: true, user_dict: None }, None).unwrap()
 });

@@ -42,12 +42,66 @@ pub enum Reason {
     CutFile,
     /// No drop: a document without its end tag, which is read up to the next one or the end of the file.
     Unclosed,
+    /// No drop: a line of UTF-8 that was read as another encoding (`clean.fix_double_encoding`).
+    DoubleEncoded,
+    /// No drop: a tag, a comment or an entity of HTML (`clean.strip_html`).
+    HtmlLeftover,
+    /// No drop: a sentence with U+FFFD, left out (`clean.drop_damaged`).
+    DamagedText,
+    /// No drop: a line with full-width letters or digits (`clean.half_width`).
+    FullWidth,
+    /// No drop: a line in another normal form of Unicode (`clean.normal_form`).
+    OtherForm,
+    /// No drop: a line that a document has again and again, left out (`clean.repeated_lines`).
+    RepeatedLine,
+    /// No drop: a line that was cut at a fixed width, joined to the next (`clean.join_wrapped_lines`).
+    WrappedLine,
+    /// An e-mail address, replaced, or the document dropped (`clean.pii`, as the five that follow).
+    Email,
+    /// A public IP address.
+    IpAddress,
+    /// A mobile number.
+    PhoneNumber,
+    /// The number of an identity card.
+    IdCard,
+    /// The number of a bank card.
+    BankCard,
+    /// An account of QQ or WeChat.
+    Account,
     /// A document without a character left after cleaning.
     Empty,
     /// Fewer characters than `clean.min_chars`.
     TooShort,
     /// A smaller share of Hanzi than `clean.min_han_ratio`.
     NotChinese,
+    /// A larger share of kana or hangul than allowed (`clean.max_kana_ratio`, `clean.max_hangul_ratio`).
+    OtherLanguage,
+    /// More symbols than `clean.max_symbol_ratio`.
+    Symbols,
+    /// More punctuation than `clean.max_punctuation_ratio`.
+    Punctuation,
+    /// More digits than `clean.max_digit_ratio`.
+    Digits,
+    /// Fewer function characters than `clean.min_stop_chars`.
+    StopChars,
+    /// Fewer lines that end with a mark than `clean.min_line_end_ratio`.
+    LineEnds,
+    /// More line breaks than `clean.max_line_breaks`.
+    LineBreaks,
+    /// More of it like a menu or a list than `clean.max_list_ratio`.
+    ListLike,
+    /// More lines with bullets than `clean.max_bullet_ratio`.
+    Bullets,
+    /// More lines that end with an ellipsis than `clean.max_ellipsis_ratio`.
+    Ellipses,
+    /// More repeated lines than `clean.max_repeated_lines` or `clean.max_repeated_line_chars`.
+    RepeatedLines,
+    /// A short run of characters that is too frequent (`clean.max_top_ngrams`).
+    FrequentRun,
+    /// Too much of it in long runs that were there before (`clean.max_repeated_ngrams`).
+    RepeatedRuns,
+    /// More words of the list than `clean.max_blocked_words`.
+    BlockedWords,
     /// The same cleaned text was seen before (`clean.dedup`).
     Duplicate,
     /// No instance can be made of it: one word, and no other document to pair it with.
@@ -82,9 +136,36 @@ impl Reason {
             Reason::NoArticle => "page that is no article, such as talk or a template",
             Reason::CutFile => "file that breaks off: what follows is missing",
             Reason::Unclosed => "document without its end tag, read up to the next or the end of the file",
+            Reason::DoubleEncoded => "line of utf-8 that was read as windows-1252 or latin-1, put right",
+            Reason::HtmlLeftover => "tag, comment or entity of HTML, taken out or replaced",
+            Reason::DamagedText => "sentence with U+FFFD, left out",
+            Reason::FullWidth => "line with full-width letters or digits, now in half width",
+            Reason::OtherForm => "line in another normal form of Unicode, changed",
+            Reason::RepeatedLine => "line repeated through a document, left out",
+            Reason::WrappedLine => "line cut at a fixed width, joined to the next",
+            Reason::Email => "e-mail address",
+            Reason::IpAddress => "IP address",
+            Reason::PhoneNumber => "mobile number",
+            Reason::IdCard => "number of an identity card",
+            Reason::BankCard => "number of a bank card",
+            Reason::Account => "account of QQ or WeChat",
             Reason::Empty => "empty after cleaning",
             Reason::TooShort => "too short",
             Reason::NotChinese => "too few Hanzi",
+            Reason::OtherLanguage => "another language",
+            Reason::Symbols => "too many symbols",
+            Reason::Punctuation => "too much punctuation",
+            Reason::Digits => "too many digits",
+            Reason::StopChars => "too few function characters",
+            Reason::LineEnds => "too few lines that end with a mark",
+            Reason::LineBreaks => "too many line breaks",
+            Reason::ListLike => "like a menu or a list",
+            Reason::Bullets => "too many lines with bullets",
+            Reason::Ellipses => "too many lines that end with an ellipsis",
+            Reason::RepeatedLines => "repeated lines",
+            Reason::FrequentRun => "a run of characters too frequent",
+            Reason::RepeatedRuns => "repeated runs of characters",
+            Reason::BlockedWords => "words of the list",
             Reason::Duplicate => "exact repeat",
             Reason::NoInstance => "no instance possible",
         }
@@ -124,7 +205,12 @@ pub struct Dropped {
 impl Dropped {
     /// Counts one record and keeps it as a sample if it is among the smallest by hash.
     pub fn add(&mut self, reason: Reason, text: &str, place: &impl ToString) {
-        *self.counts.entry(reason).or_default() += 1;
+        self.add_many(reason, 1, text, place);
+    }
+
+    /// The same for `count` things in a record, such as its lines, with one sample.
+    pub fn add_many(&mut self, reason: Reason, count: u64, text: &str, place: &impl ToString) {
+        *self.counts.entry(reason).or_default() += count;
         // Bottom-k sampling: the smallest hashes are the same set whatever the order of the records.
         let hash = xxhash_rust::xxh3::xxh3_64(text.as_bytes());
         let kept = self.samples.entry(reason).or_default();

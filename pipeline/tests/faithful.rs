@@ -67,14 +67,19 @@ struct Compared {
 
 impl Compared {
     fn new(lowercase: bool) -> Compared {
-        let clean =
-            CleanSettings { min_chars: 0, min_han_ratio: 0.0, max_document_chars: 1_000_000, dedup: true };
+        let clean = CleanSettings {
+            min_chars: 0,
+            min_han_ratio: 0.0,
+            max_document_chars: 1_000_000,
+            dedup: true,
+            ..CleanSettings::default()
+        };
         let segment = SegmentSettings { words: Words::Jieba, hmm: true, user_dict: None };
         let vocabulary = google();
         // Both settings in one test: they do not depend on one another.
         let tokenize = TokenizeSettings { lowercase, han: Han::Characters, plain_marks: !lowercase };
         Compared {
-            clean: Clean::new(&clean),
+            clean: Clean::new(&clean, None),
             segmenter: Segmenter::new(&segment, None).unwrap(),
             jieba: jieba_rs::Jieba::new(),
             tokenizer: Tokenizer::new(&vocabulary, &tokenize),

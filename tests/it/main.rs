@@ -4,6 +4,7 @@
 mod attempts;
 mod bad_input;
 mod cases;
+mod cleaning;
 mod compat;
 mod docs;
 mod durability;

@@ -1,8 +1,11 @@
 //! Settings: turns what the user wrote (TOML, `--set`) into values that the code can trust, or reports every problem at
 //! once.
 
+mod clean;
+mod clean_keys;
 mod format;
 mod prepare;
+mod preset;
 mod table;
 mod vocab;
 mod words;
@@ -11,16 +14,19 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub use clean::{CleanSettings, FilterSettings, NormalForm, PiiAction, PiiKind, PiiSettings, RepairSettings};
 pub use format::{Encoding, Format};
 pub use prepare::{
     InstanceSettings, OutputSettings, PairRules, PrepareSettings, SegmentSettings, TokenizeSettings,
     prepare_keys,
 };
+pub use preset::Preset;
 pub use table::TableSettings;
 pub use vocab::{Merge, SpecialLayout, VocabRun, VocabularySettings, vocab_keys};
 pub use words::{Han, Words};
 
 use crate::error::Error;
+use clean_keys::clean;
 use quanci_settings::Section;
 pub use quanci_settings::{Key, SettingsFile};
 
@@ -59,19 +65,6 @@ fn compare_inputs(section: &Section<'_>) -> CompareInputs {
     let help = "how files that were read before are recognized: by size, times, inode and samples, or by all their bytes";
     let choices = [("sampled", CompareInputs::Sampled), ("content", CompareInputs::Content)];
     section.choice("compare_inputs", help, &choices)
-}
-
-/// `[clean]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CleanSettings {
-    /// Documents with fewer characters (without white space) are dropped.
-    pub min_chars: u64,
-    /// Documents with a smaller share of Hanzi among their letters and digits are dropped; 0 keeps all.
-    pub min_han_ratio: f64,
-    /// Longer documents are cut into several.
-    pub max_document_chars: u64,
-    /// Keep one of several documents with the same cleaned text.
-    pub dedup: bool,
 }
 
 /// Reads the text of a settings file; see [`quanci_settings::read`].
@@ -122,22 +115,6 @@ fn corpus(section: Section<'_>) -> CorpusSettings {
         encoding: section.choice("encoding", "character encoding; `auto` detects it for each file", &choices),
         weight: section.number("weight", weight, 1.0, 0.0..=1000.0),
         table,
-    };
-    section.finish();
-    settings
-}
-
-fn clean(root: &Section<'_>) -> CleanSettings {
-    let section = root.section("clean");
-    let min_chars = "drop documents with fewer characters, white space not counted";
-    let min_han_ratio = "drop documents with a smaller share of Hanzi among letters and digits";
-    let max_chars = "split documents that are longer, in characters";
-    let dedup = "keep only the first of several documents whose cleaned text is identical";
-    let settings = CleanSettings {
-        min_chars: section.integer("min_chars", min_chars, 1, 0..=1_000_000),
-        min_han_ratio: section.number("min_han_ratio", min_han_ratio, 0.0, 0.0..=1.0),
-        max_document_chars: section.integer("max_document_chars", max_chars, 1_000_000, 1000..=100_000_000),
-        dedup: section.boolean("dedup", dedup, true),
     };
     section.finish();
     settings

@@ -163,7 +163,7 @@ fn from_section(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -
         vocab,
         max_reject_percent: max_reject_percent(root),
         corpora: corpora(root),
-        clean: clean(root),
+        clean: clean(source, root),
         segment: segment(source, root),
         tokenize: tokenize(root),
         instances,

@@ -138,7 +138,7 @@ fn from_section(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -
     VocabRun {
         max_reject_percent: max_reject_percent(root),
         corpora: corpora(root),
-        clean: clean(root),
+        clean: clean(source, root),
         segment: segment(source, root),
         vocabulary,
         path,

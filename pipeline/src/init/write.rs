@@ -132,6 +132,7 @@ unit = \"word\"            # word | piece | ngram
 # prob = 0.15
 
 # [clean]
+# preset = \"none\"         # web-zh | books-zh | encyclopedia-zh: repairs and filters for a kind of text
 # min_chars = 1           # shorter documents are dropped
 # dedup = true            # exact duplicates are dropped
 

@@ -1,5 +1,6 @@
 //! Jobs: stages made of steps.
 
+mod cleaning;
 mod dictionary;
 mod job;
 mod kinds;

@@ -90,8 +90,8 @@ fn web_leftovers(sample: &str) -> Option<String> {
     let (_, most) = counts.into_iter().max_by_key(|(count, _)| *count)?;
     (all >= OFTEN).then(|| {
         format!(
-            "{all} tags or entities of web pages in its beginning, such as `{most}`, would be text: replace them first \
-             (<br> by a line end)"
+            "{all} tags or entities of web pages in its beginning, such as `{most}`, would be text: replace them first, \
+             or set `clean.strip_html` = true"
         )
     })
 }
@@ -204,7 +204,7 @@ fn wrapped(lines: &[&str], format: Format) -> Option<String> {
     is_wrapped.then(|| {
         format!(
             "{:.0} % of its line ends are in mid-clause, most after about {width} characters: the text is wrapped, and words \
-             and sentences are cut there; join its lines first",
+             and sentences are cut there; set `clean.join_wrapped_lines` = true to join its lines",
             100.0 * share
         )
     })

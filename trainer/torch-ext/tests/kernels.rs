@@ -2,8 +2,10 @@
 //! cannot show is told by `quanci-train check-device` on a GPU: speed, and whether NVIDIA's hardware does what its
 //! documents say.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use quanci_torch_ext::attention::{Varlen, short};
@@ -76,7 +78,7 @@ fn low(bytes: [u8; 4]) -> [u8; 8] {
     all
 }
 
-fn load(library: &PathBuf) -> Emulate {
+fn load(library: &Path) -> Emulate {
     let path = CString::new(library.to_str().unwrap()).unwrap();
     // SAFETY: a string with a NUL; the library has no initializers of its own.
     let handle = unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };

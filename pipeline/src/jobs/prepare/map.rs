@@ -131,6 +131,7 @@ impl Steps {
     /// Loads what the steps need.
     pub(super) fn new(
         settings: &PrepareSettings,
+        clean: Clean,
         vocabulary: &Vocabulary,
         user_dict: Option<&[u8]>,
     ) -> Result<Steps, Error> {
@@ -140,7 +141,7 @@ impl Steps {
             || Tokenizer::new(vocabulary, &settings.tokenize),
         );
         Ok(Steps {
-            clean: Clean::new(&settings.clean),
+            clean,
             segmenter: segmenter?,
             tokenizer,
             unk: vocabulary.specials().unk,
@@ -166,7 +167,10 @@ impl Steps {
     fn apply(&self, document: &Document, format: Format, scratch: &mut MapScratch, chunk: &mut Chunk) {
         let cleaned = match self.clean.apply(document) {
             Ok(cleaned) => cleaned,
-            Err(reason) => return chunk.report.dropped.add(reason, &document.text, &document.place),
+            Err(reason) => {
+                let sample = self.clean.sample(document);
+                return chunk.report.dropped.add(reason, &sample, &document.place);
+            }
         };
         let MapScratch { segmenting, starts, tokenizing, document: tokenized } = scratch;
         tokenized.hash = cleaned.hash;
@@ -188,8 +192,9 @@ impl Steps {
         }
         // Only characters that the tokenizer drops.
         if tokenized.pieces.is_empty() {
-            return chunk.report.dropped.add(Reason::Empty, &document.text, &document.place);
+            return chunk.report.dropped.add(Reason::Empty, &self.clean.sample(document), &document.place);
         }
+        cleaned.repairs.report(document, &mut chunk.report.repaired);
         // By content, so that all copies of a text are in the same split: none leaks from training into validation.
         let is_validation = belongs_to_validation(cleaned.hash, self.validation);
         let counts = if is_validation { &mut chunk.report.validation } else { &mut chunk.report.train };

@@ -30,6 +30,7 @@ use crate::config::{OutputSettings, PrepareSettings, Words};
 use crate::engine::{Context, Engine, Stage, shell};
 use crate::error::Error;
 use crate::failures::Failures;
+use crate::jobs::cleaning;
 use crate::jobs::dictionary::{self, user_dict, word_source};
 use crate::jobs::job::{self, Job, no_stage};
 use crate::plan::{JobKind, Places, Plan, Recipe};
@@ -49,6 +50,7 @@ pub struct PrepareJob {
     settings: PrepareSettings,
     vocabulary: Vocabulary,
     user_dict: Option<Vec<u8>>,
+    blocked: Option<String>,
     canonical: serde_json::Value,
     settings_id: String,
     parts: PathBuf,
@@ -63,11 +65,14 @@ struct Prepared {
     /// What the words come from: segmenter and dictionaries.
     dictionary: String,
     user_dict: Option<Vec<u8>>,
+    /// The words of `clean.blocked_words`.
+    blocked: Option<String>,
 }
 
 impl Prepared {
     fn read(recipe: &Recipe) -> Result<Prepared, Error> {
-        let settings = parse(recipe)?;
+        let mut settings = parse(recipe)?;
+        let blocked = cleaning::read(&mut settings.clean)?;
         let vocabulary = read_vocabulary(&settings)?;
         if vocabulary.reserved().len() == vocabulary.len() {
             return Err(Error::input(&settings.vocab, "has special tokens alone: nothing in it is text"));
@@ -75,7 +80,7 @@ impl Prepared {
         let user_dict = user_dict(&settings.segment)?;
         let dictionary = word_source(&settings.segment, user_dict.as_deref());
         let canonical = canonical(&settings, &dictionary);
-        Ok(Prepared { settings, vocabulary, canonical, dictionary, user_dict })
+        Ok(Prepared { settings, vocabulary, canonical, dictionary, user_dict, blocked })
     }
 
     /// All that map depends on, besides the files and how they are read.
@@ -164,6 +169,7 @@ impl PrepareJob {
         if prepared.settings.segment.words == Words::Spaces {
             plan.warnings.retain(|warning| !warning.contains(CUT_BY_SPACES));
         }
+        plan.warnings.retain(|warning| !cleaning::is_mended(warning, &settings.clean));
         plan.warnings.extend_from_slice(prepared.vocabulary.warnings());
         plan.warnings.extend(dictionary::warnings(&settings.segment, prepared.user_dict.as_deref())?);
         Ok((plan, settings))
@@ -178,8 +184,9 @@ impl PrepareJob {
         let PrepareSettings { segment, corpora, clean, source, output, .. } = &settings;
         let vocabulary = read_vocabulary(&settings).err();
         let dictionary = user_dict(segment).and_then(|bytes| Segmenter::new(segment, bytes.as_deref())).err();
+        let blocked = cleaning::read(&mut clean.clone()).err();
         let inputs = Plan::problems(&source.base, corpora, clean, places(output));
-        vocabulary.into_iter().chain(dictionary).chain(inputs).collect()
+        vocabulary.into_iter().chain(dictionary).chain(blocked).chain(inputs).collect()
     }
 
     /// Opens a planned job.
@@ -188,9 +195,9 @@ impl PrepareJob {
     /// If the settings, the vocabulary or the dictionary are no longer those of the plan.
     pub fn open(plan: Plan) -> Result<PrepareJob, Error> {
         let prepared = Prepared::read(&plan.recipe)?;
-        let PrepareSettings { vocab, segment, .. } = &prepared.settings;
-        let files: Vec<&Path> =
-            std::iter::once(vocab).chain(&segment.user_dict).map(PathBuf::as_path).collect();
+        let PrepareSettings { vocab, segment, clean, .. } = &prepared.settings;
+        let lists = segment.user_dict.iter().chain(&clean.filter.blocked_words);
+        let files: Vec<&Path> = std::iter::once(vocab).chain(lists).map(PathBuf::as_path).collect();
         plan.check_setup(&prepared.map_setup(), &files)?;
         // The identity of the rows, except for the text itself, which `layout` adds to make the data id.
         let identity = serde_json::json!([
@@ -209,6 +216,7 @@ impl PrepareJob {
             settings: prepared.settings,
             vocabulary: prepared.vocabulary,
             user_dict: prepared.user_dict,
+            blocked: prepared.blocked,
             canonical: prepared.canonical,
             plan,
         })
@@ -225,7 +233,8 @@ impl PrepareJob {
     }
 
     fn map(&self) -> Result<map::Map<'_>, Error> {
-        let steps = map::Steps::new(&self.settings, &self.vocabulary, self.user_dict.as_deref())?;
+        let clean = cleaning::cleaner(&self.settings.clean, self.blocked.as_deref())?;
+        let steps = map::Steps::new(&self.settings, clean, &self.vocabulary, self.user_dict.as_deref())?;
         Ok(map::Map { plan: &self.plan, settings: &self.settings, folder: &self.parts, steps })
     }
 

@@ -11,6 +11,7 @@ use crate::document::Document;
 use crate::drops::Dropped;
 use crate::engine::{Context, Stage};
 use crate::error::Error;
+use crate::jobs::cleaning;
 use crate::jobs::left_out::LeftOutEntries;
 use crate::jobs::read::for_each_batch;
 use crate::plan::{MapTask, Plan};
@@ -57,12 +58,13 @@ pub(super) struct CountStage<'a> {
 }
 
 impl<'a> CountStage<'a> {
-    /// Loads what counting needs; `user_dict` is the bytes of the user's dictionary.
+    /// Loads what counting needs; `user_dict` is the bytes of the user's dictionary, `blocked` the words of `clean.blocked_words`.
     pub(super) fn new(
         plan: &'a Plan,
         run: &'a VocabRun,
         folder: &'a Path,
         user_dict: Option<&[u8]>,
+        blocked: Option<&str>,
     ) -> Result<Self, Error> {
         let VocabRun { clean, segment, vocabulary, .. } = run;
         let words = vocabulary.han == Han::Words;
@@ -70,7 +72,7 @@ impl<'a> CountStage<'a> {
             plan,
             run,
             folder,
-            clean: Clean::new(clean),
+            clean: cleaning::cleaner(clean, blocked)?,
             segmenter: if words { Some(Segmenter::new(segment, user_dict)?) } else { None },
             counter: TokenCounter::new(vocabulary.han, vocabulary.lowercase),
         })
@@ -104,9 +106,10 @@ impl Stage for CountStage<'_> {
         let mut runs = Vec::new();
         for_each_batch(task, &settings, context, |batch| {
             let counted = context.pool.install(|| self.count_all(&batch.documents, settings.format, &pool));
-            for (documents, dropped) in counted {
+            for (documents, dropped, repaired) in counted {
                 report.documents += documents;
                 report.dropped.merge(&dropped);
+                report.repaired.merge(&repaired);
             }
             for (reason, text, place) in &batch.rejected {
                 report.dropped.add(*reason, text, place);
@@ -139,24 +142,25 @@ impl CountStage<'_> {
         documents: &[Document],
         format: Format,
         pool: &Pool<TokenCounts>,
-    ) -> Vec<(u64, Dropped)> {
+    ) -> Vec<(u64, Dropped, Dropped)> {
         // Several chunks a thread, so that long documents do not keep the others waiting.
         let chunk = documents.len().div_ceil(8 * rayon::current_num_threads()).max(1);
         let count = |documents: &[Document]| {
-            let (mut kept, mut dropped) = (0, Dropped::default());
+            let (mut kept, mut dropped, mut repaired) = (0, Dropped::default(), Dropped::default());
             let mut segmenting = SegmentScratch::default();
             pool.with(|counts| {
                 for document in documents {
                     match self.clean.apply(document) {
                         Ok(cleaned) => {
                             kept += 1;
+                            cleaned.repairs.report(document, &mut repaired);
                             self.count_text(&cleaned.text, format, &mut segmenting, counts);
                         }
-                        Err(reason) => dropped.add(reason, &document.text, &document.place),
+                        Err(reason) => dropped.add(reason, &self.clean.sample(document), &document.place),
                     }
                 }
             });
-            (kept, dropped)
+            (kept, dropped, repaired)
         };
         documents.par_chunks(chunk).map(count).collect()
     }

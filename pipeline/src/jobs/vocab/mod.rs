@@ -16,6 +16,7 @@ use self::count::{CountStage, is_count_file, task_folder};
 pub use self::report::VocabReport;
 use self::train::TrainStage;
 use self::written::Written;
+use super::cleaning;
 use super::dictionary::{self, user_dict, word_source};
 use super::job::{self, Job, no_stage};
 use crate::config::{VocabRun, Words};
@@ -35,6 +36,8 @@ pub const STAGES: [&str; 2] = ["count", "train"];
 pub struct VocabJob {
     plan: Plan,
     run: VocabRun,
+    /// The words of `clean.blocked_words`.
+    blocked: Option<String>,
     folder: PathBuf,
     all_counts: PathBuf,
 }
@@ -45,7 +48,7 @@ impl VocabJob {
     /// # Errors
     /// All problems of the settings, or the first input that cannot be read.
     pub fn plan(recipe: Recipe) -> Result<Plan, Error> {
-        let run = parse(&recipe)?;
+        let (run, _) = read(&recipe)?;
         let (base, setup) = (&run.source.base, setup(&run)?);
         let (corpora, clean) = (&run.corpora, &run.clean);
         let (places, compare) = (places(&run), run.compare_inputs);
@@ -55,6 +58,7 @@ impl VocabJob {
         if run.segment.words == Words::Spaces {
             plan.warnings.retain(|warning| !warning.contains(CUT_BY_SPACES));
         }
+        plan.warnings.retain(|warning| !cleaning::is_mended(warning, &run.clean));
         plan.warnings.extend(dictionary::warnings(&run.segment, user_dict.as_deref())?);
         Ok(plan)
     }
@@ -67,7 +71,9 @@ impl VocabJob {
         };
         let VocabRun { segment, corpora, clean, source, .. } = &run;
         let dictionary = user_dict(segment).and_then(|bytes| Segmenter::new(segment, bytes.as_deref())).err();
-        dictionary.into_iter().chain(Plan::problems(&source.base, corpora, clean, places(&run))).collect()
+        let blocked = cleaning::read(&mut clean.clone()).err();
+        let inputs = Plan::problems(&source.base, corpora, clean, places(&run));
+        dictionary.into_iter().chain(blocked).chain(inputs).collect()
     }
 
     /// Opens a planned job.
@@ -75,11 +81,12 @@ impl VocabJob {
     /// # Errors
     /// If the settings or the dictionary are no longer those of the plan.
     pub fn open(plan: Plan) -> Result<VocabJob, Error> {
-        let run = parse(&plan.recipe)?;
-        let files: Vec<&Path> = run.segment.user_dict.iter().map(PathBuf::as_path).collect();
+        let (run, blocked) = read(&plan.recipe)?;
+        let lists = run.segment.user_dict.iter().chain(&run.clean.filter.blocked_words);
+        let files: Vec<&Path> = lists.map(PathBuf::as_path).collect();
         plan.check_setup(&setup(&run)?, &files)?;
         let (folder, all_counts) = (run.work.join(&plan.work_id), run.work.join("counts"));
-        Ok(VocabJob { folder, all_counts, plan, run })
+        Ok(VocabJob { folder, all_counts, plan, run, blocked })
     }
 
     /// The settings.
@@ -126,7 +133,13 @@ impl Job for VocabJob {
         match name {
             "count" => {
                 let user_dict = user_dict(&run.segment)?;
-                Ok(Box::new(CountStage::new(plan, run, counts, user_dict.as_deref())?))
+                Ok(Box::new(CountStage::new(
+                    plan,
+                    run,
+                    counts,
+                    user_dict.as_deref(),
+                    self.blocked.as_deref(),
+                )?))
             }
             "train" => Ok(Box::new(TrainStage { plan, run, counts, report: self.report_path() })),
             _ => Err(no_stage(name, &STAGES)),
@@ -180,6 +193,13 @@ fn setup(run: &VocabRun) -> Result<String, Error> {
     // counts.
     let all = serde_json::json!(["count", clean, segment, words, vocabulary.han, vocabulary.lowercase]);
     Ok(all.to_string())
+}
+
+/// The settings, and the words of `clean.blocked_words`.
+fn read(recipe: &Recipe) -> Result<(VocabRun, Option<String>), Error> {
+    let mut run = parse(recipe)?;
+    let blocked = cleaning::read(&mut run.clean)?;
+    Ok((run, blocked))
 }
 
 fn parse(recipe: &Recipe) -> Result<VocabRun, Error> {

@@ -77,7 +77,7 @@ impl Golden {
             let norm = update.norm.double_value(&[]);
             assert!((norm / self.norms[step] - 1.0).abs() < 1e-6, "{norm} {}", self.norms[step]);
             assert!(!update.is_skipped().unwrap());
-            optimizer.zero_grad().unwrap();
+            optimizer.zero_grad(step % 2 == 0).unwrap();
         }
     }
 }
@@ -210,16 +210,18 @@ fn the_norm_of_many_numbers_is_right() {
 }
 
 #[test]
-fn gradients_are_zeroed_in_place() {
+fn gradients_begin_anew_in_place_or_not() {
     let golden = golden();
     let parameters = golden.parameters();
     let mut optimizer = Optimizer::new(&parameters, &golden.settings(OptimizerName::Adamw, true)).unwrap();
-    optimizer.zero_grad().unwrap();
+    optimizer.zero_grad(true).unwrap();
     golden.backward(&parameters, 0, 1.0);
     let gradient = parameters[0].1.grad();
-    optimizer.zero_grad().unwrap();
+    optimizer.zero_grad(true).unwrap();
     assert_eq!(values(&gradient), [0.0; 4]);
     assert_eq!(parameters[0].1.grad().data_ptr(), gradient.data_ptr());
+    optimizer.zero_grad(false).unwrap();
+    assert!(parameters.iter().all(|(_, parameter)| !parameter.grad().defined()));
 }
 
 #[test]
