@@ -54,6 +54,8 @@ struct Embeddings {
 struct Cast<'a> {
     parameters: &'a Parameters,
     kind: Kind,
+    /// Whether one backward pass goes through the casts, and no more.
+    once: bool,
 }
 
 impl Cast<'_> {
@@ -65,7 +67,21 @@ impl Cast<'_> {
     /// Each of `groups` parameters as one tensor, in one operation for all.
     fn groups(&self, names: &[String], groups: &[usize]) -> Result<Vec<Tensor>, TchError> {
         let tensors: Result<Vec<Tensor>, TchError> = names.iter().map(|name| self.parameter(name)).collect();
-        quanci_torch_ext::cast(&tensors?, groups, self.kind).map_err(torch)
+        let tensors = tensors?;
+        if self.once {
+            return quanci_torch_ext::cast(&tensors, groups, self.kind).map_err(torch);
+        }
+        // Casts one by one keep nothing, so that the backward passes of several micro-batches go through them.
+        let (mut rest, mut made) = (&tensors[..], Vec::new());
+        for &count in groups {
+            let (group, later) = rest.split_at(count);
+            rest = later;
+            let cast: Result<Vec<Tensor>, TchError> =
+                group.iter().map(|tensor| tensor.f_to_kind(self.kind)).collect();
+            let cast = cast?;
+            made.push(if count == 1 { cast[0].shallow_clone() } else { Tensor::f_cat(&cast, 0)? });
+        }
+        Ok(made)
     }
 
     fn layer(&self, index: i64, config: LayerConfig) -> Result<Layer, TchError> {
@@ -133,7 +149,7 @@ impl Heads {
 
 impl Embeddings {
     fn new(parameters: &Parameters, norm: NormForm) -> Result<Embeddings, TchError> {
-        let fp32 = Cast { parameters, kind: Kind::Float };
+        let fp32 = Cast { parameters, kind: Kind::Float, once: false };
         let get = |name: &str| fp32.parameter(&format!("bert.embeddings.{name}"));
         let (positions, segments) =
             (get("position_embeddings.weight")?, get("token_type_embeddings.weight")?);
@@ -181,6 +197,7 @@ impl Network {
     ///
     /// # Errors
     /// If a parameter is missing, or the device has no memory left.
+    #[expect(clippy::too_many_arguments, reason = "one caller")]
     pub(super) fn new(
         config: &ModelConfig,
         parameters: &Parameters,
@@ -188,6 +205,7 @@ impl Network {
         kernels: Kernels,
         norm: NormForm,
         checkpointing: bool,
+        once: bool,
     ) -> Result<Network, TchError> {
         let layer_config = LayerConfig {
             heads: config.num_attention_heads,
@@ -197,7 +215,7 @@ impl Network {
             norm,
             kernels,
         };
-        let cast = Cast { parameters, kind };
+        let cast = Cast { parameters, kind, once };
         let layers: Result<Vec<Layer>, TchError> =
             (0..config.num_hidden_layers).map(|index| cast.layer(index, layer_config)).collect();
         let Heads { pooler, transform, transform_norm, decoder, pair } = Heads::new(&cast, config, norm)?;
