@@ -197,7 +197,6 @@ impl Network {
     ///
     /// # Errors
     /// If a parameter is missing, or the device has no memory left.
-    #[expect(clippy::too_many_arguments, reason = "one caller")]
     pub(super) fn new(
         config: &ModelConfig,
         parameters: &Parameters,
