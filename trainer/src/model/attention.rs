@@ -12,6 +12,7 @@ use quanci_torch_ext::attention::{SHORT, Varlen, flash, memory_efficient, short}
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::batch::Rows;
+use super::parts::torch;
 
 /// How attention is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +72,7 @@ impl AttentionKernel {
             AttentionKernel::Flash => flash(varlen),
             AttentionKernel::MemoryEfficient | AttentionKernel::Grouped => memory_efficient(varlen),
         };
-        made.map_err(|error| TchError::Torch(error.to_string()))?.f_reshape([tokens, heads * size])
+        made.map_err(torch)?.f_reshape([tokens, heads * size])
     }
 }
 

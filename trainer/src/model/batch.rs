@@ -9,6 +9,8 @@
 
 use tch::{Device, TchError, Tensor};
 
+use super::parts::torch;
+
 /// A micro-batch as the loader gives it: B rows, T tokens in all, N of them masked.
 #[derive(Debug, Clone, Copy)]
 pub struct HostBatch<'a> {
@@ -158,9 +160,7 @@ impl Packed {
 
 fn upload(tensor: &Tensor, device: Device) -> Result<Tensor, TchError> {
     match device {
-        Device::Cuda(index) => {
-            quanci_torch_ext::cuda::upload(tensor, index).map_err(|error| TchError::Torch(error.to_string()))
-        }
+        Device::Cuda(index) => quanci_torch_ext::cuda::upload(tensor, index).map_err(torch),
         _ => tensor.f_to_device(device),
     }
 }

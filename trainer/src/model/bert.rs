@@ -72,19 +72,7 @@ impl Bert {
     /// # Errors
     /// If the device has no memory left.
     pub fn network(&self, kind: Kind) -> Result<Network, TchError> {
-        self.make(kind, false)
-    }
-
-    /// The same for one backward pass: its casts are fewer operations, and a second pass through them is an error.
-    ///
-    /// # Errors
-    /// If the device has no memory left.
-    pub fn network_once(&self, kind: Kind) -> Result<Network, TchError> {
-        self.make(kind, true)
-    }
-
-    fn make(&self, kind: Kind, once: bool) -> Result<Network, TchError> {
         let kernels = self.kernels.unwrap_or_else(|| Kernels::fastest(&self.config, self.device, kind));
-        Network::new(&self.config, &self.parameters, kind, kernels, self.norm, self.checkpointing, once)
+        Network::new(&self.config, &self.parameters, kind, kernels, self.norm, self.checkpointing)
     }
 }

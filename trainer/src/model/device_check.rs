@@ -9,6 +9,7 @@ use super::batch::{DeviceBatch, HostBatch};
 use super::bert::Bert;
 use super::config::{Activation, ModelConfig};
 use super::kernels::{Kernels, Pointwise};
+use super::parts::torch;
 use crate::error::Error;
 
 /// Lengths of the rows: short and long ones, two of one length, one that fills a tile of the kernels and one beyond it.
@@ -39,8 +40,10 @@ impl Comparison {
 }
 
 /// Rounding of a precision: what the gradients of the small model may differ by.
-fn tolerance(kind: Kind, tf32: bool) -> f64 {
-    match kind {
+fn tolerance(activation: Activation, kind: Kind, tf32: bool) -> f64 {
+    // ReLU has a bend at 0: what is rounded to the other side of it changes by its whole gradient.
+    let bend = if activation == Activation::Relu { 3.0 } else { 1.0 };
+    bend * match kind {
         Kind::BFloat16 => 4e-2,
         Kind::Half => 1e-2,
         _ if tf32 => 1e-2,
@@ -78,17 +81,12 @@ pub fn check_device(device: Device) -> Result<Vec<Comparison>, Error> {
                 found.push(Comparison {
                     what: format!("gradients in {name}, {attention:?} attention, against fp32 on the CPU"),
                     difference: distance(&made, reference)?,
-                    tolerance: tolerance(kind, tf32),
+                    tolerance: tolerance(Activation::Gelu, kind, tf32),
                 });
             }
             for dropout in [0.0, 0.1] {
                 let attention = fused_attention(HEAD, kind);
-                found.push(Probe::small(dropout, attention).fused(
-                    name,
-                    device,
-                    kind,
-                    tolerance(kind, tf32),
-                )?);
+                found.push(Probe::small(dropout, attention).fused(name, device, kind, tf32)?);
             }
             allow_tf32(false)?;
         }
@@ -126,17 +124,19 @@ pub fn choose_kernels(
         let made = probe.gradients(device, kind, Kernels { attention, ..PLAIN });
         let difference = made.and_then(|made| distance(&made, &reference)).unwrap_or(f64::NAN);
         let what = format!("gradients by {attention:?} attention against {:?}", PLAIN.attention);
-        found.push(Comparison { what, difference, tolerance: tolerance(kind, true) });
+        found.push(Comparison { what, difference, tolerance: tolerance(model.hidden_act, kind, true) });
         if found.iter().all(Comparison::passes) {
             chosen.attention = attention;
         }
     }
     if chosen.pointwise != PLAIN.pointwise {
-        let tolerance = tolerance(kind, true);
         let probe = Probe::of(model, AttentionKernel::Grouped);
-        let comparison = probe.fused("this precision", device, kind, tolerance).unwrap_or_else(|error| {
-            Comparison { what: format!("fused kernels ({error})"), difference: f64::NAN, tolerance }
-        });
+        let comparison =
+            probe.fused("this precision", device, kind, true).unwrap_or_else(|error| Comparison {
+                what: format!("fused kernels ({error})"),
+                difference: f64::NAN,
+                tolerance: tolerance(model.hidden_act, kind, true),
+            });
         if !comparison.passes() {
             chosen.pointwise = PLAIN.pointwise;
         }
@@ -146,7 +146,7 @@ pub fn choose_kernels(
 }
 
 fn allow_tf32(allowed: bool) -> Result<(), TchError> {
-    set_tf32(allowed).map_err(|error| TchError::Torch(error.to_string()))
+    set_tf32(allowed).map_err(torch)
 }
 
 fn kernels(device: Device, kind: Kind) -> Vec<AttentionKernel> {
@@ -219,7 +219,7 @@ impl Probe {
         // Filled up as in training where the kernels of training are tried.
         let batch =
             batch(self.lengths, device, kernels.pointwise == Pointwise::Fused && device != Device::Cpu)?;
-        quanci_torch_ext::seed_all(7).map_err(super::kernels::torch)?;
+        quanci_torch_ext::seed_all(7).map_err(torch)?;
         let losses = bert.network(kind)?.losses(&batch, true)?;
         let (masked, pairs) = (batch.labels.size1()?, self.lengths.len());
         losses.share(masked as f64, pairs as f64)?.f_backward()?;
@@ -227,7 +227,7 @@ impl Probe {
     }
 
     /// The fused kernels of `device` against the same operations in fp32 on the CPU, which leave out the same numbers.
-    fn fused(&self, name: &str, device: Device, kind: Kind, tolerance: f64) -> Result<Comparison, TchError> {
+    fn fused(&self, name: &str, device: Device, kind: Kind, tf32: bool) -> Result<Comparison, TchError> {
         let attention = fused_attention(self.config.hidden_size / self.config.num_attention_heads, kind);
         let fused = Kernels { attention, pointwise: Pointwise::Fused };
         // Short attention takes no longer rows.
@@ -242,7 +242,7 @@ impl Probe {
                  {attention:?} attention, dropout {hidden_dropout_prob}, against fp32 on the CPU"
             ),
             difference: distance(&made, &reference)?,
-            tolerance,
+            tolerance: tolerance(*hidden_act, kind, tf32),
         })
     }
 }
@@ -253,16 +253,14 @@ fn widths(device: Device) -> Result<Vec<Comparison>, TchError> {
     for (hidden, intermediate) in [(64, 72), (312, 1200), (1024, 512), (1536, 64)] {
         for kind in [Kind::Float, Kind::BFloat16] {
             let probe = Probe::with(hidden, intermediate, 0.1, AttentionKernel::Grouped);
-            found.push(probe.fused(name_of(kind), device, kind, tolerance(kind, false))?);
+            found.push(probe.fused(name_of(kind), device, kind, false)?);
         }
     }
     for activation in [Activation::GeluNew, Activation::Relu] {
         for kind in [Kind::Float, Kind::BFloat16] {
             let mut probe = Probe::small(0.1, AttentionKernel::Grouped);
             probe.config.hidden_act = activation;
-            // ReLU has a bend at 0: what is rounded to the other side of it changes by its whole gradient.
-            let factor = if activation == Activation::Relu && kind != Kind::Float { 3.0 } else { 1.0 };
-            found.push(probe.fused(name_of(kind), device, kind, factor * tolerance(kind, false))?);
+            found.push(probe.fused(name_of(kind), device, kind, false)?);
         }
     }
     Ok(found)
@@ -308,29 +306,33 @@ fn distance(a: &[Tensor], b: &[Tensor]) -> Result<f64, TchError> {
 fn dropout(device: Device) -> Result<Vec<Comparison>, TchError> {
     let mut found = Vec::new();
     for kind in [Kind::Float, Kind::BFloat16] {
-        for (kernel, pointwise) in
-            kernels(device, kind).into_iter().zip([Pointwise::Separate, Pointwise::Fused].into_iter().cycle())
-        {
-            let config = Probe::small(0.1, kernel).config;
-            let mut bert = Bert::new(config, 1, device)?;
-            bert.set_kernels(Kernels { attention: kernel, pointwise });
-            let batch = batch(lengths(kernel), device, false)?;
-            let loss = |seed: u64| -> Result<f64, TchError> {
-                quanci_torch_ext::seed_all(seed).map_err(|error| TchError::Torch(error.to_string()))?;
-                let network = tch::no_grad(|| bert.network(kind))?;
-                tch::no_grad(|| network.losses(&batch, false))?.masked.f_double_value(&[])
-            };
-            found.push(Comparison {
-                what: format!(
-                    "loss with dropout, {kind:?}, {kernel:?} attention, {pointwise:?}: the same seed twice"
-                ),
-                difference: (loss(5)? - loss(5)?).abs(),
-                tolerance: 0.0,
-            });
-            found.push(attention_dropout(device, kind, kernel)?);
+        for attention in kernels(device, kind) {
+            for pointwise in [Pointwise::Separate, Pointwise::Fused] {
+                found.push(same_seed_twice(device, kind, Kernels { attention, pointwise })?);
+            }
+            found.push(attention_dropout(device, kind, attention)?);
         }
     }
     Ok(found)
+}
+
+fn same_seed_twice(device: Device, kind: Kind, kernels: Kernels) -> Result<Comparison, TchError> {
+    let Kernels { attention, pointwise } = kernels;
+    let mut bert = Bert::new(Probe::small(0.1, attention).config, 1, device)?;
+    bert.set_kernels(kernels);
+    let batch = batch(lengths(attention), device, false)?;
+    let loss = || -> Result<f64, TchError> {
+        quanci_torch_ext::seed_all(5).map_err(torch)?;
+        let network = tch::no_grad(|| bert.network(kind))?;
+        tch::no_grad(|| network.losses(&batch, false))?.masked.f_double_value(&[])
+    };
+    Ok(Comparison {
+        what: format!(
+            "loss with dropout, {kind:?}, {attention:?} attention, {pointwise:?}: the same seed twice"
+        ),
+        difference: (loss()? - loss()?).abs(),
+        tolerance: 0.0,
+    })
 }
 
 /// Values that are all 1 come out as 1 on average, whatever dropout leaves out.

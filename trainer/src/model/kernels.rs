@@ -5,7 +5,7 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use super::attention::AttentionKernel;
 use super::config::{Activation, ModelConfig};
-use super::parts::{Linear, Made, Norm, NormForm, activate};
+use super::parts::{Linear, Made, Norm, NormForm, activate, torch};
 
 /// By what the layers are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,8 +115,4 @@ fn separate_add_norm(
     // Without dropout the operation gives its input back.
     let projected = linear.forward(x)?.f_dropout(dropout, dropout > 0.0)?;
     norm.forward(&projected.f_add(residual)?).map(Hidden::from)
-}
-
-pub(super) fn torch(error: quanci_torch_ext::Error) -> TchError {
-    TchError::Torch(error.to_string())
 }

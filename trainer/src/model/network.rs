@@ -8,11 +8,11 @@ use tch::{Kind, TchError, Tensor};
 
 use super::batch::{DeviceBatch, Rows};
 use super::config::ModelConfig;
-use super::kernels::{Hidden, Kernels, Pointwise, torch};
+use super::kernels::{Hidden, Kernels, Pointwise};
 use super::layers::{LAYER_TENSORS, Layer, LayerConfig};
 use super::loss::Losses;
 use super::parameters::Parameters;
-use super::parts::{Linear, Made, Norm, NormForm};
+use super::parts::{Linear, Made, Norm, NormForm, torch};
 
 /// A BERT with both heads, its weights in the kind that is computed in. It is made once a step from the fp32 parameters
 /// (the master weights): the casts are recorded by autograd, so that gradients arrive at the parameters in fp32, and
@@ -54,8 +54,6 @@ struct Embeddings {
 struct Cast<'a> {
     parameters: &'a Parameters,
     kind: Kind,
-    /// Whether one backward pass goes through the casts, and no more.
-    once: bool,
 }
 
 impl Cast<'_> {
@@ -67,21 +65,7 @@ impl Cast<'_> {
     /// Each of `groups` parameters as one tensor, in one operation for all.
     fn groups(&self, names: &[String], groups: &[usize]) -> Result<Vec<Tensor>, TchError> {
         let tensors: Result<Vec<Tensor>, TchError> = names.iter().map(|name| self.parameter(name)).collect();
-        let tensors = tensors?;
-        if self.once {
-            return quanci_torch_ext::cast(&tensors, groups, self.kind).map_err(torch);
-        }
-        // Casts one by one keep nothing, so that the backward passes of several micro-batches go through them.
-        let (mut rest, mut made) = (&tensors[..], Vec::new());
-        for &count in groups {
-            let (group, later) = rest.split_at(count);
-            rest = later;
-            let cast: Result<Vec<Tensor>, TchError> =
-                group.iter().map(|tensor| tensor.f_to_kind(self.kind)).collect();
-            let cast = cast?;
-            made.push(if count == 1 { cast[0].shallow_clone() } else { Tensor::f_cat(&cast, 0)? });
-        }
-        Ok(made)
+        quanci_torch_ext::cast(&tensors?, groups, self.kind).map_err(torch)
     }
 
     fn layer(&self, index: i64, config: LayerConfig) -> Result<Layer, TchError> {
@@ -149,7 +133,7 @@ impl Heads {
 
 impl Embeddings {
     fn new(parameters: &Parameters, norm: NormForm) -> Result<Embeddings, TchError> {
-        let fp32 = Cast { parameters, kind: Kind::Float, once: false };
+        let fp32 = Cast { parameters, kind: Kind::Float };
         let get = |name: &str| fp32.parameter(&format!("bert.embeddings.{name}"));
         let (positions, segments) =
             (get("position_embeddings.weight")?, get("token_type_embeddings.weight")?);
@@ -204,7 +188,6 @@ impl Network {
         kernels: Kernels,
         norm: NormForm,
         checkpointing: bool,
-        once: bool,
     ) -> Result<Network, TchError> {
         let layer_config = LayerConfig {
             heads: config.num_attention_heads,
@@ -214,7 +197,7 @@ impl Network {
             norm,
             kernels,
         };
-        let cast = Cast { parameters, kind, once };
+        let cast = Cast { parameters, kind };
         let layers: Result<Vec<Layer>, TchError> =
             (0..config.num_hidden_layers).map(|index| cast.layer(index, layer_config)).collect();
         let Heads { pooler, transform, transform_norm, decoder, pair } = Heads::new(&cast, config, norm)?;

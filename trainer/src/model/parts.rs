@@ -7,6 +7,11 @@ use super::config::Activation;
 /// What an operation of libtorch gives.
 pub(super) type Made = Result<Tensor, TchError>;
 
+/// What `quanci_torch_ext` says, as tch says it.
+pub(super) fn torch(error: quanci_torch_ext::Error) -> TchError {
+    TchError::Torch(error.to_string())
+}
+
 /// `x W^T + b`.
 #[derive(Debug)]
 pub(super) struct Linear {

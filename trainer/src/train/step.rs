@@ -83,12 +83,7 @@ impl Learner {
     ) -> Result<StepMetrics, Error> {
         self.optimizer.zero_grad(self.reducer.is_some())?;
         // Casts to bf16 or fp16 once for all micro-batches; autograd takes the gradients back to fp32.
-        let network = if batch.micro.len() == 1 {
-            self.bert.network_once(run.kind())
-        } else {
-            self.bert.network(run.kind())
-        };
-        let network = network.map_err(Error::torch("casting the weights"))?;
+        let network = self.bert.network(run.kind()).map_err(Error::torch("casting the weights"))?;
         let options = (Kind::Double, self.bert.device());
         let mut sums = Tensor::f_zeros([4], options).map_err(Error::torch("adding up"))?;
         let DeviceGlobalBatch { host: batch, micro } = batch;

@@ -14,56 +14,74 @@ using torch::autograd::variable_list;
 
 namespace {
 
-// The parts of `whole` along its first dimension that stand for `like`, whose shapes agree but for that dimension.
-void add_parts(const Tensor& whole, at::TensorList like, std::vector<Tensor>& parts) {
-  int64_t start = 0;
-  for (const Tensor& tensor : like) {
-    parts.push_back(whole.narrow(0, start, tensor.size(0)));
-    start += tensor.size(0);
+using Shape = std::vector<int64_t>;
+
+// Shapes as one list, each after its number of dimensions. The backward pass needs no more of the tensors: to save them would
+// let the node be gone through once only, and a step goes through it for each of its micro-batches.
+std::vector<int64_t> flat(at::TensorList tensors) {
+  std::vector<int64_t> numbers;
+  for (const Tensor& tensor : tensors) {
+    numbers.push_back(tensor.dim());
+    numbers.insert(numbers.end(), tensor.sizes().begin(), tensor.sizes().end());
   }
+  return numbers;
+}
+
+std::vector<Shape> shapes_of(const std::vector<int64_t>& numbers) {
+  std::vector<Shape> shapes;
+  for (auto at = numbers.begin(); at != numbers.end(); at += 1 + *at) shapes.emplace_back(at + 1, at + 1 + *at);
+  return shapes;
 }
 
 class Cast : public torch::autograd::Function<Cast> {
  public:
-  static variable_list forward(AutogradContext* context, at::TensorList all, const std::vector<int64_t>& groups,
+  static variable_list forward(AutogradContext* context, at::TensorList tensors, const std::vector<int64_t>& groups,
                                at::ScalarType kind) {
     variable_list made;
     std::vector<Tensor> parts;
     size_t first = 0;
     for (const int64_t count : groups) {
-      const auto group = all.slice(first, count);
+      const auto group = tensors.slice(first, count);
+      first += count;
       auto shape = group[0].sizes().vec();
       shape[0] = 0;
       for (const Tensor& tensor : group) shape[0] += tensor.size(0);
       made.push_back(at::empty(shape, group[0].options().dtype(kind)));
-      add_parts(made.back(), group, parts);
-      first += count;
+      int64_t start = 0;
+      for (const Tensor& tensor : group) {
+        parts.push_back(made.back().narrow(0, start, tensor.size(0)));
+        start += tensor.size(0);
+      }
     }
-    at::_foreach_copy_(parts, all);
-    context->save_for_backward(all.vec());
+    at::_foreach_copy_(parts, tensors);
     context->saved_data["groups"] = groups;
+    context->saved_data["shapes"] = flat(tensors);
+    context->saved_data["kind"] = tensors[0].scalar_type();
     context->set_materialize_grads(false);
     return made;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-    const auto tensors = context->get_saved_variables();
     const auto groups = context->saved_data["groups"].toIntVector();
-    const at::TensorList all(tensors);
+    const auto shapes = shapes_of(context->saved_data["shapes"].toIntVector());
+    const auto kind = context->saved_data["kind"].toScalarType();
     variable_list results;
     std::vector<Tensor> to, from;
-    size_t first = 0;
     for (size_t i = 0; i < groups.size(); ++i) {
-      const auto group = all.slice(first, groups[i]);
-      first += groups[i];
-      for (const Tensor& tensor : group) {
-        results.push_back(gradients[i].defined() ? at::empty_like(tensor) : Tensor());
-        if (gradients[i].defined()) to.push_back(results.back());
+      const Tensor gradient = gradients[i].defined() ? gradients[i].contiguous() : Tensor();
+      int64_t start = 0;
+      for (int64_t j = 0; j < groups[i]; ++j) {
+        const Shape& shape = shapes[results.size()];
+        results.emplace_back();
+        if (!gradient.defined()) continue;
+        results.back() = at::empty(shape, gradient.options().dtype(kind));
+        to.push_back(results.back());
+        from.push_back(gradient.narrow(0, start, shape[0]));
+        start += shape[0];
       }
-      if (gradients[i].defined()) add_parts(gradients[i].contiguous(), group, from);
     }
     if (!to.empty()) at::_foreach_copy_(to, from);
-    results.resize(tensors.size() + 2);  // none for the groups and the kind
+    results.resize(shapes.size() + 2);  // none for the groups and the kind
     return results;
   }
 };

@@ -18,7 +18,7 @@ struct Chunk {
   Tensor gradient;  // [n, V] in the weights' kind
 };
 
-// One kernel of our own (kernels.cu), which leaves the gradient where the logits were.
+// One kernel of our own (kernels/cross_entropy.cu), which leaves the gradient where the logits were.
 Chunk by_kernel(Tensor logits, const Tensor& labels) {
   const int64_t rows = labels.size(0);
   const auto device = logits.device();

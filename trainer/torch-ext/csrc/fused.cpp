@@ -1,4 +1,4 @@
-// What lies between the matrix products of a transformer layer, in one pass each: by kernels/ on CUDA, by ATen elsewhere.
+// What lies between the matrix products of a transformer layer, in one pass each: by the kernels of kernels/ on CUDA, by ATen elsewhere.
 // ATen's way computes the same function, with the same numbers left out by dropout, and is what the kernels are compared with.
 #include "dropout.h"
 #include "kernels.h"
@@ -205,7 +205,7 @@ variable_list embed(const Tensor& ids, const Tensor& positions, const Tensor& wo
 
 // ---- bias and activation
 
-// Numbers of quanci-torch-ext's Activation and of kernels/norm.cu.
+// Numbers of quanci-torch-ext's Activation and of kernels/activation.cu.
 enum Activation : int { GELU = 0, GELU_TANH = 1, RELU = 2 };
 
 class BiasActivation : public torch::autograd::Function<BiasActivation> {

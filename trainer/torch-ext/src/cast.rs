@@ -74,6 +74,22 @@ mod tests {
         }
     }
 
+    /// A step casts once and goes backward through the casts for each of its micro-batches.
+    #[test]
+    fn several_backward_passes_add_up() {
+        for kind in [Kind::Float, Kind::BFloat16] {
+            let leaves: [Tensor; 3] = std::array::from_fn(|i| {
+                Tensor::full([2, 2], i as f64, (Kind::Float, Device::Cpu)).set_requires_grad(true)
+            });
+            let made = cast(&leaves, &[2, 1], kind).unwrap();
+            for _ in 0..3 {
+                (made[0].sum(Kind::Float) + made[1].sum(Kind::Float) * 2.0).backward();
+            }
+            let gradients = leaves.each_ref().map(|leaf| leaf.grad().double_value(&[1, 1]));
+            assert_eq!(gradients, [3.0, 3.0, 6.0], "{kind:?}");
+        }
+    }
+
     #[test]
     fn groups_cover_the_tensors() {
         let tensors = [Tensor::zeros([2], (Kind::Float, Device::Cpu))];

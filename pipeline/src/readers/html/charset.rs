@@ -7,17 +7,12 @@ use encoding_rs::{BIG5, Encoding, GB18030, GBK, UTF_8};
 const HEAD: usize = 4 << 10;
 
 /// The encoding of a page, and the bytes of its mark. `likely` is what its bytes read like.
-pub(crate) fn charset(
-    page: &[u8],
-    likely: &'static Encoding,
-    header: Option<&str>,
-) -> (&'static Encoding, usize) {
+pub(super) fn charset(page: &[u8], likely: &'static Encoding) -> (&'static Encoding, usize) {
     if let Some((encoding, mark)) = Encoding::for_bom(page) {
         return (encoding, mark);
     }
-    let declared = header.and_then(|label| Encoding::for_label(label.as_bytes())).or_else(|| declared(page));
     let is_utf8 = || simdutf8::basic::from_utf8(page).is_ok();
-    let encoding = match declared {
+    let encoding = match declared(page) {
         Some(declared) if declared == GBK => GB18030,
         Some(declared) if declared == BIG5 || declared == GB18030 => declared,
         // Of UTF-8 with damage, and of what is no Chinese encoding at all, what is likely is known better.
@@ -57,7 +52,7 @@ mod tests {
     fn charsets() {
         let (gbk, ..) = GB18030.encode("今天天气很好");
         let page = |head: &str, text: &[u8]| [head.as_bytes(), text].concat();
-        let of = |page: &[u8], likely| charset(page, likely, None).0;
+        let of = |page: &[u8], likely| charset(page, likely).0;
         assert_eq!(of(&page("<meta charset=GB2312>", &gbk), GB18030), GB18030);
         let big5 = BIG5.encode("今天天氣很好").0;
         let declared = "<meta http-equiv=\"Content-Type\" content=\"text/html; charset = big5\">";
@@ -68,8 +63,7 @@ mod tests {
         let kanji = encoding_rs::SHIFT_JIS.encode("今日は良い天気").0;
         assert_eq!(of(&page("<meta charset=shift_jis>", &kanji), GB18030), encoding_rs::SHIFT_JIS);
         assert_eq!(of(&page("<?xml version=\"1.0\" encoding=\"gbk\"?>", &gbk), UTF_8), GB18030);
-        assert_eq!(charset("\u{feff}今".as_bytes(), GB18030, None), (UTF_8, 3));
-        assert_eq!(charset(&gbk, UTF_8, Some("gbk")).0, GB18030);
+        assert_eq!(charset("\u{feff}今".as_bytes(), GB18030), (UTF_8, 3));
         assert_eq!(of(b"<meta charset", UTF_8), UTF_8);
     }
 }

@@ -87,7 +87,7 @@ pub(super) fn page_lines(
     likely: &'static encoding_rs::Encoding,
     at: At,
 ) -> Vec<String> {
-    let (encoding, mark) = charset(page, likely, None);
+    let (encoding, mark) = charset(page, likely);
     lines(cutter, &page[mark..], encoding, at)
 }
 

@@ -1,4 +1,4 @@
-// The kernels as functions of a shared library, for tests/kernels.rs: emulate.h.
+// The kernels as functions of a shared library, for tests/kernels/: emulate.h.
 #include "emulate.h"
 
 #include "numbers.cu"

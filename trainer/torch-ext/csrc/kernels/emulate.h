@@ -1,5 +1,5 @@
 // CUDA's words for a C++ compiler: the kernels of this folder on a CPU, thread by thread, for tests on machines without a GPU
-// (tests/kernels.rs). A thread of a block is a fiber; barriers and the operations of a warp switch between them.
+// (tests/kernels/). A thread of a block is a fiber; barriers and the operations of a warp switch between them.
 #pragma once
 
 #include <ucontext.h>

@@ -2,94 +2,16 @@
 //! cannot show is told by `quanci-train check-device` on a GPU: speed, and whether NVIDIA's hardware does what its
 //! documents say.
 
-#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that unwraps says where it broke")]
 
-use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
-use std::path::Path;
-use std::process::Command;
+mod emulated;
 
+use emulated::Argument::{Float, Int, Long, Null};
+use emulated::{Argument, Kernels, tensor};
 use quanci_torch_ext::attention::{Varlen, short};
 use quanci_torch_ext::fused::{self, Activation, AddNorm, Embed};
 use quanci_torch_ext::linear_cross_entropy;
 use tch::{Device, Kind, Tensor};
-use tempfile::TempDir;
-
-type Emulate =
-    unsafe extern "C" fn(*const c_char, *const c_uint, *const c_uint, *const *const c_void) -> c_int;
-
-/// The kernels, compiled for one set of definitions.
-struct Kernels {
-    emulate: Emulate,
-    _folder: TempDir,
-}
-
-/// An argument of a kernel.
-enum Argument<'a> {
-    Tensor(&'a Tensor),
-    Null,
-    Int(i32),
-    Long(i64),
-    Float(f32),
-}
-
-use Argument::{Float, Int, Long, Null};
-
-fn tensor(tensor: &Tensor) -> Argument<'_> {
-    Argument::Tensor(tensor)
-}
-
-impl Kernels {
-    fn new(definitions: &[String]) -> Kernels {
-        let folder = TempDir::new().unwrap();
-        let library = folder.path().join("kernels.so");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("csrc/kernels/emulate.cpp");
-        let mut compiler = Command::new(std::env::var_os("CXX").unwrap_or_else(|| "c++".into()));
-        // Hidden: each library is to have variables of its own, which differ in size from another's of the same name.
-        compiler.args(["-std=c++17", "-O1", "-w", "-shared", "-fPIC", "-fvisibility=hidden"]);
-        compiler.args(definitions.iter().map(|definition| format!("-D{definition}")));
-        let done = compiler.arg(source).arg("-o").arg(&library).output().unwrap();
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        Kernels { emulate: load(&library), _folder: folder }
-    }
-
-    fn run(&self, name: &str, grid: [u32; 2], block: [u32; 2], arguments: &[Argument<'_>]) {
-        // Pointers to the arguments, each in eight bytes of its own.
-        let values: Vec<[u8; 8]> = arguments
-            .iter()
-            .map(|argument| match *argument {
-                Argument::Tensor(tensor) => (tensor.data_ptr() as u64).to_ne_bytes(),
-                Null => [0; 8],
-                Long(value) => value.to_ne_bytes(),
-                Int(value) => low(value.to_ne_bytes()),
-                Float(value) => low(value.to_ne_bytes()),
-            })
-            .collect();
-        let pointers: Vec<*const c_void> = values.iter().map(|value| value.as_ptr().cast()).collect();
-        let name = CString::new(name).unwrap();
-        // SAFETY: the arguments are those of the kernel of this name; tensors and values live through the call.
-        let code = unsafe { (self.emulate)(name.as_ptr(), grid.as_ptr(), block.as_ptr(), pointers.as_ptr()) };
-        assert_eq!(code, 0, "there is no kernel {name:?}");
-    }
-}
-
-fn low(bytes: [u8; 4]) -> [u8; 8] {
-    let mut all = [0; 8];
-    all[..4].copy_from_slice(&bytes);
-    all
-}
-
-fn load(library: &Path) -> Emulate {
-    let path = CString::new(library.to_str().unwrap()).unwrap();
-    // SAFETY: a string with a NUL; the library has no initializers of its own.
-    let handle = unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
-    assert!(!handle.is_null(), "{library:?} cannot be opened");
-    let name: &CStr = c"emulate";
-    // SAFETY: an open library and a string with a NUL.
-    let symbol = unsafe { libc::dlsym(handle, name.as_ptr()) };
-    assert!(!symbol.is_null());
-    // SAFETY: emulate.cpp defines it with this signature.
-    unsafe { std::mem::transmute::<*mut c_void, Emulate>(symbol) }
-}
 
 const KINDS: [(Kind, i32, f64); 3] =
     [(Kind::Float, 0, 2e-6), (Kind::BFloat16, 1, 1e-2), (Kind::Half, 2, 2e-3)];
