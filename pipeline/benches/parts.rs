@@ -14,7 +14,7 @@ use std::time::Instant;
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use quanci_pipeline::config::{
-    CleanSettings, Format, Han, PairRules, SegmentSettings, TableSettings, TokenizeSettings, Words,
+    CleanSettings, Format, Han, PairRules, SegmentSettings, TableSettings, TokenizeSettings,
 };
 use quanci_pipeline::document::Document;
 use quanci_pipeline::readers::{InputSplit, Part, ReadSettings, Record, open, sniff};
@@ -59,9 +59,8 @@ struct Stages {
 static VOCABULARY: LazyLock<Vocabulary> =
     LazyLock::new(|| Vocabulary::read(&root().join("tests/fixtures/google-zh-vocab.txt")).unwrap());
 static CLEAN: LazyLock<Clean> = LazyLock::new(|| Clean::new(&CleanSettings::default(), None));
-static SEGMENTER: LazyLock<Segmenter> = LazyLock::new(|| {
-    Segmenter::new(&SegmentSettings { words: Words::Jieba, hmm: true, user_dict: None }, None).unwrap()
-});
+static SEGMENTER: LazyLock<Segmenter> =
+    LazyLock::new(|| Segmenter::new(&SegmentSettings::default(), None).unwrap());
 static TOKENIZER: LazyLock<Tokenizer> = LazyLock::new(|| {
     Tokenizer::new(
         &VOCABULARY,
@@ -318,7 +317,7 @@ fn c_segment_by_jieba_rs(bencher: Bencher<'_, '_>) {
 /// What a task pays before its first sentence.
 #[divan::bench(sample_count = 10)]
 fn c_segmenter_is_loaded() -> Segmenter {
-    Segmenter::new(&SegmentSettings { words: Words::Jieba, hmm: true, user_dict: None }, None).unwrap()
+    Segmenter::new(&SegmentSettings::default(), None).unwrap()
 }
 
 #[divan::bench(sample_count = 10)]

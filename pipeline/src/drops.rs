@@ -56,6 +56,10 @@ pub enum Reason {
     RepeatedLine,
     /// No drop: a line that was cut at a fixed width, joined to the next (`clean.join_wrapped_lines`).
     WrappedLine,
+    /// No drop: a line that was written in the other script (`clean.script`).
+    ConvertedScript,
+    /// A document in the script that is not wanted (`clean.script`).
+    OtherScript,
     /// An e-mail address, replaced, or the document dropped (`clean.pii`, as the five that follow).
     Email,
     /// A public IP address.
@@ -143,6 +147,8 @@ impl Reason {
             Reason::OtherForm => "line in another normal form of Unicode, changed",
             Reason::RepeatedLine => "line repeated through a document, left out",
             Reason::WrappedLine => "line cut at a fixed width, joined to the next",
+            Reason::ConvertedScript => "line in traditional or simplified characters, written in the others",
+            Reason::OtherScript => "in traditional or simplified characters, which are not wanted",
             Reason::Email => "e-mail address",
             Reason::IpAddress => "IP address",
             Reason::PhoneNumber => "mobile number",

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use quanci_pipeline::config::{CleanSettings, Han, SegmentSettings, TokenizeSettings, Words};
+use quanci_pipeline::config::{CleanSettings, Han, SegmentSettings, TokenizeSettings};
 use quanci_pipeline::document::{At, Document, Place};
 use quanci_pipeline::steps::clean::Clean;
 use quanci_pipeline::steps::segment::{SegmentScratch, Segmenter, WordStarts};
@@ -74,7 +74,7 @@ impl Compared {
             dedup: true,
             ..CleanSettings::default()
         };
-        let segment = SegmentSettings { words: Words::Jieba, hmm: true, user_dict: None };
+        let segment = SegmentSettings { traditional_as_simplified: false, ..SegmentSettings::default() };
         let vocabulary = google();
         // Both settings in one test: they do not depend on one another.
         let tokenize = TokenizeSettings { lowercase, han: Han::Characters, plain_marks: !lowercase };

@@ -1,4 +1,4 @@
-//! Words of real text are those of jieba-rs: the samples of this repository, and `../shared/corpora` where it lies beside it
+//! Words of real text are those of jieba-rs, in traditional sentences those of the simplified characters: the samples of this repository, and `../shared/corpora` where it lies beside it
 //! (the first megabytes of each file; all of them with `QUANCI_ALL_TEXT=1`).
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
@@ -7,7 +7,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use jieba_rs::Jieba;
-use quanci_pipeline::config::{SegmentSettings, Words};
+use quanci_pipeline::config::SegmentSettings;
+use quanci_pipeline::steps::script::{Script, simplified};
 use quanci_pipeline::steps::segment::{SegmentScratch, Segmenter, WordStarts};
 
 const TEXT_OF_A_FILE: u64 = 2 << 20;
@@ -22,26 +23,40 @@ fn words_of_real_text_are_those_of_jieba_rs() {
         false => eprintln!("skipped: ../shared/corpora is not there"),
     }
     let jieba = Jieba::new();
-    let segmenters = [true, false].map(|hmm| {
-        let settings = SegmentSettings { words: Words::Jieba, hmm, user_dict: None };
-        (hmm, Segmenter::new(&settings, None).unwrap())
+    let segmenters = [(true, true), (true, false), (false, true), (false, false)].map(|(hmm, simplify)| {
+        let settings =
+            SegmentSettings { hmm, traditional_as_simplified: simplify, ..SegmentSettings::default() };
+        (hmm, simplify, Segmenter::new(&settings, None).unwrap())
     });
     let (mut scratch, mut starts) = (SegmentScratch::default(), WordStarts::default());
-    let mut words = 0;
+    let (mut words, mut traditional) = (0, 0);
     for file in files {
         let Some(text) = text(&file) else { continue };
         for (line, number) in text.lines().zip(1..) {
-            for (hmm, segmenter) in &segmenters {
+            let looked_up: Option<String> =
+                (Script::of(line) == Script::Traditional).then(|| line.chars().map(simplified).collect());
+            traditional += usize::from(looked_up.is_some());
+            for (hmm, simplify, segmenter) in &segmenters {
                 segmenter.words(line, &mut scratch, &mut starts);
-                let tokens = jieba.cut(line, *hmm);
-                let theirs = tokens.iter().map(|token| token.byte_start as u32);
-                let place = || format!("{}, line {number}, hmm {hmm}: {line:?}", file.display());
-                assert!(theirs.eq(starts.offsets.iter().copied()), "{}", place());
+                let looked_up = looked_up.as_deref().filter(|_| *simplify).unwrap_or(line);
+                let tokens = jieba.cut(looked_up, *hmm);
+                let theirs: Vec<usize> = tokens.iter().map(|token| token.start).collect();
+                let ours = characters(line, &starts.offsets);
+                let place = || format!("{}, line {number}, hmm {hmm}, {simplify}: {line:?}", file.display());
+                assert_eq!(ours, theirs, "{}", place());
                 words += tokens.len();
             }
         }
     }
-    assert!(words > 50_000, "{words}");
+    assert!(words > 100_000, "{words}");
+    assert!(traditional > 100, "{traditional}");
+}
+
+/// Offsets in characters instead of bytes.
+fn characters(text: &str, offsets: &[u32]) -> Vec<usize> {
+    let mut offsets = offsets.iter().copied().peekable();
+    let all = text.char_indices().enumerate();
+    all.filter(|(_, (byte, _))| offsets.next_if_eq(&(*byte as u32)).is_some()).map(|(at, _)| at).collect()
 }
 
 fn files_below(folder: &Path) -> Vec<PathBuf> {

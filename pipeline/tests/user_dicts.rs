@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use quanci_pipeline::config::{SegmentSettings, Words};
+use quanci_pipeline::config::SegmentSettings;
 use quanci_pipeline::steps::segment::{SegmentScratch, Segmenter, WordStarts};
 use serde::Deserialize;
 
@@ -32,8 +32,12 @@ fn words_are_those_of_jieba() {
     let (mut compared, mut unlike) = (0, Vec::new());
     for case in &cases {
         for hmm in [true, false] {
-            let settings =
-                SegmentSettings { words: Words::Jieba, hmm, user_dict: Some("dictionary.txt".into()) };
+            let settings = SegmentSettings {
+                hmm,
+                user_dict: Some("dictionary.txt".into()),
+                traditional_as_simplified: false,
+                ..SegmentSettings::default()
+            };
             let segmenter = Segmenter::new(&settings, Some(case.dictionary.as_bytes())).unwrap();
             for sentence in &case.sentences {
                 let expected = if hmm { &sentence.hmm } else { &sentence.plain };

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use quanci_pipeline::config::{CleanSettings, RepairSettings, SegmentSettings, Words};
+use quanci_pipeline::config::{CleanSettings, RepairSettings, SegmentSettings};
 use quanci_pipeline::document::{At, Document, Place};
 use quanci_pipeline::steps::clean::Clean;
 use quanci_pipeline::steps::segment::{SegmentScratch, Segmenter, WordStarts};
@@ -19,7 +19,7 @@ struct LineEnds {
 #[test]
 fn shares_of_line_ends() {
     let Some(paths) = std::env::var_os("QUANCI_WRAPPED") else { return };
-    let segment = SegmentSettings { words: Words::Jieba, hmm: true, user_dict: None };
+    let segment = SegmentSettings::default();
     let segmenter = Segmenter::new(&segment, None).unwrap();
     let (mut before, mut after) = (LineEnds::default(), LineEnds::default());
     for path in std::env::split_paths(&paths) {

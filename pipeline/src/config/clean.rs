@@ -16,9 +16,15 @@ pub struct CleanSettings {
     /// Keep one of several documents with the same cleaned text.
     pub dedup: bool,
     /// What is mended.
-    // These two are left out where nothing is on, so that the ids of data sets made without them stay as they are.
+    // These are left out where nothing is on, so that the ids of data sets made without them stay as they are.
     #[serde(default, skip_serializing_if = "RepairSettings::is_off")]
     pub repair: RepairSettings,
+    /// What is done with text in simplified or traditional characters.
+    #[serde(default, skip_serializing_if = "ScriptRule::is_off")]
+    pub script: ScriptRule,
+    /// What writes one in the characters of the other, if that is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub converter: Option<String>,
     /// What is done with personal data.
     #[serde(default, skip_serializing_if = "PiiSettings::is_off")]
     pub pii: PiiSettings,
@@ -35,6 +41,8 @@ impl Default for CleanSettings {
             max_document_chars: 1_000_000,
             dedup: true,
             repair: RepairSettings::default(),
+            script: ScriptRule::Keep,
+            converter: None,
             pii: PiiSettings::default(),
             filter: FilterSettings::default(),
         }
@@ -65,6 +73,44 @@ impl RepairSettings {
     /// True where nothing is mended.
     pub fn is_off(&self) -> bool {
         *self == RepairSettings::default()
+    }
+}
+
+/// What is done with text in simplified or traditional characters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScriptRule {
+    /// Both stay as they are.
+    #[default]
+    Keep,
+    /// Traditional text is written in simplified characters.
+    ToSimplified,
+    /// Simplified text is written in traditional characters.
+    ToTraditional,
+    /// Traditional documents are dropped.
+    DropTraditional,
+    /// Simplified documents are dropped.
+    DropSimplified,
+}
+
+impl ScriptRule {
+    /// All, with their names in settings, the default first.
+    pub const NAMES: [(&str, ScriptRule); 5] = [
+        ("keep", ScriptRule::Keep),
+        ("to_simplified", ScriptRule::ToSimplified),
+        ("to_traditional", ScriptRule::ToTraditional),
+        ("drop_traditional", ScriptRule::DropTraditional),
+        ("drop_simplified", ScriptRule::DropSimplified),
+    ];
+
+    /// True where nothing is done.
+    pub fn is_off(&self) -> bool {
+        *self == ScriptRule::Keep
+    }
+
+    /// True where text is written in other characters.
+    pub fn converts(self) -> bool {
+        matches!(self, ScriptRule::ToSimplified | ScriptRule::ToTraditional)
     }
 }
 

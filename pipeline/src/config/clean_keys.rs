@@ -3,7 +3,7 @@
 use quanci_settings::{Section, SettingsFile};
 
 use super::clean::{
-    CleanSettings, FilterSettings, NormalForm, PiiAction, PiiKind, PiiSettings, RepairSettings,
+    CleanSettings, FilterSettings, NormalForm, PiiAction, PiiKind, PiiSettings, RepairSettings, ScriptRule,
 };
 use super::preset::Preset;
 
@@ -18,6 +18,8 @@ pub(super) fn clean(source: &SettingsFile, root: &Section<'_>) -> CleanSettings 
     let min_han_ratio = "drop documents with a smaller share of Hanzi among letters and digits";
     let max_chars = "split documents that are longer, in characters";
     let dedup = "keep only the first of several documents whose cleaned text is identical";
+    let script = "simplified and traditional text: keep both, write one in the characters of the other (OpenCC), or drop \
+                  documents in one of them";
     let settings = CleanSettings {
         min_chars: section.integer("min_chars", min_chars, default.min_chars, 0..=1_000_000),
         min_han_ratio: section.number("min_han_ratio", min_han_ratio, default.min_han_ratio, 0.0..=1.0),
@@ -29,6 +31,8 @@ pub(super) fn clean(source: &SettingsFile, root: &Section<'_>) -> CleanSettings 
         ),
         dedup: section.boolean("dedup", dedup, default.dedup),
         repair: repair(&section, &default.repair),
+        script: section.choice("script", script, &ScriptRule::NAMES),
+        converter: None,
         pii: pii(&section),
         filter: filter(source, &section, &default.filter),
     };

@@ -50,6 +50,16 @@ pub struct SegmentSettings {
     /// A dictionary in jieba's format, added to its own.
     #[serde(skip)]
     pub user_dict: Option<PathBuf>,
+    /// Traditional sentences are looked up in simplified characters.
+    // Left out where it is off, so that the ids of data sets made before there was this setting stay as they are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub traditional_as_simplified: bool,
+}
+
+impl Default for SegmentSettings {
+    fn default() -> Self {
+        SegmentSettings { words: Words::Jieba, hmm: true, user_dict: None, traditional_as_simplified: true }
+    }
 }
 
 /// `[tokenize]`.
@@ -185,14 +195,22 @@ pub(super) fn segment(source: &SettingsFile, root: &Section<'_>) -> SegmentSetti
     let choices = [("jieba", Words::Jieba), ("spaces", Words::Spaces), ("none", Words::None)];
     let words = "where words come from: jieba, spaces in the text, or no words at all";
     let user_dict = "a dictionary in jieba's format (word, count, tag), added to jieba's own";
+    let traditional = "find the words of traditional sentences by their simplified characters, as jieba's dictionary is \
+                       simplified; the text itself stays";
+    let words = section.choice("words", words, &choices);
+    let is_jieba = words == Words::Jieba;
     let settings = SegmentSettings {
-        words: section.choice("words", words, &choices),
+        words,
         hmm: section.boolean("hmm", "let jieba's HMM find words that are in no dictionary", true),
         user_dict: section.path("user_dict", user_dict).map(|path| source.join(path)),
+        traditional_as_simplified: section.boolean("traditional_as_simplified", traditional, true)
+            && is_jieba,
     };
     // A setting without effect is an error: its user expects one.
-    if settings.user_dict.is_some() && settings.words != Words::Jieba {
-        section.problem("user_dict", "needs words = \"jieba\"");
+    for key in ["user_dict", "traditional_as_simplified"] {
+        if section.has(key) && !is_jieba {
+            section.problem(key, "needs words = \"jieba\"");
+        }
     }
     section.finish();
     settings

@@ -5,9 +5,12 @@ use quanci_shards::manifest::sha256;
 use crate::config::CleanSettings;
 use crate::error::Error;
 use crate::steps::clean::{BlockedWords, Clean};
+use crate::steps::script::CONVERTER;
 
-/// The text of the list, if there is one. Its hash goes into the settings, and so into data ids and the names of work files.
+/// The text of the list, if there is one. Its hash, and what converts characters, go into the settings, and so into data ids
+/// and the names of work files.
 pub(super) fn read(clean: &mut CleanSettings) -> Result<Option<String>, Error> {
+    clean.converter = clean.script.converts().then(|| CONVERTER.to_owned());
     let Some(path) = &clean.filter.blocked_words else { return Ok(None) };
     let bytes = quanci_store::read(path).map_err(Error::io("read", path))?;
     clean.filter.blocked_words_hash = Some(sha256(&bytes));

@@ -6,6 +6,7 @@ use quanci_shards::manifest::sha256;
 
 use crate::config::{SegmentSettings, Words};
 use crate::error::Error;
+use crate::steps::script::CONVERTER;
 use crate::steps::segment::{SEGMENTER, UserDict};
 
 /// How user dictionaries are read, for data ids and the names of work files.
@@ -17,14 +18,15 @@ pub(super) fn user_dict(settings: &SegmentSettings) -> Result<Option<Vec<u8>>, E
     settings.user_dict.as_ref().map(read).transpose()
 }
 
-/// What the words come from, for data ids and the names of work files: the segmenter's version and a hash of the user's
-/// dictionary. Empty where no segmenter is used.
+/// What the words come from, for data ids and the names of work files: the segmenter's version, a hash of the user's
+/// dictionary, and whose simplified forms are looked up in traditional sentences. Empty where no segmenter is used.
 pub(super) fn word_source(settings: &SegmentSettings, user_dict: Option<&[u8]>) -> String {
-    match (settings.words, user_dict) {
-        (Words::Jieba, Some(bytes)) => format!("{SEGMENTER} + {USER_DICT_RULES} {}", sha256(bytes)),
-        (Words::Jieba, None) => SEGMENTER.to_owned(),
-        _ => String::new(),
+    if settings.words != Words::Jieba {
+        return String::new();
     }
+    let users = user_dict.map(|bytes| format!(" + {USER_DICT_RULES} {}", sha256(bytes))).unwrap_or_default();
+    let forms = settings.traditional_as_simplified.then(|| format!(" + {CONVERTER}")).unwrap_or_default();
+    format!("{SEGMENTER}{users}{forms}")
 }
 
 /// What was seen in the user's dictionary that may not be meant.

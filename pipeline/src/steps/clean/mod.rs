@@ -1,6 +1,7 @@
 //! Cleaning: characters that the tokenizer would drop are removed before segmentation, and unwanted documents are dropped
 //! with a reason.
 
+mod characters;
 mod encoding;
 mod filter;
 mod forms;
@@ -13,12 +14,14 @@ use std::borrow::Cow;
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use self::characters::Characters;
 pub use self::filter::BlockedWords;
 use self::filter::Filter;
 use crate::config::{CleanSettings, PiiAction, PiiKind};
 use crate::document::Document;
 use crate::drops::{Dropped, Reason, SAMPLE_CHARS};
 use crate::steps::chars::{Class, Classes};
+use crate::steps::script::Script;
 
 /// A document after cleaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,14 +68,19 @@ impl Repairs {
 pub struct Clean {
     settings: CleanSettings,
     classes: Classes,
+    characters: Option<Characters>,
     filter: Option<Filter>,
 }
 
 impl Clean {
     /// A cleaner with these rules; `blocked` are the words of `clean.blocked_words`.
     pub fn new(settings: &CleanSettings, blocked: Option<BlockedWords>) -> Clean {
-        let filter = Filter::new(&settings.filter, blocked);
-        Clean { settings: settings.clone(), classes: Classes::default(), filter }
+        Clean {
+            classes: Classes::default(),
+            characters: Characters::new(settings.script),
+            filter: Filter::new(&settings.filter, blocked),
+            settings: settings.clone(),
+        }
     }
 
     /// The cleaned document, or why it is dropped.
@@ -118,6 +126,16 @@ impl Clean {
             mend(&mut text, repairs, Reason::FullWidth, forms::half_width);
         }
         mend(&mut text, repairs, Reason::OtherForm, |text| forms::normalize(text, repair.normal_form));
+        match &self.characters {
+            Some(Characters::Convert { from, converter }) => {
+                let convert = |text: &str| characters::convert(text, *from, converter);
+                mend(&mut text, repairs, Reason::ConvertedScript, convert);
+            }
+            Some(Characters::Drop(script)) if Script::of(&text) == *script => {
+                return Err(Reason::OtherScript);
+            }
+            _ => {}
+        }
         self.guard(&mut text, repairs)?;
         if repair.repeated_lines > 0
             && let Some((kept, count, first)) = repeats::remove(&text, repair.repeated_lines)

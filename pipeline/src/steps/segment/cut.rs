@@ -20,15 +20,45 @@ pub(super) struct Cutter {
     scores: Vec<f64>,
     /// Of each character: the character after the first word of that path.
     ends: Vec<u32>,
+    /// What is looked up instead of the sentence's characters, one by one; empty if they are looked up themselves.
+    instead: Vec<char>,
     /// Of a run of single characters.
     characters: Vec<char>,
     viterbi: Viterbi,
 }
 
 impl Cutter {
-    /// Appends the byte offsets at which words begin.
+    /// Takes a sentence to be cut with [`Cutter::cut`]. True if it has characters that are marked in the alphabet.
+    pub(super) fn take(&mut self, dictionary: &Dictionary, sentence: &str) -> bool {
+        let alphabet = &dictionary.image.alphabet;
+        self.instead.clear();
+        self.numbers.clear();
+        self.offsets.clear();
+        // Room for what is pushed: at most one character a byte.
+        self.numbers.reserve(sentence.len() + 2);
+        self.offsets.reserve(sentence.len() + 1);
+        let mut any_marked = false;
+        for (at, c) in sentence.char_indices() {
+            let (number, is_marked) = alphabet.number(c);
+            self.numbers.push(number);
+            self.offsets.push(at as u32);
+            any_marked |= is_marked;
+        }
+        self.offsets.push(sentence.len() as u32);
+        any_marked
+    }
+
+    /// Takes other characters, as many, to be looked up in the place of those of the sentence that was taken.
+    pub(super) fn take_instead(&mut self, dictionary: &Dictionary, characters: impl Iterator<Item = char>) {
+        let alphabet = &dictionary.image.alphabet;
+        self.instead.extend(characters);
+        for (number, &c) in self.numbers.iter_mut().zip(&self.instead) {
+            *number = alphabet.number(c).0;
+        }
+    }
+
+    /// Appends the byte offsets at which the words of the sentence begin that was taken.
     pub(super) fn cut(&mut self, dictionary: &Dictionary, hmm: bool, sentence: &str, starts: &mut Vec<u32>) {
-        self.number(dictionary, sentence);
         self.find_nodes(dictionary);
         self.find_best_path(dictionary);
         if hmm {
@@ -36,20 +66,6 @@ impl Cutter {
         } else {
             self.follow::<false>(dictionary, sentence, starts);
         }
-    }
-
-    fn number(&mut self, dictionary: &Dictionary, sentence: &str) {
-        let alphabet = &dictionary.image.alphabet;
-        self.numbers.clear();
-        self.offsets.clear();
-        // Room for what is pushed: at most one character a byte.
-        self.numbers.reserve(sentence.len() + 2);
-        self.offsets.reserve(sentence.len() + 1);
-        for (at, c) in sentence.char_indices() {
-            self.numbers.push(alphabet.number(c));
-            self.offsets.push(at as u32);
-        }
-        self.offsets.push(sentence.len() as u32);
     }
 
     /// Nearly all words have at most three characters. Their nodes are spread over the whole dictionary, so they are fetched
@@ -148,7 +164,11 @@ impl Cutter {
     fn join(&mut self, sentence: &str, from: usize, to: usize, starts: &mut Vec<u32>) {
         let offsets = &self.offsets[from..=to];
         self.characters.clear();
-        self.characters.extend(sentence[offsets[0] as usize..offsets[to - from] as usize].chars());
+        if self.instead.is_empty() {
+            self.characters.extend(sentence[offsets[0] as usize..offsets[to - from] as usize].chars());
+        } else {
+            self.characters.extend_from_slice(&self.instead[from..to]);
+        }
         let characters = &self.characters[..];
         let mut at = 0;
         while at < characters.len() {

@@ -64,7 +64,7 @@ impl Dictionary {
 
     /// True if this is a word.
     pub(super) fn has_word(&self, word: &str) -> bool {
-        let numbers: Vec<u32> = word.chars().map(|c| self.image.alphabet.number(c)).collect();
+        let numbers: Vec<u32> = word.chars().map(|c| self.image.alphabet.number(c).0).collect();
         self.has(&numbers)
     }
 }

@@ -36,7 +36,7 @@ impl Image<'static> {
         }
         let mut numbered = NumberedWords::default();
         for (word, count) in words {
-            numbered.push(word.chars().map(|c| alphabet.number(c)), words_with[&count].1);
+            numbered.push(word.chars().map(|c| alphabet.number(c).0), words_with[&count].1);
         }
         let trie = Trie::of(&numbered, alphabet.len())?;
         Some(Image { alphabet, trie, counts: counts.into(), total })

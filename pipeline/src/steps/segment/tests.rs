@@ -24,10 +24,35 @@ fn words(settings: &SegmentSettings, dictionary: Option<&[u8]>, sentence: &str) 
 
 #[test]
 fn jieba_and_its_user_dictionary() {
-    let plain = SegmentSettings { words: Words::Jieba, hmm: false, user_dict: None };
+    let plain = SegmentSettings { hmm: false, ..SegmentSettings::default() };
     assert_eq!(words(&plain, None, "我用全词掩码模型"), ["我", "用", "全", "词", "掩码", "模型"]);
     let dictionary = "全词掩码 100 n\n".as_bytes();
     assert_eq!(words(&plain, Some(dictionary), "我用全词掩码模型"), ["我", "用", "全词掩码", "模型"]);
+}
+
+#[test]
+fn traditional_sentences() {
+    let as_simplified = SegmentSettings::default();
+    let as_it_is = SegmentSettings { traditional_as_simplified: false, ..SegmentSettings::default() };
+    let sentence = "臺灣大學的學生們學習資訊工程";
+    assert_eq!(
+        words(&as_simplified, None, sentence),
+        ["臺灣大學", "的", "學生", "們", "學習", "資訊", "工程"]
+    );
+    assert_ne!(words(&as_it_is, None, sentence), words(&as_simplified, None, sentence));
+    // In a simplified sentence every character stands for itself.
+    for sentence in ["乾隆皇帝在瞭望台上", "我们在臺北见过陈先生"] {
+        assert_eq!(words(&as_simplified, None, sentence), words(&as_it_is, None, sentence));
+    }
+    // The user's words are found in either script, and what the user removed in neither.
+    let dictionary = "雲帆山莊 800 n\n資訊工程 0\n".as_bytes();
+    assert_eq!(words(&as_simplified, Some(dictionary), "雲帆山莊裡"), ["雲帆山莊", "裡"]);
+    assert_eq!(
+        words(&as_simplified, Some(dictionary), "云帆山庄里"),
+        words(&as_simplified, None, "云帆山庄里")
+    );
+    let removed = "學習 0\n學生 0\n".as_bytes();
+    assert_eq!(words(&as_simplified, Some(removed), "我們學習。"), ["我們", "學", "習", "。"]);
 }
 
 #[test]
@@ -43,13 +68,13 @@ fn the_segmenter_is_the_one_that_is_linked() {
 
 #[test]
 fn words_between_spaces() {
-    let spaces = SegmentSettings { words: Words::Spaces, hmm: false, user_dict: None };
+    let spaces = SegmentSettings { words: Words::Spaces, ..SegmentSettings::default() };
     assert_eq!(words(&spaces, None, "今天 天气  good"), ["今天 ", "天气  ", "good"]);
 }
 
 #[test]
 fn a_bad_dictionary_is_named() {
-    let settings = SegmentSettings { words: Words::Jieba, hmm: true, user_dict: Some("dict.txt".into()) };
+    let settings = SegmentSettings { user_dict: Some("dict.txt".into()), ..SegmentSettings::default() };
     let error = Segmenter::new(&settings, Some("词 8.5 n\n".as_bytes())).err().expect("an error").to_string();
     assert!(error.contains("dict.txt"), "{error}");
 }
@@ -57,7 +82,9 @@ fn a_bad_dictionary_is_named() {
 /// Where words begin: ours, and those of jieba-rs.
 fn both(dictionary: &Dictionary, jieba: &Jieba, hmm: bool, text: &str) -> (Vec<u32>, Vec<u32>) {
     let mut ours = Vec::new();
-    Cutter::default().cut(dictionary, hmm, text, &mut ours);
+    let mut cutter = Cutter::default();
+    cutter.take(dictionary, text);
+    cutter.cut(dictionary, hmm, text, &mut ours);
     (ours, jieba.cut(text, hmm).iter().map(|token| token.byte_start as u32).collect())
 }
 
@@ -103,6 +130,27 @@ proptest! {
     #[test]
     fn any_text_is_cut_as_by_jieba_rs(text in any_text()) {
         assert_same(&OURS, &JIEBA, &text);
+    }
+}
+
+proptest! {
+    /// A traditional sentence has the words of the simplified one, character by character.
+    #[test]
+    fn traditional_text_is_cut_as_simplified(text in "[我們學習臺灣歷史乾隆於後來的是在國家電腦a1，。𠀀]{1,30}") {
+        let settings = SegmentSettings::default();
+        let segmenter = Segmenter::new(&settings, None).expect("loads");
+        let (mut scratch, mut starts) = (SegmentScratch::default(), WordStarts::default());
+        segmenter.words(&text, &mut scratch, &mut starts);
+        let looked_up: String = match Script::of(&text) {
+            Script::Traditional => text.chars().map(script::simplified).collect(),
+            _ => text.clone(),
+        };
+        let (_, theirs) = both(&OURS, &JIEBA, true, &looked_up);
+        // Their offsets are those of another text: compare by character.
+        let at = |text: &str, offsets: &[u32]| -> Vec<usize> {
+            offsets.iter().map(|&offset| text[..offset as usize].chars().count()).collect()
+        };
+        prop_assert_eq!(at(&text, &starts.offsets), at(&looked_up, &theirs));
     }
 }
 
