@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod corpora;
 pub mod counters;
 pub mod document;
 pub mod drops;

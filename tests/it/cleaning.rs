@@ -100,6 +100,30 @@ fn presets_and_their_reasons() {
 }
 
 #[test]
+fn simplified_and_traditional_text() {
+    let text = "臺灣大學的學生們在圖書館裡讀書。\n皇后和太后都來了。\n我们在公园里散步，陈先生没有来。\n";
+    let (_, told) = prepared(text, "script = \"to_simplified\"");
+    told.says(&["2 × line in traditional or simplified characters, written in the others"]);
+    let (place, _) = prepared(text, "script = \"to_traditional\"");
+    assert_eq!(counters(&place)["repaired"]["counts"]["converted_script"], 1);
+    let mixed = place;
+    for (rule, dropped) in [("drop_traditional", 1), ("drop_simplified", 1), ("keep", 0)] {
+        mixed.write("b.txt", "臺灣大學的學生們在圖書館裡讀書。\n");
+        mixed.write("c.txt", "我们在公园里散步，陈先生没有来。\n");
+        let corpus = "name = \"a\"\nformat = \"files\"\npaths = [\"b.txt\", \"c.txt\"]";
+        mixed.settings(corpus, &format!("[clean]\nscript = \"{rule}\"\n"));
+        mixed.run(&["prepare", "run.toml", "--force"]).exits(0);
+        let counts = &counters(&mixed)["dropped"]["counts"];
+        assert_eq!(counts["other_script"].as_u64().unwrap_or(0), dropped, "{rule}: {counts}");
+    }
+    let wrong = mixed.run(&["check", "run.toml", "--set", "clean.script=simplified"]).exits(2);
+    wrong.says(&["clean.script", "to_simplified"]);
+    let spaces = ["--set", "segment.words=spaces", "--set", "segment.traditional_as_simplified=true"];
+    let wrong = mixed.run(&[&["check", "run.toml"], &spaces[..]].concat()).exits(2);
+    wrong.says(&["segment.traditional_as_simplified", "needs words = \"jieba\""]);
+}
+
+#[test]
 fn data_ids_change_only_with_a_new_key() {
     let place = place();
     place.write("a.txt", WRAPPED.replace("一", "二").repeat(2));
@@ -118,6 +142,9 @@ fn data_ids_change_only_with_a_new_key() {
     );
     assert_ne!(plain, id(&["clean.join_wrapped_lines=true"]));
     assert_ne!(plain, id(&["clean.max_digit_ratio=0.5"]));
+    assert_ne!(plain, id(&["clean.script=to_simplified"]));
+    // The id that this text had before there was the setting.
+    assert_eq!(id(&["segment.traditional_as_simplified=false"]), "f9f6b521246834757914bc381f8662dd");
     place.write("words.txt", "没有的词\n");
     let listed = id(&["clean.blocked_words=words.txt"]);
     assert_ne!(plain, listed);

@@ -158,6 +158,12 @@ fn first_run_in_chinese() {
 }
 
 #[test]
+fn formats() {
+    docs::run("docs/en/formats.md", &[("quanci", QUANCI)]);
+    docs::run("docs/zh/formats.md", &[("quanci", QUANCI)]);
+}
+
+#[test]
 fn own_files() {
     docs::run("docs/en/own-files.md", &[("quanci", QUANCI)]);
 }
@@ -188,10 +194,12 @@ fn all_pages_with_commands_have_a_test() {
         "README.zh-CN.md",
         "docs/en/checkpoints.md",
         "docs/en/first-run.md",
+        "docs/en/formats.md",
         "docs/en/own-files.md",
         "docs/en/tfrecord.md",
         "docs/zh/checkpoints.md",
         "docs/zh/first-run.md",
+        "docs/zh/formats.md",
         "docs/zh/own-files.md",
         "docs/zh/tfrecord.md",
     ]

@@ -20,7 +20,7 @@ const ROWS: [(&str, ModuleRows); 2] = [
         "pipeline/src",
         &[
             &["error", "scratch"],
-            &["document", "drops", "stop", "progress"],
+            &["document", "drops", "stop", "progress", "corpora"],
             &["counters", "config", "work"],
             &["readers", "vocab", "failures"],
             &["plan", "steps"],

@@ -6,6 +6,7 @@ mod bad_input;
 mod cases;
 mod cleaning;
 mod compat;
+mod corpora;
 mod docs;
 mod durability;
 mod foreign_files;

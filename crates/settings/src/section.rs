@@ -353,6 +353,25 @@ impl<'a> Section<'a> {
         self.chosen(key, node, choices)
     }
 
+    /// One of `choices`, too many to be named in the reference, where `list` stands for them; `None` if it is not written.
+    pub fn listed<T: Copy>(
+        &self,
+        key: &'static str,
+        help: &'static str,
+        list: &str,
+        choices: &[(&str, T)],
+    ) -> Option<T> {
+        let node = self.ask(key, help, format!("one of {list}"), "none".to_owned());
+        let written = self.text(key, node)?;
+        let found = choices.iter().find(|(word, _)| *word == written).map(|&(_, value)| value);
+        if found.is_none() {
+            let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+            let near = suggestion(&written, &words);
+            self.problem(key, format_args!("is {written:?}, which is not one of {list}{near}"));
+        }
+        found
+    }
+
     /// One of `choices`, which must be written.
     pub fn required_choice<T: Copy>(
         &self,

@@ -54,6 +54,11 @@ pub(super) enum Command {
         #[arg(long)]
         force: bool,
     },
+    /// List public corpora, or show one: source, licence, size, how to fetch and read it, and what goes wrong with it
+    Corpora {
+        /// Name of a corpus
+        name: Option<String>,
+    },
     /// Train a WordPiece vocabulary
     Vocab(RunArgs),
     /// Convert corpora to shards; run the same command again to resume

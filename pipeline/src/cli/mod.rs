@@ -2,6 +2,7 @@
 
 mod args;
 mod context;
+mod corpora;
 mod display;
 mod engines;
 mod jobs;
@@ -44,6 +45,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Error> {
     let common = &cli.common;
     match cli.command {
         Command::Init { folder, output: path, force } => view::init(&folder, &path, force, output),
+        Command::Corpora { name } => corpora::corpora(name.as_deref(), output),
         Command::Vocab(run) => jobs::vocab(&run, common, output),
         Command::Prepare(run) => jobs::prepare(&run, common, output),
         Command::Check { config } => jobs::check(&config, common, output),

@@ -27,6 +27,7 @@ pub use table::TableSettings;
 pub use vocab::{Merge, SpecialLayout, VocabRun, VocabularySettings, vocab_keys};
 pub use words::{Han, Words};
 
+use crate::corpora::{self, KnownCorpus};
 use crate::error::Error;
 use clean_keys::clean;
 use quanci_settings::Section;
@@ -89,8 +90,29 @@ fn corpora(root: &Section<'_>) -> Vec<CorpusSettings> {
     corpora
 }
 
+/// The public corpus that `corpus` names.
+fn known_corpus(section: &Section<'_>) -> Option<&'static KnownCorpus> {
+    let help = "a public corpus by its name, which brings its `name`, `format`, `text_field` and `encoding`";
+    let all: Vec<(&str, &KnownCorpus)> =
+        corpora::all().map(|(_, known)| (known.key.as_str(), known)).collect();
+    section.listed("corpus", help, "those of `quanci corpora`", &all)
+}
+
 fn corpus(section: Section<'_>) -> CorpusSettings {
-    let format = section.required_choice("format", "how documents lie in the files", &Format::NAMES);
+    let known = known_corpus(&section);
+    let known_format =
+        known.and_then(|known| Format::NAMES.into_iter().find(|(name, _)| *name == known.format));
+    let how = "how documents lie in the files; with `corpus` that of the public corpus";
+    let format = match known_format {
+        None => section.required_choice("format", how, &Format::NAMES),
+        Some(known_format) => {
+            // The first choice is the default.
+            let others = Format::NAMES.into_iter().filter(|(name, _)| *name != known_format.0);
+            section.choice("format", how, &std::iter::once(known_format).chain(others).collect::<Vec<_>>())
+        }
+    };
+    // Of a corpus in another format than usual nothing else is known.
+    let known = known.filter(|known| known.format == format.name());
     let paths = "files, folders, globs or `s3://` URLs, relative to the settings file; `-` is standard input";
     let paths = section.paths("paths", paths, "required").unwrap_or_default();
     if paths.is_empty() {
@@ -101,19 +123,24 @@ fn corpus(section: Section<'_>) -> CorpusSettings {
     if text_field.is_some() && !format.has_fields() {
         section.problem("text_field", format_args!("has no meaning with format = {:?}", format.name()));
     }
-    // `auto` comes first, as the first choice is the default.
-    let choices: Vec<(&str, Option<Encoding>)> = std::iter::once(("auto", None))
+    let mut choices: Vec<(&str, Option<Encoding>)> = std::iter::once(("auto", None))
         .chain(Encoding::NAMES.iter().map(|&(name, encoding)| (name, Some(encoding))))
         .collect();
+    // The first choice is the default: `auto`, or what the public corpus is in.
+    let usual = known.and_then(|known| known.encoding.as_deref()).unwrap_or("auto");
+    choices.sort_by_key(|(name, _)| *name != usual);
     let table = TableSettings::of(&section, format, text_field.as_deref());
-    let name = section.string_or("name", "the name of the corpus in the column `source`", "corpus");
+    let default_name = known.map_or("corpus", |known| known.name.as_str());
+    let name = section.string_or("name", "the name of the corpus in the column `source`", default_name);
     let weight = "how often each document is used; 1.5 uses every document once and half of them twice";
     let settings = CorpusSettings {
         name,
         paths,
         format,
         // The default of every format with fields; for the others the value has no meaning.
-        text_field: text_field.unwrap_or_else(|| vec!["text".to_owned()]),
+        text_field: text_field
+            .or_else(|| known.map(|known| known.fields().to_vec()).filter(|fields| !fields.is_empty()))
+            .unwrap_or_else(|| vec!["text".to_owned()]),
         encoding: section.choice("encoding", "character encoding; `auto` detects it for each file", &choices),
         weight: section.number("weight", weight, 1.0, 0.0..=1000.0),
         table,

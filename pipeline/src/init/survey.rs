@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use super::known::{self, KnownCorpus};
+use super::known::{self, Known};
 use super::real_path::real_path;
 use super::sniff::{FileKind, other_kind, sniff};
 use crate::error::Error;
@@ -67,7 +67,7 @@ pub struct FileGroup {
     /// The detected encodings.
     pub encodings: BTreeSet<&'static str>,
     /// The public corpus that they are.
-    pub(super) known: Option<&'static KnownCorpus>,
+    pub(super) known: Option<Known>,
 }
 
 /// A file of the folder.
@@ -264,14 +264,14 @@ fn sniff_unit(folder: &Path, files: &[usize], found: &mut [ScannedFile], survey:
 fn group(found: &[ScannedFile], folder: &Path) -> Vec<FileGroup> {
     // The name of the folder itself may be that of a corpus.
     let full = real_path(folder).unwrap_or_else(|_| folder.to_path_buf());
-    let mut kinds: BTreeMap<(&FileKind, Option<usize>), Vec<&ScannedFile>> = BTreeMap::new();
+    let mut kinds: BTreeMap<(&FileKind, Option<&str>), Vec<&ScannedFile>> = BTreeMap::new();
     for file in found {
         if let Some(kind) = &file.kind {
-            kinds.entry((kind, known::index_of(&full.join(&file.path)))).or_default().push(file);
+            kinds.entry((kind, known::key_of(&full.join(&file.path)))).or_default().push(file);
         }
     }
     let mut names = BTreeSet::new();
-    let groups = kinds.into_iter().map(|((kind, known), files)| (kind, known.map(known::corpus), files));
+    let groups = kinds.into_iter().map(|((kind, known), files)| (kind, known.and_then(known::named), files));
     let groups = groups.map(|(kind, known, files)| FileGroup {
         name: name(&files, kind, folder, known, &mut names),
         kind: known.map_or_else(|| kind.clone(), |known| known.kind(kind)),
@@ -289,13 +289,13 @@ fn name(
     files: &[&ScannedFile],
     kind: &FileKind,
     folder: &Path,
-    known: Option<&KnownCorpus>,
+    known: Option<Known>,
     taken: &mut BTreeSet<String>,
 ) -> String {
     let together = files.iter().all(|file| file.folder == files[0].folder);
     let own = files[0].folder.file_name().or(folder.file_name()).filter(|_| together);
     let base = own.map_or(kind.format.name().to_owned(), |name| name.to_string_lossy().into_owned());
-    let base = known.map_or(base, |known| known.name.clone());
+    let base = known.map_or(base, |known| known.corpus.name.clone());
     let with_format = format!("{base}-{}", kind.format.name());
     let numbered = (2..).map(|i| format!("{with_format}-{i}"));
     let mut candidates = [base, with_format.clone()].into_iter().chain(numbered);

@@ -216,7 +216,6 @@ fn public_corpora_are_recognized() {
     );
     assert!(corpus("thucnews").is_some() && settings.corpora.len() == 3);
     let lines: Vec<String> = written.survey.groups.iter().map(describe_group).collect();
-    let told =
-        |line: &&String| line.contains("corpora/descriptors/thucnews.toml") && line.contains("research only");
+    let told = |line: &&String| line.contains("quanci corpora thucnews") && line.contains("research only");
     assert_eq!(lines.iter().filter(told).count(), 1, "{lines:?}");
 }
