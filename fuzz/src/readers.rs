@@ -90,7 +90,16 @@ fn wiki(bytes: &[u8]) {
 fn page_seeds() -> Vec<Vec<u8>> {
     let page = "<!DOCTYPE html><html><head><meta charset=\"gbk\"><title>甲</title><script>1<2</script></head><body><nav>乙</nav>\
                 <p>丙<a href='x'>丁</a>&nbsp;&#20013;<br>戊<table><tr><td>己<td>庚</table><!-- 辛 --></body></html>";
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{page}\r\n0\r\n\r\n",
+        page.len()
+    );
+    let archive = format!(
+        "WARC/1.0\r\nWARC-Type: response\r\nContent-Length: {}\r\n\r\n{answer}\r\n\r\n",
+        answer.len()
+    );
     compressed(vec![
+        archive.into_bytes(),
         page.as_bytes().to_vec(),
         page.replace("<!DOCTYPE html>", "<?xml version=\"1.0\"?>").into_bytes(),
     ])
@@ -98,6 +107,7 @@ fn page_seeds() -> Vec<Vec<u8>> {
 
 fn page(bytes: &[u8]) {
     read_all(Format::Html, &["text"], bytes);
+    read_all(Format::Warc, &["text"], bytes);
 }
 
 fn book_seeds() -> Vec<Vec<u8>> {

@@ -82,6 +82,24 @@ fn formats() {
             format!("<html><nav>甲</nav><p>{}</html>", text.replace('\n', "<p>")),
         );
     }
+    let record = |(i, text): (usize, String)| {
+        // Pages as they were sent, and texts of Common Crawl.
+        let (kind, block) = match i % 2 {
+            0 => ("conversion", text),
+            _ => {
+                let page = format!("<html><nav>甲</nav><p>{}</html>", text.replace('\n', "<p>"));
+                ("response", format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n{page}"))
+            }
+        };
+        let header = format!("WARC/1.0\r\nWARC-Type: {kind}\r\nContent-Type: text/plain\r\n");
+        let record = format!("{header}Content-Length: {}\r\n\r\n{block}\r\n\r\n", block.len());
+        // A member of gzip each, as Common Crawl packs them.
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut gzip, record.as_bytes()).unwrap();
+        gzip.finish().unwrap()
+    };
+    place.write("CC-MAIN-1.warc.gz", texts().map(record).collect::<Vec<_>>().concat());
+    assert_eq!(shard(&place, "warc", "CC-MAIN-1.warc.gz", ""), expected);
     assert_eq!(shard(&place, "wikiextractor", "wiki_00", ""), expected);
     assert_eq!(shard(&place, "mediawiki", "wiki.xml", ""), expected);
     assert_eq!(shard(&place, "html", "pages", ""), expected);

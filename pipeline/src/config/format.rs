@@ -34,11 +34,13 @@ pub enum Format {
     Epub,
     /// Documents of Microsoft Word.
     Docx,
+    /// Web archives: pages as they were fetched, and texts of Common Crawl.
+    Warc,
 }
 
 impl Format {
     /// Every format by its name in a settings file.
-    pub const NAMES: [(&'static str, Format); 14] = [
+    pub const NAMES: [(&'static str, Format); 15] = [
         ("sentences", Format::Sentences),
         ("paragraphs", Format::Paragraphs),
         ("documents", Format::Documents),
@@ -53,11 +55,12 @@ impl Format {
         ("html", Format::Html),
         ("epub", Format::Epub),
         ("docx", Format::Docx),
+        ("warc", Format::Warc),
     ];
 
     /// The formats whose text lies between tags, packed or not.
-    pub const TAGGED: [Format; 5] =
-        [Format::Wikiextractor, Format::Mediawiki, Format::Html, Format::Epub, Format::Docx];
+    pub const TAGGED: [Format; 6] =
+        [Format::Wikiextractor, Format::Mediawiki, Format::Html, Format::Epub, Format::Docx, Format::Warc];
 
     /// Its name in a settings file.
     pub fn name(self) -> &'static str {

@@ -181,9 +181,9 @@ fn reason_to_leave_out(
     survey: &mut Survey,
 ) -> Option<String> {
     // Files without an extension are read: WikiExtractor writes `wiki_00`. Their content decides.
-    const TEXT: [&str; 17] = [
+    const TEXT: [&str; 19] = [
         "txt", "text", "jsonl", "ndjson", "json", "csv", "tsv", "parquet", "zip", "xml", "html", "htm",
-        "xhtml", "shtml", "epub", "docx", "",
+        "xhtml", "shtml", "epub", "docx", "warc", "wet", "",
     ];
     // Without their extensions, which not all of them have.
     const PAPERS: [&str; 7] = ["readme", "license", "licence", "notice", "copying", "changelog", "manifest"];

@@ -56,6 +56,7 @@ fn of_other_format(path: &Path, head: &[u8], format: Format) -> Option<&'static 
         | Format::Wikiextractor
         | Format::Mediawiki
         | Format::Html
+        | Format::Warc
         | Format::Epub
         | Format::Docx => false,
     };

@@ -9,6 +9,7 @@ use super::split::Part;
 use super::stream::Stream;
 use super::table::TableReader;
 use super::text::TextReader;
+use super::warc::WarcReader;
 use super::wikiextractor::WikiextractorReader;
 use crate::config::{Encoding, Format};
 use crate::error::Error;
@@ -26,6 +27,7 @@ pub(super) fn open_stream(
         Format::Jsonl => Box::new(JsonlReader::new(stream, encoding, part, settings)?),
         Format::Wikiextractor => Box::new(WikiextractorReader::new(stream, encoding, part, settings)?),
         Format::Html => Box::new(HtmlReader::new(stream, encoding, settings)),
+        Format::Warc => Box::new(WarcReader::new(stream, settings)?),
         Format::Mediawiki => Box::new(MediawikiReader::new(stream, encoding, part, settings)?),
         _ => Box::new(TextReader::new(stream, encoding, part, settings)?),
     })

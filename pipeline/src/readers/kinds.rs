@@ -8,6 +8,9 @@ pub(super) fn binary(head: &[u8]) -> Option<&'static str> {
     if head.starts_with(b"%PDF-") {
         return Some("a PDF file; extract its text first");
     }
+    if head.starts_with(b"WARC/1.") || head.starts_with(b"WARC/0.") {
+        return Some("a web archive (WARC): set format = \"warc\"");
+    }
     if head.starts_with(b"{\\rtf") {
         return Some("a rich text file; save it as text first");
     }

@@ -57,6 +57,7 @@ mod tar_entries;
 mod tar_header;
 mod text;
 mod transcode;
+mod warc;
 mod wikiextractor;
 mod zip_entries;
 mod zip_parts;

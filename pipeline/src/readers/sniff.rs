@@ -23,8 +23,9 @@ pub fn sniff(path: &Path, settings: &ReadSettings) -> Result<Input, Error> {
             parquet::check(&input, settings)?;
             None
         }
-        // Opening them reads what tells where their text is.
-        (Format::Epub | Format::Docx, _) => {
+        // Opening them reads what tells where their text is, or that they are none. Each page of a web archive is in an
+        // encoding of its own.
+        (Format::Epub | Format::Docx | Format::Warc, _) => {
             open::open(&InputSplit { input: input.clone(), part: Part::Whole }, settings)?;
             None
         }

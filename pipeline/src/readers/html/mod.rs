@@ -6,6 +6,7 @@ mod page_text;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -67,7 +68,7 @@ impl HtmlReader {
         }
         let likely = transcode::decoder(self.encoding, &page);
         let lines = match self.is_declared {
-            true => lines(&mut self.cutter, &page, likely, at),
+            true => plain_lines(&mut self.cutter, &page, likely, true, at),
             false => page_lines(&mut self.cutter, &page, likely, at),
         };
         let text = lines.join("\n");
@@ -88,19 +89,23 @@ pub(super) fn page_lines(
     at: At,
 ) -> Vec<String> {
     let (encoding, mark) = charset(page, likely);
-    lines(cutter, &page[mark..], encoding, at)
+    plain_lines(cutter, &page[mark..], encoding, true, at)
 }
 
-fn lines(
+/// The lines of bytes in an encoding that is known: of a page the readable ones, of a text all. Those with invalid bytes are
+/// left out and told.
+pub(super) fn plain_lines(
     cutter: &mut DocumentCutter,
-    page: &[u8],
+    bytes: &[u8],
     encoding: &'static encoding_rs::Encoding,
+    is_page: bool,
     at: At,
 ) -> Vec<String> {
-    let (text, has_errors) = encoding.decode_without_bom_handling(page);
-    let text = page_text(&text);
+    let (text, has_errors) = encoding.decode_without_bom_handling(bytes);
+    let text = if is_page { Cow::Owned(page_text(&text)) } else { text };
+    let ends = |c| c == '\n' || c == '\r';
     let mut lines: Vec<String> =
-        text.split('\n').filter(|line| !line.is_empty()).map(str::to_owned).collect();
+        text.split(ends).filter(|line| !line.is_empty()).map(str::to_owned).collect();
     if has_errors {
         lines.retain(|line| {
             let is_damaged = line.contains('\u{fffd}');

@@ -91,10 +91,25 @@ fn seeds() -> Vec<(Format, Vec<u8>, TableSettings)> {
         (Format::Epub, packed(&book), plain.clone()),
         (Format::Html, web.clone().into_bytes(), plain.clone()),
         (Format::Html, gbk(&web), plain.clone()),
+        (Format::Warc, web_archive(&web), plain.clone()),
         (Format::Documents, zip.finish().expect("closed").into_inner(), plain.clone()),
         (Format::Documents, tar.clone(), plain.clone()),
         (Format::Documents, zstd::encode_all(&tar[..], 1).expect("packed"), plain),
     ]
+}
+
+/// A web archive with a page as it was sent, and the text of another.
+fn web_archive(page: &str) -> Vec<u8> {
+    let chunked = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{page}\r\n0\r\n\r\n",
+        page.len()
+    );
+    let record = |kind: &str, more: &str, block: &str| {
+        let length = block.len();
+        format!("WARC/1.0\r\nWARC-Type: {kind}\r\n{more}Content-Length: {length}\r\n\r\n{block}\r\n\r\n")
+    };
+    let text = record("conversion", "Content-Type: text/plain\r\n", "渔船离开码头。\n老人坐在门口。\n");
+    [record("warcinfo", "", "software: x"), record("response", "", &chunked), text].concat().into_bytes()
 }
 
 /// Stored, so that damage reaches the texts.
