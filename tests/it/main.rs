@@ -16,6 +16,7 @@ mod kubernetes;
 mod labels;
 mod layers;
 mod names;
+mod near_duplicates;
 mod objects;
 mod outcomes;
 mod pages;

@@ -14,7 +14,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-pub use clean::{CleanSettings, FilterSettings, NormalForm, PiiAction, PiiKind, PiiSettings, RepairSettings};
+pub use clean::{
+    CleanSettings, FilterSettings, NearDuplicates, NormalForm, PiiAction, PiiKind, PiiSettings,
+    RepairSettings,
+};
 pub use format::{Encoding, Format};
 pub use prepare::{
     InstanceSettings, OutputSettings, PairRules, PrepareSettings, SegmentSettings, TokenizeSettings,
@@ -26,7 +29,7 @@ pub use vocab::{Merge, SpecialLayout, VocabRun, VocabularySettings, vocab_keys};
 pub use words::{Han, Words};
 
 use crate::error::Error;
-use clean_keys::clean;
+use clean_keys::{clean, clean_of_prepare};
 use quanci_settings::Section;
 pub use quanci_settings::{Key, SettingsFile};
 
