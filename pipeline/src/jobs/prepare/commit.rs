@@ -287,7 +287,7 @@ pub(super) fn clean_up(
     near_duplicates: &NearDuplicateFiles,
 ) -> Result<(), Error> {
     work::remove_own(reduce, &is_reduce_file)?;
-    near_duplicates.remove()?;
+    near_duplicates.remove_links()?;
     sweep_output(&output.path)?;
     if output.keep_work { Ok(()) } else { map::remove_parts(plan, parts) }
 }

@@ -404,7 +404,7 @@ impl Job for PrepareJob {
                 parts: &self.parts,
                 layout: self.bands()?,
                 index: self.bands_path(),
-                folder: self.near_duplicate_files().links(),
+                files: self.near_duplicate_files(),
             })),
             "clusters" => Ok(Box::new(ClusterStage {
                 files: self.near_duplicate_files(),

@@ -15,6 +15,7 @@ use super::super::documents::{Documents, InPartFiles};
 use super::super::index::{self, Located};
 use super::super::part::{BANDS, PartSection, split_band};
 use super::super::scatter::Scattered;
+use super::files::NearDuplicateFiles;
 use super::links::{LinkWriter, Linked, links_name, links_path};
 use crate::engine::{Context, Stage};
 use crate::error::Error;
@@ -54,8 +55,7 @@ pub(in crate::jobs::prepare) struct Bands<'a> {
     pub(in crate::jobs::prepare) layout: BandLayout,
     /// The index of the keys.
     pub(in crate::jobs::prepare) index: PathBuf,
-    /// Where links go.
-    pub(in crate::jobs::prepare) folder: PathBuf,
+    pub(in crate::jobs::prepare) files: NearDuplicateFiles,
 }
 
 impl Bands<'_> {
@@ -78,12 +78,16 @@ impl Stage for Bands<'_> {
     }
 
     fn is_done(&self, task: u32) -> Result<bool, Error> {
-        work::exists(&links_path(&self.folder, task))
+        Ok(work::exists(&links_path(&self.files.links(), task))? || work::exists(&self.files.report())?)
     }
 
     /// One look at the folder instead of one for each task.
     fn missing(&self) -> Result<Vec<u32>, Error> {
-        let there = work::names(&self.folder)?;
+        // Once there are clusters, the links may be gone.
+        if work::exists(&self.files.report())? {
+            return Ok(Vec::new());
+        }
+        let there = work::names(&self.files.links())?;
         Ok((0..self.count()).filter(|&task| !there.contains(&links_name(task))).collect())
     }
 
@@ -92,7 +96,7 @@ impl Stage for Bands<'_> {
     }
 
     fn run(&self, task: u32, context: &Context) -> Result<(), Error> {
-        let path = links_path(&self.folder, task);
+        let path = links_path(&self.files.links(), task);
         let located = index::read(&self.index, self.layout.index, BANDS, self.fine_of(task))?;
         let mut linker =
             Linker { writer: LinkWriter::new(&path)?, first: FxHashMap::default(), parts: self.parts };

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
-
 use super::super::directory;
 use super::super::map::{belongs_to_validation, fine_bucket, salted};
 use super::super::part::DOCUMENTS;
-use super::NearDuplicateFiles;
+use super::files::NearDuplicateFiles;
 use super::links::{Linked, links_path, read_links};
+use super::report::{ClusterReport, ShownPair, hexadecimal};
 use crate::counters::NearDuplicateCounts;
 use crate::engine::{Context, Stage};
 use crate::error::Error;
@@ -20,31 +19,6 @@ use crate::work;
 const SALT_SAMPLE: u64 = 4;
 /// Dropped documents that are shown, at most.
 const SHOWN: usize = 1000;
-
-/// What was found.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(in crate::jobs::prepare) struct ClusterReport {
-    /// Hash of the directory of the documents that are dropped.
-    pub(in crate::jobs::prepare) dropped_hash: u64,
-    pub(in crate::jobs::prepare) counts: NearDuplicateCounts,
-    /// Dropped documents to be shown, in hexadecimal, each with the one that is kept: a sample that depends on their hashes
-    /// alone.
-    pub(in crate::jobs::prepare) shown: Vec<ShownPair>,
-}
-
-/// A dropped document and the one that is kept, by their content hashes in hexadecimal.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(in crate::jobs::prepare) struct ShownPair {
-    pub(in crate::jobs::prepare) kept: String,
-    pub(in crate::jobs::prepare) dropped: String,
-}
-
-/// A content hash, as reports and the data set's file write it.
-pub(in crate::jobs::prepare) fn hexadecimal(hash: u128) -> String {
-    format!("{hash:032x}")
-}
 
 /// The stage: one task.
 pub(in crate::jobs::prepare) struct ClusterStage {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::clusters::{ClusterReport, hexadecimal};
+use super::report::{ClusterReport, hexadecimal};
 use crate::drops::SAMPLE_CHARS;
 use crate::steps::near_duplicates::{MinHash, MinHashScratch, similarity};
 use crate::steps::tokenize::Piece;
@@ -12,6 +12,9 @@ use crate::vocab::file::Vocabulary;
 
 /// The file's name in the data set.
 pub(in crate::jobs::prepare) const FILE: &str = "near-duplicates.jsonl";
+
+/// What stands for `[UNK]`: no letter, so that it is no part of a signature.
+const UNKNOWN: &str = "□";
 
 /// A document that is shown.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -47,7 +50,9 @@ impl<'a> Sampler<'a> {
         is_validation: bool,
         pieces: &[Piece],
     ) -> Sample {
-        let text = text_of(pieces.iter().map(|piece| self.vocabulary.piece(piece.id())));
+        let unk = self.vocabulary.specials().unk;
+        let shown = |id: u32| if id == unk { UNKNOWN } else { self.vocabulary.piece(id) };
+        let text = text_of(pieces.iter().map(|piece| shown(piece.id())));
         let mut scratch = MinHashScratch::default();
         self.minhash.sign(&text, &mut scratch);
         Sample {
@@ -127,7 +132,7 @@ mod tests {
 
     #[test]
     fn pieces_become_text() {
-        let pieces = ["今", "天", "use", "rust", "##ace", "2", "##0", "，", "[UNK]", "##"];
-        assert_eq!(text_of(pieces.into_iter()), "今天use rustace 20，[UNK]##");
+        let pieces = ["今", "天", "use", "rust", "##ace", "2", "##0", "，", UNKNOWN, "##"];
+        assert_eq!(text_of(pieces.into_iter()), "今天use rustace 20，□##");
     }
 }
