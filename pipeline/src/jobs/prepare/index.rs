@@ -27,7 +27,8 @@ pub(super) struct Located {
 /// Writes the index of those sections of all part files that are in these fine buckets, and returns the hash of its
 /// directory. Memory: 32 bytes per section.
 pub(super) fn write(path: &Path, parts: &[Vec<PartSection>], buckets: Range<u32>) -> Result<u64, Error> {
-    let mut located: Vec<Located> = Vec::with_capacity(parts.iter().map(Vec::len).sum());
+    let is_among = |section: &&PartSection| buckets.contains(&section.fine);
+    let mut located: Vec<Located> = Vec::with_capacity(parts.iter().flatten().filter(is_among).count());
     for (part, sections) in (0u32..).zip(parts) {
         let mut offset = 0;
         for &section in sections {

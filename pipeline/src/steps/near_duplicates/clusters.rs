@@ -26,7 +26,7 @@ impl Member {
     }
 }
 
-/// Documents and how they are joined. About 100 bytes for each document that was joined to another.
+/// Documents and how they are joined. About 120 bytes for each document that was joined to another.
 #[derive(Default)]
 pub struct Clusters {
     /// The number of each document, by its hash.

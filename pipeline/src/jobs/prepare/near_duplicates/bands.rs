@@ -103,15 +103,7 @@ impl Stage for Bands<'_> {
         for fine in passes(&located, self.fine_of(task), PASS_BYTES) {
             let documents = InPartFiles::new(self.plan, self.parts, &located, &fine);
             let partitions = documents.bytes().div_ceil(PASS_BYTES) as u32;
-            if partitions <= 1 {
-                linker.link(&documents, context)?;
-            } else {
-                // Of a very large corpus, one fine bucket has too many keys: they are partitioned once more on disk.
-                let partition_of =
-                    |_, band: &[u8]| split_band(band).map_or(0, |(key, _)| partition(key, partitions));
-                let scattered = Scattered::new(&documents, &partition_of, &path, context)?;
-                (0..partitions).try_for_each(|n| linker.link(&scattered.partition(n), context))?;
-            }
+            linker.link_all(&documents, partitions, &path, context)?;
             context.progress.add_work(fine.len() as u64);
         }
         linker.writer.commit()
@@ -151,6 +143,23 @@ struct Linker<'a> {
 }
 
 impl Linker<'_> {
+    /// Links the documents of some keys, partition by partition. Their file has a temporary name beside `beside`.
+    fn link_all(
+        &mut self,
+        documents: &dyn Documents,
+        partitions: u32,
+        beside: &Path,
+        context: &Context,
+    ) -> Result<(), Error> {
+        if partitions <= 1 {
+            return self.link(documents, context);
+        }
+        // Of a very large corpus, one fine bucket has too many keys: they are partitioned once more on disk.
+        let partition_of = |_, band: &[u8]| split_band(band).map_or(0, |(key, _)| partition(key, partitions));
+        let scattered = Scattered::new(documents, &partition_of, beside, context)?;
+        (0..partitions).try_for_each(|partition| self.link(&scattered.partition(partition), context))
+    }
+
     /// Links the documents of some keys: all that have one of these keys are among them.
     fn link(&mut self, documents: &dyn Documents, context: &Context) -> Result<(), Error> {
         let Linker { writer, first, parts } = self;
@@ -167,7 +176,65 @@ impl Linker<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::super::documents::Take;
+    use super::super::links::read_links;
     use super::*;
+    use crate::progress::Progress;
+    use crate::steps::near_duplicates::{Clusters, Member};
+    use crate::stop::Stop;
+
+    /// 60,000 keys of 20,000 documents, most of which have near-duplicates.
+    struct Made;
+
+    impl Documents for Made {
+        fn bytes(&self) -> u64 {
+            0
+        }
+
+        fn each(&self, _: &Context, take: &mut Take<'_>) -> Result<(), Error> {
+            (0..60_000_u64).try_for_each(|n| {
+                let document = splitmix64(n / 3);
+                // Every tenth one is a copy of one from another corpus, and one key in eight is that of all.
+                let hash = u128::from(if n / 3 % 10 == 9 { splitmix64(n / 3 - 5) } else { document }) << 3;
+                let key = if n % 8 == 0 { 7 } else { splitmix64(n % 41_000) };
+                let mut band = key.to_le_bytes().to_vec();
+                band.extend((hash as u32 % 100).to_le_bytes());
+                take(hash, (n / 9_000) as u16, &band)
+            })
+        }
+    }
+
+    /// What is dropped, from the links of a file.
+    fn dropped(path: &Path) -> BTreeSet<(u128, u128)> {
+        let mut clusters = Clusters::default();
+        let member =
+            |Linked { hash, letters, corpus }| Member { hash, letters, corpus, is_validation: false };
+        let mut join = |a, b| {
+            clusters.join(member(a), member(b));
+            Ok(())
+        };
+        read_links(path, &mut join).expect("read");
+        clusters.decide().dropped().map(|(dropped, kept)| (dropped.hash, kept.hash)).collect()
+    }
+
+    #[test]
+    fn partitions_give_the_same_clusters() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let context = Context::new(1, Stop::default(), Progress::default()).expect("threads");
+        let mut sets = Vec::new();
+        for partitions in [1, 2, 13] {
+            let path = links_path(folder.path(), partitions);
+            let writer = LinkWriter::new(&path).expect("begun");
+            let mut linker = Linker { writer, first: FxHashMap::default(), parts: folder.path() };
+            linker.link_all(&Made, partitions, &path, &context).expect("linked");
+            linker.writer.commit().expect("committed");
+            sets.push(dropped(&path));
+        }
+        assert!(sets[0].len() > 5_000, "{}", sets[0].len());
+        assert!(sets.iter().all(|set| *set == sets[0]));
+    }
 
     #[test]
     fn passes_are_bounded_and_cover_all() {
@@ -175,7 +242,8 @@ mod tests {
             |fine, bytes| Located { part: 0, offset: 0, section: PartSection { fine, bytes, hash: 0 } };
         let located = [section(10, 5), section(11, 4), section(11, 3), section(12, 30), section(14, 1)];
         assert_eq!(passes(&located, 10..16, 12), [10..12, 12..13, 13..16]);
-        assert_eq!(passes(&located, 10..16, 1000), [10..16]);
-        assert_eq!(passes(&[], 3..5, 12), [3..5]);
+        let one = |pass: Range<u32>| vec![pass];
+        assert_eq!(passes(&located, 10..16, 1000), one(10..16));
+        assert_eq!(passes(&[], 3..5, 12), one(3..5));
     }
 }

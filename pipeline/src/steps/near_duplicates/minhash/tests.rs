@@ -107,7 +107,6 @@ fn jaccard(a: &str, b: &str, ngram: usize) -> f64 {
 #[test]
 fn recall_is_what_theory_says() {
     const PAIRS: u64 = 400;
-    println!("ngram bands×rows edited  J     predicted measured");
     for (ngram, bands, rows) in [(5, 14, 8), (3, 14, 8), (8, 14, 8), (5, 20, 4), (5, 40, 3)] {
         let minhash = MinHash::new(&NearDuplicates { ngram, bands, rows });
         for edits in [0.02, 0.05, 0.1, 0.2] {
@@ -127,11 +126,6 @@ fn recall_is_what_theory_says() {
                 agree += similarity(&a.1, &b.1) - j;
                 off += j * (1.0 - j) / f64::from(bands * rows);
             }
-            println!(
-                "{ngram:>5} {bands:>5}×{rows:<4} {edits:>5}  {mean:.3} {:>8.3} {:>8.3}",
-                expected / PAIRS as f64,
-                found as f64 / PAIRS as f64
-            );
             // Four standard deviations, and one pair more where nearly nothing is expected.
             let limit = 4.0 * f64::sqrt(variance) + 1.0;
             assert!(
