@@ -14,12 +14,13 @@ use std::time::Instant;
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use quanci_pipeline::config::{
-    CleanSettings, Format, Han, PairRules, SegmentSettings, TableSettings, TokenizeSettings,
+    CleanSettings, Format, Han, NearDuplicates, PairRules, SegmentSettings, TableSettings, TokenizeSettings,
 };
 use quanci_pipeline::document::Document;
 use quanci_pipeline::readers::{InputSplit, Part, ReadSettings, Record, open, sniff};
 use quanci_pipeline::steps::bucket::{Bucket, TokenizedDocument};
 use quanci_pipeline::steps::clean::Clean;
+use quanci_pipeline::steps::near_duplicates::{MinHash, MinHashScratch};
 use quanci_pipeline::steps::pair::{Instance, PairSettings, PieceKind, instances};
 use quanci_pipeline::steps::row::RowBuilder;
 use quanci_pipeline::steps::segment::{SegmentScratch, Segmenter, WordStarts};
@@ -189,6 +190,13 @@ fn clean() -> usize {
         .sum()
 }
 
+fn sign() -> usize {
+    let minhash = MinHash::new(&NearDuplicates::default());
+    let mut scratch = MinHashScratch::default();
+    let mut signed = |text: &String| minhash.sign(text, &mut scratch).map(|_| minhash.keys(&scratch).count());
+    STAGES.cleaned.iter().filter_map(&mut signed).sum()
+}
+
 fn split_sentences() -> usize {
     STAGES.cleaned.iter().map(|text| split(text).count()).sum()
 }
@@ -288,6 +296,11 @@ fn over_instances(bencher: Bencher<'_, '_>, step: impl Fn() -> usize + Sync) {
 #[divan::bench(sample_count = 10)]
 fn a_clean(bencher: Bencher<'_, '_>) {
     over_text(bencher, clean);
+}
+
+#[divan::bench(sample_count = 10)]
+fn a_minhash(bencher: Bencher<'_, '_>) {
+    over_text(bencher, sign);
 }
 
 #[divan::bench(sample_count = 10)]

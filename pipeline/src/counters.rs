@@ -77,6 +77,10 @@ pub struct SplitCounters {
     pub documents: u64,
     /// Exact repeats dropped.
     pub duplicates: u64,
+    /// Near-duplicates dropped.
+    // Left out where there are none, so that manifests made without them stay as they are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub near_duplicates: u64,
     /// Documents that no instance could be made of, in any copy.
     pub without_instance: u64,
     /// Documents kept, by corpus.
@@ -93,11 +97,17 @@ pub struct SplitCounters {
     pub forced: u64,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 impl SplitCounters {
     /// Adds another.
     pub fn merge(&mut self, other: &SplitCounters) {
         self.documents += other.documents;
         self.duplicates += other.duplicates;
+        self.near_duplicates += other.near_duplicates;
         self.without_instance += other.without_instance;
         // By name, which several corpora may share.
         for (source, documents) in &other.documents_by_source {
@@ -109,6 +119,20 @@ impl SplitCounters {
         self.label_one += other.label_one;
         self.forced += other.forced;
     }
+}
+
+/// What `clean.near_duplicates` found. Exact repeats count once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NearDuplicateCounts {
+    /// Documents that have a near-duplicate.
+    pub documents: u64,
+    /// Clusters of them, of which one document each is kept.
+    pub clusters: u64,
+    /// Documents of the largest cluster.
+    pub largest: u64,
+    /// Validation documents dropped because a training document is kept.
+    pub leaked: u64,
 }
 
 /// What went in and what came out: the manifest's `counters`.
@@ -129,6 +153,9 @@ pub struct Counters {
     /// What was left out of documents or replaced in them, with samples.
     #[serde(default, skip_serializing_if = "Dropped::is_empty")]
     pub repaired: Dropped,
+    /// Near-duplicates, where they are looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub near_duplicates: Option<NearDuplicateCounts>,
     /// What was written for training.
     pub train: SplitCounters,
     /// What was written for validation.

@@ -108,6 +108,8 @@ pub enum Reason {
     BlockedWords,
     /// The same cleaned text was seen before (`clean.dedup`).
     Duplicate,
+    /// Nearly the same text is kept (`clean.near_duplicates`).
+    NearDuplicate,
     /// No instance can be made of it: one word, and no other document to pair it with.
     NoInstance,
 }
@@ -173,6 +175,7 @@ impl Reason {
             Reason::RepeatedRuns => "repeated runs of characters",
             Reason::BlockedWords => "words of the list",
             Reason::Duplicate => "exact repeat",
+            Reason::NearDuplicate => "near-duplicate",
             Reason::NoInstance => "no instance possible",
         }
     }

@@ -17,6 +17,7 @@ mod kubernetes;
 mod labels;
 mod layers;
 mod names;
+mod near_duplicates;
 mod objects;
 mod outcomes;
 mod pages;

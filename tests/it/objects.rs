@@ -234,6 +234,28 @@ fn tasks_one_by_one_and_twice() {
 }
 
 #[test]
+fn near_duplicates() {
+    let Some((place, server)) = both() else { return };
+    let text =
+        "清晨的河面上起了一层薄雾，渔船一只接一只地离开码头，船夫们低声说着话。老人坐在门口修补渔网。\n";
+    let near = format!("{text}\n{}\n{}", text.replace('，', "、"), text.replace("老人", "老者").repeat(3));
+    fs::write(place.join("texts/near.txt"), &near).unwrap();
+    server.put("texts/near.txt", near.as_bytes());
+    let on = ["--set", "clean.near_duplicates=true"];
+    place.run(&[&["prepare", "local.toml"], &on[..]].concat()).exits(0);
+    let proxy = Proxy::every(7, &server);
+    let arguments = [&["prepare", "objects.toml"], &on[..]].concat();
+    run(&place, proxy.port(), &arguments).exits(0);
+    assert_eq!(server.hashes("out/"), hashes(&place.join("out")));
+    assert!(fs::read_to_string(place.join("out/near-duplicates.jsonl")).unwrap().contains("薄雾"));
+    // Finished is finished, and --force begins anew.
+    run(&place, server.port(), &arguments).exits(0);
+    run(&place, server.port(), &[&arguments[..], &["--force"]].concat()).exits(0);
+    assert_eq!(server.hashes("out/"), hashes(&place.join("out")));
+    assert!(server.keys(".work/").iter().all(|key| !key.contains("/bands/")), "links are left");
+}
+
+#[test]
 fn vocabularies() {
     let Some((place, server)) = both() else { return };
     let text = |root: &str| {

@@ -15,6 +15,10 @@ pub struct CleanSettings {
     pub max_document_chars: u64,
     /// Keep one of several documents with the same cleaned text.
     pub dedup: bool,
+    /// Keep one of several documents with nearly the same text.
+    // Left out where it is off, so that the ids of data sets made without it stay as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub near_duplicates: Option<NearDuplicates>,
     /// What is mended.
     // These are left out where nothing is on, so that the ids of data sets made without them stay as they are.
     #[serde(default, skip_serializing_if = "RepairSettings::is_off")]
@@ -40,12 +44,32 @@ impl Default for CleanSettings {
             min_han_ratio: 0.0,
             max_document_chars: 1_000_000,
             dedup: true,
+            near_duplicates: None,
             repair: RepairSettings::default(),
             script: ScriptRule::Keep,
             converter: None,
             pii: PiiSettings::default(),
             filter: FilterSettings::default(),
         }
+    }
+}
+
+/// How near-duplicates are found: MinHash with bands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NearDuplicates {
+    /// Characters of an n-gram.
+    pub ngram: u32,
+    /// Bands: documents that agree in all rows of one are joined.
+    pub bands: u32,
+    /// Rows of a band.
+    pub rows: u32,
+}
+
+impl Default for NearDuplicates {
+    fn default() -> Self {
+        // FineWeb's bands and rows; its n-grams are of five words.
+        NearDuplicates { ngram: 5, bands: 14, rows: 8 }
     }
 }
 

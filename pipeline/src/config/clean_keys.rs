@@ -3,13 +3,32 @@
 use quanci_settings::{Section, SettingsFile};
 
 use super::clean::{
-    CleanSettings, FilterSettings, NormalForm, PiiAction, PiiKind, PiiSettings, RepairSettings, ScriptRule,
+    CleanSettings, FilterSettings, NearDuplicates, NormalForm, PiiAction, PiiKind, PiiSettings,
+    RepairSettings, ScriptRule,
 };
 use super::preset::Preset;
 
-/// `[clean]`, which prepare and vocab runs share.
+/// `[clean]` of a prepare run: that of [`clean`], and what compares documents.
+pub(super) fn clean_of_prepare(source: &SettingsFile, root: &Section<'_>) -> CleanSettings {
+    let section = root.section("clean");
+    let shared = keys(source, &section);
+    let settings = CleanSettings { near_duplicates: near_duplicates(&section), ..shared };
+    if settings.near_duplicates.is_some() && !settings.dedup {
+        section.problem("near_duplicates", "needs dedup = true: exact repeats are near-duplicates too");
+    }
+    section.finish();
+    settings
+}
+
+/// `[clean]`, as far as prepare and vocab runs share it.
 pub(super) fn clean(source: &SettingsFile, root: &Section<'_>) -> CleanSettings {
     let section = root.section("clean");
+    let settings = keys(source, &section);
+    section.finish();
+    settings
+}
+
+fn keys(source: &SettingsFile, section: &Section<'_>) -> CleanSettings {
     let preset =
         "values for a kind of text, for repairs and filters alike; keys that are written go before it";
     // Asked first: the other defaults depend on it.
@@ -20,7 +39,7 @@ pub(super) fn clean(source: &SettingsFile, root: &Section<'_>) -> CleanSettings 
     let dedup = "keep only the first of several documents whose cleaned text is identical";
     let script = "simplified and traditional text: keep both, write one in the characters of the other (OpenCC), or drop \
                   documents in one of them";
-    let settings = CleanSettings {
+    CleanSettings {
         min_chars: section.integer("min_chars", min_chars, default.min_chars, 0..=1_000_000),
         min_han_ratio: section.number("min_han_ratio", min_han_ratio, default.min_han_ratio, 0.0..=1.0),
         max_document_chars: section.integer(
@@ -30,14 +49,35 @@ pub(super) fn clean(source: &SettingsFile, root: &Section<'_>) -> CleanSettings 
             1000..=100_000_000,
         ),
         dedup: section.boolean("dedup", dedup, default.dedup),
-        repair: repair(&section, &default.repair),
+        near_duplicates: None,
+        repair: repair(section, &default.repair),
         script: section.choice("script", script, &ScriptRule::NAMES),
         converter: None,
-        pii: pii(&section),
-        filter: filter(source, &section, &default.filter),
+        pii: pii(section),
+        filter: filter(source, section, &default.filter),
+    }
+}
+
+fn near_duplicates(section: &Section<'_>) -> Option<NearDuplicates> {
+    let on =
+        "keep only one of several documents that are nearly the same, found by MinHash on character n-grams";
+    let ngram = "characters of an n-gram; letters and digits alone count";
+    let bands = "bands of a signature: documents that agree in all rows of one band are joined";
+    let rows = "rows of a band, each the minimum of one hash over all n-grams";
+    let is_on = section.boolean("near_duplicates", on, false);
+    let default = NearDuplicates::default();
+    let settings = NearDuplicates {
+        ngram: section.integer("near_duplicate_ngram", ngram, default.ngram.into(), 2..=50) as u32,
+        bands: section.integer("near_duplicate_bands", bands, default.bands.into(), 1..=64) as u32,
+        rows: section.integer("near_duplicate_rows", rows, default.rows.into(), 1..=16) as u32,
     };
-    section.finish();
-    settings
+    for key in ["near_duplicate_ngram", "near_duplicate_bands", "near_duplicate_rows"] {
+        // A setting without effect is an error: its user expects one.
+        if section.has(key) && !is_on {
+            section.problem(key, "needs near_duplicates = true");
+        }
+    }
+    is_on.then_some(settings)
 }
 
 fn repair(section: &Section<'_>, default: &RepairSettings) -> RepairSettings {

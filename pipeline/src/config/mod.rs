@@ -15,7 +15,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 pub use clean::{
-    CleanSettings, FilterSettings, NormalForm, PiiAction, PiiKind, PiiSettings, RepairSettings, ScriptRule,
+    CleanSettings, FilterSettings, NearDuplicates, NormalForm, PiiAction, PiiKind, PiiSettings,
+    RepairSettings, ScriptRule,
 };
 pub use format::{Encoding, Format};
 pub use prepare::{
@@ -29,7 +30,7 @@ pub use words::{Han, Words};
 
 use crate::corpora::{self, KnownCorpus};
 use crate::error::Error;
-use clean_keys::clean;
+use clean_keys::{clean, clean_of_prepare};
 use quanci_settings::Section;
 pub use quanci_settings::{Key, SettingsFile};
 

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::words::{Han, Words};
 use quanci_settings::{Key, Section};
 
-use super::{CleanSettings, CompareInputs, CorpusSettings, SettingsFile, clean, compare_inputs, corpora};
+use super::{
+    CleanSettings, CompareInputs, CorpusSettings, SettingsFile, clean_of_prepare, compare_inputs, corpora,
+};
 use crate::error::Error;
 
 /// A prepare run, checked.
@@ -173,7 +175,7 @@ fn from_section(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -
         vocab,
         max_reject_percent: max_reject_percent(root),
         corpora: corpora(root),
-        clean: clean(source, root),
+        clean: clean_of_prepare(source, root),
         segment: segment(source, root),
         tokenize: tokenize(root),
         instances,

@@ -135,6 +135,7 @@ unit = \"word\"            # word | piece | ngram
 # preset = \"none\"         # web-zh | books-zh | encyclopedia-zh: repairs and filters for a kind of text
 # min_chars = 1           # shorter documents are dropped
 # dedup = true            # exact duplicates are dropped
+# near_duplicates = true  # nearly equal documents are dropped too
 
 ";
 

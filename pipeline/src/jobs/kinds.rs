@@ -11,21 +11,21 @@ type Planned = (Plan, Vec<String>);
 
 /// What a kind of job does with its settings and plans.
 struct JobType {
-    stages: &'static [&'static str],
+    stages: fn(&Recipe) -> Result<&'static [&'static str], Error>,
     plan: fn(Recipe) -> Result<Planned, Error>,
     check: fn(&Recipe) -> Vec<Error>,
     open: fn(Plan) -> Result<Box<dyn Job>, Error>,
 }
 
 const PREPARE: JobType = JobType {
-    stages: &prepare::STAGES,
+    stages: prepare::stages,
     plan: |recipe| PrepareJob::plan(recipe).map(|(plan, settings)| (plan, settings.warnings())),
     check: PrepareJob::check,
     open: |plan| Ok(Box::new(PrepareJob::open(plan)?)),
 };
 
 const VOCAB: JobType = JobType {
-    stages: &vocab::STAGES,
+    stages: |_| Ok(&vocab::STAGES),
     plan: |recipe| VocabJob::plan(recipe).map(|plan| (plan, Vec::new())),
     check: VocabJob::check,
     open: |plan| Ok(Box::new(VocabJob::open(plan)?)),
@@ -38,9 +38,12 @@ fn job_type(job: JobKind) -> &'static JobType {
     }
 }
 
-/// The names of the stages of a job, in order.
-pub fn stages(job: JobKind) -> &'static [&'static str] {
-    job_type(job).stages
+/// The names of the stages of the job that the settings are for, in order.
+///
+/// # Errors
+/// All problems of the settings.
+pub fn stages(recipe: &Recipe) -> Result<&'static [&'static str], Error> {
+    (job_type(recipe.job()).stages)(recipe)
 }
 
 /// Plans the job that the settings are for. Returns the plan, and warnings about the settings.

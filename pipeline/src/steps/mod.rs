@@ -8,6 +8,7 @@ pub mod bucket;
 pub mod chars;
 pub mod clean;
 pub mod count;
+pub mod near_duplicates;
 pub mod pair;
 pub mod pieces;
 pub mod pretokenize;

@@ -117,8 +117,9 @@ pub fn listed(folder: &Path, names: &[String]) -> String {
 /// True for the path of a file that an attempt writes into a folder of its own: a data set, records of TensorFlow, the shards of a reduce task,
 /// the words of a count task.
 pub(super) fn is_attempt_file(path: &str) -> bool {
-    const NAMES: [&str; 8] = [
+    const NAMES: [&str; 9] = [
         "manifest.json",
+        "near-duplicates.jsonl",
         "tfrecord.json",
         "README.md",
         "vocab.txt",

@@ -33,7 +33,7 @@ pub(in crate::cli) fn kubernetes(
     let recipe = Recipe { out: run.out.clone(), ..recipe(kind, run, common)? };
     let paths = Paths::of(&recipe, &Path::new(SETTINGS_FOLDER).join(SETTINGS_FILE))?;
     check(&paths, run.out.as_deref(), &options)?;
-    let files = files(&kubernetes_run(kind, run, recipe, &paths, options)?)?;
+    let files = files(&kubernetes_run(run, recipe, &paths, options)?)?;
     if run.engine.dry_run {
         files
             .iter()
@@ -103,7 +103,6 @@ fn check(paths: &Paths, out: Option<&Path>, options: &Options) -> Result<(), Err
 }
 
 fn kubernetes_run(
-    kind: JobKind,
     run: &RunArgs,
     recipe: Recipe,
     paths: &Paths,
@@ -124,7 +123,7 @@ fn kubernetes_run(
         PathKind::Absolute(path) | PathKind::Relative(path) => path.display().to_string(),
     };
     let program = run.engine.program.as_ref().map_or("quanci".to_owned(), |path| path.display().to_string());
-    let stages = jobs::stages(kind).iter().map(|&stage| (stage, width(stage, pods))).collect();
+    let stages = jobs::stages(&recipe)?.iter().map(|&stage| (stage, width(stage, pods))).collect();
     Ok(kubernetes::KubernetesRun {
         name,
         program,
@@ -138,7 +137,7 @@ fn kubernetes_run(
 
 /// The number of pods of a stage. The number of its tasks is not known here.
 fn width(stage: &str, pods: u32) -> u32 {
-    if matches!(stage, "map" | "count" | "reduce") { pods } else { 1 }
+    if matches!(stage, "map" | "count" | "bands" | "reduce") { pods } else { 1 }
 }
 
 fn write(files: &[ManifestFile], folder: &Path) -> Result<(), Error> {

@@ -9,6 +9,7 @@ use quanci_shards::manifest::{FileEntry, ShardEntry, VocabularyEntry, sha256};
 use quanci_shards::{FORMAT_VERSION, MANIFEST_FILE, Manifest, Split};
 use quanci_store::{is_object, local};
 
+use super::near_duplicates::{self, NearDuplicateFiles};
 use super::output::{names, publish, real_output, sweep_output};
 use super::reduce::{REPORT, ReduceInputs, ReduceReport, WrittenFile, file_name, is_reduce_file};
 use super::{card, map, unfinished};
@@ -31,6 +32,7 @@ pub(super) struct Commit<'a> {
     pub(super) canonical: &'a serde_json::Value,
     /// Replace a data set that is there.
     pub(super) replace: bool,
+    pub(super) near_duplicate_files: NearDuplicateFiles,
     /// A file that says it has been replaced.
     pub(super) committed: PathBuf,
 }
@@ -128,7 +130,7 @@ impl Commit<'_> {
 
     fn clean_up(&self) -> Result<(), Error> {
         let ReduceInputs { folder, plan, parts, settings, .. } = &self.reduce;
-        clean_up(plan, &settings.output, parts, folder)
+        clean_up(plan, &settings.output, parts, folder, &self.near_duplicate_files)
     }
 
     fn reports(&self) -> Result<Vec<ReduceReport>, Error> {
@@ -202,6 +204,7 @@ impl Commit<'_> {
             }
         };
         count(Reason::Duplicate, train.duplicates + validation.duplicates);
+        count(Reason::NearDuplicate, train.near_duplicates + validation.near_duplicates);
         count(Reason::NoInstance, train.without_instance + validation.without_instance);
         Counters {
             records: map.records,
@@ -210,6 +213,7 @@ impl Commit<'_> {
             dropped,
             unknown_characters: map.unknown.most(UNKNOWN_CHARACTERS),
             repaired: map.repaired.clone().without_places(),
+            near_duplicates: self.reduce.near_duplicates.as_ref().map(|near| near.report.counts),
             train,
             validation,
         }
@@ -240,14 +244,26 @@ impl Commit<'_> {
         }
     }
 
-    /// Writes the vocabulary, the tokenizer's files and the card. Returns the manifest, which is still to be written.
+    /// The near-duplicates that are shown, where they are looked for.
+    fn near_duplicates(&self, reports: &[ReduceReport]) -> Option<String> {
+        let near = self.reduce.near_duplicates.as_ref()?;
+        let corpora: Vec<&str> =
+            self.reduce.settings.corpora.iter().map(|corpus| corpus.name.as_str()).collect();
+        let samples = reports.iter().flat_map(|report| &report.shown);
+        Some(near_duplicates::lines(&near.report, samples, &corpora))
+    }
+
+    /// Writes the vocabulary, the tokenizer's files, the card and what is shown of near-duplicates. Returns the manifest, which is still to be written.
     fn write_files(&self, reports: &[ReduceReport], folder: &Path) -> Result<Manifest, Error> {
         let mut manifest = self.manifest(reports);
         let ReduceInputs { settings, vocabulary, .. } = &self.reduce;
         let tokenizer = TokenizerFiles::new(vocabulary, &settings.tokenize)?;
         let card = card::card(&manifest);
+        let shown = self.near_duplicates(reports);
+        let shown = shown.as_ref().map(|lines| (near_duplicates::FILE, lines.as_bytes()));
         let mut entries = Vec::new();
-        for (name, bytes) in tokenizer.named().into_iter().chain([("README.md", card.as_bytes())]) {
+        let others = [("README.md", card.as_bytes())].into_iter().chain(shown);
+        for (name, bytes) in tokenizer.named().into_iter().chain(others) {
             let path = folder.join(name);
             quanci_store::put(&path, bytes).map_err(Error::io("write", &path))?;
             entries.push(FileEntry {
@@ -268,8 +284,10 @@ pub(super) fn clean_up(
     output: &OutputSettings,
     parts: &Path,
     reduce: &Path,
+    near_duplicates: &NearDuplicateFiles,
 ) -> Result<(), Error> {
     work::remove_own(reduce, &is_reduce_file)?;
+    near_duplicates.remove_links()?;
     sweep_output(&output.path)?;
     if output.keep_work { Ok(()) } else { map::remove_parts(plan, parts) }
 }

@@ -1,28 +1,17 @@
 //! The inverted index of all part files: for each fine bucket, where its sections are. Layout writes it once, so that a
 //! reduce task reads one range of it instead of the tail of every part file.
 //!
-//! ```text
-//! entries …   by fine bucket, then by part: part u32, fine bucket u32, offset u64, bytes u64, xxh3 of the section u64
-//! directory   for each fine bucket: where its entries end u64, xxh3 of its entries u64
-//! ```
-//!
-//! All integers are little-endian. The hash of the directory is in the layout, and the directory has the hashes of the
-//! entries: a hash tree of two levels, so that a range can be checked without reading the rest.
+//! An entry is: part u32, fine bucket u32, offset u64, bytes u64, xxh3 of the section u64; all integers are little-endian. The
+//! entries of a fine bucket are in the order of their parts.
 
-use std::io::Write;
 use std::ops::Range;
 use std::path::Path;
 
-use xxhash_rust::xxh3::xxh3_64;
-
-use super::part::{FINE_BUCKETS, PartSection};
+use super::directory::{self, Directory};
+use super::part::PartSection;
 use crate::error::Error;
-use crate::work;
 
-/// Fine buckets of both splits.
-const ALL: u32 = 2 * FINE_BUCKETS;
 const ENTRY: usize = 32;
-const DIRECTORY_ENTRY: usize = 16;
 
 /// A section and where it lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,37 +24,30 @@ pub(super) struct Located {
     pub(super) section: PartSection,
 }
 
-/// Writes the index of all part files and returns the hash of its directory. Memory: 32 bytes per section.
-pub(super) fn write(path: &Path, parts: &[Vec<PartSection>]) -> Result<u64, Error> {
-    let mut located: Vec<Located> = Vec::with_capacity(parts.iter().map(Vec::len).sum());
+/// Writes the index of those sections of all part files that are in these fine buckets, and returns the hash of its
+/// directory. Memory: 32 bytes per section.
+pub(super) fn write(path: &Path, parts: &[Vec<PartSection>], buckets: Range<u32>) -> Result<u64, Error> {
+    let is_among = |section: &&PartSection| buckets.contains(&section.fine);
+    let mut located: Vec<Located> = Vec::with_capacity(parts.iter().flatten().filter(is_among).count());
     for (part, sections) in (0u32..).zip(parts) {
         let mut offset = 0;
         for &section in sections {
-            located.push(Located { part, offset, section });
+            if buckets.contains(&section.fine) {
+                located.push(Located { part, offset, section });
+            }
             offset += section.bytes;
         }
     }
     // A transposition, from "fine buckets by part" to "parts by fine bucket". The sort is stable, so parts stay in
     // their order.
     located.sort_by_key(|located| located.section.fine);
-    let mut directory = Vec::with_capacity(ALL as usize * DIRECTORY_ENTRY);
-    work::commit_file(path, |file| {
-        let (mut next, mut end) = (0, 0u64);
-        let mut entries = Vec::new();
-        for fine in 0..ALL {
-            entries.clear();
-            while let Some(located) = located.get(next).filter(|located| located.section.fine == fine) {
-                encode(located, &mut entries);
-                next += 1;
-            }
-            file.write_all(&entries)?;
-            end += entries.len() as u64;
-            directory.extend(end.to_le_bytes());
-            directory.extend(xxh3_64(&entries).to_le_bytes());
+    let mut next = 0;
+    directory::write(path, buckets, |fine, entries| {
+        while let Some(located) = located.get(next).filter(|located| located.section.fine == fine) {
+            encode(located, entries);
+            next += 1;
         }
-        file.write_all(&directory)
-    })?;
-    Ok(xxh3_64(&directory))
+    })
 }
 
 fn encode(located: &Located, entries: &mut Vec<u8>) {
@@ -84,35 +66,18 @@ fn decode(entry: &[u8]) -> Located {
     Located { part: small(0), offset: large(8), section }
 }
 
-/// The sections of some fine buckets, in order of their parts: those of a part are a run of its bytes.
-pub(super) fn read(path: &Path, hash: u64, fine: Range<u32>) -> Result<Vec<Located>, Error> {
-    let damaged = || {
-        let message = "damaged work file: remove its folder and run again".to_owned();
-        Error::Damaged { path: path.to_path_buf(), message }
-    };
-    let failed = |error| Error::io("read", path)(error);
-    let source = quanci_store::FileHandle::open(path).map_err(failed)?;
-    let directory_bytes = ALL as u64 * DIRECTORY_ENTRY as u64;
-    let all = source.bytes().map_err(failed)?;
-    let directory_at = all.checked_sub(directory_bytes).ok_or_else(damaged)?;
-    let directory = source.read_at(directory_at..all).map_err(failed)?;
-    if xxh3_64(&directory) != hash {
-        return Err(damaged());
-    }
-    let number = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| directory[at + i]));
-    // The directory holds ends only: a bucket begins where the one before ends.
-    let end = |fine: u32| if fine == 0 { 0 } else { number((fine as usize - 1) * DIRECTORY_ENTRY) };
-    let start = end(fine.start);
-    let bytes = source.read_at(start..end(fine.end)).map_err(failed)?;
-    let mut located = Vec::with_capacity(bytes.len() / ENTRY);
-    for bucket in fine {
-        let range = (end(bucket) - start) as usize..(end(bucket + 1) - start) as usize;
-        let entries = bytes.get(range).ok_or_else(damaged)?;
-        if xxh3_64(entries) != number(bucket as usize * DIRECTORY_ENTRY + 8) {
-            return Err(damaged());
-        }
+/// The sections of some fine buckets, in order of their parts: those of a part are a run of its bytes. `buckets` are those that
+/// the index was written for.
+pub(super) fn read(
+    path: &Path,
+    hash: u64,
+    buckets: Range<u32>,
+    fine: Range<u32>,
+) -> Result<Vec<Located>, Error> {
+    let mut located = Vec::new();
+    Directory::open(path, hash, buckets)?.read(fine, |_, entries| {
         located.extend(entries.chunks_exact(ENTRY).map(decode));
-    }
+    })?;
     // Back to the order of the part files: the sections of one part are adjacent there, and are read at once.
     located.sort_by_key(|located| (located.part, located.section.fine));
     Ok(located)
@@ -120,7 +85,10 @@ pub(super) fn read(path: &Path, hash: u64, fine: Range<u32>) -> Result<Vec<Locat
 
 #[cfg(test)]
 mod tests {
+    use super::super::part::{BANDS, DOCUMENTS, FINE_BUCKETS};
     use super::*;
+
+    const ALL: u32 = BANDS.end;
 
     fn sections(part: u64) -> Vec<PartSection> {
         let some = (0..ALL).filter(|fine| (u64::from(*fine) + part).is_multiple_of(3));
@@ -132,8 +100,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("index.bin");
         let parts: Vec<Vec<PartSection>> = (0..5).map(sections).collect();
-        let hash = write(&path, &parts).expect("written");
-        for range in [0..1, 0..ALL, 17..40, FINE_BUCKETS - 2..FINE_BUCKETS + 3, ALL..ALL] {
+        let documents = write(&path, &parts, DOCUMENTS).expect("written");
+        let of_bands = folder.path().join("bands.bin");
+        let bands = write(&of_bands, &parts, BANDS).expect("written");
+        let (some, last) = (FINE_BUCKETS - 2..FINE_BUCKETS + 3, DOCUMENTS.end - 1..DOCUMENTS.end);
+        for range in [0..1, DOCUMENTS, 17..40, some, last, BANDS, BANDS.start + 5..ALL - 1, ALL..ALL] {
             let mut expected = Vec::new();
             for (part, sections) in (0u32..).zip(&parts) {
                 let mut offset = 0;
@@ -144,7 +115,12 @@ mod tests {
                     offset += section.bytes;
                 }
             }
-            assert_eq!(read(&path, hash, range).expect("read"), expected);
+            let found = if range.start < BANDS.start {
+                read(&path, documents, DOCUMENTS, range)
+            } else {
+                read(&of_bands, bands, BANDS, range)
+            };
+            assert_eq!(found.expect("read"), expected);
         }
     }
 
@@ -152,13 +128,13 @@ mod tests {
     fn a_flipped_byte_is_found() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("index.bin");
-        let hash = write(&path, &(0..2).map(sections).collect::<Vec<_>>()).expect("written");
+        let hash = write(&path, &(0..2).map(sections).collect::<Vec<_>>(), DOCUMENTS).expect("written");
         let bytes = std::fs::read(&path).expect("read");
         for at in (0..bytes.len()).step_by(10_007).chain([0, bytes.len() - 1]) {
             let mut flipped = bytes.clone();
             flipped[at] ^= 1;
             std::fs::write(&path, flipped).expect("written");
-            assert!(read(&path, hash, 0..ALL).is_err(), "byte {at}");
+            assert!(read(&path, hash, DOCUMENTS, DOCUMENTS).is_err(), "byte {at}");
         }
     }
 }

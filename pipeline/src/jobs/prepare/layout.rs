@@ -8,7 +8,8 @@ use quanci_shards::Split;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::part::{FINE_BUCKETS, PartSection, read_tail};
+use super::near_duplicates::BandLayout;
+use super::part::{DOCUMENTS, FINE_BUCKETS, PartSection, read_tail};
 use super::report::MapReport;
 use super::{index, map, unfinished};
 use crate::config::{OutputSettings, PrepareSettings};
@@ -28,6 +29,9 @@ pub(super) struct Layout {
     pub(super) report: MapReport,
     /// Hash of the directory of the index of all part files.
     pub(super) index: u64,
+    /// The keys of the documents' bands, where near-duplicates are looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) bands: Option<BandLayout>,
 }
 
 impl Layout {
@@ -112,6 +116,8 @@ pub(super) struct LayoutStage<'a> {
     pub(super) path: PathBuf,
     /// Where the index of all part files goes.
     pub(super) index: PathBuf,
+    /// Where the index of the bands goes.
+    pub(super) bands: PathBuf,
     /// Replace a data set that is there.
     pub(super) replace: bool,
     /// Hash of the settings that change the output.
@@ -136,9 +142,11 @@ impl Stage for LayoutStage<'_> {
         self.judge(&report)?;
         let output = &self.settings.output;
         let data_id = data_id(self.settings_id, &report);
+        let near = self.settings.clean.near_duplicates;
         let layout = Layout {
             data_id,
-            index: index::write(&self.index, &sections)?,
+            index: index::write(&self.index, &sections, DOCUMENTS)?,
+            bands: near.map(|_| BandLayout::new(&self.bands, &sections)).transpose()?,
             train: SplitLayout::of(report.train.text_bytes, output),
             validation: SplitLayout::of(report.validation.text_bytes, output),
             report,

@@ -18,6 +18,7 @@ use crate::readers::ReadSettings;
 use crate::scratch::Pool;
 use crate::steps::bucket::TokenizedDocument;
 use crate::steps::clean::Clean;
+use crate::steps::near_duplicates::{MinHash, MinHashScratch};
 use crate::steps::segment::{SegmentScratch, Segmenter, WordStarts};
 use crate::steps::sentences::sentences;
 use crate::steps::tokenize::{Piece, TokenizeScratch, Tokenizer};
@@ -105,6 +106,8 @@ pub(super) struct Steps {
     clean: Clean,
     segmenter: Segmenter,
     tokenizer: Tokenizer,
+    /// Where near-duplicates are looked for.
+    minhash: Option<MinHash>,
     unk: u32,
     narrow: bool,
     validation: f64,
@@ -118,6 +121,7 @@ struct MapScratch {
     starts: WordStarts,
     tokenizing: TokenizeScratch,
     document: TokenizedDocument,
+    signing: MinHashScratch,
 }
 
 /// The result of a part of a batch.
@@ -144,6 +148,7 @@ impl Steps {
             clean,
             segmenter: segmenter?,
             tokenizer,
+            minhash: settings.clean.near_duplicates.as_ref().map(MinHash::new),
             unk: vocabulary.specials().unk,
             narrow: Piece::are_narrow(vocabulary.len()),
             validation: settings.output.validation,
@@ -172,7 +177,7 @@ impl Steps {
                 return chunk.report.dropped.add(reason, &sample, &document.place);
             }
         };
-        let MapScratch { segmenting, starts, tokenizing, document: tokenized } = scratch;
+        let MapScratch { segmenting, starts, tokenizing, document: tokenized, signing } = scratch;
         tokenized.hash = cleaned.hash;
         tokenized.pieces.clear();
         tokenized.sentence_ends.clear();
@@ -207,6 +212,11 @@ impl Steps {
         // A hash of a multiset: a commutative sum of mixed hashes.
         counts.hash_sum = counts.hash_sum.wrapping_add(splitmix64(salted(cleaned.hash, 0)));
         chunk.encoded.push(fine_bucket(cleaned.hash, is_validation), tokenized, self.narrow);
+        if let Some(minhash) = &self.minhash
+            && let Some(letters) = minhash.sign(&cleaned.text, signing)
+        {
+            minhash.keys(signing).for_each(|key| chunk.encoded.push_band(key, cleaned.hash, letters));
+        }
     }
 }
 
@@ -222,7 +232,8 @@ const SALT_VALIDATION: u64 = 2;
 /// For [`super::reduce`]: how often a weighted document is passed over.
 pub(super) const SALT_WEIGHT: u64 = 3;
 
-fn belongs_to_validation(hash: u128, share: f64) -> bool {
+/// True for a document that is set apart.
+pub(super) fn belongs_to_validation(hash: u128, share: f64) -> bool {
     // A uniform number in [0, 1) from the content alone: a document is in the same split in every run.
     (salted(hash, SALT_VALIDATION) >> 11) as f64 * (1.0 / (1u64 << 53) as f64) < share
 }
@@ -234,7 +245,7 @@ pub(super) fn partition_of(hash: u128, partitions: u32) -> u32 {
 }
 
 /// Training documents have the fine buckets below [`FINE_BUCKETS`], those set apart the ones above.
-fn fine_bucket(hash: u128, is_validation: bool) -> u32 {
+pub(super) fn fine_bucket(hash: u128, is_validation: bool) -> u32 {
     // The upper 12 bits: 4,096 fine buckets.
     let fine = (salted(hash, SALT_BUCKET) >> 52) as u32;
     if is_validation { FINE_BUCKETS + fine } else { fine }

@@ -1,23 +1,30 @@
-//! The prepare job: corpus bytes to a data set, in four stages with a barrier after each.
+//! The prepare job: corpus bytes to a data set, in four stages with a barrier after each, or six where near-duplicates are
+//! looked for.
 //!
 //! ```text
-//! map     read -> clean -> sentences -> words -> pieces, by fine bucket      one task a few files
-//! layout  all counters -> buckets and shards; too many rejects end here      one task
-//! reduce  gather a shard's buckets -> pairs, masks, shuffle -> rows          one task a shard
-//! commit  the data set's folder, its manifest last                           one task
+//! map       read -> clean -> sentences -> words -> pieces, by fine bucket      one task a few files
+//! layout    all counters -> buckets and shards; too many rejects end here      one task
+//! bands     documents whose signatures agree in a band are linked              one task a range of bands
+//! clusters  links -> clusters, of which one document each is kept              one task
+//! reduce    gather a shard's buckets -> pairs, masks, shuffle -> rows          one task a shard
+//! commit    the data set's folder, its manifest last                           one task
 //! ```
 
 mod card;
 mod commit;
+mod directory;
+mod documents;
 #[doc(hidden)]
 pub mod fuzzing;
 mod index;
 mod layout;
 mod map;
+mod near_duplicates;
 mod output;
 mod part;
 mod reduce;
 mod report;
+mod scatter;
 mod unfinished;
 
 use std::path::{Path, PathBuf};
@@ -40,9 +47,26 @@ use crate::steps::segment::Segmenter;
 use crate::vocab::file::Vocabulary;
 use crate::work;
 use layout::{Layout, LayoutStage};
+use near_duplicates::{BandLayout, Bands, ClusterStage, NearDuplicateFiles};
+use reduce::NearDuplicateInputs;
 
 /// The stages, in order.
-pub const STAGES: [&str; 4] = ["map", "layout", "reduce", "commit"];
+const STAGES: [&str; 4] = ["map", "layout", "reduce", "commit"];
+/// The stages where near-duplicates are looked for.
+const ALL_STAGES: [&str; 6] = ["map", "layout", "bands", "clusters", "reduce", "commit"];
+
+/// The stages of a run with these settings, in order.
+fn stages_of(settings: &PrepareSettings) -> &'static [&'static str] {
+    if settings.clean.near_duplicates.is_some() { &ALL_STAGES } else { &STAGES }
+}
+
+/// The stages of a run with the settings of a recipe, in order. Nothing besides is read.
+///
+/// # Errors
+/// All problems of the settings.
+pub fn stages(recipe: &Recipe) -> Result<&'static [&'static str], Error> {
+    Ok(stages_of(&parse(recipe)?))
+}
 
 /// A prepare job with its plan.
 pub struct PrepareJob {
@@ -265,6 +289,14 @@ impl PrepareJob {
         self.folder.join("index.bin")
     }
 
+    fn bands_path(&self) -> PathBuf {
+        self.folder.join("bands.bin")
+    }
+
+    fn near_duplicate_files(&self) -> NearDuplicateFiles {
+        NearDuplicateFiles::new(&self.folder)
+    }
+
     fn layout(&self) -> Result<Option<Layout>, Error> {
         let path = self.layout_path();
         if work::exists(&path)? { work::read_json(&path).map(Some) } else { Ok(None) }
@@ -272,7 +304,16 @@ impl PrepareJob {
 
     fn reduce_inputs(&self) -> Result<reduce::ReduceInputs<'_>, Error> {
         let Some(layout) = self.layout()? else {
-            return Err(Error::Retry("the stages map and layout are not done yet".to_owned()));
+            return Err(not_done("map and layout"));
+        };
+        let near_duplicates = match self.settings.clean.near_duplicates {
+            Some(_) if !work::exists(&self.near_duplicate_files().report())? => {
+                return Err(not_done("bands and clusters"));
+            }
+            Some(near) => {
+                Some(NearDuplicateInputs::read(&self.near_duplicate_files(), &near, &self.vocabulary)?)
+            }
+            None => None,
         };
         let keys = FileKeys { data_id: layout.data_id.clone(), vocabulary_sha256: self.vocabulary.sha256() };
         let replacements = replacements(self.vocabulary.len() as u32, &self.vocabulary.reserved());
@@ -288,7 +329,13 @@ impl PrepareJob {
             pairs: pair_settings(&self.settings, &self.vocabulary),
             keys,
             masker,
+            near_duplicates,
         })
+    }
+
+    /// The bands that layout found.
+    fn bands(&self) -> Result<BandLayout, Error> {
+        self.layout()?.and_then(|layout| layout.bands).ok_or_else(|| not_done("map and layout"))
     }
 
     /// Runs all stages and returns the manifest of the finished data set. `begin` is called before each stage.
@@ -332,11 +379,14 @@ impl Job for PrepareJob {
     }
 
     fn stages(&self) -> &'static [&'static str] {
-        &STAGES
+        stages_of(&self.settings)
     }
 
-    /// `reduce` and `commit` can be opened once `layout` is done.
+    /// Stages behind `layout` can be opened once it is done, and `reduce` and `commit` once `clusters` is, too.
     fn stage(&self, name: &str) -> Result<Box<dyn Stage + '_>, Error> {
+        if !self.stages().contains(&name) {
+            return Err(no_stage(name, self.stages()));
+        }
         match name {
             "map" => Ok(Box::new(self.map()?)),
             "layout" => Ok(Box::new(LayoutStage {
@@ -345,24 +395,39 @@ impl Job for PrepareJob {
                 parts: &self.parts,
                 path: self.layout_path(),
                 index: self.index_path(),
+                bands: self.bands_path(),
                 replace: self.plan.replace,
                 settings_id: &self.settings_id,
+            })),
+            "bands" => Ok(Box::new(Bands {
+                plan: &self.plan,
+                parts: &self.parts,
+                layout: self.bands()?,
+                index: self.bands_path(),
+                files: self.near_duplicate_files(),
+            })),
+            "clusters" => Ok(Box::new(ClusterStage {
+                files: self.near_duplicate_files(),
+                tasks: self.bands()?.tasks,
+                validation: self.settings.output.validation,
             })),
             "reduce" => Ok(Box::new(reduce::Reduce::new(self.reduce_inputs()?))),
             "commit" => Ok(Box::new(commit::Commit {
                 reduce: self.reduce_inputs()?,
                 canonical: &self.canonical,
                 replace: self.plan.replace,
+                near_duplicate_files: self.near_duplicate_files(),
                 committed: self.folder.join("committed"),
             })),
-            _ => Err(no_stage(name, &STAGES)),
+            _ => Err(no_stage(name, self.stages())),
         }
     }
 
     fn width(&self, stage: &str) -> u32 {
         let output = &self.settings.output;
         match stage {
-            "map" => self.plan.map.len() as u32,
+            // A band task reads what a few map tasks wrote.
+            "map" | "bands" => self.plan.map.len() as u32,
             "reduce" => output.shards + u32::from(output.validation > 0.0),
             _ => 1,
         }
@@ -393,12 +458,20 @@ impl Job for PrepareJob {
         let output = &self.settings.output;
         output::sweep_output(&output.path)?;
         let (reduce, failed) = (self.folder.join("reduce"), Failures::folder(&self.folder));
-        let folders = [&output.work, &self.parts, &self.folder, &reduce, &failed];
+        let links = self.near_duplicate_files().links();
+        let folders = [&output.work, &self.parts, &self.folder, &reduce, &links, &failed];
         folders.into_iter().try_for_each(|folder| work::sweep(folder, None))
     }
 
     fn finish(&self) -> Result<(), Error> {
-        commit::clean_up(&self.plan, &self.settings.output, &self.parts, &self.folder.join("reduce"))
+        let reduce = self.folder.join("reduce");
+        commit::clean_up(
+            &self.plan,
+            &self.settings.output,
+            &self.parts,
+            &reduce,
+            &self.near_duplicate_files(),
+        )
     }
 
     /// The output is known once `layout` is done: then the data set may turn out to be finished already.
@@ -415,13 +488,18 @@ impl Job for PrepareJob {
     }
 }
 
+fn not_done(stages: &str) -> Error {
+    Error::Retry(format!("the stages {stages} are not done yet"))
+}
+
 /// True for the path of a file that a run writes into the folder of its plan's own work.
 fn is_own_file(path: &str) -> bool {
-    const NAMES: [&str; 3] = ["layout.json", "index.bin", "committed"];
+    const NAMES: [&str; 4] = ["layout.json", "index.bin", "bands.bin", "committed"];
     match path.split_once('/') {
+        _ if near_duplicates::is_own_file(path) => true,
         None => NAMES.contains(&path),
         Some(("reduce", file)) => reduce::is_reduce_file(file),
-        Some(("failed", file)) => Failures::is_record(file, &STAGES),
+        Some(("failed", file)) => Failures::is_record(file, &ALL_STAGES),
         Some(_) => false,
     }
 }

@@ -1,7 +1,8 @@
 //! Part files: the output of a map task, its documents in order of their fine bucket.
 //!
 //! ```text
-//! sections …    one for each fine bucket that has documents, in order; a section is documents one after the other
+//! sections …    one for each fine bucket that has documents, in order; a section is documents one after the other;
+//!               then, where near-duplicates are looked for, one for each range of band keys that has some
 //! index         for each section: fine bucket u32, bytes u64, xxh3 of its bytes u64
 //! report        JSON
 //! footer        bytes of index u64, bytes of report u64, xxh3 of both u64, MAGIC
@@ -13,6 +14,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
+use std::ops::Range;
 use std::path::Path;
 
 use quanci_store::FileHandle;
@@ -26,12 +28,17 @@ use crate::work::Attempt;
 
 /// Fine buckets of each split.
 pub(super) const FINE_BUCKETS: u32 = 4096;
+/// The fine buckets that hold documents, of both splits.
+pub(super) const DOCUMENTS: Range<u32> = 0..2 * FINE_BUCKETS;
+/// The fine buckets that hold keys of bands, by their upper 12 bits.
+pub(super) const BANDS: Range<u32> = 2 * FINE_BUCKETS..3 * FINE_BUCKETS;
 /// A spill holds about this much.
 const SPILL_BYTES: usize = 32 << 20;
 const MAGIC: &[u8; 8] = b"quanciP1";
 const FOOTER_BYTES: u64 = 32;
 const HASH_BYTES: usize = 16;
 const CORPUS_BYTES: usize = 2;
+const BAND_BYTES: usize = 12;
 
 /// Encoded documents and their fine buckets.
 #[derive(Default)]
@@ -64,6 +71,18 @@ impl Encoded {
         }
         let bytes = (self.bytes.len() - start) as u32;
         self.bytes[start..start + 4].copy_from_slice(&(bytes - 4).to_le_bytes());
+        self.documents.push(DocumentSpan { fine, start: start as u32, bytes });
+    }
+
+    /// Adds a key of a band of a document with so many letters.
+    pub(super) fn push_band(&mut self, key: u64, hash: u128, letters: u32) {
+        let start = self.bytes.len();
+        self.bytes.extend(((HASH_BYTES + BAND_BYTES) as u32).to_le_bytes());
+        self.bytes.extend(hash.to_le_bytes());
+        self.bytes.extend(key.to_le_bytes());
+        self.bytes.extend(letters.to_le_bytes());
+        let bytes = (self.bytes.len() - start) as u32;
+        let fine = BANDS.start + (key >> 52) as u32;
         self.documents.push(DocumentSpan { fine, start: start as u32, bytes });
     }
 
@@ -277,6 +296,12 @@ pub(super) fn split_corpus(document: &[u8]) -> (u16, &[u8]) {
     let (corpus, encoded) =
         document.split_first_chunk::<CORPUS_BYTES>().expect("`read_section` checks the length");
     (u16::from_le_bytes(*corpus), encoded)
+}
+
+/// The inverse of [`Encoded::push_band`], for what [`read_section`] gives: the key and the letters; none if it is damaged.
+pub(super) fn split_band(band: &[u8]) -> Option<(u64, u32)> {
+    let (key, letters) = band.split_first_chunk::<8>()?;
+    Some((u64::from_le_bytes(*key), u32::from_le_bytes(letters.try_into().ok()?)))
 }
 
 fn damaged(path: &Path) -> Error {

@@ -153,6 +153,14 @@ fn copies(data: &DataSet, documents: u64) -> Option<String> {
 }
 
 fn validation(data: &DataSet, counters: &Counters) -> Option<String> {
+    let read = counters.read_validation.documents;
+    if read > 0 && counters.validation.documents == 0 {
+        return Some(format!(
+            "the validation split is empty: all of its {} documents were near-duplicates of training documents; take a \
+             larger `output.validation`",
+            count(read)
+        ));
+    }
     let is_empty = counters.validation.documents > 0 && data.manifest.rows(Split::Validation, 0) == 0;
     is_empty.then(|| {
         format!(

@@ -9,6 +9,7 @@ use quanci_shards::{Objective, Split};
 
 use super::count::BATCH;
 use super::{Leak, Stats};
+use crate::counters::NearDuplicateCounts;
 use crate::view::label_words;
 use crate::view::table::{bar, count, mean, percent, table};
 
@@ -223,6 +224,16 @@ impl Stats {
             count(counters.validation.documents),
             count(counters.records)
         )];
+        if let Some(NearDuplicateCounts { documents, clusters, largest, leaked }) = counters.near_duplicates {
+            lines.push(format!(
+                "{} have near-duplicates, in {} clusters of up to {}; {} left validation because training has one \
+                 (near-duplicates.jsonl shows some)",
+                count(documents),
+                count(clusters),
+                count(largest),
+                count(leaked)
+            ));
+        }
         if counters.dropped.counts.is_empty() {
             lines.push("nothing was dropped".to_owned());
         }

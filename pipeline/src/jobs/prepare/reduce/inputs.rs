@@ -6,6 +6,7 @@ use quanci_shards::mask::Masker;
 use quanci_shards::{FileKeys, Split};
 use quanci_store::is_object;
 
+use super::near_duplicates::NearDuplicateInputs;
 use crate::config::PrepareSettings;
 use crate::jobs::prepare::layout::{Layout, SplitLayout};
 use crate::plan::Plan;
@@ -27,6 +28,8 @@ pub(in crate::jobs::prepare) struct ReduceInputs<'a> {
     pub(in crate::jobs::prepare) keys: FileKeys,
     /// For each copy to clone.
     pub(in crate::jobs::prepare) masker: Masker,
+    /// Where near-duplicates are looked for.
+    pub(in crate::jobs::prepare) near_duplicates: Option<NearDuplicateInputs<'a>>,
 }
 
 pub(in crate::jobs::prepare) fn task_name(task: u32) -> String {

@@ -1,13 +1,14 @@
-//! Reduce: gather the buckets of a shard (a large one by partitions) -> drop exact repeats -> order by content hash -> for each copy: pairs with their
+//! Reduce: gather the buckets of a shard (a large one by partitions) -> drop repeats -> order by content hash -> for each copy: pairs with their
 //! masks -> shuffle -> rows.
 
 mod copy_writer;
 mod gather;
 mod inputs;
+mod near_duplicates;
 mod report;
-mod scatter;
 mod stage;
 
 pub(super) use inputs::ReduceInputs;
+pub(super) use near_duplicates::NearDuplicateInputs;
 pub(super) use report::{REPORT, ReduceReport, WrittenFile, file_name, is_reduce_file};
 pub(super) use stage::Reduce;

@@ -3,6 +3,7 @@
 use quanci_shards::Split;
 use serde::{Deserialize, Serialize};
 
+use super::super::near_duplicates::Sample;
 use crate::counters::SplitCounters;
 use crate::work;
 
@@ -15,6 +16,9 @@ pub(in crate::jobs::prepare) struct ReduceReport {
     /// A file a copy.
     pub(in crate::jobs::prepare) files: Vec<WrittenFile>,
     pub(in crate::jobs::prepare) counters: SplitCounters,
+    /// Near-duplicates that are shown, and the documents that are kept of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::jobs::prepare) shown: Vec<Sample>,
 }
 
 /// One file of a reduce task's folder.

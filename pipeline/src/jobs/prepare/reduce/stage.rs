@@ -2,11 +2,14 @@
 
 use rayon::prelude::*;
 
+use super::super::documents::{Documents, InPartFiles};
+use super::super::map::partition_of;
+use super::super::part::DOCUMENTS;
+use super::super::scatter::Scattered;
 use super::copy_writer::{CopyScratch, CopyWriter};
-use super::gather::{Documents, InPartFiles};
 use super::inputs::{ReduceInputs, task_name};
+use super::near_duplicates::NearDuplicatesOfShard;
 use super::report::{REPORT, ReduceReport, file_name};
-use super::scatter::Scattered;
 use crate::counters::SplitCounters;
 use crate::engine::{Context, Stage};
 use crate::error::Error;
@@ -81,28 +84,35 @@ impl Stage for Reduce<'_> {
         let buckets = layout.buckets_of(shard);
         // The buckets of a shard are a run of fine buckets: one range of the index.
         let fine = layout.fine_of(buckets.start, split).start..layout.fine_of(buckets.end - 1, split).end;
-        let located = index::read(&self.inputs.index, self.inputs.layout.index, fine)?;
-        let mut open = OpenShard { writers, counters: SplitCounters::default() };
+        let located = index::read(&self.inputs.index, self.inputs.layout.index, DOCUMENTS, fine)?;
+        let mut open =
+            OpenShard { writers, counters: SplitCounters::default(), near: NearDuplicatesOfShard::default() };
         // One bucket at a time: this bounds the memory of a task, whatever the size of its shard.
         for bucket in buckets {
-            let documents = InPartFiles::new(&self.inputs, &located, &layout.fine_of(bucket, split));
+            let fine = layout.fine_of(bucket, split);
+            if let Some(near) = &self.inputs.near_duplicates {
+                open.near.dropped = near.dropped(fine.clone())?;
+            }
+            let documents = InPartFiles::new(self.inputs.plan, self.inputs.parts, &located, &fine);
             if layout.partitions == 1 {
                 self.reduce_bucket(&documents, u64::from(bucket), &mut open, context)?;
                 continue;
             }
+            let partition_of = |hash, _: &[u8]| partition_of(hash, layout.partitions);
             let scattered =
-                Scattered::new(&documents, layout.partitions, &self.inputs.task_folder(task), context)?;
+                Scattered::new(&documents, &partition_of, &self.inputs.task_folder(task), context)?;
             for partition in 0..layout.partitions {
                 let number = u64::from(bucket) * u64::from(layout.partitions) + u64::from(partition);
                 self.reduce_bucket(&scattered.partition(partition), number, &mut open, context)?;
             }
         }
-        let OpenShard { writers, mut counters } = open;
+        let OpenShard { writers, mut counters, near: NearDuplicatesOfShard { shown, .. } } = open;
         writers.iter().for_each(|copy| counters.merge(&copy.counters));
         let files = context
             .pool
             .install(|| writers.into_par_iter().map(CopyWriter::finish).collect::<Result<_, _>>())?;
-        work::write_json(&attempt.path().join(REPORT), &ReduceReport { split, shard, files, counters })?;
+        let report = ReduceReport { split, shard, files, counters, shown };
+        work::write_json(&attempt.path().join(REPORT), &report)?;
         let send = |name: &str| {
             let copy = (0..copies).find(|&copy| file_name(copy) == name)?;
             self.inputs.object_path(split, shard, copy)
@@ -116,6 +126,7 @@ impl Stage for Reduce<'_> {
 struct OpenShard<'a> {
     writers: Vec<CopyWriter<'a>>,
     counters: SplitCounters,
+    near: NearDuplicatesOfShard,
 }
 
 impl Reduce<'_> {
@@ -128,9 +139,9 @@ impl Reduce<'_> {
         context: &Context,
     ) -> Result<(), Error> {
         context.stop.check()?;
-        let OpenShard { writers, counters } = shard;
+        let OpenShard { writers, counters, near } = shard;
         self.pools.buckets.with(|bucket| {
-            self.inputs.gather(documents, counters, context, bucket)?;
+            self.inputs.gather(documents, counters, near, context, bucket)?;
             self.write_bucket(bucket, number, writers, context)?;
             counters.without_instance += without_instance(bucket.len(), writers);
             Ok(())

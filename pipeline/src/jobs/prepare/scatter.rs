@@ -6,9 +6,8 @@ use std::path::Path;
 
 use quanci_store::FileHandle;
 
-use super::super::map::partition_of;
-use super::super::part::{Encoded, PartSection, read_section, split_corpus};
-use super::gather::{Documents, Take};
+use super::documents::{Documents, Take};
+use super::part::{Encoded, PartSection, read_section, split_corpus};
 use crate::engine::Context;
 use crate::error::Error;
 use crate::work::Attempt;
@@ -30,11 +29,11 @@ struct Run {
 }
 
 impl Scattered {
-    /// Partitions the documents of a bucket. The file has a temporary name beside `beside`, or in this machine's folder for
+    /// Partitions the documents of a bucket by what `partition_of` says of their hashes and the rest. The file has a temporary name beside `beside`, or in this machine's folder for
     /// temporary files if that is an object.
     pub(super) fn new(
         documents: &dyn Documents,
-        partitions: u32,
+        partition_of: &dyn Fn(u128, &[u8]) -> u32,
         beside: &Path,
         context: &Context,
     ) -> Result<Scattered, Error> {
@@ -50,7 +49,7 @@ impl Scattered {
             Ok(())
         };
         documents.each(context, &mut |hash, corpus, encoded| {
-            open.push_encoded(partition_of(hash, partitions), hash, corpus, encoded);
+            open.push_encoded(partition_of(hash, encoded), hash, corpus, encoded);
             if open.bytes() >= RUN_BYTES { end_run(&mut open).map_err(write) } else { Ok(()) }
         })?;
         end_run(&mut open).map_err(write)?;
@@ -102,6 +101,7 @@ impl Documents for Partition<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::map::partition_of;
     use super::*;
     use crate::progress::Progress;
     use crate::stop::Stop;
@@ -136,8 +136,13 @@ mod tests {
         let context = Context::new(1, Stop::default(), Progress::default()).expect("threads");
         let partitions = 37;
         let made = Made(40_000);
-        let scattered =
-            Scattered::new(&made, partitions, &folder.path().join("00007"), &context).expect("written");
+        let scattered = Scattered::new(
+            &made,
+            &|hash, _| partition_of(hash, partitions),
+            &folder.path().join("00007"),
+            &context,
+        )
+        .expect("written");
         assert!(scattered.runs.len() > 2, "several runs");
         let mut seen = 0;
         for partition in 0..partitions {
@@ -165,8 +170,13 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let context = Context::new(1, Stop::default(), Progress::default()).expect("threads");
         for count in [0, 1] {
-            let scattered =
-                Scattered::new(&Made(count), 9, &folder.path().join("a"), &context).expect("written");
+            let scattered = Scattered::new(
+                &Made(count),
+                &|hash, _| partition_of(hash, 9),
+                &folder.path().join("a"),
+                &context,
+            )
+            .expect("written");
             let mut found = 0;
             for partition in 0..9 {
                 let mut count = |_, _, _: &[u8]| {
