@@ -12,6 +12,7 @@ pub mod pair;
 pub mod pieces;
 pub mod pretokenize;
 pub mod row;
+pub mod sample;
 pub mod segment;
 pub mod sentences;
 pub mod tokenize;

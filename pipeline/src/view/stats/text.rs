@@ -1,0 +1,284 @@
+//! What the text consists of: lengths of documents and sentences, frequent words and characters. Counted over the documents
+//! of the first copy; of a large data set over a share of them, by content hash, so that memory stays bounded and nothing
+//! depends on the order of files and threads.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use quanci_shards::rng::splitmix64;
+use quanci_shards::{Manifest, Objective, Split};
+use rustc_hash::FxHashMap;
+use serde::Serialize;
+
+use crate::steps::sentences::sentences;
+use crate::view::row::SoundRow;
+use crate::vocab::CONTINUATION;
+use crate::vocab::file::{Vocabulary, is_reserved};
+
+/// Tokens that are counted, about. The different words in so much text fit into some tens of megabytes.
+const MOST_TOKENS: u64 = 16 << 20;
+/// Words and characters that are listed.
+const LISTED: usize = 60;
+/// The longest sentence, in characters, that has a count of its own; longer ones are counted with it.
+const LONGEST_SENTENCE: usize = 512;
+/// The same for words.
+const LONGEST_WORD: usize = 16;
+
+/// Which documents are counted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sampled {
+    share: f64,
+    limit: u64,
+}
+
+impl Sampled {
+    /// As large a share of the first copy as bounded memory allows.
+    pub(super) fn of(manifest: &Manifest) -> Sampled {
+        let tokens: u64 = manifest.shards_of(Split::Train, 0).map(|shard| shard.tokens).sum();
+        let share = (MOST_TOKENS as f64 / tokens.max(1) as f64).min(1.0);
+        // A cast of a float saturates: a share of 1 takes every document.
+        Sampled { share, limit: (share * 2f64.powi(64)) as u64 }
+    }
+
+    fn takes(&self, document: u64) -> bool {
+        splitmix64(document) <= self.limit
+    }
+}
+
+/// Counts of the text of some rows. Merging is commutative.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Text {
+    /// Tokens by document.
+    documents: FxHashMap<u64, u64>,
+    /// Sentences by number of characters.
+    sentences: BTreeMap<usize, u64>,
+    /// Words by their tokens.
+    words: FxHashMap<Box<[u32]>, u64>,
+    // Reused for every segment.
+    spelled: String,
+}
+
+impl Text {
+    /// Adds a row of the first copy.
+    pub(super) fn add(&mut self, row: &SoundRow<'_>, objective: Objective, sampled: Sampled, vocabulary: &Vocabulary) {
+        if !sampled.takes(row.document) {
+            return;
+        }
+        // A random B belongs to another document, which has it in a row of its own too.
+        let is_other = objective == Objective::Nsp && row.label == Some(1);
+        let own = if is_other { [row.a(), 0..0] } else { [row.a(), row.b()] };
+        *self.documents.entry(row.document).or_default() += own.iter().map(|side| side.len() as u64).sum::<u64>();
+        for side in own {
+            for word in row.words(side.clone()) {
+                let ids = &row.ids[word];
+                // Not `entry` at once: it would allocate for every word.
+                match self.words.get_mut(ids) {
+                    Some(count) => *count += 1,
+                    None => drop(self.words.insert(ids.into(), 1)),
+                }
+            }
+            self.add_sentences(row, side, vocabulary);
+        }
+    }
+
+    /// Finds the sentences of a segment again, by the rule that cut them.
+    fn add_sentences(&mut self, row: &SoundRow<'_>, side: Range<usize>, vocabulary: &Vocabulary) {
+        let mut spelled = std::mem::take(&mut self.spelled);
+        spelled.clear();
+        for at in side {
+            let piece = vocabulary.piece(row.ids[at]);
+            match piece.strip_prefix(CONTINUATION) {
+                Some(rest) if !rest.is_empty() => spelled.push_str(rest),
+                _ if is_reserved(piece) => spelled.push('\u{fffd}'),
+                _ => {
+                    let follows_latin = spelled.ends_with(|c: char| c.is_ascii_alphanumeric());
+                    if follows_latin && piece.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+                        spelled.push(' ');
+                    }
+                    spelled.push_str(piece);
+                }
+            }
+        }
+        for sentence in sentences(&spelled) {
+            *self.sentences.entry(sentence.chars().count().min(LONGEST_SENTENCE)).or_default() += 1;
+        }
+        self.spelled = spelled;
+    }
+
+    /// Adds the counts of another file.
+    pub(super) fn merge(mut self, mut other: Text) -> Text {
+        // The smaller into the larger.
+        if other.words.len() > self.words.len() {
+            std::mem::swap(&mut self, &mut other);
+        }
+        for (document, tokens) in other.documents {
+            *self.documents.entry(document).or_default() += tokens;
+        }
+        for (length, count) in other.sentences {
+            *self.sentences.entry(length).or_default() += count;
+        }
+        for (word, count) in other.words {
+            *self.words.entry(word).or_default() += count;
+        }
+        self
+    }
+
+    /// What is shown of it.
+    pub(super) fn stats(&self, sampled: Sampled, vocabulary: &Vocabulary) -> TextStats {
+        let (mut characters, mut word_lengths) = (BTreeMap::<char, u64>::new(), vec![0; LONGEST_WORD + 1]);
+        let mut used = vec![false; vocabulary.len()];
+        let mut top: Vec<(Reverse<u64>, String)> = Vec::new();
+        for (ids, &count) in &self.words {
+            ids.iter().for_each(|&id| used[id as usize] = true);
+            let word = spelled(ids, vocabulary);
+            let length = word.chars().count();
+            word.chars().for_each(|c| *characters.entry(c).or_default() += count);
+            if !word.chars().any(char::is_alphanumeric) {
+                continue;
+            }
+            word_lengths[length.min(LONGEST_WORD)] += count;
+            if length > 1 {
+                top.push((Reverse(count), word));
+            }
+        }
+        // Words of other tokens may be spelled alike, such as of pieces that differ in `##` alone.
+        top.sort_by(|a, b| a.1.cmp(&b.1));
+        top.dedup_by(|next, kept| {
+            let is_same = next.1 == kept.1;
+            if is_same {
+                kept.0.0 += next.0.0;
+            }
+            is_same
+        });
+        top.sort();
+        let frequent = |of: &dyn Fn(char) -> bool| {
+            let mut all: Vec<(char, u64)> =
+                characters.iter().filter(|(c, _)| of(**c)).map(|(&c, &count)| (c, count)).collect();
+            all.sort_by_key(|&(c, count)| (Reverse(count), c));
+            all.truncate(LISTED);
+            all
+        };
+        let reserved = vocabulary.reserved().len();
+        TextStats {
+            share: sampled.share,
+            documents: Lengths::of(self.documents.values().map(|&tokens| (tokens, 1))),
+            sentences: Lengths::of(self.sentences.iter().map(|(&length, &count)| (length as u64, count))),
+            word_lengths,
+            different_words: self.words.len() as u64,
+            entries: (vocabulary.len() - reserved) as u64,
+            used_entries: (0u32..)
+                .zip(&used)
+                .filter(|(id, is_used)| **is_used && !is_reserved(vocabulary.piece(*id)))
+                .count() as u64,
+            words: top.into_iter().take(LISTED).map(|(Reverse(count), word)| (word, count)).collect(),
+            letters: frequent(&char::is_alphanumeric),
+            marks: frequent(&|c| !c.is_alphanumeric() && c != UNKNOWN),
+        }
+    }
+}
+
+/// What stands for a token that is no text.
+const UNKNOWN: char = '\u{fffd}';
+
+/// A word as text.
+fn spelled(ids: &[u32], vocabulary: &Vocabulary) -> String {
+    let piece = |&id: &u32| {
+        let piece = vocabulary.piece(id);
+        let rest = piece.strip_prefix(CONTINUATION).filter(|rest| !rest.is_empty()).unwrap_or(piece);
+        if is_reserved(piece) { UNKNOWN.to_string() } else { rest.to_owned() }
+    };
+    ids.iter().map(piece).collect()
+}
+
+/// What the text consists of.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TextStats {
+    /// The share of the training documents that was counted, by content hash.
+    pub share: f64,
+    /// Documents by tokens in the rows of the first copy.
+    pub documents: Lengths,
+    /// Sentences by characters, found again in the rows.
+    pub sentences: Lengths,
+    /// Words with a letter, digit or Hanzi, by number of characters; the last count is of longer ones too.
+    pub word_lengths: Vec<u64>,
+    /// Different words.
+    pub different_words: u64,
+    /// Entries of the vocabulary that text can be tokenized to.
+    pub entries: u64,
+    /// Those of them that occur.
+    pub used_entries: u64,
+    /// The most frequent words of two characters or more.
+    pub words: Vec<(String, u64)>,
+    /// The most frequent letters, digits and Hanzi.
+    pub letters: Vec<(char, u64)>,
+    /// The most frequent other characters.
+    pub marks: Vec<(char, u64)>,
+}
+
+/// A distribution of lengths.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Lengths {
+    /// How many.
+    pub number: u64,
+    /// Their mean length.
+    pub mean: f64,
+    /// Half of them are no longer.
+    pub median: u64,
+    /// Nine in ten are no longer.
+    pub p90: u64,
+    /// The longest.
+    pub longest: u64,
+    /// How many by steps that double: 1, 2 to 3, 4 to 7, 8 to 15, and so on.
+    pub by_doubling: Vec<u64>,
+    /// How many by length, up to 128; the last count is of longer ones too.
+    pub by_length: Vec<u64>,
+}
+
+impl Lengths {
+    /// Of lengths and how often each occurs.
+    fn of(lengths: impl Iterator<Item = (u64, u64)>) -> Lengths {
+        const MOST: u64 = 128;
+        let mut counts = BTreeMap::<u64, u64>::new();
+        lengths.for_each(|(length, count)| *counts.entry(length).or_default() += count);
+        let number: u64 = counts.values().sum();
+        let (mut all, mut seen) = (Lengths { number, ..Lengths::default() }, 0);
+        all.by_length = vec![0; MOST as usize + 1];
+        let mut sum = 0u128;
+        for (&length, &count) in &counts {
+            sum += u128::from(length) * u128::from(count);
+            // The first length up to which the share is reached.
+            let reaches = |tenths: u64| seen * 10 < number * tenths && (seen + count) * 10 >= number * tenths;
+            if reaches(5) {
+                all.median = length;
+            }
+            if reaches(9) {
+                all.p90 = length;
+            }
+            seen += count;
+            all.longest = length;
+            let step = length.max(1).ilog2() as usize;
+            all.by_doubling.resize(all.by_doubling.len().max(step + 1), 0);
+            all.by_doubling[step] += count;
+            all.by_length[length.min(MOST) as usize] += count;
+        }
+        all.mean = sum as f64 / number.max(1) as f64;
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths() {
+        let lengths = Lengths::of([(3, 2), (1, 1), (200, 1), (3, 6)].into_iter());
+        assert_eq!((lengths.number, lengths.median, lengths.p90, lengths.longest), (10, 3, 3, 200));
+        assert_eq!(lengths.by_doubling, [1, 8, 0, 0, 0, 0, 0, 1]);
+        assert_eq!(lengths.by_length.iter().sum::<u64>(), 10);
+        assert_eq!((lengths.by_length[3], lengths.by_length[128]), (8, 1));
+        assert!((lengths.mean - 22.5).abs() < 1e-12);
+        assert_eq!(Lengths::of(std::iter::empty()).mean, 0.0);
+    }
+}
