@@ -355,7 +355,10 @@ impl PrepareSettings {
     pub fn of_sample(mut self, share: SampleShare) -> Result<PrepareSettings, Error> {
         for (key, path) in [("path", &mut self.output.path), ("work", &mut self.output.work)] {
             let Some(name) = path.file_name() else {
-                let message = format!("`output.{key}` is {}: name a folder, so that the sample can lie beside it", path.display());
+                let message = format!(
+                    "`output.{key}` is {}: name a folder, so that the sample can lie beside it",
+                    path.display()
+                );
                 return Err(Error::settings(message));
             };
             let mut name = name.to_owned();

@@ -14,6 +14,11 @@ pub struct SampleShare(u32);
 const ALL: u32 = 1_000_000_000;
 
 impl SampleShare {
+    /// The share that a manifest names.
+    pub fn of(fraction: f64) -> SampleShare {
+        SampleShare((fraction * f64::from(ALL)).round() as u32)
+    }
+
     /// The share, up to 1.
     pub fn fraction(self) -> f64 {
         f64::from(self.0) / f64::from(ALL)
@@ -40,7 +45,7 @@ impl FromStr for SampleShare {
 
 impl fmt::Display for SampleShare {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} %", 100.0 * self.fraction())
+        write!(f, "{} %", f64::from(self.0) / f64::from(ALL / 100))
     }
 }
 
@@ -51,12 +56,18 @@ mod tests {
     #[test]
     fn shares() {
         let parse = |text: &str| text.parse::<SampleShare>();
-        for (text, fraction) in [("1%", 0.01), ("0.5 %", 0.005), (" 100%", 1.0), ("0.0000001%", 1e-9), ("1e1％", 0.1)] {
+        for (text, fraction) in
+            [("1%", 0.01), ("0.5 %", 0.005), (" 100%", 1.0), ("0.0000001%", 1e-9), ("1e1％", 0.1)]
+        {
             assert_eq!(parse(text).map(SampleShare::fraction), Ok(fraction), "{text}");
         }
-        for text in ["", "%", "1", "0.01", "0%", "-1%", "101%", "abc", "abc%", "NaN%", "inf%", "0.00000001%"] {
+        for text in ["", "%", "1", "0.01", "0%", "-1%", "101%", "abc", "abc%", "NaN%", "inf%", "0.00000001%"]
+        {
             assert!(parse(text).is_err(), "{text}");
         }
         assert_eq!(parse("0.5%").map(|share| share.to_string()), Ok("0.5 %".to_owned()));
+        let shown = ["0.0001%", "7%", "100%"]
+            .map(|text| parse(text).map(|share| SampleShare::of(share.fraction()).to_string()));
+        assert_eq!(shown, ["0.0001 %", "7 %", "100 %"].map(|text| Ok(text.to_owned())));
     }
 }

@@ -407,14 +407,29 @@ mod tests {
         let settings =
             crate::config::PrepareSettings::parse(Path::new("x.toml"), text, &[], None).expect("sound");
         let corpora = vec![settings.corpora[0].clone(); MAX_CORPORA + 1];
-        let recipe =
-            Recipe { path: "x.toml".into(), text: text.to_owned(), overrides: Vec::new(), out: None, sample: None };
+        let recipe = Recipe {
+            path: "x.toml".into(),
+            text: text.to_owned(),
+            overrides: Vec::new(),
+            out: None,
+            sample: None,
+        };
         let nowhere = Path::new("/nowhere");
         let places =
             Places { output: ("output.path", nowhere), is_folder: true, work: ("output.work", nowhere) };
         let compare = CompareInputs::default();
-        let planned =
-            Plan::make(JobKind::Prepare, recipe, nowhere, &corpora, &settings.clean, "", 0, places, compare, None);
+        let planned = Plan::make(
+            JobKind::Prepare,
+            recipe,
+            nowhere,
+            &corpora,
+            &settings.clean,
+            "",
+            0,
+            places,
+            compare,
+            None,
+        );
         let message = planned.expect_err("too many").to_string();
         assert!(message.contains("65536 tables; at most 65535"), "{message}");
     }

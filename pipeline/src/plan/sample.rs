@@ -75,3 +75,69 @@ impl Sampling {
         (read, (self.share.fraction() / share).min(1.0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{CleanSettings, CorpusSettings};
+    use crate::readers::{self, ReadSettings};
+
+    fn sampling(share: &str) -> Sampling {
+        Sampling { share: share.parse().expect("a share"), seed: 12345 }
+    }
+
+    #[test]
+    fn small_inputs_are_read_whole() {
+        assert_eq!(sampling("1%").share_read(100 << 20), 1.0);
+        assert_eq!(sampling("1%").share_read(0), 1.0);
+        assert_eq!(sampling("50%").share_read(10 << 40), 1.0);
+        assert_eq!(sampling("1%").share_read(10 << 40), 0.04);
+        assert_eq!(sampling("0.000001%").share_read(4 << 30), 0.25);
+    }
+
+    /// Files of some sizes, as splits.
+    fn splits(folder: &Path, count: usize) -> Vec<(u64, InputSplit)> {
+        let text = format!(
+            "vocab = \"v\"\n[[corpus]]\nformat = \"files\"\npaths = {folder:?}\n[output]\npath = \"o\"\n"
+        );
+        let settings =
+            crate::config::PrepareSettings::parse(Path::new("x.toml"), &text, &[], None).expect("sound");
+        let (corpus, clean): (&CorpusSettings, &CleanSettings) = (&settings.corpora[0], &settings.clean);
+        let read = ReadSettings::new(corpus, clean);
+        let split = |i: usize| {
+            let path = folder.join(format!("{i:04}.txt"));
+            std::fs::write(&path, "今天天气很好。".repeat(1 + i % 5)).expect("a file");
+            let input = readers::sniff(&path, &read).expect("text");
+            let bytes = input.bytes;
+            readers::split_input(&input, &read, 1 << 20)
+                .expect("parts")
+                .into_iter()
+                .map(move |split| (bytes, split))
+        };
+        (0..count).flat_map(split).collect()
+    }
+
+    #[test]
+    fn parts_are_spread_and_the_share_is_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let all = splits(folder.path(), 400);
+        let bytes = |of: &[(u64, InputSplit)]| of.iter().map(|(bytes, _)| bytes).sum::<u64>() as f64;
+        let (read, share) = sampling("1%").choose(0, all.clone(), 0.04);
+        assert_eq!(read.len(), 16);
+        // The share of what is read, times that of its documents.
+        assert!((bytes(&read) / bytes(&all) * share - 0.01).abs() < 1e-9);
+        let number =
+            |split: &InputSplit| all.iter().position(|(_, other)| other == split).expect("one of them");
+        let places: Vec<usize> = read.iter().map(|(_, split)| number(split) / 25).collect();
+        assert!(places.iter().copied().eq(0..16), "one of every 25: {places:?}");
+        let (again, _) = sampling("1%").choose(0, all.clone(), 0.04);
+        assert_eq!(again, read);
+        // One file that cannot be cut is read whole, and so are all if all are asked for.
+        let (one, share) = sampling("1%").choose(0, all[..1].to_vec(), 0.04);
+        assert_eq!((one.len(), share), (1, 0.01));
+        assert_eq!(sampling("1%").choose(0, all.clone(), 1.0), (all, 0.01));
+        assert_eq!(sampling("1%").choose(0, Vec::new(), 0.5).0, []);
+    }
+}

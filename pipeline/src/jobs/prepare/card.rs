@@ -4,6 +4,8 @@
 use quanci_shards::mask::MaskMode;
 use quanci_shards::{Manifest, Split};
 
+use crate::config::SampleShare;
+
 /// The card of a data set.
 pub(super) fn card(manifest: &Manifest) -> String {
     let train = manifest.shards.iter().filter(|shard| shard.split == Split::Train);
@@ -23,7 +25,7 @@ pub(super) fn card(manifest: &Manifest) -> String {
         }
     };
     let sample = manifest.sample().map_or_else(String::new, |share| {
-        format!("This is a sample of {} % of the documents, to judge settings by.\n\n", 100.0 * share)
+        format!("This is a sample of {} of the documents, to judge settings by.\n\n", SampleShare::of(share))
     });
     format!(
         "---\nlanguage:\n- zh\ntask_categories:\n- fill-mask\nconfigs:\n- config_name: default\n  data_files:\n  \

@@ -177,8 +177,18 @@ impl PrepareJob {
         let places = places(&settings.output);
         let kind = JobKind::Prepare;
         let sampling = settings.sample.map(|share| Sampling { share, seed: settings.seed });
-        let mut plan =
-            Plan::make(kind, recipe, base, corpora, clean, &setup, task_mb, places, compare_inputs, sampling)?;
+        let mut plan = Plan::make(
+            kind,
+            recipe,
+            base,
+            corpora,
+            clean,
+            &setup,
+            task_mb,
+            places,
+            compare_inputs,
+            sampling,
+        )?;
         if prepared.settings.segment.words == Words::Spaces {
             plan.warnings.retain(|warning| !warning.contains(CUT_BY_SPACES));
         }

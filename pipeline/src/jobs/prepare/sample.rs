@@ -23,7 +23,11 @@ pub fn is_there(output: &Path) -> Result<bool, Error> {
 
 /// Too many rejects end a run. Of a sample, only where chance does not explain them: one reject among ten records tells
 /// little.
-pub(super) fn judge_rejects(report: &MapReport, limit: f64, sample: Option<SampleShare>) -> Result<(), Error> {
+pub(super) fn judge_rejects(
+    report: &MapReport,
+    limit: f64,
+    sample: Option<SampleShare>,
+) -> Result<(), Error> {
     let rejected = report.dropped.rejected() as f64;
     // Three standard deviations of a count.
     let least = rejected - 3.0 * rejected.sqrt();

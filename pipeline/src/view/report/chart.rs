@@ -24,7 +24,8 @@ pub(super) fn columns(lengths: &[u64], step: usize, open: bool) -> Vec<Column> {
         .map(|(i, chunk)| {
             let (first, end) = (i * step + 1, i * step + chunk.len());
             let more = if open && end == last { "+" } else { "" };
-            let label = if first == end { format!("{first}{more}") } else { format!("{first}–{end}{more}") };
+            let label =
+                if first == end { format!("{first}{more}") } else { format!("{first}–{end}{more}") };
             Column { label, counts: vec![chunk.iter().sum()] }
         })
         .collect()
@@ -45,7 +46,13 @@ pub(super) fn doubling(counts: &[u64]) -> Vec<Column> {
 pub(super) type Words<'a> = (&'a str, &'a str);
 
 /// A histogram. Several series stand side by side, each as a share of its own total.
-pub(super) fn histogram(id: &str, title: Words<'_>, unit: Words<'_>, columns: &[Column], note: &str) -> String {
+pub(super) fn histogram(
+    id: &str,
+    title: Words<'_>,
+    unit: Words<'_>,
+    columns: &[Column],
+    note: &str,
+) -> String {
     let series = columns.iter().map(|column| column.counts.len()).max().unwrap_or(0);
     let of = |column: &Column, series: usize| column.counts.get(series).copied().unwrap_or(0);
     let totals: Vec<u64> =
@@ -104,7 +111,9 @@ fn ticks(columns: &[Column]) -> String {
         let center = 100.0 * (i as f64 + 0.5) / columns.len() as f64;
         let label = columns[i].label.split('–').next().unwrap_or_default();
         let label = if is_last { columns[i].label.rsplit('–').next().unwrap_or_default() } else { label };
-        write!(ticks, "<span style=\"left:{center:.2}%\">{label}</span>").ok();
+        let place =
+            if is_last { "class=\"last\"".to_owned() } else { format!("style=\"left:{center:.2}%\"") };
+        write!(ticks, "<span {place}>{label}</span>").ok();
     }
     ticks + "</div>\n"
 }
@@ -131,7 +140,8 @@ mod tests {
 
     #[test]
     fn labels_of_columns() {
-        let labels = |columns: Vec<Column>| columns.into_iter().map(|column| column.label).collect::<Vec<_>>();
+        let labels =
+            |columns: Vec<Column>| columns.into_iter().map(|column| column.label).collect::<Vec<_>>();
         assert_eq!(labels(columns(&[0, 1, 2, 3, 4, 5], 2, true)), ["1–2", "3–4", "5+"]);
         assert_eq!(labels(doubling(&[0, 1, 1])), ["2–3", "4–7"]);
         let all: u64 = columns(&[9, 1, 2, 3], 2, false).iter().flat_map(|column| &column.counts).sum();

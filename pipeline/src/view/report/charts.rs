@@ -14,7 +14,7 @@ pub(super) fn section(stats: &Stats) -> Section {
         histogram(
             "documents",
             ("Documents", "文档"),
-            ("share of documents by tokens; steps double", "各长度文档所占比例；单位 token，逐级加倍"),
+            ("share of documents by tokens", "各长度文档所占比例；单位 token，逐级加倍"),
             &doubling(&text.documents.by_doubling),
             &summary(&text.documents)
         ),
@@ -114,7 +114,9 @@ fn words(stats: &Stats) -> String {
     let mean = all as f64 / words.max(1) as f64;
     let (words, different) = (count(words), count(stats.text.different_words));
     both(
-        &format!("{words} words without marks: mean {mean:.2} characters; {different} different ones, marks included"),
+        &format!(
+            "{words} words without marks: mean {mean:.2} characters; {different} different ones, marks included"
+        ),
         &format!("{words} 个词（不含标点）：平均 {mean:.2} 个字符；不同的词（含标点）{different} 个"),
     )
 }

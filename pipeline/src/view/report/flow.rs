@@ -65,7 +65,14 @@ fn waterfall(stats: &Stats) -> String {
         .map(|(&reason, &n)| (reason, n))
         .collect();
     let all = left + drops.values().sum::<u64>();
-    let step = |class, words: (String, String), number, from, to| Step { class, words, number, from, to, samples: &[] };
+    let step = |class, words: (String, String), number, from, to| Step {
+        class,
+        words,
+        number,
+        from,
+        to,
+        samples: &[],
+    };
     let own = |en: &str, zh: &str| (en.to_owned(), zh.to_owned());
     let mut steps = vec![step("all", own("found", "读到"), all, 0, all)];
     let mut rest = all;

@@ -71,13 +71,14 @@ pub(super) fn table(rows: &[Vec<String>], left: usize) -> String {
 
 /// The whole page. `head` is its title as text, and what stands above the sections as HTML.
 pub(super) fn page((title, head): &(String, String), sections: &[Section], chinese: bool) -> String {
-    let (language, en, zh) =
-        if chinese { ("zh", "", " checked") } else { ("en", " checked", "") };
+    let (language, en, zh) = if chinese { ("zh", "", " checked") } else { ("en", " checked", "") };
     let version = env!("CARGO_PKG_VERSION");
     let style = include_str!("style.css");
     let links: String = sections
         .iter()
-        .map(|section| format!("<a href=\"#{}\">{}</a>\n", section.id, both(section.title.0, section.title.1)))
+        .map(|section| {
+            format!("<a href=\"#{}\">{}</a>\n", section.id, both(section.title.0, section.title.1))
+        })
         .collect();
     let bodies: String = sections
         .iter()

@@ -27,7 +27,9 @@ fn masks(stats: &Stats) -> String {
         both("random token", "随机 token"),
         both("kept", "保持原样"),
     ]];
-    for (name, split) in [(both("training", "训练"), &stats.train), (both("validation", "验证"), &stats.validation)] {
+    for (name, split) in
+        [(both("training", "训练"), &stats.train), (both("validation", "验证"), &stats.validation)]
+    {
         if split.rows > 0 {
             let masks = &split.masks;
             let share = |part| percent(part, masks.masked);
@@ -46,7 +48,9 @@ fn masks(stats: &Stats) -> String {
     if let Some(seed) = stats.drawn_with {
         body.push_str(&paragraph(
             "note",
-            &format!("Dynamic masks are not stored: these are drawn with seed {seed}, as the trainer draws them."),
+            &format!(
+                "Dynamic masks are not stored: these are drawn with seed {seed}, as the trainer draws them."
+            ),
             &format!("动态掩码不存储：这里用种子 {seed} 按训练器的方式抽取。"),
         ));
     }
@@ -63,7 +67,12 @@ fn masked_words(stats: &Stats) -> String {
     ]];
     let words = &stats.train.words;
     let all: u64 = words.iter().map(|words| words.words).sum();
-    let names = [("1 token", "1 个 token"), ("2 tokens", "2 个 token"), ("3 tokens", "3 个 token"), ("4 and more", "4 个以上")];
+    let names = [
+        ("1 token", "1 个 token"),
+        ("2 tokens", "2 个 token"),
+        ("3 tokens", "3 个 token"),
+        ("4 and more", "4 个以上"),
+    ];
     for ((en, zh), words) in names.into_iter().zip(words) {
         rows.push(vec![
             both(en, zh),
@@ -75,8 +84,11 @@ fn masked_words(stats: &Stats) -> String {
     }
     let runs = &stats.train.masks.runs;
     let all_runs: u64 = runs.iter().sum();
-    let shares: Vec<String> =
-        ["1", "2", "3", "4", "5+"].iter().zip(runs).map(|(name, &run)| format!("{name}: {}", percent(run, all_runs))).collect();
+    let shares: Vec<String> = ["1", "2", "3", "4", "5+"]
+        .iter()
+        .zip(runs)
+        .map(|(name, &run)| format!("{name}: {}", percent(run, all_runs)))
+        .collect();
     let runs = shares.join(", ");
     heading("Masked words by length", "各长度词的掩码")
         + &table(&rows, 1)
@@ -162,11 +174,15 @@ fn verdict(leak: Option<&Leak>) -> String {
     };
     let (class, en, zh) = match leak.verdict() {
         Verdict::Chance => ("good", "No better than chance.", "与随机猜测无异。"),
-        Verdict::Hardly => ("good", "Hardly: only slightly better than chance.", "几乎不会：只比随机猜测略好。"),
-        Verdict::ALittle => ("bad", "A little.", "有一点。"),
-        Verdict::Yes => {
-            ("bad", "Yes: a model may learn the lengths instead of the text.", "会：模型可能学到长度，而不是内容。")
+        Verdict::Hardly => {
+            ("good", "Hardly: only slightly better than chance.", "几乎不会：只比随机猜测略好。")
         }
+        Verdict::ALittle => ("bad", "A little.", "有一点。"),
+        Verdict::Yes => (
+            "bad",
+            "Yes: a model may learn the lengths instead of the text.",
+            "会：模型可能学到长度，而不是内容。",
+        ),
     };
     let (accuracy, majority, auc, deviation) =
         (100.0 * leak.accuracy, 100.0 * leak.majority, leak.auc, leak.auc_deviation);

@@ -90,8 +90,11 @@ fn shards(manifest: &Manifest) -> String {
         if of.is_empty() {
             continue;
         }
-        let sum = |value: fn(&quanci_shards::manifest::ShardEntry) -> u64| of.iter().map(|shard| value(shard)).sum::<u64>();
-        let (lines, tokens, bytes) = (sum(|shard| shard.rows), sum(|shard| shard.tokens), sum(|shard| shard.bytes));
+        let sum = |value: fn(&quanci_shards::manifest::ShardEntry) -> u64| {
+            of.iter().map(|shard| value(shard)).sum::<u64>()
+        };
+        let (lines, tokens, bytes) =
+            (sum(|shard| shard.rows), sum(|shard| shard.tokens), sum(|shard| shard.bytes));
         let name = match split {
             Split::Train => both(&format!("training, copy {copy:02}"), &format!("训练，副本 {copy:02}")),
             Split::Validation => both("validation", "验证"),
@@ -109,7 +112,10 @@ fn shards(manifest: &Manifest) -> String {
 }
 
 fn fingerprints(manifest: &Manifest) -> String {
-    let mut rows = vec![vec![both("of", "对象"), both("fingerprint (SHA-256, but for the data id)", "指纹（除数据 id 外为 SHA-256）")]];
+    let mut rows = vec![vec![
+        both("of", "对象"),
+        both("fingerprint (SHA-256, but for the data id)", "指纹（除数据 id 外为 SHA-256）"),
+    ]];
     let mut add = |name: &str, value: &str| {
         rows.push(vec![format!("<bdi>{}</bdi>", escape(name)), format!("<code>{}</code>", escape(value))]);
     };
@@ -121,7 +127,10 @@ fn fingerprints(manifest: &Manifest) -> String {
     manifest.shards.iter().take(SHARDS).for_each(|shard| add(&shard.path, &shard.sha256));
     let left = manifest.shards.len().saturating_sub(SHARDS);
     let more = if left > 0 {
-        both(&format!("and {} more in manifest.json", count(left as u64)), &format!("其余 {} 个见 manifest.json", count(left as u64)))
+        both(
+            &format!("and {} more in manifest.json", count(left as u64)),
+            &format!("其余 {} 个见 manifest.json", count(left as u64)),
+        )
     } else {
         String::new()
     };

@@ -4,6 +4,7 @@ use quanci_shards::mask::{MaskMode, MaskUnit};
 use quanci_shards::{Manifest, Objective, Split};
 
 use super::html::{Section, both, escape, paragraph};
+use crate::config::SampleShare;
 use crate::view::stats::Stats;
 use crate::view::table::{count, percent};
 
@@ -67,18 +68,18 @@ fn sample(manifest: &Manifest, stats: &Stats, share: f64) -> String {
     let bytes: u64 = manifest.shards.iter().map(|shard| shard.bytes).sum();
     let whole = |n: u64| rounded(n as f64 / share);
     let gb = format!("{:.2}", bytes as f64 / share / 1e9);
-    let percent = 100.0 * share;
+    let percent = SampleShare::of(share);
     let (rows, tokens, documents) =
         (whole(stats.train.rows), whole(stats.train.tokens), whole(stats.counters.train.documents));
     paragraph(
         "banner",
         &format!(
-            "<b>A sample of {percent} % of the documents.</b> The whole corpus would give about {documents} documents, {rows} \
+            "<b>A sample of {percent} of the documents.</b> The whole corpus would give about {documents} documents, {rows} \
              training rows, {tokens} tokens and {gb} GB of shards. Exact repeats are taken all or not at all, so their share \
              holds for the whole."
         ),
         &format!(
-            "<b>这是 {percent} % 文档的抽样。</b>全部语料大约会得到 {documents} 篇文档、{rows} 行训练数据、{tokens} 个 token 和 {gb} GB \
+            "<b>这是 {percent} 文档的抽样。</b>全部语料大约会得到 {documents} 篇文档、{rows} 行训练数据、{tokens} 个 token 和 {gb} GB \
              分片。完全相同的文档要么全部抽到，要么一篇也不抽，所以重复的比例也适用于全部语料。"
         ),
     )
@@ -117,7 +118,7 @@ fn numbers(manifest: &Manifest, stats: &Stats) -> String {
         card(
             format!("{:.1} MB", bytes as f64 / 1e6),
             &format!("in {} shards", count(manifest.shards.len() as u64)),
-            &format!("，共 {} 个分片", count(manifest.shards.len() as u64)),
+            &format!("共 {} 个分片", count(manifest.shards.len() as u64)),
         ),
     ];
     format!("<div class=\"cards\">\n{}</div>\n", cards.concat())
@@ -133,7 +134,9 @@ pub(super) fn section(manifest: &Manifest, stats: &Stats) -> Section {
             "没有发现异常：标签、长度、[UNK] 和重复都在正常范围内。",
         ));
     } else {
-        let note = |note: &crate::view::stats::Note| format!("<li>{}</li>\n", both(&escape(&note.en), &escape(&note.zh)));
+        let note = |note: &crate::view::stats::Note| {
+            format!("<li>{}</li>\n", both(&escape(&note.en), &escape(&note.zh)))
+        };
         let notes: String = stats.notes.iter().map(note).collect();
         body.push_str(&format!("<ul class=\"notes\">\n{notes}</ul>\n"));
     }

@@ -49,8 +49,18 @@ fn instance(inspected: &Inspection, row: &ShownRow) -> String {
         _ => String::new(),
     };
     let counts = both(
-        &format!("{} tokens, {} masked ({})", row.length, row.masked, percent(row.masked as u64, row.length as u64)),
-        &format!("{} 个 token，掩码 {} 个（{}）", row.length, row.masked, percent(row.masked as u64, row.length as u64)),
+        &format!(
+            "{} tokens, {} masked ({})",
+            row.length,
+            row.masked,
+            percent(row.masked as u64, row.length as u64)
+        ),
+        &format!(
+            "{} 个 token，掩码 {} 个（{}）",
+            row.length,
+            row.masked,
+            percent(row.masked as u64, row.length as u64)
+        ),
     );
     let mut body = format!(
         "<article>\n<p class=\"place\">{label}{counts} · <bdi>{}</bdi> · <code>{} #{}</code></p>\n",
@@ -75,7 +85,9 @@ fn segment(name: &str, before: &str, words: &[ShownWord]) -> String {
 
 fn word(word: &ShownWord) -> String {
     let ids: Vec<String> = word.pieces.iter().map(|piece| piece.id.to_string()).collect();
-    let mut html = format!("<span class=\"w\" title=\"{}\">", ids.join(" "));
+    // Nobody knows what was there.
+    let class = if word.pieces.iter().any(|piece| piece.piece == "[UNK]") { "w unk" } else { "w" };
+    let mut html = format!("<span class=\"{class}\" title=\"{}\">", ids.join(" "));
     for run in word.pieces.chunk_by(|a, b| kind(a) == kind(b) && a.input.is_some() == b.input.is_some()) {
         let text: String = run.iter().map(|piece| escape(&piece.piece)).collect();
         let seen: String = run.iter().filter_map(|piece| piece.input.as_deref()).map(escape).collect();
@@ -83,7 +95,9 @@ fn word(word: &ShownWord) -> String {
         match kind(&run[0]) {
             Kind::Plain => html.push_str(&text),
             Kind::Mask => write!(html, "<span class=\"m\">{text}</span>").unwrap_or_default(),
-            Kind::Kept => write!(html, "<span class=\"m kept\">{text}<sub>=</sub></span>").unwrap_or_default(),
+            Kind::Kept => {
+                write!(html, "<span class=\"m kept\">{text}<sub>=</sub></span>").unwrap_or_default()
+            }
             Kind::Random => {
                 write!(html, "<span class=\"m random\">{text}<sub>{seen}</sub></span>").unwrap_or_default();
             }

@@ -27,10 +27,10 @@ pub(super) fn section(stats: &Stats) -> Section {
         )
         + &heading("Words of two characters and more", "最常见的词（两个字以上）")
         + &tiles(&words)
-        + &heading("Characters", "最常见的字")
-        + &tiles(&characters(&text.letters))
-        + &heading("Marks", "最常见的标点和符号")
-        + &tiles(&characters(&text.marks))
+        + &heading("Hanzi", "最常见的汉字")
+        + &tiles(&characters(&text.han))
+        + &heading("Other characters", "最常见的其他字符")
+        + &tiles(&characters(&text.others))
         + &unknown(stats);
     Section { id: "text", title: ("Words and characters", "词与字"), body }
 }

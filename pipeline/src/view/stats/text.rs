@@ -2,6 +2,7 @@
 //! of the first copy; of a large data set over a share of them, by content hash, so that memory stays bounded and nothing
 //! depends on the order of files and threads.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -11,13 +12,14 @@ use quanci_shards::{Manifest, Objective, Split};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
+use crate::steps::chars::is_han;
 use crate::steps::sentences::sentences;
 use crate::view::row::SoundRow;
 use crate::vocab::CONTINUATION;
 use crate::vocab::file::{Vocabulary, is_reserved};
 
 /// Tokens that are counted, about. The different words in so much text fit into some tens of megabytes.
-const MOST_TOKENS: u64 = 16 << 20;
+const MOST_TOKENS: u64 = 8 << 20;
 /// Words and characters that are listed.
 const LISTED: usize = 60;
 /// The longest sentence, in characters, that has a count of its own; longer ones are counted with it.
@@ -53,29 +55,44 @@ pub(super) struct Text {
     documents: FxHashMap<u64, u64>,
     /// Sentences by number of characters.
     sentences: BTreeMap<usize, u64>,
-    /// Words by their tokens.
-    words: FxHashMap<Box<[u32]>, u64>,
+    /// Words of one token, by its id.
+    ones: Vec<u64>,
+    /// Words of two tokens, by the ids of both.
+    twos: FxHashMap<[u32; 2], u64>,
+    /// Longer words.
+    longer: FxHashMap<Box<[u32]>, u64>,
     // Reused for every segment.
     spelled: String,
 }
 
 impl Text {
     /// Adds a row of the first copy.
-    pub(super) fn add(&mut self, row: &SoundRow<'_>, objective: Objective, sampled: Sampled, vocabulary: &Vocabulary) {
+    pub(super) fn add(
+        &mut self,
+        row: &SoundRow<'_>,
+        objective: Objective,
+        sampled: Sampled,
+        vocabulary: &Vocabulary,
+    ) {
         if !sampled.takes(row.document) {
             return;
         }
         // A random B belongs to another document, which has it in a row of its own too.
         let is_other = objective == Objective::Nsp && row.label == Some(1);
         let own = if is_other { [row.a(), 0..0] } else { [row.a(), row.b()] };
-        *self.documents.entry(row.document).or_default() += own.iter().map(|side| side.len() as u64).sum::<u64>();
+        self.ones.resize(vocabulary.len(), 0);
+        *self.documents.entry(row.document).or_default() +=
+            own.iter().map(|side| side.len() as u64).sum::<u64>();
         for side in own {
             for word in row.words(side.clone()) {
-                let ids = &row.ids[word];
-                // Not `entry` at once: it would allocate for every word.
-                match self.words.get_mut(ids) {
-                    Some(count) => *count += 1,
-                    None => drop(self.words.insert(ids.into(), 1)),
+                match row.ids[word] {
+                    [id] => self.ones[id as usize] += 1,
+                    [first, second] => *self.twos.entry([first, second]).or_default() += 1,
+                    // Not `entry` at once: it would allocate for every word.
+                    ref ids => match self.longer.get_mut(ids) {
+                        Some(count) => *count += 1,
+                        None => drop(self.longer.insert(ids.into(), 1)),
+                    },
                 }
             }
             self.add_sentences(row, side, vocabulary);
@@ -109,19 +126,33 @@ impl Text {
     /// Adds the counts of another file.
     pub(super) fn merge(mut self, mut other: Text) -> Text {
         // The smaller into the larger.
-        if other.words.len() > self.words.len() {
+        if other.twos.len() > self.twos.len() {
             std::mem::swap(&mut self, &mut other);
         }
+        self.ones.resize(self.ones.len().max(other.ones.len()), 0);
+        self.ones.iter_mut().zip(&other.ones).for_each(|(sum, n)| *sum += n);
         for (document, tokens) in other.documents {
             *self.documents.entry(document).or_default() += tokens;
         }
         for (length, count) in other.sentences {
             *self.sentences.entry(length).or_default() += count;
         }
-        for (word, count) in other.words {
-            *self.words.entry(word).or_default() += count;
+        for (word, count) in other.twos {
+            *self.twos.entry(word).or_default() += count;
+        }
+        for (word, count) in other.longer {
+            *self.longer.entry(word).or_default() += count;
         }
         self
+    }
+
+    /// All words, with how often each occurs.
+    fn words(&self) -> impl Iterator<Item = (Cow<'_, [u32]>, u64)> {
+        let ones =
+            (0u32..).zip(&self.ones).filter(|(_, n)| **n > 0).map(|(id, &n)| (Cow::Owned(vec![id]), n));
+        let twos = self.twos.iter().map(|(ids, &n)| (Cow::Borrowed(ids.as_slice()), n));
+        let longer = self.longer.iter().map(|(ids, &n)| (Cow::Borrowed(&**ids), n));
+        ones.chain(twos).chain(longer)
     }
 
     /// What is shown of it.
@@ -129,9 +160,11 @@ impl Text {
         let (mut characters, mut word_lengths) = (BTreeMap::<char, u64>::new(), vec![0; LONGEST_WORD + 1]);
         let mut used = vec![false; vocabulary.len()];
         let mut top: Vec<(Reverse<u64>, String)> = Vec::new();
-        for (ids, &count) in &self.words {
+        let mut different = 0;
+        for (ids, count) in self.words() {
+            different += 1;
             ids.iter().for_each(|&id| used[id as usize] = true);
-            let word = spelled(ids, vocabulary);
+            let word = spelled(&ids, vocabulary);
             let length = word.chars().count();
             word.chars().for_each(|c| *characters.entry(c).or_default() += count);
             if !word.chars().any(char::is_alphanumeric) {
@@ -152,6 +185,7 @@ impl Text {
             is_same
         });
         top.sort();
+        // Sorted by how often, then by the text: nothing depends on the order of the hash maps.
         let frequent = |of: &dyn Fn(char) -> bool| {
             let mut all: Vec<(char, u64)> =
                 characters.iter().filter(|(c, _)| of(**c)).map(|(&c, &count)| (c, count)).collect();
@@ -165,15 +199,15 @@ impl Text {
             documents: Lengths::of(self.documents.values().map(|&tokens| (tokens, 1))),
             sentences: Lengths::of(self.sentences.iter().map(|(&length, &count)| (length as u64, count))),
             word_lengths,
-            different_words: self.words.len() as u64,
+            different_words: different,
             entries: (vocabulary.len() - reserved) as u64,
             used_entries: (0u32..)
                 .zip(&used)
                 .filter(|(id, is_used)| **is_used && !is_reserved(vocabulary.piece(*id)))
                 .count() as u64,
             words: top.into_iter().take(LISTED).map(|(Reverse(count), word)| (word, count)).collect(),
-            letters: frequent(&char::is_alphanumeric),
-            marks: frequent(&|c| !c.is_alphanumeric() && c != UNKNOWN),
+            han: frequent(&is_han),
+            others: frequent(&|c| !is_han(c) && c != UNKNOWN),
         }
     }
 }
@@ -210,10 +244,10 @@ pub struct TextStats {
     pub used_entries: u64,
     /// The most frequent words of two characters or more.
     pub words: Vec<(String, u64)>,
-    /// The most frequent letters, digits and Hanzi.
-    pub letters: Vec<(char, u64)>,
+    /// The most frequent Hanzi.
+    pub han: Vec<(char, u64)>,
     /// The most frequent other characters.
-    pub marks: Vec<(char, u64)>,
+    pub others: Vec<(char, u64)>,
 }
 
 /// A distribution of lengths.
