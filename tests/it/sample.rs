@@ -63,6 +63,7 @@ fn the_same_documents_however_they_lie() {
     };
     assert_eq!(manifest("out-sample")["settings"]["sample"], 0.1);
     assert_eq!(manifest("out")["settings"].get("sample"), None);
+    assert!(place.run(&["stats", "out-sample"]).exits(0).out.contains("a sample of 10 % of the documents"));
     let counters = &manifest("out-sample")["counters"];
     assert_eq!(counters["records"], counters["read"]["documents"], "of what was taken, not of what was read");
     assert!(fs::read_to_string(place.join("out-sample/report.html")).unwrap().contains("A sample of 10 %"));

@@ -236,7 +236,8 @@ pub(super) struct PrepareArgs {
     pub(super) run: RunArgs,
     /// Take only this share of the documents, such as 1%, into a folder whose name ends with `-sample`, and write a report
     /// there, to judge settings before a long run
-    #[arg(long, value_name = "PERCENT")]
+    // Not among the options of the engines, which come before it.
+    #[arg(long, value_name = "PERCENT", help_heading = None::<&'static str>)]
     pub(super) sample: Option<SampleShare>,
 }
 

@@ -365,6 +365,8 @@ impl PrepareSettings {
             name.push(SAMPLE_SUFFIX);
             path.set_file_name(name);
         }
+        // A sample is made anew each time: nobody needs what it was made from.
+        self.output.keep_work = false;
         self.sample = Some(share);
         Ok(self)
     }

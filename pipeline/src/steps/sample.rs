@@ -22,7 +22,7 @@ mod tests {
             let is_taken = |i: &usize| takes(&format!("第{i}篇"), seed, (share * 2f64.powi(64)) as u64);
             (0..20_000).filter(is_taken).collect()
         };
-        for share in [0.01, 0.3, 0.9] {
+        for share in [0.01f64, 0.3, 0.9] {
             let deviation = (20_000.0 * share * (1.0 - share)).sqrt();
             let off = taken(share, 1).len() as f64 - 20_000.0 * share;
             assert!(off.abs() < 4.0 * deviation, "{share}: off by {off}");

@@ -56,7 +56,8 @@ fn waterfall(stats: &Stats) -> String {
     ];
     // These are among the documents that are kept: their text is B of others.
     let without = counters.dropped.of(Reason::NoInstance);
-    let left: u64 = kept.iter().map(|(documents, ..)| documents).sum();
+    // A damaged manifest may hold any numbers.
+    let left = kept.iter().fold(0u64, |sum, (documents, ..)| sum.saturating_add(*documents));
     let drops: BTreeMap<Reason, u64> = counters
         .dropped
         .counts
@@ -64,7 +65,7 @@ fn waterfall(stats: &Stats) -> String {
         .filter(|&(&reason, &n)| n > 0 && reason != Reason::NoInstance)
         .map(|(&reason, &n)| (reason, n))
         .collect();
-    let all = left + drops.values().sum::<u64>();
+    let all = drops.values().fold(left, |sum, n| sum.saturating_add(*n));
     let step = |class, words: (String, String), number, from, to| Step {
         class,
         words,
@@ -79,13 +80,13 @@ fn waterfall(stats: &Stats) -> String {
     for (&reason, &n) in &drops {
         let samples = counters.dropped.samples.get(&reason).map_or(&[][..], Vec::as_slice);
         let words = (reason.words().to_owned(), reasons::chinese(reason).to_owned());
-        steps.push(Step { class: "drop", words, number: n, from: rest - n, to: rest, samples });
-        rest -= n;
+        steps.push(Step { class: "drop", words, number: n, from: rest.saturating_sub(n), to: rest, samples });
+        rest = rest.saturating_sub(n);
     }
     let mut from = 0;
     for (documents, en, zh) in kept.into_iter().filter(|(documents, ..)| *documents > 0) {
-        steps.push(step("keep", own(en, zh), documents, from, from + documents));
-        from += documents;
+        steps.push(step("keep", own(en, zh), documents, from, from.saturating_add(documents)));
+        from = from.saturating_add(documents);
     }
     if without > 0 {
         steps.push(step(

@@ -2,6 +2,7 @@
 
 mod count;
 mod leak;
+mod lengths;
 mod notes;
 mod show;
 mod text;
@@ -19,8 +20,9 @@ use crate::error::Error;
 use crate::vocab::file::is_reserved;
 pub use count::{Count, MaskCount, PairLengths, SourceCount, WordCount};
 pub use leak::{Leak, Verdict};
+pub use lengths::Lengths;
 pub use notes::Note;
-pub use text::{Lengths, TextStats};
+pub use text::TextStats;
 use text::{Sampled, Text};
 
 /// The seed of the dynamic masks that are counted.
@@ -32,6 +34,9 @@ const SEED: u64 = 0;
 pub struct Stats {
     /// The data id.
     pub data_id: String,
+    /// The share of the documents that it was made of, if it is a sample.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample: Option<f64>,
     /// The training objective.
     pub objective: Objective,
     /// Maximum number of tokens per row.
@@ -94,6 +99,7 @@ pub fn stats(data: &DataSet) -> Result<Stats, Error> {
     Ok(Stats {
         notes: notes::notes(data, &counters, &train, leak.as_ref()),
         data_id: manifest.data_id.clone(),
+        sample: manifest.sample(),
         objective: manifest.objective,
         max_seq_len: manifest.max_seq_len,
         vocabulary_size: manifest.vocabulary.size,

@@ -9,6 +9,7 @@ use quanci_shards::{Objective, Split};
 
 use super::count::BATCH;
 use super::{Leak, Stats, Verdict};
+use crate::config::SampleShare;
 use crate::view::label_words;
 use crate::view::table::{bar, count, mean, percent, table};
 
@@ -50,9 +51,12 @@ impl Stats {
         };
         let mode = if self.masking.mode == MaskMode::Static { "static" } else { "dynamic" };
         let unit = self.masking.unit.describe();
+        let sample = self.sample.map_or_else(String::new, |share| {
+            format!("\na sample of {} of the documents", SampleShare::of(share))
+        });
         format!(
             "{objective}, up to {} tokens; {mode} masks of {unit}, {:.1} % of a row, at most {} tokens\n\
-             vocabulary of {} entries, data id {}",
+             vocabulary of {} entries, data id {}{sample}",
             self.max_seq_len,
             100.0 * self.masking.prob,
             self.masking.max_predictions,
