@@ -8,6 +8,7 @@ use quanci_shards::Manifest;
 use super::chart::{bar, share};
 use super::html::{Section, both, escape, heading, paragraph, table};
 use super::reasons;
+use crate::counters::TextCounts;
 use crate::drops::{Dropped, Reason, Sample};
 use crate::view::stats::Stats;
 use crate::view::table::{count, percent};
@@ -30,11 +31,28 @@ pub(super) fn section(manifest: &Manifest, stats: &Stats) -> Section {
         ),
     );
     body.push_str(&waterfall(stats));
+    body.push_str(&text(stats));
     if !counters.repaired.is_empty() {
         body.push_str(&repairs(&counters.repaired));
     }
     body.push_str(&corpora(manifest, stats));
     Section { id: "flow", title: ("From records to rows", "从记录到数据行"), body }
+}
+
+/// What the documents hold that came out of cleaning.
+fn text(stats: &Stats) -> String {
+    let (train, validation) = (&stats.counters.read, &stats.counters.read_validation);
+    let sum = |of: fn(&TextCounts) -> u64| of(train).saturating_add(of(validation));
+    let mb = format!("{:.1}", sum(|text| text.text_bytes) as f64 / 1e6);
+    let (sentences, words, pieces) =
+        (count(sum(|text| text.sentences)), count(sum(|text| text.words)), count(sum(|text| text.pieces)));
+    paragraph(
+        "note",
+        &format!(
+            "After cleaning, before exact repeats were dropped: {mb} MB of text, {sentences} sentences, {words} words, {pieces} tokens."
+        ),
+        &format!("清洗之后、去重之前：文本 {mb} MB，{sentences} 句，{words} 个词，{pieces} 个 token。"),
+    )
 }
 
 /// A step of the waterfall.
