@@ -64,7 +64,7 @@ pub(super) fn histogram(
         .fold(0.0, f64::max);
     let mut bars = String::new();
     for (i, column) in columns.iter().enumerate() {
-        for s in 0..series {
+        for (s, &total) in totals.iter().enumerate() {
             let height = 100.0 * share(column, s) / highest.max(f64::MIN_POSITIVE);
             let n = of(column, s);
             // What is there is seen.
@@ -72,14 +72,14 @@ pub(super) fn histogram(
             let width = 0.86 / series as f64;
             let x = i as f64 + 0.07 + s as f64 * width;
             // Writing to a string cannot fail.
-            write!(
+            writeln!(
                 bars,
                 "<rect class=\"s{s}\" data-n=\"{n}\" x=\"{x:.3}\" y=\"{:.2}\" width=\"{width:.3}\" height=\"{height:.2}\">\
-                 <title>{}: {} ({})</title></rect>\n",
+                 <title>{}: {} ({})</title></rect>",
                 100.0 - height,
                 column.label,
                 count(n),
-                percent(n, totals[s])
+                percent(n, total)
             )
             .ok();
         }

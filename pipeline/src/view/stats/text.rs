@@ -132,18 +132,15 @@ impl Text {
         }
         self.ones.resize(self.ones.len().max(other.ones.len()), 0);
         self.ones.iter_mut().zip(&other.ones).for_each(|(sum, n)| *sum += n);
-        for (document, tokens) in other.documents {
-            *self.documents.entry(document).or_default() += tokens;
-        }
+        // Sums, for which the order of a hash map makes no difference.
+        let documents = &mut self.documents;
+        other.documents.into_iter().for_each(|(document, n)| *documents.entry(document).or_default() += n);
         for (length, count) in other.sentences {
             *self.sentences.entry(length).or_default() += count;
         }
-        for (word, count) in other.twos {
-            *self.twos.entry(word).or_default() += count;
-        }
-        for (word, count) in other.longer {
-            *self.longer.entry(word).or_default() += count;
-        }
+        let (twos, longer) = (&mut self.twos, &mut self.longer);
+        other.twos.into_iter().for_each(|(word, n)| *twos.entry(word).or_default() += n);
+        other.longer.into_iter().for_each(|(word, n)| *longer.entry(word).or_default() += n);
         self
     }
 
