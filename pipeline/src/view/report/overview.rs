@@ -75,12 +75,12 @@ fn sample(manifest: &Manifest, stats: &Stats, share: f64) -> String {
         "banner",
         &format!(
             "<b>A sample of {percent} of the documents.</b> The whole corpus would give about {documents} documents, {rows} \
-             training rows, {tokens} tokens and {gb} GB of shards. Exact repeats are taken all or not at all, so their share \
-             holds for the whole."
+             training rows, {tokens} tokens and {gb} GB of shards. Equal texts are taken together, so the share of exact \
+             repeats is about that of the whole."
         ),
         &format!(
             "<b>这是 {percent} 文档的抽样。</b>全部语料大约会得到 {documents} 篇文档、{rows} 行训练数据、{tokens} 个 token 和 {gb} GB \
-             分片。完全相同的文档要么全部抽到，要么一篇也不抽，所以重复的比例也适用于全部语料。"
+             分片。相同的文本要么全部抽到，要么一篇也不抽，所以重复的比例与全部语料大致相同。"
         ),
     )
 }
