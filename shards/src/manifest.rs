@@ -172,6 +172,11 @@ impl Manifest {
             .fold(0, |key, digit| key << 4 | u64::from(digit))
     }
 
+    /// The share of the documents that it was made of, if it is a sample (`quanci prepare --sample`).
+    pub fn sample(&self) -> Option<f64> {
+        self.settings.get("sample").and_then(serde_json::Value::as_f64)
+    }
+
     /// Rows of a split and copy.
     pub fn rows(&self, split: Split, copy: u32) -> u64 {
         self.shards_of(split, copy).map(|shard| shard.rows).sum()

@@ -148,6 +148,16 @@ fn readme_in_chinese() {
 }
 
 #[test]
+fn report() {
+    docs::run("docs/en/report.md", &[("quanci", QUANCI)]);
+}
+
+#[test]
+fn report_in_chinese() {
+    docs::run("docs/zh/report.md", &[("quanci", QUANCI)]);
+}
+
+#[test]
 fn first_run() {
     docs::run("docs/en/first-run.md", &[("quanci", QUANCI)]);
 }
@@ -196,11 +206,13 @@ fn all_pages_with_commands_have_a_test() {
         "docs/en/first-run.md",
         "docs/en/formats.md",
         "docs/en/own-files.md",
+        "docs/en/report.md",
         "docs/en/tfrecord.md",
         "docs/zh/checkpoints.md",
         "docs/zh/first-run.md",
         "docs/zh/formats.md",
         "docs/zh/own-files.md",
+        "docs/zh/report.md",
         "docs/zh/tfrecord.md",
     ]
     .map(PathBuf::from);

@@ -93,6 +93,23 @@ fn the_same_bytes_as_in_a_folder() {
     run(&place, server.port(), &["verify", &output]).exits(0);
     let shown = run(&place, server.port(), &["inspect", &output, "--rows", "2", "--seed", "1"]).exits(0);
     assert_eq!(shown.out, place.run(&["inspect", "out", "--rows", "2", "--seed", "1"]).out);
+    // A report is the same from there and to there; a sample has a place of its own beside the data set.
+    let page = format!("{output}/report.html");
+    for _ in 0..2 {
+        run(&place, server.port(), &["report", &output, "-o", &page]).exits(0);
+    }
+    assert_eq!(server.get("out/report.html"), place.run(&["report", "out", "-o", "-"]).out.as_bytes());
+    run(&place, server.port(), &["verify", &output]).exits(0);
+    server.put("out/report.html", b"mine");
+    run(&place, server.port(), &["report", &output, "-o", &page]).exits(3).says(&["no report of quanci"]);
+    assert_eq!(server.get("out/report.html"), b"mine");
+    server.delete("out/report.html");
+    place.run(&["prepare", "local.toml", "--sample", "30%"]).exits(0);
+    for _ in 0..2 {
+        run(&place, server.port(), &["prepare", "objects.toml", "--sample", "30%"]).exits(0);
+    }
+    assert_eq!(server.hashes("out-sample/"), hashes(&place.join("out-sample")));
+    assert_eq!(server.hashes("out/"), hashes(&place.join("out")));
     // A flipped byte and a foreign file are found there too.
     let key = "out/validation/part-00000-of-00001.parquet";
     let mut bytes = server.get(key);

@@ -27,9 +27,9 @@ impl Numbers {
 }
 
 /// Where users keep files: in outputs, beside them, in work folders, in the corpus.
-const FOLDERS: [&str; 8] = ["", "out", "out/copy-00", "out/deep", "w", "w/parts", "v", "text"];
+const FOLDERS: [&str; 9] = ["", "out", "out/copy-00", "out/deep", "out-sample", "w", "w/parts", "v", "text"];
 /// What they call them; some as quanci calls its own.
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 15] = [
     "notes.txt",
     ".out.x.tmp",
     ".book.tmp/chapter",
@@ -41,19 +41,23 @@ const NAMES: [&str; 14] = [
     "part-00007-of-00009.parquet",
     "x.part",
     "report.json",
+    "report.html",
     "plan.json",
     ".out.0123456789abcdef0123456789abcdef.quanci-unfinished/notes.txt",
     ".x.part.0123456789abcdef0123456789abcdef.quanci-unfinished/copy-00/chapter.txt",
 ];
 
 /// Every command that writes, with `--force` wherever there is one.
-const COMMANDS: [&[&str]; 7] = [
+const COMMANDS: [&[&str]; 10] = [
     &["prepare", "run.toml", "--force"],
     &["prepare", "run.toml", "--force", "--set", "seed=7", "--set", "output.keep_work=false"],
     &["prepare", "run.toml", "--force", "--out", "text"],
     &["prepare", "run.toml", "--force", "--set", "output.work=out"],
     &["vocab", "v.toml", "--force"],
     &["vocab", "v.toml", "--force", "--set", "vocabulary.size=600", "--out", "out/vocab.txt"],
+    &["prepare", "run.toml", "--force", "--sample", "50%"],
+    &["report", "out", "-o", "out/report.html"],
+    &["report", "out", "-o", "report.html"],
     &["plan", "run.toml", "--force", "-o", "w/new-plan.json"],
 ];
 

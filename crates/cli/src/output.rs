@@ -33,6 +33,11 @@ impl Output {
         self.quiet
     }
 
+    /// True if the result is for programs.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// A result for people; with `--json` it goes to standard error, where people look.
     pub fn result(&self, text: impl Display) {
         self.result_text(&visible(&text.to_string()));

@@ -6,7 +6,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use quanci_cli::reference::Topic;
 use quanci_shards::Split;
 
+use crate::config::SampleShare;
 use crate::error::Error;
+use crate::view::report::Language;
 
 /// The command line of `quanci`.
 #[derive(Parser)]
@@ -62,7 +64,7 @@ pub(super) enum Command {
     /// Train a WordPiece vocabulary
     Vocab(RunArgs),
     /// Convert corpora to shards; run the same command again to resume
-    Prepare(RunArgs),
+    Prepare(PrepareArgs),
     /// Check settings and inputs, and report every problem; writes nothing
     Check {
         /// Settings file
@@ -120,6 +122,21 @@ pub(super) enum Command {
         /// Folder of the data set
         #[arg(value_parser = quanci_cli::place())]
         folder: PathBuf,
+    },
+    /// Write a page about a data set: what went in and came out, lengths, words, masks, labels and random instances
+    Report {
+        /// Folder of the data set
+        #[arg(value_parser = quanci_cli::place())]
+        folder: PathBuf,
+        /// HTML file to write; an older report is replaced, and `-` is standard output
+        #[arg(short, long, default_value = "report.html", value_parser = quanci_cli::place())]
+        output: PathBuf,
+        /// Language that the page shows first; it holds both
+        #[arg(long, value_enum, default_value_t = PageLanguage::En)]
+        lang: PageLanguage,
+        /// Seed of the random instances, and of their masks if these are dynamic
+        #[arg(long, default_value_t = REPORT_SEED)]
+        seed: u64,
     },
     /// Write the plan of a prepare or vocab run, for the workers of a cluster
     Plan {
@@ -179,6 +196,27 @@ pub(super) enum Command {
     },
 }
 
+/// The seed of the instances on a report page, unless another is given.
+pub(super) const REPORT_SEED: u64 = 1;
+
+/// A language of the report page.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum PageLanguage {
+    /// English
+    En,
+    /// Chinese
+    Zh,
+}
+
+impl From<PageLanguage> for Language {
+    fn from(language: PageLanguage) -> Language {
+        match language {
+            PageLanguage::En => Language::English,
+            PageLanguage::Zh => Language::Chinese,
+        }
+    }
+}
+
 /// A split as named on the command line.
 // Not `Split` itself: `quanci-shards` does not depend on clap.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -194,6 +232,18 @@ impl From<SplitName> for Split {
             SplitName::Validation => Split::Validation,
         }
     }
+}
+
+/// Arguments of `prepare`.
+#[derive(Args)]
+pub(super) struct PrepareArgs {
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+    /// Take only this share of the documents, such as 1%, into a folder whose name ends with `-sample`, and write a report
+    /// there, to judge settings before a long run
+    // Not among the options of the engines, which come before it.
+    #[arg(long, value_name = "PERCENT", help_heading = None::<&'static str>)]
+    pub(super) sample: Option<SampleShare>,
 }
 
 /// Arguments of `prepare` and `vocab`.

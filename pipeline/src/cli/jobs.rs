@@ -1,29 +1,37 @@
 //! `prepare`, `vocab` and `check`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use quanci_shards::{Manifest, Split};
 
-use super::args::{Common, EngineName, RunArgs};
+use super::args::{Common, EngineName, PrepareArgs, REPORT_SEED, RunArgs};
 use super::context::context;
 use super::display::Display;
 use super::engines::engine;
 use super::submit;
 use crate::counters::Counters;
-use crate::engine::shell;
+use crate::engine::{Context, shell};
 use crate::error::Error;
 use crate::jobs::Job;
-use crate::jobs::prepare::PrepareJob;
+use crate::jobs::prepare::{PrepareJob, sample_is_there};
 use crate::jobs::vocab::VocabJob;
 use crate::plan::{JobKind, Recipe};
+use crate::view::report::{self, Language, PageOptions};
 use crate::view::{DataSet, stats};
+use crate::work;
 use quanci_cli::{Output, ProgramError, from_here};
 use quanci_store::path_text::encode;
 
 /// `quanci prepare`.
-pub(super) fn prepare(run: &RunArgs, common: &Common, output: &Output) -> Result<(), Error> {
+pub(super) fn prepare(args: &PrepareArgs, common: &Common, output: &Output) -> Result<(), Error> {
+    let PrepareArgs { run, sample } = args;
     run.engine.check()?;
+    if sample.is_some() && matches!(run.engine.engine, EngineName::Slurm | EngineName::Kubernetes) {
+        return Err(Error::settings(
+            "--sample is a quick look from here: use --engine local or ray, or leave it out",
+        ));
+    }
     match run.engine.engine {
         EngineName::Slurm => return submit::slurm(JobKind::Prepare, run, common, output),
         EngineName::Kubernetes => return submit::kubernetes(JobKind::Prepare, run, common, output),
@@ -32,8 +40,11 @@ pub(super) fn prepare(run: &RunArgs, common: &Common, output: &Output) -> Result
     // The time in the summary includes planning, which reads the beginning of every input.
     let begun = Instant::now();
     let recipe = Recipe::read(&run.config, &common.overrides, run.out.as_deref())?;
-    let (mut plan, settings) = PrepareJob::plan(recipe)?;
+    let (mut plan, settings) = PrepareJob::plan(Recipe { sample: *sample, ..recipe })?;
     plan.replace = run.force;
+    if sample.is_some() {
+        plan.replace |= sample_is_there(&settings.output.path)?;
+    }
     // Warnings come before the work: a run may take hours.
     settings.warnings().iter().chain(&plan.warnings).for_each(|warning| output.warning(warning));
     let job = PrepareJob::open(plan)?;
@@ -45,19 +56,38 @@ pub(super) fn prepare(run: &RunArgs, common: &Common, output: &Output) -> Result
     let folder = &job.settings().output.path;
     let mut warnings = job.rejected_places()?;
     warnings.extend(job.repairs()?);
-    warnings.extend(stats::sampled_notes(&DataSet::open(folder)?)?);
+    let data = DataSet::open(folder)?;
+    warnings.extend(stats::sampled_notes(&data)?);
     warnings.iter().for_each(|warning| output.warning(warning));
     output.result(summary(&manifest, folder, begun.elapsed().as_secs_f64())?);
-    let next = ["quanci-train".into(), "init".into(), from_here(folder)];
-    output.message(format_args!("next: {}", shell::line(next)));
-    output.json(&serde_json::json!({
+    let page = sample.map(|_| sample_report(&data, &context)).transpose()?;
+    if let Some(page) = &page {
+        output.result(format_args!("report    {}", from_here(page)));
+    } else {
+        let next = ["quanci-train".into(), "init".into(), from_here(folder)];
+        output.message(format_args!("next: {}", shell::line(next)));
+    }
+    let mut told = serde_json::json!({
         "ok": true,
         "path": encode(folder),
         "data_id": manifest.data_id,
         "counters": manifest.counters,
         "warnings": warnings,
-    }));
+    });
+    if let Some(page) = &page {
+        told["report"] = serde_json::json!(encode(page));
+    }
+    output.json(&told);
     Ok(())
+}
+
+/// Writes the report page of a sample into its folder. Returns its path.
+fn sample_report(data: &DataSet, context: &Context) -> Result<PathBuf, Error> {
+    let options = PageOptions { seed: REPORT_SEED, language: Language::English };
+    let page = context.pool.install(|| report::page(data, options))?;
+    let path = data.folder().join(work::REPORT_FILE);
+    report::write(&path, &page)?;
+    Ok(path)
 }
 
 /// `quanci vocab`.

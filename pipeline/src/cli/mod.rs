@@ -20,6 +20,7 @@ use self::args::{Cli, Command};
 use crate::error::Error;
 use crate::tfrecord;
 use crate::view::inspect::Choice;
+use crate::view::report::PageOptions;
 use quanci_cli::reference::{self, Topic};
 use quanci_cli::{Output, ProgramError, print_completions};
 
@@ -47,7 +48,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Error> {
         Command::Init { folder, output: path, force } => view::init(&folder, &path, force, output),
         Command::Corpora { name } => corpora::corpora(name.as_deref(), output),
         Command::Vocab(run) => jobs::vocab(&run, common, output),
-        Command::Prepare(run) => jobs::prepare(&run, common, output),
+        Command::Prepare(args) => jobs::prepare(&args, common, output),
         Command::Check { config } => jobs::check(&config, common, output),
         Command::Inspect { folder, rows, seed, split } => {
             view::inspect(&folder, Choice { rows, seed, split: split.into() }, output)
@@ -58,6 +59,10 @@ fn run(cli: Cli, output: &Output) -> Result<(), Error> {
             view::export_tfrecord(&data, &folder, &settings, common, output)
         }
         Command::Stats { folder } => view::stats(&folder, common, output),
+        Command::Report { folder, output: path, lang, seed } => {
+            let options = PageOptions { seed, language: lang.into() };
+            view::report(&folder, &path, options, common, output)
+        }
         Command::Plan { config, output: path, out, force } => {
             tasks::plan(&config, &path, out.as_deref(), force, common, output)
         }

@@ -1,4 +1,4 @@
-//! `init`, `inspect`, `verify`, `stats` and `export-tfrecord`.
+//! `init`, `inspect`, `verify`, `stats`, `report` and `export-tfrecord`.
 
 use std::path::Path;
 
@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::init;
 use crate::tfrecord;
 use crate::view::inspect::{self, Choice};
+use crate::view::report::{self, PageOptions};
 use crate::view::{DataSet, stats, verify};
 use quanci_cli::{Output, from_here};
 use quanci_store::path_text::encode;
@@ -118,6 +119,36 @@ pub(super) fn stats(folder: &Path, common: &Common, output: &Output) -> Result<(
     let stats = pool(common)?.install(|| stats::stats(&data))?;
     output.colored_result(stats.to_string().trim_end());
     output.json(&json!({ "ok": true, "path": encode(folder), "stats": stats }));
+    Ok(())
+}
+
+/// `quanci report`.
+pub(super) fn report(
+    folder: &Path,
+    path: &Path,
+    options: PageOptions,
+    common: &Common,
+    output: &Output,
+) -> Result<(), Error> {
+    let to_stdout = path == Path::new("-");
+    if to_stdout && output.is_json() {
+        return Err(Error::settings(
+            "-o - writes the page to standard output, where --json writes its result: leave one of them out",
+        ));
+    }
+    if !to_stdout {
+        // Before the rows are counted, which may take a while.
+        report::check_place(path)?;
+    }
+    let data = DataSet::open(folder)?;
+    let page = pool(common)?.install(|| report::page(&data, options))?;
+    if to_stdout {
+        output.result(page.trim_end());
+        return Ok(());
+    }
+    report::write(path, &page)?;
+    output.result(format_args!("report    {}", from_here(path)));
+    output.json(&json!({ "ok": true, "path": encode(folder), "report": encode(path) }));
     Ok(())
 }
 

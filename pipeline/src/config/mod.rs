@@ -6,6 +6,7 @@ mod clean_keys;
 mod format;
 mod prepare;
 mod preset;
+mod sample;
 mod table;
 mod vocab;
 mod words;
@@ -24,6 +25,7 @@ pub use prepare::{
     prepare_keys,
 };
 pub use preset::Preset;
+pub use sample::SampleShare;
 pub use table::TableSettings;
 pub use vocab::{Merge, SpecialLayout, VocabRun, VocabularySettings, vocab_keys};
 pub use words::{Han, Words};

@@ -11,7 +11,8 @@ use super::words::{Han, Words};
 use quanci_settings::{Key, Section};
 
 use super::{
-    CleanSettings, CompareInputs, CorpusSettings, SettingsFile, clean_of_prepare, compare_inputs, corpora,
+    CleanSettings, CompareInputs, CorpusSettings, SampleShare, SettingsFile, clean_of_prepare,
+    compare_inputs, corpora,
 };
 use crate::error::Error;
 
@@ -40,6 +41,8 @@ pub struct PrepareSettings {
     pub masking: MaskSettings,
     /// `[output]`.
     pub output: OutputSettings,
+    /// `--sample`: the share of the documents that is taken, for a quick look.
+    pub sample: Option<SampleShare>,
 }
 
 /// `[segment]`.
@@ -181,6 +184,7 @@ fn from_section(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -
         instances,
         masking,
         output: output(source, root, out),
+        sample: None,
         source: source.clone(),
     }
 }
@@ -274,6 +278,9 @@ fn instances(root: &Section<'_>, mode: MaskMode) -> InstanceSettings {
     settings
 }
 
+/// What the names of a sample's folders end with.
+const SAMPLE_SUFFIX: &str = "-sample";
+
 const MASK_MODES: [(&str, MaskMode); 2] = [("static", MaskMode::Static), ("dynamic", MaskMode::Dynamic)];
 
 fn mask_settings(section: Section<'_>, mode: MaskMode, max_seq_len: u32) -> MaskSettings {
@@ -360,6 +367,29 @@ pub(super) fn task_mb(section: &Section<'_>) -> u32 {
 }
 
 impl PrepareSettings {
+    /// The settings of a sample: a share of the documents, in a folder and with a work folder of its own.
+    ///
+    /// # Errors
+    /// If the output has no name that could be extended.
+    pub fn of_sample(mut self, share: SampleShare) -> Result<PrepareSettings, Error> {
+        for (key, path) in [("path", &mut self.output.path), ("work", &mut self.output.work)] {
+            let Some(name) = path.file_name() else {
+                let message = format!(
+                    "`output.{key}` is {}: name a folder, so that the sample can lie beside it",
+                    path.display()
+                );
+                return Err(Error::settings(message));
+            };
+            let mut name = name.to_owned();
+            name.push(SAMPLE_SUFFIX);
+            path.set_file_name(name);
+        }
+        // A sample is made anew each time: nobody needs what it was made from.
+        self.output.keep_work = false;
+        self.sample = Some(share);
+        Ok(self)
+    }
+
     /// Warnings about settings that are allowed but probably not intended.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();

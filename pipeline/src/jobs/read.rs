@@ -7,8 +7,9 @@ use crate::drops::Reason;
 use crate::engine::Context;
 use crate::error::Error;
 use crate::jobs::left_out::LeftOut;
-use crate::plan::MapTask;
+use crate::plan::{MapTask, TaskSample};
 use crate::readers::{self, ReadSettings, Record};
+use crate::steps::sample;
 
 /// The bytes of text of a batch, about.
 const BATCH_BYTES: usize = 2 << 20;
@@ -98,8 +99,10 @@ fn read(
         let mut reader = readers::open(split, settings)?;
         // A reader's counts are totals, while a batch holds what was added since the batch before.
         let mut told = readers::ReadProgress::default();
+        let mut taken = Taken::new(task.sample);
         let mut tell = |batch: &mut Batch, now: readers::ReadProgress| {
-            batch.records += now.records - told.records;
+            // Of a sample, only the end tells how many records make up what was taken.
+            batch.records += if task.sample.is_none() { now.records - told.records } else { 0 };
             batch.file_bytes += now.file_bytes.saturating_sub(told.file_bytes);
             told = now;
         };
@@ -113,6 +116,9 @@ fn read(
                 Record::Rejected { reason, .. } => rejected += u64::from(reason.is_reject()),
                 _ => {}
             }
+            if !taken.takes(&record) {
+                continue;
+            }
             batch.push(record);
             if batch.is_full() {
                 tell(&mut batch, reader.progress());
@@ -122,6 +128,7 @@ fn read(
             }
         }
         tell(&mut batch, reader.progress());
+        batch.records += taken.records(reader.progress().records);
         if rejected > 0 {
             let path = quanci_cli::shown(&split.input.path);
             batch.rejecting.push((path, reader.progress().records, rejected));
@@ -133,4 +140,43 @@ fn read(
         split.input.check_unchanged()?;
     }
     take(batch).map(|_| ())
+}
+
+/// What a sample took of a part of a file.
+struct Taken {
+    sample: Option<TaskSample>,
+    taken: u64,
+    all: u64,
+}
+
+impl Taken {
+    fn new(sample: Option<TaskSample>) -> Taken {
+        Taken { sample, taken: 0, all: 0 }
+    }
+
+    /// Whether a record is taken: rejects as often as documents, so that their share stays what it is.
+    fn takes(&mut self, record: &Record) -> bool {
+        let Some(TaskSample { seed, limit }) = self.sample else { return true };
+        match record {
+            Record::Document(Document { text, .. }) | Record::Rejected { text, .. } => {
+                // Entries of archives that were skipped on purpose are told all the same.
+                let is_taken = matches!(record, Record::Rejected { reason: Reason::SkippedEntry, .. })
+                    || sample::takes(text, seed, limit);
+                self.all += 1;
+                self.taken += u64::from(is_taken);
+                is_taken
+            }
+            Record::Repaired { text, .. } => sample::takes(text, seed, limit),
+        }
+    }
+
+    /// The share of the records that goes with what was taken; none without a sample, where they are counted as they come.
+    fn records(&self, all_records: u64) -> u64 {
+        match self.sample {
+            Some(_) if self.all > 0 => {
+                (u128::from(all_records) * u128::from(self.taken) / u128::from(self.all)) as u64
+            }
+            _ => 0,
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //! machine that sees the same files can run its tasks.
 
 mod places;
+mod sample;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
 pub use self::places::Places;
-use crate::config::{CleanSettings, CompareInputs, CorpusSettings};
+pub use self::sample::{Sampling, TaskSample};
+use crate::config::{CleanSettings, CompareInputs, CorpusSettings, SampleShare};
 use crate::error::Error;
 use crate::readers::{self, Found, Input, InputSplit, ReadSettings};
 use crate::work;
@@ -34,6 +36,9 @@ pub struct Recipe {
     /// `--out`, absolute.
     #[serde(with = "quanci_store::path_text::optional")]
     pub out: Option<PathBuf>,
+    /// `--sample`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<SampleShare>,
 }
 
 impl Recipe {
@@ -53,7 +58,7 @@ impl Recipe {
         // Tasks may run in another working directory.
         let full = |path: &Path| quanci_store::absolute(path).map_err(Error::io("find", path));
         let out = out.map(full).transpose()?;
-        Ok(Recipe { path: full(path)?, text, overrides: overrides.to_vec(), out })
+        Ok(Recipe { path: full(path)?, text, overrides: overrides.to_vec(), out, sample: None })
     }
 }
 
@@ -104,6 +109,9 @@ pub struct MapTask {
     pub splits: Vec<InputSplit>,
     /// Hash of all that the task's output depends on: names the output, which other plans may share.
     pub key: String,
+    /// Which of the documents are taken, if not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<TaskSample>,
 }
 
 impl MapTask {
@@ -138,6 +146,7 @@ impl Plan {
         task_mb: u32,
         places: Places<'_>,
         compare: CompareInputs,
+        sampling: Option<Sampling>,
     ) -> Result<Plan, Error> {
         if corpora.len() > MAX_CORPORA {
             let message = format!("`corpus`: {} tables; at most {MAX_CORPORA}", corpora.len());
@@ -161,9 +170,10 @@ impl Plan {
         check_not_empty(looked.iter().flat_map(|(_, inputs)| inputs))?;
         places.check(base, corpora, &all)?;
         let input_bytes = looked.iter().flat_map(|(_, inputs)| inputs).map(|input| input.bytes).sum::<u64>();
+        let share_read = sampling.map_or(1.0, |sampling| sampling.share_read(input_bytes));
         let task_bytes = match task_mb {
             // Few tasks for a small corpus, and no more than about 4,096 for a large one.
-            0 => (input_bytes / TASKS).clamp(TASK_BYTES, MAX_TASK_BYTES),
+            0 => ((input_bytes as f64 * share_read) as u64 / TASKS).clamp(TASK_BYTES, MAX_TASK_BYTES),
             mb => u64::from(mb) << 20,
         };
         let mut map = Vec::new();
@@ -171,13 +181,21 @@ impl Plan {
             let mut splits = Vec::new();
             for input in inputs {
                 let parts = readers::split_input(input, settings, task_bytes)?;
-                splits.extend(parts.into_iter().map(|split| (split.bytes(), split)));
+                splits.extend(parts.into_iter().map(|split| (readers::work_of(&split, settings), split)));
             }
             // The format is part of the key: the same bytes read otherwise give other documents.
-            let setup = format!("{setup}\n{}", settings.identity());
+            let mut setup = format!("{setup}\n{}", settings.identity());
+            let sample = sampling.map(|sampling| {
+                let (chosen, share) = sampling.choose(corpus, std::mem::take(&mut splits), share_read);
+                splits = chosen;
+                TaskSample { seed: sampling.seed, limit: sample::limit(share) }
+            });
+            if let Some(sample) = sample {
+                setup.push_str(&format!("\n{}", serde_json::json!(sample)));
+            }
             map.extend(group(splits, task_bytes).into_iter().map(|splits| {
                 let key = key(&setup, &splits);
-                MapTask { corpus, splits, key }
+                MapTask { corpus, splits, key, sample }
             }));
         }
         let work_id = work_id(&recipe, setup, &map);
@@ -389,14 +407,29 @@ mod tests {
         let settings =
             crate::config::PrepareSettings::parse(Path::new("x.toml"), text, &[], None).expect("sound");
         let corpora = vec![settings.corpora[0].clone(); MAX_CORPORA + 1];
-        let recipe =
-            Recipe { path: "x.toml".into(), text: text.to_owned(), overrides: Vec::new(), out: None };
+        let recipe = Recipe {
+            path: "x.toml".into(),
+            text: text.to_owned(),
+            overrides: Vec::new(),
+            out: None,
+            sample: None,
+        };
         let nowhere = Path::new("/nowhere");
         let places =
             Places { output: ("output.path", nowhere), is_folder: true, work: ("output.work", nowhere) };
         let compare = CompareInputs::default();
-        let planned =
-            Plan::make(JobKind::Prepare, recipe, nowhere, &corpora, &settings.clean, "", 0, places, compare);
+        let planned = Plan::make(
+            JobKind::Prepare,
+            recipe,
+            nowhere,
+            &corpora,
+            &settings.clean,
+            "",
+            0,
+            places,
+            compare,
+            None,
+        );
         let message = planned.expect_err("too many").to_string();
         assert!(message.contains("65536 tables; at most 65535"), "{message}");
     }

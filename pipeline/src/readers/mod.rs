@@ -73,7 +73,7 @@ pub(crate) use plausible::reads_as_chinese;
 pub use record::{ReadProgress, ReadSettings, Reader, Record};
 pub use sniff::{check_corpus, sniff};
 pub use split::{InputSplit, Part};
-pub use split_input::split_input;
+pub use split_input::{split_input, work_of};
 pub use stdin::keep_stdin;
 pub use table_shape::{TableShape, table_shape};
 

@@ -15,16 +15,26 @@ pub fn split_input(
     settings: &ReadSettings,
     target_bytes: u64,
 ) -> Result<Vec<InputSplit>, Error> {
-    // bzip2 unpacks slowly, and XML to five times as much.
-    const PACKED: u64 = 4;
-    let by_blocks = settings.format == Format::Mediawiki && input.compression == Compression::Bzip2;
-    let target = if by_blocks { target_bytes / PACKED } else { target_bytes }.max(1);
+    let target = (target_bytes / work_of_byte(input, settings)).max(1);
     let parts = match settings.format {
         Format::Parquet => parquet::parts(input, target)?,
         _ if input.bytes > target && can_range(input, settings.format) => byte_ranges(input.bytes, target),
         _ => vec![Part::Whole],
     };
     Ok(parts.into_iter().map(|part| InputSplit { input: input.clone(), part }).collect())
+}
+
+/// What reading a part takes, in bytes of a plain file.
+pub fn work_of(split: &InputSplit, settings: &ReadSettings) -> u64 {
+    split.bytes().saturating_mul(work_of_byte(&split.input, settings))
+}
+
+/// The same for a byte of a file.
+fn work_of_byte(input: &Input, settings: &ReadSettings) -> u64 {
+    // bzip2 unpacks slowly, and XML to five times as much.
+    const PACKED: u64 = 4;
+    let by_blocks = settings.format == Format::Mediawiki && input.compression == Compression::Bzip2;
+    if by_blocks { PACKED } else { 1 }
 }
 
 /// Whether the file can be cut into byte ranges. Lines can be found from any byte of a plain file, but not within

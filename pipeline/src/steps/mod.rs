@@ -13,6 +13,7 @@ pub mod pair;
 pub mod pieces;
 pub mod pretokenize;
 pub mod row;
+pub mod sample;
 pub mod script;
 pub mod segment;
 pub mod sentences;

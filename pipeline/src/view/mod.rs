@@ -2,6 +2,7 @@
 //! format and the vocabulary, not on how data sets are made. Prints nothing.
 
 pub mod inspect;
+pub mod report;
 mod row;
 pub mod stats;
 mod table;

@@ -7,6 +7,7 @@
 
 mod attempt;
 mod own;
+mod report_file;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -16,6 +17,7 @@ use std::path::Path;
 pub use attempt::{Attempt, scratch, sweep};
 pub use own::{entries, is_number, is_plain, listed, remove_named, remove_own};
 use quanci_store::{is_object, local};
+pub use report_file::{REPORT_FILE, REPORT_MARK, is_report};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

@@ -8,6 +8,7 @@ use std::path::{Component, Path};
 
 use quanci_store::is_object;
 
+use super::report_file::REPORT_FILE;
 use crate::error::Error;
 
 /// Everything below a folder that is not a folder itself, and folders that are empty: paths with `/`, sorted. Links are
@@ -117,11 +118,12 @@ pub fn listed(folder: &Path, names: &[String]) -> String {
 /// True for the path of a file that an attempt writes into a folder of its own: a data set, records of TensorFlow, the shards of a reduce task,
 /// the words of a count task.
 pub(super) fn is_attempt_file(path: &str) -> bool {
-    const NAMES: [&str; 9] = [
+    const NAMES: [&str; 10] = [
         "manifest.json",
         "near-duplicates.jsonl",
         "tfrecord.json",
         "README.md",
+        REPORT_FILE,
         "vocab.txt",
         "tokenizer.json",
         "tokenizer_config.json",

@@ -4,6 +4,8 @@
 use quanci_shards::mask::MaskMode;
 use quanci_shards::{Manifest, Split};
 
+use crate::config::SampleShare;
+
 /// The card of a data set.
 pub(super) fn card(manifest: &Manifest) -> String {
     let train = manifest.shards.iter().filter(|shard| shard.split == Split::Train);
@@ -22,12 +24,15 @@ pub(super) fn card(manifest: &Manifest) -> String {
             "Training rows carry no masks: draw them anew in every epoch, whole words by `word_starts`."
         }
     };
+    let sample = manifest.sample().map_or_else(String::new, |share| {
+        format!("This is a sample of {} of the documents, to judge settings by.\n\n", SampleShare::of(share))
+    });
     format!(
         "---\nlanguage:\n- zh\ntask_categories:\n- fill-mask\nconfigs:\n- config_name: default\n  data_files:\n  \
          - split: train\n    path: copy-*/*.parquet\n{validation_files}---\n\n\
          # Whole-word-masked pretraining shards\n\n\
          {rows} training instances of up to {} pieces ({tokens} pieces in {} copies of the corpus) and {validation} \
-         validation instances, made by quanci. Data id `{}`, format version {}.\n\n{masks}\n\n\
+         validation instances, made by quanci. Data id `{}`, format version {}.\n\n{sample}{masks}\n\n\
          | column | meaning |\n|---|---|\n\
          | `input_ids` | `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`, the original pieces: unmasked, unpadded |\n\
          | `segment_b` | position of B's first piece: token type ids are 0 before it, 1 from it on |\n\

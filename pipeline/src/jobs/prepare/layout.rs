@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::near_duplicates::BandLayout;
 use super::part::{DOCUMENTS, FINE_BUCKETS, PartSection, read_tail};
 use super::report::MapReport;
-use super::{index, map, unfinished};
+use super::{index, map, sample, unfinished};
 use crate::config::{OutputSettings, PrepareSettings};
 use crate::engine::{Context, Stage};
 use crate::error::Error;
@@ -175,7 +175,8 @@ impl LayoutStage<'_> {
     }
 
     fn judge(&self, report: &MapReport) -> Result<(), Error> {
-        report.dropped.judge(report.records, self.settings.max_reject_percent)?;
+        let (limit, sample) = (self.settings.max_reject_percent, self.settings.sample);
+        sample::judge_rejects(report, limit, sample)?;
         if report.train.documents == 0 && report.validation.documents > 0 {
             let message = format!(
                 "`output.validation` = {} takes all {} documents for validation: none is left for training; take a smaller \
@@ -185,10 +186,12 @@ impl LayoutStage<'_> {
             return Err(Error::settings(message));
         }
         if report.train.documents == 0 {
-            let dropped = format!("dropped: {}", report.dropped.in_words());
+            let dropped = format!("dropped: {}{}", report.dropped.in_words(), sample::too_small(sample));
             return Err(nothing::came_out(self.plan, "no document came out of the corpus", &dropped));
         }
-        if self.settings.output.validation > 0.0 && report.validation.documents == 0 {
+        // A sample may be too small for a validation split: it is looked at, not evaluated on.
+        let is_none_apart = self.settings.output.validation > 0.0 && report.validation.documents == 0;
+        if is_none_apart && sample.is_none() {
             let message = format!(
                 "`output.validation` = {} set none of {} documents apart: take a larger share, or 0",
                 self.settings.output.validation, report.train.documents

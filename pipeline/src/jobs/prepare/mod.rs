@@ -24,6 +24,7 @@ mod output;
 mod part;
 mod reduce;
 mod report;
+mod sample;
 mod scatter;
 mod unfinished;
 
@@ -40,7 +41,7 @@ use crate::failures::Failures;
 use crate::jobs::cleaning;
 use crate::jobs::dictionary::{self, user_dict, word_source};
 use crate::jobs::job::{self, Job, no_stage};
-use crate::plan::{JobKind, Places, Plan, Recipe};
+use crate::plan::{JobKind, Places, Plan, Recipe, Sampling};
 use crate::readers::CUT_BY_SPACES;
 use crate::steps::pair::{PAIRS_VERSION, PairSettings, PieceKind};
 use crate::steps::segment::Segmenter;
@@ -49,6 +50,7 @@ use crate::work;
 use layout::{Layout, LayoutStage};
 use near_duplicates::{BandLayout, Bands, ClusterStage, NearDuplicateFiles};
 use reduce::NearDuplicateInputs;
+pub use sample::is_there as sample_is_there;
 
 /// The stages, in order.
 const STAGES: [&str; 4] = ["map", "layout", "reduce", "commit"];
@@ -118,7 +120,12 @@ impl Prepared {
 }
 
 fn parse(recipe: &Recipe) -> Result<PrepareSettings, Error> {
-    PrepareSettings::parse(&recipe.path, &recipe.text, &recipe.overrides, recipe.out.as_deref())
+    let settings =
+        PrepareSettings::parse(&recipe.path, &recipe.text, &recipe.overrides, recipe.out.as_deref())?;
+    match recipe.sample {
+        Some(share) => settings.of_sample(share),
+        None => Ok(settings),
+    }
 }
 
 /// The vocabulary; where there is none, the error says how to get one.
@@ -162,7 +169,7 @@ fn canonical(settings: &PrepareSettings, dictionary: &str) -> serde_json::Value 
             canonical
         })
         .collect();
-    serde_json::json!({
+    let mut canonical = serde_json::json!({
         "seed": settings.seed,
         "corpus": corpora,
         "clean": settings.clean,
@@ -172,7 +179,12 @@ fn canonical(settings: &PrepareSettings, dictionary: &str) -> serde_json::Value 
         "instances": settings.instances,
         "masking": settings.masking,
         "output": settings.output,
-    })
+    });
+    // A sample says so, and its id differs from that of the whole data set.
+    if let Some(share) = settings.sample {
+        canonical["sample"] = serde_json::json!(share.fraction());
+    }
+    canonical
 }
 
 impl PrepareJob {
@@ -188,8 +200,19 @@ impl PrepareJob {
         let (corpora, clean) = (&settings.corpora, &settings.clean);
         let places = places(&settings.output);
         let kind = JobKind::Prepare;
-        let mut plan =
-            Plan::make(kind, recipe, base, corpora, clean, &setup, task_mb, places, compare_inputs)?;
+        let sampling = settings.sample.map(|share| Sampling { share, seed: settings.seed });
+        let mut plan = Plan::make(
+            kind,
+            recipe,
+            base,
+            corpora,
+            clean,
+            &setup,
+            task_mb,
+            places,
+            compare_inputs,
+            sampling,
+        )?;
         if prepared.settings.segment.words == Words::Spaces {
             plan.warnings.retain(|warning| !warning.contains(CUT_BY_SPACES));
         }
@@ -457,6 +480,8 @@ impl Job for PrepareJob {
     fn sweep(&self) -> Result<(), Error> {
         let output = &self.settings.output;
         output::sweep_output(&output.path)?;
+        // A report is written into the finished data set.
+        work::sweep(&output.path, Some(work::REPORT_FILE))?;
         let (reduce, failed) = (self.folder.join("reduce"), Failures::folder(&self.folder));
         let links = self.near_duplicate_files().links();
         let folders = [&output.work, &self.parts, &self.folder, &reduce, &links, &failed];

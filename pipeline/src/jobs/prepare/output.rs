@@ -29,11 +29,20 @@ pub(super) fn names(folder: &Path, manifest: &Manifest) -> Result<Vec<String>, E
     }
 }
 
+/// The same with the report page, if one of ours lies in the folder.
+fn names_and_report(folder: &Path, manifest: &Manifest) -> Result<Vec<String>, Error> {
+    let mut names = names(folder, manifest)?;
+    if work::is_report(&folder.join(work::REPORT_FILE))? {
+        names.push(work::REPORT_FILE.to_owned());
+    }
+    Ok(names)
+}
+
 /// What is in the folder of a data set and is no part of it. With `replace`, small files that were changed since they were
 /// written count too: they may hold a user's own words.
 fn foreign(folder: &Path, manifest: &Manifest, replace: bool) -> Result<Vec<String>, Error> {
     // A set: a large data set has as many names as entries, tens of thousands.
-    let names: BTreeSet<String> = names(folder, manifest)?.into_iter().collect();
+    let names: BTreeSet<String> = names_and_report(folder, manifest)?.into_iter().collect();
     let mut foreign: Vec<String> =
         work::entries(folder)?.into_iter().filter(|entry| !names.contains(entry)).collect();
     for file in manifest.files.iter().filter(|_| replace) {
@@ -147,7 +156,9 @@ fn take_place(attempt: &Attempt, output: &Path) -> Result<(), Error> {
 
 /// Removes a data set, file by file; the manifest goes last, so that it names what is left after a kill.
 fn remove_data_set(folder: &Path, manifest: &Manifest) -> Result<(), Error> {
-    let names = names(folder, manifest)?;
+    let mut names = names_and_report(folder, manifest)?;
+    // The manifest last.
+    names.sort_by_key(|name| name == MANIFEST_FILE);
     work::remove_named(folder, names.iter().map(String::as_str))
 }
 

@@ -62,6 +62,9 @@ pub(super) fn begin(output: &Path, data_id: &str, shards: Vec<String>, replace: 
     if replace {
         let old = quanci_shard_store::read_manifest(output).ok();
         ours.files.extend(old.iter().flat_map(names));
+        if work::is_report(&output.join(work::REPORT_FILE))? {
+            ours.files.insert(work::REPORT_FILE.to_owned());
+        }
         ours.files.extend(read(output)?.into_iter().flat_map(|mark| mark.files));
         // The mark before the manifest goes: from then on nothing else knows the old files.
         quanci_store::put(&path, &bytes(&ours)).map_err(Error::io("write", &path))?;

@@ -53,8 +53,18 @@ impl VocabJob {
         let (corpora, clean) = (&run.corpora, &run.clean);
         let (places, compare) = (places(&run), run.compare_inputs);
         let user_dict = user_dict(&run.segment)?;
-        let mut plan =
-            Plan::make(JobKind::Vocab, recipe, base, corpora, clean, &setup, run.task_mb, places, compare)?;
+        let mut plan = Plan::make(
+            JobKind::Vocab,
+            recipe,
+            base,
+            corpora,
+            clean,
+            &setup,
+            run.task_mb,
+            places,
+            compare,
+            None,
+        )?;
         if run.segment.words == Words::Spaces {
             plan.warnings.retain(|warning| !warning.contains(CUT_BY_SPACES));
         }

@@ -6,7 +6,7 @@ mod show;
 use std::path::Path;
 
 use quanci_shards::mask::{MaskMode, Masks};
-use quanci_shards::{ROW_GROUP_ROWS, Split};
+use quanci_shards::{Objective, ROW_GROUP_ROWS, Split};
 use serde::Serialize;
 
 pub use choose::Choice;
@@ -22,6 +22,9 @@ const DEFAULT_SEED: u64 = 0;
 /// The rows to show.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Inspection {
+    /// The training objective, which gives labels their meaning.
+    #[serde(skip)]
+    pub objective: Objective,
     /// The seed of the masks, if they are dynamic.
     pub drawn_with: Option<u64>,
     /// The rows, in the order of the files.
@@ -66,6 +69,8 @@ pub struct ShownWord {
 pub struct ShownPiece {
     /// The original token, which is the label if it is masked.
     pub piece: String,
+    /// Its id in the vocabulary.
+    pub id: u32,
     /// If it is masked, what the model sees: `[MASK]`, a random token, or the original.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<String>,
@@ -87,7 +92,8 @@ pub fn inspect(data: &DataSet, choice: Choice) -> Result<Inspection, Error> {
     }
     // Validation rows always have stored masks, so that every evaluation uses the same ones.
     let dynamic = data.manifest.masking.mode == MaskMode::Dynamic && choice.split == Split::Train;
-    Ok(Inspection { drawn_with: dynamic.then_some(choice.seed.unwrap_or(DEFAULT_SEED)), rows })
+    let objective = data.manifest.objective;
+    Ok(Inspection { objective, drawn_with: dynamic.then_some(choice.seed.unwrap_or(DEFAULT_SEED)), rows })
 }
 
 /// Visits rows of a file; `numbers` are ascending. Reads only the row groups that contain them.
@@ -153,6 +159,7 @@ fn words(
     };
     let piece = |position: usize| ShownPiece {
         piece: spelled(data, row.ids[position]),
+        id: row.ids[position],
         input: input(position).map(|id| spelled(data, id)),
     };
     row.words(segment).map(|word| ShownWord { pieces: word.map(piece).collect() }).collect()

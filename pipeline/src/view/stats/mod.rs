@@ -2,8 +2,10 @@
 
 mod count;
 mod leak;
+mod lengths;
 mod notes;
 mod show;
+mod text;
 
 use quanci_shards::manifest::ShardEntry;
 use quanci_shards::mask::{MaskMode, MaskSettings};
@@ -17,7 +19,11 @@ use crate::counters::Counters;
 use crate::error::Error;
 use crate::vocab::file::is_reserved;
 pub use count::{Count, MaskCount, PairLengths, SourceCount, WordCount};
-pub use leak::Leak;
+pub use leak::{Leak, Verdict};
+pub use lengths::Lengths;
+pub use notes::Note;
+pub use text::TextStats;
+use text::{Sampled, Text};
 
 /// The seed of the dynamic masks that are counted.
 // Fixed: the numbers of a data set are the same every time.
@@ -28,6 +34,9 @@ const SEED: u64 = 0;
 pub struct Stats {
     /// The data id.
     pub data_id: String,
+    /// The share of the documents that it was made of, if it is a sample.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample: Option<f64>,
     /// The training objective.
     pub objective: Objective,
     /// Maximum number of tokens per row.
@@ -44,12 +53,20 @@ pub struct Stats {
     pub train: Count,
     /// Validation rows.
     pub validation: Count,
+    /// Pairs of each label by the length of A and B together, a count for every `pair_bin` tokens.
+    #[serde(skip)]
+    pub pair_lengths: [Vec<u64>; 2],
+    /// Tokens for each of these counts.
+    #[serde(skip)]
+    pub pair_bin: usize,
     /// How well lengths alone predict the labels of training rows.
     pub leak: Option<Leak>,
+    /// What the text consists of.
+    pub text: TextStats,
     /// The counters of `prepare`: what was read, dropped and written.
     pub counters: Counters,
     /// What should be known before training.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 /// The shards of a split and copy.
@@ -76,19 +93,24 @@ pub struct ShardGroup {
 pub fn stats(data: &DataSet) -> Result<Stats, Error> {
     let manifest = &data.manifest;
     let counters = counters(data)?;
-    let train = count_split(data, Split::Train)?;
+    let sampled = Sampled::of(manifest);
+    let (train, text) = count_split(data, Split::Train, sampled)?;
     let leak = train.cells.leak();
     Ok(Stats {
         notes: notes::notes(data, &counters, &train, leak.as_ref()),
         data_id: manifest.data_id.clone(),
+        sample: manifest.sample(),
         objective: manifest.objective,
         max_seq_len: manifest.max_seq_len,
         vocabulary_size: manifest.vocabulary.size,
         masking: manifest.masking,
         drawn_with: (manifest.masking.mode == MaskMode::Dynamic).then_some(SEED),
         shards: groups(&manifest.shards),
-        validation: count_split(data, Split::Validation)?,
+        validation: count_split(data, Split::Validation, sampled)?.0,
+        text: text.stats(sampled, &data.vocabulary),
         leak,
+        pair_lengths: train.cells.by_length(),
+        pair_bin: leak::Cells::bin(manifest.max_seq_len as usize),
         train,
         counters,
     })
@@ -105,12 +127,13 @@ pub fn sampled_notes(data: &DataSet) -> Result<Vec<String>, Error> {
     let (mut train, mut file) = (Count::default(), 0);
     while train.rows < ROWS && file < data.manifest.shards.len() {
         if data.manifest.shards[file].split == Split::Train {
-            let counted = count_file(data, file, ROWS - train.rows)?;
+            let (counted, _) = count_file(data, file, ROWS - train.rows, None)?;
             train = train.merge(counted);
         }
         file += 1;
     }
-    Ok(notes::notes(data, &counters, &train, train.cells.leak().as_ref()))
+    let notes = notes::notes(data, &counters, &train, train.cells.leak().as_ref());
+    Ok(notes.into_iter().map(|note| note.en).collect())
 }
 
 fn counters(data: &DataSet) -> Result<Counters, Error> {
@@ -120,28 +143,40 @@ fn counters(data: &DataSet) -> Result<Counters, Error> {
     })
 }
 
-fn count_split(data: &DataSet, split: Split) -> Result<Count, Error> {
+fn count_split(data: &DataSet, split: Split, sampled: Sampled) -> Result<(Count, Text), Error> {
     let files = data.manifest.shards.par_iter().enumerate().filter(|(_, shard)| shard.split == split);
     // Sums of integers: the result does not depend on the order of the files.
     files
-        .map(|(file, _)| count_file(data, file, u64::MAX))
-        .try_reduce(Count::default, |sum, count| Ok(sum.merge(count)))
+        .map(|(file, shard)| {
+            // Documents come again in every copy.
+            let is_first = split == Split::Train && shard.copy == 0;
+            count_file(data, file, u64::MAX, is_first.then_some(sampled))
+        })
+        .try_reduce(Default::default, |(sum, texts), (count, text)| Ok((sum.merge(count), texts.merge(text))))
 }
 
-/// Counts the first rows of a file.
-fn count_file(data: &DataSet, file: usize, rows: u64) -> Result<Count, Error> {
+/// Counts the first rows of a file, and their text where `sampled` says of which documents.
+fn count_file(
+    data: &DataSet,
+    file: usize,
+    rows: u64,
+    sampled: Option<Sampled>,
+) -> Result<(Count, Text), Error> {
     let shard = &data.manifest.shards[file];
     let path = data.folder.join(&shard.path);
     let mut masks = MaskSource::new(&data.manifest, &data.folder, SEED)?;
     let is_text: Vec<bool> = data.vocabulary.pieces().map(has_text).collect();
-    let mut count = Count::default();
+    let (mut count, mut text) = (Count::default(), Text::default());
     read_rows(&data.folder, &data.manifest, shard, None, 0, |number, row| {
         let row = SoundRow::sound(row, &data.manifest, &path, number)?;
         count.add(&data.manifest, &row, masks.masks(&row, file, number), &is_text);
+        if let Some(sampled) = sampled {
+            text.add(&row, data.manifest.objective, sampled, &data.vocabulary);
+        }
         Ok(count.rows < rows)
     })?;
     count.end_file();
-    Ok(count)
+    Ok((count, text))
 }
 
 /// True for an entry of the vocabulary with a letter, a digit or a Hanzi; not for special tokens.

@@ -8,7 +8,8 @@ use quanci_shards::mask::{MaskMode, MaskUnit, NGRAM_SHARES};
 use quanci_shards::{Objective, Split};
 
 use super::count::BATCH;
-use super::{Leak, Stats};
+use super::{Leak, Stats, Verdict};
+use crate::config::SampleShare;
 use crate::counters::NearDuplicateCounts;
 use crate::view::label_words;
 use crate::view::table::{bar, count, mean, percent, table};
@@ -27,7 +28,7 @@ impl fmt::Display for Stats {
         section(f, "sources", self.source_lines())?;
         section(f, "documents", self.document_lines())?;
         if !self.notes.is_empty() {
-            section(f, "notes", self.notes.iter().map(|note| visible(note).into_owned()).collect())?;
+            section(f, "notes", self.notes.iter().map(|note| visible(&note.en).into_owned()).collect())?;
         }
         Ok(())
     }
@@ -51,9 +52,12 @@ impl Stats {
         };
         let mode = if self.masking.mode == MaskMode::Static { "static" } else { "dynamic" };
         let unit = self.masking.unit.describe();
+        let sample = self.sample.map_or_else(String::new, |share| {
+            format!("\na sample of {} of the documents", SampleShare::of(share))
+        });
         format!(
             "{objective}, up to {} tokens; {mode} masks of {unit}, {:.1} % of a row, at most {} tokens\n\
-             vocabulary of {} entries, data id {}",
+             vocabulary of {} entries, data id {}{sample}",
             self.max_seq_len,
             100.0 * self.masking.prob,
             self.masking.max_predictions,
@@ -256,16 +260,11 @@ fn numbers_then_bar(rows: &[Vec<String>]) -> Vec<String> {
 
 /// A verdict on whether lengths predict labels, with the numbers.
 fn leak_words(leak: &Leak) -> String {
-    // Distances of the AUC from 0.5. Google's builder is at 0.16 on short Chinese documents (docs/en/data-format.md).
-    const LITTLE: f64 = 0.02;
-    const MUCH: f64 = 0.05;
-    let off = (leak.auc - 0.5).abs();
-    let verdict = match off {
-        // Within three standard deviations of chance.
-        _ if off < 3.0 * leak.auc_deviation => "no better than chance",
-        _ if off < LITTLE => "hardly: only slightly better than chance",
-        _ if off < MUCH => "a little",
-        _ => "yes: a model may learn the lengths instead of the text",
+    let verdict = match leak.verdict() {
+        Verdict::Chance => "no better than chance",
+        Verdict::Hardly => "hardly: only slightly better than chance",
+        Verdict::ALittle => "a little",
+        Verdict::Yes => "yes: a model may learn the lengths instead of the text",
     };
     format!(
         "{verdict}\n    accuracy {:.2} % from lengths alone, {:.2} % by always predicting the more frequent label; AUC \

@@ -10,6 +10,7 @@ use quanci_store::is_object;
 use walkdir::WalkDir;
 
 use super::verdict::{Problems, Verdict};
+use crate::work;
 
 /// Checks the size and the SHA-256 of one file.
 pub(super) fn check(folder: &Path, name: &str, bytes: u64, sha256: &str) -> Verdict {
@@ -56,7 +57,11 @@ const MOST_UNKNOWN: usize = 10_000;
 pub(super) fn find_unknown(folder: &Path, manifest: &Manifest, problems: &mut Problems) {
     let listed = manifest.shards.iter().map(|shard| shard.path.as_str());
     let listed = listed.chain(manifest.files.iter().map(|file| file.path.as_str())).chain([MANIFEST_FILE]);
-    let known: BTreeSet<&Path> = listed.map(Path::new).collect();
+    let mut known: BTreeSet<&Path> = listed.map(Path::new).collect();
+    // A report of the data set may lie in its folder.
+    if work::is_report(&folder.join(work::REPORT_FILE)).unwrap_or(false) {
+        known.insert(Path::new(work::REPORT_FILE));
+    }
     if is_object(folder) {
         return find_unknown_objects(folder, &known, problems);
     }
