@@ -25,6 +25,24 @@ fn sound_settings_pass() {
 }
 
 #[test]
+fn a_sample_is_told() {
+    let pipeline = integration_tests::Place::new(env!("CARGO_BIN_EXE_quanci-under-test"));
+    let corpus = format!(
+        "name = \"n\"\nformat = \"paragraphs\"\npaths = [{:?}]",
+        integration_tests::samples().join("public-domain/*.txt")
+    );
+    pipeline.settings(&corpus, "[instances]\nmax_seq_len = 64\n");
+    pipeline.run(&["prepare", "run.toml", "--sample", "50%"]).exits(0);
+    let place = place();
+    let data = pipeline.join("out-sample");
+    let text = format!(
+        "seed = 7\nmodel = \"model.json\"\noutput = \"run\"\n[[phase]]\ndata = [{{ path = {data:?} }}]\n{PHASE}\n{MORE}"
+    );
+    place.write("sample.toml", text);
+    place.run(&["check", "sample.toml"]).exits(0).says(&["warning:", "a sample with 50 % of the documents"]);
+}
+
+#[test]
 fn every_problem_of_a_file_at_once() {
     let phase = "steps = 4\nglobal_batch = 10\nmicro_batch = 4\nlearning_rat = 1\n";
     let ran = check(MODEL, phase, "[optimizer]\nname = \"adam\"\n[logs]\n", &[]).exits(2);

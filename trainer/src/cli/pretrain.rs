@@ -180,6 +180,14 @@ fn warn_of_differences(run: &Run<'_>, output: &Output) {
 /// What is allowed and worth a word.
 fn tell_of_data(run: &Run<'_>, output: &Output) -> Result<(), Error> {
     for (i, sets) in run.data.iter().enumerate() {
+        for (folder, share) in sets.samples() {
+            output.warning(format_args!(
+                "{}: a sample with {} % of the documents of its corpus (`quanci prepare --sample`), made to be looked at",
+                from_here(folder),
+                // Settings have it with three digits at most.
+                (share * 1e5).round() / 1e3
+            ));
+        }
         if sets.validation_rows() == 0 {
             output.warning(format_args!(
                 "`phase[{i}].data` has no validation rows: nothing is measured on text that was not trained on; prepare it \

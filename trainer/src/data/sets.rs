@@ -100,6 +100,11 @@ impl DataSets {
         self.sets.iter().map(|set| set.manifest.max_seq_len as usize).max().unwrap_or(0)
     }
 
+    /// Those that are a sample of their corpus (`quanci prepare --sample`), and the share of its documents that they have.
+    pub fn samples(&self) -> impl Iterator<Item = (&Path, f64)> {
+        self.sets.iter().filter_map(|set| Some((set.folder.as_path(), set.manifest.sample()?)))
+    }
+
     /// The data id of each.
     pub fn data_ids(&self) -> Vec<&str> {
         self.sets.iter().map(|set| set.manifest.data_id.as_str()).collect()

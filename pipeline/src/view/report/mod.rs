@@ -55,7 +55,7 @@ pub fn page(data: &DataSet, options: PageOptions) -> Result<String, Error> {
     let manifest = data.manifest();
     let mut sections = vec![overview::section(manifest, &stats), flow::section(manifest, &stats)];
     if let Some(counts) = &stats.counters.near_duplicates {
-        sections.push(near_duplicates::section(data.folder(), counts)?);
+        sections.push(near_duplicates::section(data.folder(), counts, manifest.sample().is_some())?);
     }
     sections.extend([
         charts::section(&stats),

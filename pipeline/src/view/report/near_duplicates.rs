@@ -22,11 +22,15 @@ struct Pair {
     dropped_split: String,
 }
 
-/// The section; `folder` is that of the data set.
+/// The section; `folder` is that of the data set, of which `is_sample` is true if it is a sample.
 ///
 /// # Errors
 /// If the file of near-duplicates cannot be read.
-pub(super) fn section(folder: &Path, counts: &NearDuplicateCounts) -> Result<Section, Error> {
+pub(super) fn section(
+    folder: &Path,
+    counts: &NearDuplicateCounts,
+    is_sample: bool,
+) -> Result<Section, Error> {
     let path = folder.join("near-duplicates.jsonl");
     let bytes = quanci_store::read(&path).map_err(Error::io("read", &path))?;
     let damaged =
@@ -55,6 +59,13 @@ pub(super) fn section(folder: &Path, counts: &NearDuplicateCounts) -> Result<Sec
             count(leaked)
         ),
     );
+    if is_sample {
+        body.push_str(&paragraph(
+            "note",
+            "This is a sample: of most documents the near-duplicates are not in it. The whole corpus has a larger share of them.",
+            "这是抽样：多数文档的近似重复不在其中，全部语料里近似重复的比例更高。",
+        ));
+    }
     if !pairs.is_empty() {
         body.push_str(&paragraph(
             "note",
