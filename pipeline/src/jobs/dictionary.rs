@@ -25,7 +25,7 @@ pub(super) fn word_source(settings: &SegmentSettings, user_dict: Option<&[u8]>) 
         return String::new();
     }
     let users = user_dict.map(|bytes| format!(" + {USER_DICT_RULES} {}", sha256(bytes))).unwrap_or_default();
-    let forms = settings.traditional_as_simplified.then(|| format!(" + {CONVERTER}")).unwrap_or_default();
+    let forms = if settings.traditional_as_simplified { format!(" + {CONVERTER}") } else { String::new() };
     format!("{SEGMENTER}{users}{forms}")
 }
 

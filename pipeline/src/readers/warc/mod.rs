@@ -113,20 +113,21 @@ impl WarcReader {
         self.records += 1;
         let at = At::Row(self.records);
         let mut header = Header::default();
-        let mut is_whole = version.starts_with(header::MAGIC);
-        while is_whole {
-            let line = self.line()?;
-            if line.is_empty() {
-                self.cut_off(&String::from_utf8_lossy(&version), at);
-                return Ok(None);
+        if version.starts_with(header::MAGIC) {
+            loop {
+                let line = self.line()?;
+                if line.is_empty() {
+                    self.cut_off(&String::from_utf8_lossy(&version), at);
+                    return Ok(None);
+                }
+                if line.trim_ascii().is_empty() {
+                    break;
+                }
+                header.add(&line);
             }
-            if line.trim_ascii().is_empty() {
-                break;
-            }
-            header.add(&line);
         }
-        is_whole &= header.has_length;
-        if !is_whole {
+        // Without a length nobody knows where the record ends.
+        if !header.has_length {
             self.cutter.count(1, 0);
             let begin = &version[..version.len().min(REJECTED)];
             self.cutter.reject(Reason::Malformed, &String::from_utf8_lossy(begin), at, true);

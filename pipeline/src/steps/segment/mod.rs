@@ -60,7 +60,7 @@ enum Traditional {
     /// The simplified forms of their characters.
     Simplified,
     /// The same, among words that were simplified too: the user's dictionary has traditional ones.
-    SimplifiedAmong(KnownWords),
+    SimplifiedAmong(Box<KnownWords>),
 }
 
 /// A dictionary, and words that are in none.
@@ -205,7 +205,7 @@ fn load(settings: &SegmentSettings, user_dict: Option<&[u8]>) -> Result<JiebaWor
         true => {
             let simplify = |word: &String| word.chars().map(script::simplified).collect();
             let users: Vec<_> = users.iter().map(|(word, count)| (simplify(word), *count)).collect();
-            Traditional::SimplifiedAmong(known_words(&users, &path)?)
+            Traditional::SimplifiedAmong(Box::new(known_words(&users, &path)?))
         }
     };
     if settings.traditional_as_simplified {
