@@ -153,6 +153,9 @@ pub struct Counters {
     /// What was left out of documents or replaced in them, with samples.
     #[serde(default, skip_serializing_if = "Dropped::is_empty")]
     pub repaired: Dropped,
+    /// How often the documents of each corpus are used in a copy, where that depends on sizes (`sampling_exponent`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub weights: BTreeMap<String, f64>,
     /// Near-duplicates, where they are looked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub near_duplicates: Option<NearDuplicateCounts>,

@@ -62,3 +62,36 @@ fn unknown_names_are_errors() {
     place.settings("corpus = 7\nformat = \"files\"\npaths = [\"a.txt\"]", "");
     place.run(&["check", "run.toml"]).exits(2).says(&["corpus[0].corpus", "must be"]);
 }
+
+#[test]
+fn small_corpora_are_used_more_often() {
+    let place = place();
+    let document = |n: u32| format!("第{n}只渔船离开了码头，船夫们低声说着话，老人坐在门口修补渔网。\n\n");
+    place.write("large.txt", (0..1000).map(document).collect::<String>());
+    place.write("small.txt", (2000..2100).map(document).collect::<String>());
+    let table =
+        |name: &str| format!("name = \"{name}\"\nformat = \"paragraphs\"\npaths = [\"{name}.txt\"]\n");
+    place.settings(
+        &format!("{}[[corpus]]\n{}", table("large"), table("small")),
+        "[instances]\nobjective = \"mlm\"\ncopies = 1\n",
+    );
+    // A row a document, as objective = "mlm" cuts rows from one document.
+    let rows = |more: &[&str]| {
+        place.run(&[&["prepare", "run.toml", "--force"], more].concat()).exits(0);
+        let stats = place.run(&["stats", "out", "--json"]).exits(0).json();
+        let rows = |name: &str| stats["train"]["sources"][name]["rows"].as_u64().unwrap();
+        (rows("large"), rows("small"), stats["counters"]["weights"].clone())
+    };
+    let (large, small, weights) = rows(&[]);
+    assert_eq!((large, small, weights), (1000, 100, Value::Null));
+    let (large, small, weights) = rows(&["--set", "sampling_exponent=0.5"]);
+    // √10, a fraction of the documents drawn.
+    assert!(large == 1000 && (290..=345).contains(&small), "{small}");
+    assert!((3.1..3.3).contains(&weights["small"].as_f64().unwrap()) && weights["large"] == 1.0, "{weights}");
+    let (large, small, _) = rows(&["--set", "sampling_exponent=0"]);
+    assert!(large == 1000 && (980..=1020).contains(&small), "{small}");
+    place
+        .run(&["check", "run.toml", "--set", "sampling_exponent=2"])
+        .exits(2)
+        .says(&["sampling_exponent", "between"]);
+}

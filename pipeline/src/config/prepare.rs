@@ -41,6 +41,8 @@ pub struct PrepareSettings {
     pub masking: MaskSettings,
     /// `[output]`.
     pub output: OutputSettings,
+    /// Corpora are used in proportion to the size of their text to this power; 1 leaves them as they are.
+    pub sampling_exponent: f64,
     /// `--sample`: the share of the documents that is taken, for a quick look.
     pub sample: Option<SampleShare>,
 }
@@ -171,6 +173,8 @@ fn from_section(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -
     let mode = masking.choice("mode", mode, &MASK_MODES);
     let instances = instances(root, mode);
     let masking = mask_settings(masking, mode, instances.max_seq_len);
+    let exponent = "use corpora in proportion to the size of their text to this power, smaller ones more often: 0.7 as for \
+                    multilingual BERT; 1 uses each as often as its `weight` says";
     PrepareSettings {
         // The defaults of `seed`, `max_seq_len`, `prob` and `copies` are those of the command in google-research/bert's
         // README. TOML's integers are signed, so a seed has 63 bits.
@@ -184,6 +188,7 @@ fn from_section(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -
         instances,
         masking,
         output: output(source, root, out),
+        sampling_exponent: root.number("sampling_exponent", exponent, 1.0, 0.0..=1.0),
         sample: None,
         source: source.clone(),
     }

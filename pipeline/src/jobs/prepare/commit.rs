@@ -1,7 +1,7 @@
 //! Commit: check every shard, link the data set's files into a folder, write the manifest last, and rename the folder. A
 //! reader sees the whole data set, the one before it, or none.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -213,10 +213,18 @@ impl Commit<'_> {
             dropped,
             unknown_characters: map.unknown.most(UNKNOWN_CHARACTERS),
             repaired: map.repaired.clone().without_places(),
+            weights: self.weights(),
             near_duplicates: self.reduce.near_duplicates.as_ref().map(|near| near.report.counts),
             train,
             validation,
         }
+    }
+
+    /// How often the documents of each corpus were used, by its name, where that depends on its size.
+    fn weights(&self) -> BTreeMap<String, f64> {
+        let ReduceInputs { settings, layout, .. } = &self.reduce;
+        let names = settings.corpora.iter().map(|corpus| corpus.name.clone());
+        names.zip(layout.weights.iter().copied()).collect()
     }
 
     fn manifest(&self, reports: &[ReduceReport]) -> Manifest {

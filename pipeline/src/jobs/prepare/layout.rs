@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::near_duplicates::BandLayout;
 use super::part::{DOCUMENTS, FINE_BUCKETS, PartSection, read_tail};
 use super::report::MapReport;
+use super::weights::weights;
 use super::{index, map, sample, unfinished};
 use crate::config::{OutputSettings, PrepareSettings};
 use crate::engine::{Context, Stage};
@@ -29,6 +30,9 @@ pub(super) struct Layout {
     pub(super) report: MapReport,
     /// Hash of the directory of the index of all part files.
     pub(super) index: u64,
+    /// How often the documents of each corpus are used, where that depends on their sizes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) weights: Vec<f64>,
     /// The keys of the documents' bands, where near-duplicates are looked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) bands: Option<BandLayout>,
@@ -138,7 +142,7 @@ impl Stage for LayoutStage<'_> {
     }
 
     fn run(&self, _: u32, context: &Context) -> Result<(), Error> {
-        let (report, sections) = context.pool.install(|| self.read_parts())?;
+        let Parts { report, sections, bytes } = context.pool.install(|| self.read_parts())?;
         self.judge(&report)?;
         let output = &self.settings.output;
         let data_id = data_id(self.settings_id, &report);
@@ -149,6 +153,10 @@ impl Stage for LayoutStage<'_> {
             bands: near.map(|_| BandLayout::new(&self.bands, &sections)).transpose()?,
             train: SplitLayout::of(report.train.text_bytes, output),
             validation: SplitLayout::of(report.validation.text_bytes, output),
+            weights: match self.settings.sampling_exponent {
+                1.0 => Vec::new(),
+                exponent => weights(&self.settings.corpora, &bytes, exponent),
+            },
             report,
         };
         // Before the first reduce task, which writes objects to their final place.
@@ -158,20 +166,29 @@ impl Stage for LayoutStage<'_> {
     }
 }
 
+/// What the part files tell.
+#[derive(Default)]
+struct Parts {
+    /// What all map tasks counted.
+    report: MapReport,
+    /// The sections of each.
+    sections: Vec<Vec<PartSection>>,
+    /// Text for training of each corpus, before repeats are dropped.
+    bytes: Vec<u64>,
+}
+
 impl LayoutStage<'_> {
-    /// What all map tasks counted, and the sections of each part file.
-    fn read_parts(&self) -> Result<(MapReport, Vec<Vec<PartSection>>), Error> {
+    fn read_parts(&self) -> Result<Parts, Error> {
         // In parallel, as each is a request of its own where work is in an object store.
         let tails: Result<Vec<_>, Error> =
             self.plan.map.par_iter().map(|task| read_tail(&map::part_path(self.parts, task))).collect();
-        let mut all = MapReport::default();
-        let tails = tails?.into_iter();
-        let sections = tails.map(|(sections, report)| {
-            all.merge(&report);
-            sections
-        });
-        let sections = sections.collect();
-        Ok((all, sections))
+        let mut parts = Parts { bytes: vec![0; self.settings.corpora.len()], ..Parts::default() };
+        for (task, (sections, report)) in self.plan.map.iter().zip(tails?) {
+            parts.bytes[task.corpus as usize] += report.train.text_bytes;
+            parts.report.merge(&report);
+            parts.sections.push(sections);
+        }
+        Ok(parts)
     }
 
     fn judge(&self, report: &MapReport) -> Result<(), Error> {

@@ -22,24 +22,25 @@ mod map;
 mod near_duplicates;
 mod output;
 mod part;
+mod prepared;
 mod reduce;
 mod report;
 mod sample;
 mod scatter;
 mod unfinished;
+mod weights;
 
 use std::path::{Path, PathBuf};
 
-use quanci_cli::from_here;
 use quanci_shards::mask::{Masker, replacements};
 use quanci_shards::{FORMAT_VERSION, FileKeys, Manifest};
 
 use crate::config::{OutputSettings, PrepareSettings, Words};
-use crate::engine::{Context, Engine, Stage, shell};
+use crate::engine::{Context, Engine, Stage};
 use crate::error::Error;
 use crate::failures::Failures;
 use crate::jobs::cleaning;
-use crate::jobs::dictionary::{self, user_dict, word_source};
+use crate::jobs::dictionary::{self, user_dict};
 use crate::jobs::job::{self, Job, no_stage};
 use crate::plan::{JobKind, Places, Plan, Recipe, Sampling};
 use crate::readers::CUT_BY_SPACES;
@@ -49,6 +50,7 @@ use crate::vocab::file::Vocabulary;
 use crate::work;
 use layout::{Layout, LayoutStage};
 use near_duplicates::{BandLayout, Bands, ClusterStage, NearDuplicateFiles};
+use prepared::{Prepared, parse, read_vocabulary};
 use reduce::NearDuplicateInputs;
 pub use sample::is_there as sample_is_there;
 
@@ -83,108 +85,8 @@ pub struct PrepareJob {
     folder: PathBuf,
 }
 
-/// Settings that were read, with their vocabulary and identity.
-struct Prepared {
-    settings: PrepareSettings,
-    vocabulary: Vocabulary,
-    canonical: serde_json::Value,
-    /// What the words come from: segmenter and dictionaries.
-    dictionary: String,
-    user_dict: Option<Vec<u8>>,
-    /// The words of `clean.blocked_words`.
-    blocked: Option<String>,
-}
-
-impl Prepared {
-    fn read(recipe: &Recipe) -> Result<Prepared, Error> {
-        let mut settings = parse(recipe)?;
-        let blocked = cleaning::read(&mut settings.clean)?;
-        let vocabulary = read_vocabulary(&settings)?;
-        if vocabulary.reserved().len() == vocabulary.len() {
-            return Err(Error::input(&settings.vocab, "has special tokens alone: nothing in it is text"));
-        }
-        let user_dict = user_dict(&settings.segment)?;
-        let dictionary = word_source(&settings.segment, user_dict.as_deref());
-        let canonical = canonical(&settings, &dictionary);
-        Ok(Prepared { settings, vocabulary, canonical, dictionary, user_dict, blocked })
-    }
-
-    /// All that map depends on, besides the files and how they are read.
-    fn map_setup(&self) -> String {
-        let PrepareSettings { clean, segment, tokenize, output, .. } = &self.settings;
-        let vocabulary = self.vocabulary.sha256();
-        // Not seed, masking or instances: those come after map, so data sets that differ in them share the map work.
-        serde_json::json!([clean, segment, self.dictionary, tokenize, vocabulary, output.validation])
-            .to_string()
-    }
-}
-
-fn parse(recipe: &Recipe) -> Result<PrepareSettings, Error> {
-    let settings =
-        PrepareSettings::parse(&recipe.path, &recipe.text, &recipe.overrides, recipe.out.as_deref())?;
-    match recipe.sample {
-        Some(share) => settings.of_sample(share),
-        None => Ok(settings),
-    }
-}
-
-/// The vocabulary; where there is none, the error says how to get one.
-fn read_vocabulary(settings: &PrepareSettings) -> Result<Vocabulary, Error> {
-    let read = Vocabulary::read(&settings.vocab);
-    match read {
-        Err(error) if error.is_not_found() => {
-            // `quanci init` writes settings for both runs side by side.
-            let stem = settings.source.path.file_stem().unwrap_or_default().to_string_lossy();
-            let training = settings.source.path.with_file_name(format!("vocab-{stem}.toml"));
-            let train = if training.exists() {
-                format!("now run `{}`", shell::line(["quanci", "vocab", &from_here(&training)]))
-            } else {
-                "train one with `quanci vocab`".to_owned()
-            };
-            let message = format!("is not there; {train}, or name an existing one in `vocab`");
-            Err(Error::input(&settings.vocab, message))
-        }
-        read => read,
-    }
-}
-
 fn places(output: &OutputSettings) -> Places<'_> {
     Places { output: ("output.path", &output.path), is_folder: true, work: ("output.work", &output.work) }
-}
-
-/// The settings that change the output: no paths, nothing of this machine.
-fn canonical(settings: &PrepareSettings, dictionary: &str) -> serde_json::Value {
-    let corpora: Vec<serde_json::Value> = settings
-        .corpora
-        .iter()
-        .map(|corpus| {
-            let fields = corpus.format.has_fields().then_some(&corpus.text_field);
-            let mut canonical = serde_json::json!({
-                "name": corpus.name, "format": corpus.format, "text_field": fields, "weight": corpus.weight,
-            });
-            // Left out where it is the default, so that the ids of older data sets stay.
-            if !corpus.table.is_default() {
-                canonical["table"] = serde_json::json!(corpus.table);
-            }
-            canonical
-        })
-        .collect();
-    let mut canonical = serde_json::json!({
-        "seed": settings.seed,
-        "corpus": corpora,
-        "clean": settings.clean,
-        "segment": settings.segment,
-        "segmenter": dictionary,
-        "tokenize": settings.tokenize,
-        "instances": settings.instances,
-        "masking": settings.masking,
-        "output": settings.output,
-    });
-    // A sample says so, and its id differs from that of the whole data set.
-    if let Some(share) = settings.sample {
-        canonical["sample"] = serde_json::json!(share.fraction());
-    }
-    canonical
 }
 
 impl PrepareJob {

@@ -192,12 +192,13 @@ fn corpora(manifest: &Manifest, stats: &Stats) -> String {
     }
     let weights = manifest.settings["corpus"].as_array().into_iter().flatten();
     let weighted = weights.filter_map(|corpus| corpus["weight"].as_f64()).any(|weight| weight != 1.0);
+    let weighted = weighted || !stats.counters.weights.is_empty();
     let mut body = heading("By corpus", "按语料") + &table(&rows, 1);
     if weighted {
         body.push_str(&paragraph(
             "note",
-            "Documents of corpora with a <code>weight</code> are used more or less often than once.",
-            "设了 <code>weight</code> 的语料，其文档使用的次数不是一次。",
+            "With <code>weight</code> or <code>sampling_exponent</code>, documents of some corpora are used more or less often than once.",
+            "设了 <code>weight</code> 或 <code>sampling_exponent</code> 时，有些语料的文档使用的次数不是一次。",
         ));
     }
     body

@@ -217,7 +217,17 @@ impl Stats {
                 percent(source.tokens, self.train.tokens),
             ]);
         }
-        table(&rows, 1)
+        let mut lines = table(&rows, 1);
+        let weights = &self.counters.weights;
+        if !weights.is_empty() {
+            let used = weights.iter().map(|(name, weight)| format!("{} {weight}", visible(name)));
+            let used: Vec<String> = used.collect();
+            lines.push(format!(
+                "how often a document is used, by the sizes of the corpora: {}",
+                used.join(", ")
+            ));
+        }
+        lines
     }
 
     fn document_lines(&self) -> Vec<String> {

@@ -12,7 +12,6 @@ use quanci_shards::{RowRef, ShardWriter, Split, WrittenShard};
 use super::super::map::{SALT_WEIGHT, salted};
 use super::inputs::ReduceInputs;
 use super::report::{WrittenFile, file_name};
-use crate::config::PrepareSettings;
 use crate::counters::SplitCounters;
 use crate::engine::Context;
 use crate::error::Error;
@@ -118,7 +117,7 @@ impl<'a> CopyWriter<'a> {
             all.push(Masked { instance, masks: first..positions.len() as u32 });
         };
         for document in 0..bucket.len() {
-            for _ in 0..passes(reduce.settings, self.split, self.copy, bucket, document) {
+            for _ in 0..passes(reduce, self.split, self.copy, bucket, document) {
                 instances(bucket, document, &reduce.pairs, rng, &mut keep);
             }
         }
@@ -162,12 +161,12 @@ impl<'a> CopyWriter<'a> {
 }
 
 /// How many times a copy uses a document: its corpus's weight, the fraction drawn by content hash and copy.
-fn passes(settings: &PrepareSettings, split: Split, copy: u32, bucket: &Bucket, document: usize) -> u32 {
+fn passes(reduce: &ReduceInputs<'_>, split: Split, copy: u32, bucket: &Bucket, document: usize) -> u32 {
     // Weights shape training; validation measures each document once.
     if split == Split::Validation {
         return 1;
     }
-    let weight = settings.corpora[bucket.source(document) as usize].weight;
+    let weight = reduce.weight(bucket.source(document));
     // By content and copy: a weight of 1.5 doubles half of the documents, other ones in each copy.
     let drawn = Rng::new(&[salted(bucket.hash(document), SALT_WEIGHT), u64::from(copy)]).uniform();
     weight.floor() as u32 + u32::from(drawn < weight.fract())

@@ -42,6 +42,13 @@ impl ReduceInputs<'_> {
         self.layout.train.shards + self.layout.validation.shards
     }
 
+    /// How often the documents of a corpus are used.
+    pub(super) fn weight(&self, corpus: u16) -> f64 {
+        let corpus = corpus as usize;
+        // Layout has them where they depend on the sizes of the corpora.
+        self.layout.weights.get(corpus).copied().unwrap_or(self.settings.corpora[corpus].weight)
+    }
+
     /// How many copies a split has. Validation must not change from epoch to epoch: one.
     pub(super) fn copies(&self, split: Split) -> u32 {
         if split == Split::Train { self.settings.instances.copies } else { 1 }
