@@ -364,6 +364,8 @@ impl Job for PrepareJob {
 
     fn begin(&self) -> Result<(), Error> {
         let same_settings = |manifest: &Manifest| manifest.settings == self.canonical;
+        // A report is written into the finished data set. What a killed one left is ours, and must not look foreign.
+        work::sweep(&self.settings.output.path, Some(work::REPORT_FILE))?;
         output::check_output(&self.settings.output.path, self.plan.replace, &same_settings)?;
         if self.plan.replace {
             return self.discard_work();
@@ -382,8 +384,6 @@ impl Job for PrepareJob {
     fn sweep(&self) -> Result<(), Error> {
         let output = &self.settings.output;
         output::sweep_output(&output.path)?;
-        // A report is written into the finished data set.
-        work::sweep(&output.path, Some(work::REPORT_FILE))?;
         let (reduce, failed) = (self.folder.join("reduce"), Failures::folder(&self.folder));
         let links = self.near_duplicate_files().links();
         let folders = [&output.work, &self.parts, &self.folder, &reduce, &links, &failed];

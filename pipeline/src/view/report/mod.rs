@@ -85,5 +85,10 @@ pub fn check_place(path: &Path) -> Result<(), Error> {
 /// If something else has the name, or if the file cannot be written.
 pub fn write(path: &Path, page: &str) -> Result<(), Error> {
     check_place(path)?;
+    // What a killed run left beside it.
+    if let (Some(folder), Some(name)) = (path.parent(), path.file_name()) {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        work::sweep(folder, Some(&name.to_string_lossy()))?;
+    }
     work::commit_file(path, |file| file.write_all(page.as_bytes()))
 }
