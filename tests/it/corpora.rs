@@ -78,7 +78,7 @@ fn small_corpora_are_used_more_often() {
     // A row a document, as objective = "mlm" cuts rows from one document.
     let rows = |more: &[&str]| {
         place.run(&[&["prepare", "run.toml", "--force"], more].concat()).exits(0);
-        let stats = place.run(&["stats", "out", "--json"]).exits(0).json();
+        let stats = place.run(&["stats", "out", "--json"]).exits(0).json()["stats"].clone();
         let rows = |name: &str| stats["train"]["sources"][name]["rows"].as_u64().unwrap();
         (rows("large"), rows("small"), stats["counters"]["weights"].clone())
     };
