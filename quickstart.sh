@@ -25,7 +25,7 @@ run "$quanci" stats out/quickstart/shards
 run "$quanci" inspect out/quickstart/shards --rows 3 --seed 1
 run "$quanci" prepare configs/prepare-recall.toml
 run "$train" pretrain configs/pretrain-quickstart.toml
-run "$train" fill-mask --model out/quickstart/run/model "我喜欢在县城的汽车站等[MASK]，尤其喜欢车晚点的时候。" \
-    "气温[MASK]升高一度，声速约增加零点六米。"
+run "$train" fill-mask --model out/quickstart/run/model "[MASK]看看手表，居然分秒不差。" \
+    "附近的渔民也推迟了收藕的[MASK]间，等鸟群熟悉环境以后再下田。"
 printf '\nThe shards are in out/quickstart/shards, the model in out/quickstart/run/model. It recalls some sentences that it\n'
 printf 'has read a hundred times; it has not understood Chinese. Next: quanci init FOLDER writes settings for your own text.\n'
