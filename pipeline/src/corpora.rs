@@ -153,9 +153,9 @@ pub fn all() -> impl Iterator<Item = (&'static Descriptor, &'static KnownCorpus)
     descriptors().iter().flat_map(|descriptor| descriptor.corpus.iter().map(move |known| (descriptor, known)))
 }
 
-/// The corpus that settings name so.
-pub fn named(key: &str) -> Option<&'static KnownCorpus> {
-    all().map(|(_, known)| known).find(|known| known.key == key)
+/// The corpus that settings name so, and its descriptor.
+pub fn named(key: &str) -> Option<(&'static Descriptor, &'static KnownCorpus)> {
+    all().find(|(_, known)| known.key == key)
 }
 
 /// The corpus that a file belongs to, by its absolute path, and its descriptor.

@@ -19,8 +19,7 @@ pub(super) fn key_of(path: &Path) -> Option<&'static str> {
 
 /// The public corpus that settings call so.
 pub(super) fn named(key: &str) -> Option<Known> {
-    let found = corpora::all().find(|(_, corpus)| corpus.key == key);
-    found.map(|(descriptor, corpus)| Known { descriptor, corpus })
+    corpora::named(key).map(|(descriptor, corpus)| Known { descriptor, corpus })
 }
 
 impl Known {
