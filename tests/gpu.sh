@@ -20,6 +20,10 @@ prepare() {
     cargo build --release --locked -p quanci-pipeline -p quanci-trainer
     cp "$target/release/quanci-train" "$kit/quanci-train"
     strip "$kit/quanci-train"
+    # What opens NCCL; the newest, if several builds have left one.
+    local plugin
+    plugin=$(ls -t "$target"/release/build/quanci-torch-ext-*/out/libquanci_nccl.so 2>/dev/null | head -n 1)
+    [ -z "$plugin" ] || cp "$plugin" "$kit/"
     for length in 128 512; do
         "$target/release/quanci" prepare tests/gpu/prepare.toml --out "$kit/data/$length" \
             --set "instances.max_seq_len=$length" --set "masking.max_predictions=$((length * 20 / 128))"

@@ -118,6 +118,8 @@ class Kit:
     def speed(self):
         steps = 20 if self.cuda else 2
         for model, length, rows, peer_rows in SPEED if self.cuda else TINY:
+            if self.args.shapes and f"{model}-{length}" not in self.args.shapes:
+                continue
             data = self.kit / "data" / str(length)
             settings = self.settings(
                 f"{model}-{length}", model=self.model(model), data=data, batch=rows, lanes=64 if self.cuda else 8,
@@ -129,6 +131,8 @@ class Kit:
             self.part(f"{model} {length} quanci", own)
             if trace.exists():
                 self.results.setdefault("breakdown", {})[f"{model} {length}"] = breakdown(trace)
+            if self.cuda:
+                self.part(f"{model} {length} quanci, tiled attention", [*own[:-2], "--attention", "tiled"])
             if self.args.no_peers:
                 continue
             peer = [sys.executable, HERE / "hugging_face.py", data, self.model(model), "--micro-batch", peer_rows]
@@ -151,7 +155,16 @@ class Kit:
             if log.exists():
                 lines = [json.loads(line) for line in log.read_text().splitlines()]
                 losses[compute] = [line["train/loss"] for line in lines if "train/loss" in line]
-        compute = list(losses)[-1] if losses else None
+        # Two ranks: on one GPU they can only talk by Gloo.
+        whole = self.out / "whole-fp32.toml"
+        both = [*self.train("pretrain", whole, "--json", "--quiet"), "--set", f"output={self.out}/two-ranks"]
+        both += ["--nproc", "2", "--backend", "gloo"]
+        self.part("two ranks by gloo", both, parse=False)
+        log = self.out / "two-ranks" / "log.jsonl"
+        if log.exists():
+            lines = [json.loads(line) for line in log.read_text().splitlines()]
+            losses["fp32, two ranks"] = [line["train/loss"] for line in lines if "train/loss" in line]
+        compute = "bf16" if "bf16" in losses else "fp32" if "fp32" in losses else None
         if compute is None:
             return
         first = self.out / f"whole-{compute}" / "checkpoints"
@@ -251,6 +264,7 @@ def main():
     parser.add_argument("--kit", required=True)
     parser.add_argument("--out", required=True)
     parser.add_argument("--only", nargs="*", choices=["numerics", "training", "speed"])
+    parser.add_argument("--shapes", nargs="*", metavar="MODEL-LENGTH", help="measure these alone, such as bert-base-128")
     parser.add_argument("--no-peers", action="store_true", help="leave Hugging Face out")
     args = parser.parse_args()
     kit = Kit(args)

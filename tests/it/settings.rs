@@ -3,6 +3,7 @@
 use std::fs;
 
 use integration_tests::root;
+use integration_tests::schema::Schema;
 
 use crate::{novels, place, vocab_settings};
 
@@ -67,6 +68,69 @@ fn every_config_that_we_ship_passes() {
     assert!(seen >= 2, "{seen} configs");
     let quickstart = root().join("configs/vocab-quickstart.toml");
     place.run(&["check", quickstart.to_str().unwrap()]).exits(0);
+}
+
+/// What `config show` prints are the same settings, and all of them.
+#[test]
+fn settings_are_shown_with_their_defaults() {
+    let place = place();
+    place.write("novel.txt", "好。\n");
+    place.settings("format = \"paragraphs\"\npaths = [\"novel.txt\"]", "[masking]\nprob = 0.2\n");
+    let shown = place.run(&["config", "show", "run.toml", "--set", "instances.copies=3"]).exits(0).out;
+    for line in ["prob = 0.2", "copies = 3", "max_seq_len = 128", "[[corpus]]", "encoding = \"auto\""] {
+        assert!(shown.lines().any(|own| own == line), "{line}: {shown}");
+    }
+    place.write("shown.toml", &shown);
+    assert_eq!(place.run(&["config", "show", "shown.toml"]).exits(0).out, shown);
+    let object = place.run(&["config", "show", "run.toml", "--json"]).exits(0).out;
+    let object: serde_json::Value = serde_json::from_str(&object).unwrap();
+    assert_eq!(object["settings"]["masking"]["prob"], 0.2);
+    place.run(&["config", "show", "run.toml", "--set", "masking.prob=2"]).exits(2).says(&["masking.prob"]);
+}
+
+#[test]
+fn settings_from_standard_input() {
+    let place = place();
+    place.write("novel.txt", "好。\n");
+    place.settings("format = \"paragraphs\"\npaths = [\"novel.txt\"]", "");
+    let text = fs::read(place.join("run.toml")).unwrap();
+    let from_file = place.run(&["config", "show", "run.toml"]).exits(0).out;
+    assert_eq!(place.run_with_input(&["config", "show", "-"], &text).exits(0).out, from_file);
+    let wrong = place.run_with_input(&["check", "-"], b"seed = 1\n[[corpus]\n");
+    wrong.exits(2).says(&["<stdin>:2: not TOML"]);
+}
+
+#[test]
+fn colors_are_as_asked_for() {
+    let place = place();
+    let err = |color: &[&str]| place.run(&[&["check", "missing.toml"], color].concat()).exits(3).err;
+    assert!(!err(&[]).contains('\u{1b}'));
+    assert!(err(&["--color", "always"]).contains('\u{1b}'));
+    assert!(!err(&["--color", "never"]).contains('\u{1b}'));
+}
+
+/// What `quanci schema` prints is JSON Schema; it takes what we ship, and finds what `check` finds in single values.
+#[test]
+fn the_schema_says_what_check_says() {
+    let place = place();
+    let schema_of = |run| Schema::new(&place.run(&["schema", run]).exits(0).out);
+    for run in ["prepare", "vocab"] {
+        schema_of(run).takes_configs(&format!("{run}-"));
+    }
+    let schema = schema_of("prepare");
+    let good = "vocab = \"v.txt\"\noutput = \"out\"\n[[corpus]]\nformat = \"lines\"\npaths = [\"a.txt\"]\n";
+    schema.check(good).unwrap();
+    for (wrong, at) in [
+        ("[masking]\nporb = 0.1\n", "/masking"),
+        ("[masking]\nprob = 1.5\n", "/masking/prob"),
+        ("[masking]\nprob = \"0.1\"\n", "/masking/prob"),
+        ("[[corpus]]\nformat = \"novel\"\n", "/corpus/1/format"),
+    ] {
+        let found = schema.check(&format!("{good}{wrong}")).unwrap_err();
+        assert!(found.contains(at), "{wrong}: {found}");
+        place.write("run.toml", format!("{good}{wrong}"));
+        place.run(&["check", "run.toml"]).exits(2);
+    }
 }
 
 #[test]

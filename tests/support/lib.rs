@@ -7,6 +7,7 @@
 
 pub mod docs;
 pub mod parquet;
+pub mod schema;
 pub mod store;
 
 #[cfg(doctest)]

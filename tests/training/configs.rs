@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use integration_tests::schema::Schema;
 use integration_tests::{Place, fixture, root, samples};
 
 /// The samples as wiki2019zh lies: files without an ending, JSON lines with a field `text`.
@@ -55,6 +56,12 @@ fn every_recipe_passes_check() {
         }
     }
     assert!(checked >= 9, "{checked}");
+}
+
+#[test]
+fn the_schema_takes_every_recipe() {
+    let place = Place::new(env!("CARGO_BIN_EXE_quanci-train-under-test"));
+    Schema::new(&place.run(&["schema", "pretrain"]).exits(0).out).takes_configs("pretrain-");
 }
 
 #[test]

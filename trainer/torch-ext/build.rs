@@ -35,8 +35,17 @@ fn libtorch() -> PathBuf {
 }
 
 /// The files of `csrc/kernels/`, in the order in which they need one another.
-const KERNELS: [&str; 8] =
-    ["numbers", "dropout", "columns", "norm", "embeddings", "activation", "cross_entropy", "attention"];
+const KERNELS: [&str; 9] = [
+    "numbers",
+    "dropout",
+    "columns",
+    "norm",
+    "embeddings",
+    "activation",
+    "cross_entropy",
+    "attention",
+    "tiled_attention",
+];
 
 /// The kernels as a C++ string literal, for NVRTC. Compilers limit a literal's length, but not that of several side by side.
 fn write_kernels() -> PathBuf {
@@ -73,6 +82,7 @@ fn compile_shim(include: &[PathBuf]) {
                 "fused",
                 "kernels",
                 "profile",
+                "tiled_attention",
             ]
             .map(|name| format!("csrc/{name}.cpp")),
         )

@@ -2,6 +2,7 @@
 //! the terminal, signals, and the reference pages. It does not depend on the commands of either program.
 
 mod arguments;
+mod color;
 mod errors;
 mod guard;
 mod host;
@@ -11,6 +12,7 @@ mod signals;
 mod visible;
 
 pub use arguments::{PlaceParser, local_place, place, threads};
+pub use color::Color;
 pub use errors::{ExitCode, IoError, ProgramError, causes, list_problems, problem_object};
 pub use guard::guarded;
 pub use host::host_name;

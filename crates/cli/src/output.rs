@@ -57,6 +57,13 @@ impl Output {
         }
     }
 
+    /// A settings file in TOML: as it is, or with `--json` as an object.
+    pub fn settings(&self, toml: &str) {
+        self.result(toml.trim_end());
+        let table = toml::from_str::<toml::Table>(toml).ok();
+        self.json(&serde_json::json!({ "ok": true, "settings": table }));
+    }
+
     /// The result for programs: with `--json`, the last line of standard output.
     pub fn json(&self, value: &serde_json::Value) {
         if self.json {

@@ -4,12 +4,15 @@
 mod address;
 mod key;
 mod node;
+mod schema;
 mod section;
+mod show;
 
 use std::path::{Component, Path, PathBuf};
 
 pub use address::{wrong_local_place, wrong_place};
-pub use key::Key;
+pub use key::{Key, Kind};
+pub use schema::schema;
 pub use section::Section;
 
 /// A settings file as it was read, for messages and for the paths in it.
@@ -68,6 +71,29 @@ pub fn read<T>(
     overrides: &[String],
     read: impl FnOnce(&SettingsFile, &Section<'_>) -> T,
 ) -> Result<T, Vec<String>> {
+    read_and_ask(path, text, overrides, read).map(|(settings, _)| settings)
+}
+
+/// The settings that [`read`] reads, as TOML with `overrides` merged in and every default filled in. Keys whose default is no
+/// single value are comments.
+///
+/// # Errors
+/// As those of [`read`].
+pub fn show<T>(
+    path: &Path,
+    text: &str,
+    overrides: &[String],
+    read: impl FnOnce(&SettingsFile, &Section<'_>) -> T,
+) -> Result<String, Vec<String>> {
+    read_and_ask(path, text, overrides, read).map(|(_, asked)| show::show(asked))
+}
+
+fn read_and_ask<T>(
+    path: &Path,
+    text: &str,
+    overrides: &[String],
+    read: impl FnOnce(&SettingsFile, &Section<'_>) -> T,
+) -> Result<(T, Vec<show::Asked>), Vec<String>> {
     let root = node::parse(path, text, overrides).map_err(|problem| vec![problem])?;
     let base = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Links in the base are followed here, so that what `..` means below does not depend on them.
@@ -85,8 +111,9 @@ pub fn read<T>(
             "holds credentials: give them by the environment, and the address without them",
         );
     });
+    let asked = reading.take_asked();
     match reading.into_lines() {
-        lines if lines.is_empty() => Ok(settings),
+        lines if lines.is_empty() => Ok((settings, asked)),
         lines => Err(lines),
     }
 }
@@ -114,7 +141,7 @@ pub fn keys<T>(example: &str, read: impl FnOnce(&SettingsFile, &Section<'_>) -> 
         &SettingsFile { path: path.to_path_buf(), base: PathBuf::new() },
         &Section::new("", &root, &reading),
     );
-    let keys = reading.into_keys().into_iter();
+    let keys = reading.take_asked().into_iter().map(|asked| asked.key);
     keys.map(|key| Key { path: key.path.replace("[0]", "[]"), ..key }).collect()
 }
 

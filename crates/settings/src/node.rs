@@ -55,6 +55,28 @@ impl Value {
     }
 }
 
+impl Value {
+    /// As it is written in a file.
+    pub(crate) fn to_toml(&self) -> String {
+        match self {
+            Value::String(text) => toml::Value::String(text.clone()).to_string(),
+            Value::Integer(value) => value.to_string(),
+            Value::Float(value) => toml::Value::Float(*value).to_string(),
+            Value::Boolean(value) => value.to_string(),
+            Value::Array(items) => {
+                let items: Vec<String> = items.iter().map(|item| item.value.to_toml()).collect();
+                format!("[{}]", items.join(", "))
+            }
+            Value::Table(table) => {
+                let pairs: Vec<String> =
+                    table.iter().map(|(key, node)| format!("{key} = {}", node.value.to_toml())).collect();
+                format!("{{ {} }}", pairs.join(", "))
+            }
+            Value::Other(kind) => format!("# {kind}"),
+        }
+    }
+}
+
 /// Parses the text of a settings file and merges `overrides` (`dotted.key=value`) into it.
 pub(crate) fn parse(path: &Path, text: &str, overrides: &[String]) -> Result<Node, String> {
     let parsed = DeTable::parse(text).map_err(|error| {

@@ -9,21 +9,22 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 use crate::address::{wrong_local_place, wrong_place};
-use crate::key::{Key, integers, numbers, one_of};
+use crate::key::{Key, Kind, words};
 use crate::node::{Node, Value, ValueOrigin};
+use crate::show::Asked;
 
 /// What reading a settings file finds: its problems, in the order of its lines, and the keys that were asked for.
 #[derive(Debug)]
 pub(crate) struct Reading<'a> {
     file: &'a Path,
     found: RefCell<Vec<(usize, String)>>,
-    keys: RefCell<Vec<Key>>,
+    asked: RefCell<Vec<Asked>>,
 }
 
 impl<'a> Reading<'a> {
     /// Nothing read yet of `file`.
     pub(crate) fn new(file: &'a Path) -> Self {
-        Reading { file, found: RefCell::default(), keys: RefCell::default() }
+        Reading { file, found: RefCell::default(), asked: RefCell::default() }
     }
 
     /// Adds a problem of the key `path`.
@@ -36,9 +37,9 @@ impl<'a> Reading<'a> {
         self.found.borrow_mut().push((line, format!("{place}: `{path}` {message}")));
     }
 
-    /// The keys that were asked for, in the order of the questions.
-    pub(crate) fn into_keys(self) -> Vec<Key> {
-        self.keys.into_inner()
+    /// The keys that were asked for and their answers, in the order of the questions.
+    pub(crate) fn take_asked(&self) -> Vec<Asked> {
+        self.asked.take()
     }
 
     /// All problems.
@@ -102,10 +103,12 @@ impl<'a> Section<'a> {
     }
 
     /// Looks a key up, and notes the question for the reference.
-    fn ask(&self, key: &'static str, help: &'static str, kind: String, default: String) -> Option<&'a Node> {
+    fn ask(&self, key: &'static str, help: &'static str, kind: Kind, default: String) -> Option<&'a Node> {
         let default = self.defaults.map_or(default, str::to_owned);
-        self.reading.keys.borrow_mut().push(Key { path: self.key_path(key), kind, default, help });
-        self.get(key)
+        let node = self.get(key);
+        let key = Key { path: self.key_path(key), kind, default, help };
+        self.reading.asked.borrow_mut().push(Asked { key, written: node.map(|node| node.value.to_toml()) });
+        node
     }
 
     /// True if the key is written.
@@ -131,7 +134,7 @@ impl<'a> Section<'a> {
         default: u64,
         range: RangeInclusive<u64>,
     ) -> u64 {
-        let node = self.ask(key, help, integers(&range), format!("`{default}`"));
+        let node = self.ask(key, help, Kind::Integer(range.clone()), format!("`{default}`"));
         node.and_then(|node| self.in_range(key, node, &range)).unwrap_or(default)
     }
 
@@ -142,14 +145,14 @@ impl<'a> Section<'a> {
         help: &'static str,
         range: RangeInclusive<u64>,
     ) -> Option<u64> {
-        let node = self.ask(key, help, integers(&range), "none".to_owned())?;
+        let node = self.ask(key, help, Kind::Integer(range.clone()), "none".to_owned())?;
         // A value within the range, though a problem was recorded: nobody will use it.
         Some(self.in_range(key, node, &range).unwrap_or(*range.start()))
     }
 
     /// An integer within `range` that must be written.
     pub fn required_integer(&self, key: &'static str, help: &'static str, range: RangeInclusive<u64>) -> u64 {
-        let node = self.ask(key, help, integers(&range), "required".to_owned());
+        let node = self.ask(key, help, Kind::Integer(range.clone()), "required".to_owned());
         self.must_be_written(key, help);
         node.and_then(|node| self.in_range(key, node, &range)).unwrap_or(*range.start())
     }
@@ -180,7 +183,7 @@ impl<'a> Section<'a> {
         default: f64,
         range: RangeInclusive<f64>,
     ) -> f64 {
-        let node = self.ask(key, help, numbers(&range), format!("`{default:?}`"));
+        let node = self.ask(key, help, Kind::Number(range.clone()), format!("`{default:?}`"));
         let value = match node.map(|node| &node.value) {
             None => return default,
             // `prob = 1` is an integer in TOML.
@@ -206,7 +209,7 @@ impl<'a> Section<'a> {
         default: &[f64; N],
         range: RangeInclusive<f64>,
     ) -> [f64; N] {
-        let kind = format!("{N} numbers, {}", numbers(&range).trim_start_matches("number, "));
+        let kind = Kind::Numbers(N, range.clone());
         let Some(node) = self.ask(key, help, kind, format!("`{default:?}`")) else { return *default };
         let Value::Array(items) = &node.value else {
             self.expected(key, &format!("an array of {N} numbers"), &node.value);
@@ -230,7 +233,7 @@ impl<'a> Section<'a> {
 
     /// True or false.
     pub fn boolean(&self, key: &'static str, help: &'static str, default: bool) -> bool {
-        let node = self.ask(key, help, "`true` or `false`".to_owned(), format!("`{default}`"));
+        let node = self.ask(key, help, Kind::Boolean, format!("`{default}`"));
         match node.map(|node| &node.value) {
             None => default,
             Some(Value::Boolean(value)) => *value,
@@ -243,12 +246,12 @@ impl<'a> Section<'a> {
 
     /// A string, if it is written.
     pub fn string(&self, key: &'static str, help: &'static str) -> Option<String> {
-        self.text(key, self.ask(key, help, "string".to_owned(), "none".to_owned()))
+        self.text(key, self.ask(key, help, Kind::String, "none".to_owned()))
     }
 
     /// A string, `default` where it is not written.
     pub fn string_or(&self, key: &'static str, help: &'static str, default: &str) -> String {
-        let node = self.ask(key, help, "string".to_owned(), format!("`{default:?}`"));
+        let node = self.ask(key, help, Kind::String, format!("`{default:?}`"));
         self.text(key, node).unwrap_or_else(|| default.to_owned())
     }
 
@@ -269,14 +272,14 @@ impl<'a> Section<'a> {
 
     /// A string that must be written.
     pub fn required_string(&self, key: &'static str, help: &'static str) -> String {
-        let node = self.ask(key, help, "string".to_owned(), "required".to_owned());
+        let node = self.ask(key, help, Kind::String, "required".to_owned());
         self.must_be_written(key, help);
         self.text(key, node).unwrap_or_default()
     }
 
     /// Names, a string or several, if they are written. A number is the name that its digits spell: columns have numbers.
     pub fn names(&self, key: &'static str, help: &'static str, default: &str) -> Option<Vec<String>> {
-        let node = self.ask(key, help, "string, number, or several".to_owned(), default.to_owned())?;
+        let node = self.ask(key, help, Kind::Names, default.to_owned())?;
         let name = |node: &Node| match &node.value {
             Value::String(name) => Some(name.clone()),
             Value::Integer(number) => Some(number.to_string()),
@@ -327,7 +330,7 @@ impl<'a> Section<'a> {
 
     /// A string or an array of strings, if it is written.
     pub fn strings(&self, key: &'static str, help: &'static str, default: &str) -> Option<Vec<String>> {
-        let node = self.ask(key, help, "string or strings".to_owned(), default.to_owned())?;
+        let node = self.ask(key, help, Kind::Strings, default.to_owned())?;
         match &node.value {
             Value::String(value) => Some(vec![value.clone()]),
             Value::Array(items) => {
@@ -349,7 +352,7 @@ impl<'a> Section<'a> {
 
     /// One of `choices`, each a word and what it stands for; the first is the default.
     pub fn choice<T: Copy>(&self, key: &'static str, help: &'static str, choices: &[(&str, T)]) -> T {
-        let node = self.ask(key, help, one_of(choices), format!("`{:?}`", choices[0].0));
+        let node = self.ask(key, help, Kind::OneOf(words(choices)), format!("`{:?}`", choices[0].0));
         self.chosen(key, node, choices)
     }
 
@@ -361,7 +364,7 @@ impl<'a> Section<'a> {
         list: &str,
         choices: &[(&str, T)],
     ) -> Option<T> {
-        let node = self.ask(key, help, format!("one of {list}"), "none".to_owned());
+        let node = self.ask(key, help, Kind::Listed(list.to_owned(), words(choices)), "none".to_owned());
         let written = self.text(key, node)?;
         let found = choices.iter().find(|(word, _)| *word == written).map(|&(_, value)| value);
         if found.is_none() {
@@ -379,7 +382,7 @@ impl<'a> Section<'a> {
         help: &'static str,
         choices: &[(&str, T)],
     ) -> T {
-        let node = self.ask(key, help, one_of(choices), "required".to_owned());
+        let node = self.ask(key, help, Kind::OneOf(words(choices)), "required".to_owned());
         if node.is_none() {
             let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
             self.problem(key, format_args!("is missing: one of {}", words.join(", ")));

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use quanci_cli::Color;
 use quanci_cli::reference::Topic;
 use quanci_shards::Split;
 
@@ -35,11 +36,14 @@ pub(super) struct Common {
     #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
     pub(super) overrides: Vec<String>,
     /// Print only results, warnings and errors
-    #[arg(long, global = true)]
+    #[arg(short, long, global = true)]
     pub(super) quiet: bool,
     /// Print the result as a line of JSON on standard output, and text on standard error
     #[arg(long, global = true)]
     pub(super) json: bool,
+    /// Color what is printed
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub(super) color: Color,
 }
 
 #[derive(Subcommand)]
@@ -71,6 +75,9 @@ pub(super) enum Command {
         #[arg(value_parser = quanci_cli::place())]
         config: PathBuf,
     },
+    /// Look at settings
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Show training instances with their words, masks and pairs
     Inspect {
         /// Folder of the data set
@@ -189,11 +196,36 @@ pub(super) enum Command {
         /// Reference to print
         topic: Topic,
     },
+    /// Print the JSON Schema of a kind of settings file, for editors that complete and check TOML
+    Schema {
+        /// What the settings are for
+        run: SettingsOf,
+    },
     /// Print a completion script for a shell
     Completions {
         /// Shell to complete for
         shell: clap_complete::Shell,
     },
+}
+
+/// `quanci config`.
+#[derive(Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Print a settings file with every default filled in; reads nothing else
+    Show {
+        /// Settings file
+        #[arg(value_parser = quanci_cli::place())]
+        config: PathBuf,
+    },
+}
+
+/// What a settings file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum SettingsOf {
+    /// Data sets
+    Prepare,
+    /// Vocabularies
+    Vocab,
 }
 
 /// The seed of the instances on a report page, unless another is given.

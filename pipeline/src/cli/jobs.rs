@@ -139,6 +139,13 @@ pub(super) fn check(config: &Path, common: &Common, output: &Output) -> Result<(
     Ok(())
 }
 
+/// `quanci config show`.
+pub(super) fn show(config: &Path, common: &Common, output: &Output) -> Result<(), Error> {
+    let recipe = Recipe::read(config, &common.overrides, None)?;
+    output.settings(&crate::jobs::show(&recipe)?);
+    Ok(())
+}
+
 fn summary(manifest: &Manifest, folder: &Path, seconds: f64) -> Result<String, Error> {
     let counters: Counters = serde_json::from_value(manifest.counters.clone()).map_err(|e| {
         Error::input(

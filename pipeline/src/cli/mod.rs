@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use self::args::{Cli, Command};
+use self::args::{Cli, Command, ConfigCommand, SettingsOf};
 use crate::error::Error;
 use crate::tfrecord;
 use crate::view::inspect::Choice;
@@ -29,6 +29,7 @@ pub fn main() -> ExitCode {
     // First of all, before any thread or large block exists.
     quanci_malloc_tuning::return_large_blocks();
     let cli = Cli::parse();
+    cli.common.color.apply();
     let output = Output::new(cli.common.quiet, cli.common.json);
     let code = match run(cli, &output) {
         Ok(()) => 0,
@@ -50,6 +51,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Error> {
         Command::Vocab(run) => jobs::vocab(&run, common, output),
         Command::Prepare(args) => jobs::prepare(&args, common, output),
         Command::Check { config } => jobs::check(&config, common, output),
+        Command::Config(ConfigCommand::Show { config }) => jobs::show(&config, common, output),
         Command::Inspect { folder, rows, seed, split } => {
             view::inspect(&folder, Choice { rows, seed, split: split.into() }, output)
         }
@@ -73,6 +75,16 @@ fn run(cli: Cli, output: &Output) -> Result<(), Error> {
         Command::Status { plan } => tasks::status(&plan, output),
         Command::Reference { topic } => {
             output.result(reference_of(topic).trim_end());
+            Ok(())
+        }
+        Command::Schema { run } => {
+            let schema = match run {
+                SettingsOf::Prepare => {
+                    quanci_settings::schema("quanci prepare", &crate::config::prepare_keys())
+                }
+                SettingsOf::Vocab => quanci_settings::schema("quanci vocab", &crate::config::vocab_keys()),
+            };
+            output.result(format_args!("{schema:#}"));
             Ok(())
         }
         Command::Completions { shell } => {

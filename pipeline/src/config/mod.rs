@@ -83,6 +83,16 @@ fn read<T>(
     quanci_settings::read(path, text, overrides, from).map_err(Error::Settings)
 }
 
+/// The settings with their defaults; see [`quanci_settings::show`].
+fn show<T>(
+    path: &Path,
+    text: &str,
+    overrides: &[String],
+    from: impl FnOnce(&SettingsFile, &Section<'_>) -> T,
+) -> Result<String, Error> {
+    quanci_settings::show(path, text, overrides, from).map_err(Error::Settings)
+}
+
 /// The `[[corpus]]` tables, which prepare and vocab runs share.
 fn corpora(root: &Section<'_>) -> Vec<CorpusSettings> {
     let corpora: Vec<CorpusSettings> = root.sections("corpus").into_iter().map(corpus).collect();

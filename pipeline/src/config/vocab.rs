@@ -111,6 +111,14 @@ impl VocabRun {
     ) -> Result<VocabRun, Error> {
         super::read(path, text, overrides, |source, root| from_section(source, root, out))
     }
+
+    /// The same settings as TOML, every default filled in.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] with every problem.
+    pub fn show(path: &Path, text: &str, overrides: &[String], out: Option<&Path>) -> Result<String, Error> {
+        super::show(path, text, overrides, |source, root| from_section(source, root, out))
+    }
 }
 
 /// The keys of a vocab run, for the reference.

@@ -3,6 +3,7 @@
 use super::job::Job;
 use super::prepare::{self, PrepareJob};
 use super::vocab::{self, VocabJob};
+use crate::config::{PrepareSettings, VocabRun};
 use crate::error::Error;
 use crate::plan::{JobKind, Plan, Recipe};
 
@@ -14,6 +15,7 @@ struct JobType {
     stages: fn(&Recipe) -> Result<&'static [&'static str], Error>,
     plan: fn(Recipe) -> Result<Planned, Error>,
     check: fn(&Recipe) -> Vec<Error>,
+    show: fn(&Recipe) -> Result<String, Error>,
     open: fn(Plan) -> Result<Box<dyn Job>, Error>,
 }
 
@@ -21,6 +23,9 @@ const PREPARE: JobType = JobType {
     stages: prepare::stages,
     plan: |recipe| PrepareJob::plan(recipe).map(|(plan, settings)| (plan, settings.warnings())),
     check: PrepareJob::check,
+    show: |recipe| {
+        PrepareSettings::show(&recipe.path, &recipe.text, &recipe.overrides, recipe.out.as_deref())
+    },
     open: |plan| Ok(Box::new(PrepareJob::open(plan)?)),
 };
 
@@ -28,6 +33,7 @@ const VOCAB: JobType = JobType {
     stages: |_| Ok(&vocab::STAGES),
     plan: |recipe| VocabJob::plan(recipe).map(|plan| (plan, Vec::new())),
     check: VocabJob::check,
+    show: |recipe| VocabRun::show(&recipe.path, &recipe.text, &recipe.overrides, recipe.out.as_deref()),
     open: |plan| Ok(Box::new(VocabJob::open(plan)?)),
 };
 
@@ -57,6 +63,14 @@ pub fn plan(recipe: Recipe) -> Result<Planned, Error> {
 /// Every problem of the settings and the inputs of the job that the settings are for.
 pub fn check(recipe: &Recipe) -> Vec<Error> {
     (job_type(recipe.job()).check)(recipe)
+}
+
+/// The settings as TOML, with `--set`s merged in and every default filled in.
+///
+/// # Errors
+/// All problems of the settings.
+pub fn show(recipe: &Recipe) -> Result<String, Error> {
+    (job_type(recipe.job()).show)(recipe)
 }
 
 /// Opens a planned job.

@@ -11,4 +11,4 @@ mod read;
 pub mod vocab;
 
 pub use job::Job;
-pub use kinds::{check, open, plan, stages};
+pub use kinds::{check, open, plan, show, stages};

@@ -49,12 +49,17 @@ impl Recipe {
         if self.text.lines().any(vocabulary) { JobKind::Vocab } else { JobKind::Prepare }
     }
 
-    /// Reads a settings file.
+    /// Reads a settings file; `-` is standard input, whose paths are relative to the working directory.
     ///
     /// # Errors
     /// If the file cannot be read.
     pub fn read(path: &Path, overrides: &[String], out: Option<&Path>) -> Result<Recipe, Error> {
-        let text = work::read_text(path)?;
+        let (path, text) = if path.as_os_str() == "-" {
+            let path = Path::new("<stdin>");
+            (path, std::io::read_to_string(std::io::stdin()).map_err(Error::io("read", path))?)
+        } else {
+            (path, work::read_text(path)?)
+        };
         // Tasks may run in another working directory.
         let full = |path: &Path| quanci_store::absolute(path).map_err(Error::io("find", path));
         let out = out.map(full).transpose()?;

@@ -4,11 +4,14 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use quanci_cli::Color;
 use quanci_cli::reference::Topic;
 use quanci_shards::mask::MaskUnit;
 
 use crate::convert::Target;
+use crate::distributed::GpuBackend;
 use crate::init::ModelSize;
+use crate::model::AttentionKernel;
 
 /// Whole-word-masked shards into BERT checkpoints that load in transformers unchanged.
 #[derive(Parser)]
@@ -37,11 +40,14 @@ pub(super) struct Common {
     #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
     pub(super) overrides: Vec<String>,
     /// Print only errors and results
-    #[arg(long, global = true)]
+    #[arg(short, long, global = true)]
     pub(super) quiet: bool,
     /// Print a last line of JSON for programs
     #[arg(long, global = true)]
     pub(super) json: bool,
+    /// Color what is printed
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub(super) color: Color,
 }
 
 /// A device, as it is named on the command line.
@@ -51,6 +57,24 @@ pub(super) enum DeviceName {
     Auto,
     Cpu,
     Cuda,
+}
+
+/// `quanci-train config`.
+#[derive(Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Print a settings file with every default filled in; reads nothing else
+    Show {
+        /// The settings file
+        #[arg(value_parser = quanci_cli::local_place())]
+        config: PathBuf,
+    },
+}
+
+/// What a settings file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum SettingsOf {
+    /// Pretraining
+    Pretrain,
 }
 
 #[derive(Subcommand)]
@@ -68,6 +92,9 @@ pub(super) enum Command {
         #[arg(long = "ranks", default_value_t = 1)]
         world_size: usize,
     },
+    /// Look at settings
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Measure a model on the validation rows of a data set
     Eval(Eval),
     /// Write a checkpoint as a Hugging Face folder
@@ -125,6 +152,11 @@ pub(super) enum Command {
     Bench(Bench),
     /// Compare what the device computes with what a CPU computes: gradients in every precision, by every kernel
     CheckDevice,
+    /// Print the JSON Schema of a kind of settings file, for editors that complete and check TOML
+    Schema {
+        /// What the settings are for
+        run: SettingsOf,
+    },
     /// Print the reference of commands or settings, in Markdown
     Reference {
         /// What it is about
@@ -218,6 +250,9 @@ pub(super) struct Pretrain {
     /// Seconds to wait for another rank
     #[arg(long, default_value_t = 600)]
     pub(super) timeout: u64,
+    /// What carries gradients between GPUs: nccl, or gloo, which is slow and needs no GPU of its own for each rank
+    #[arg(long, default_value = "nccl", value_parser = by_name(&GpuBackend::NAMES))]
+    pub(super) backend: GpuBackend,
 }
 
 /// `eval`.
@@ -267,6 +302,9 @@ pub(super) struct Bench {
     /// Write a trace of three more steps for https://ui.perfetto.dev: what ran, and for how long
     #[arg(long, value_name = "FILE", value_parser = quanci_cli::local_place())]
     pub(super) profile: Option<PathBuf>,
+    /// Compute attention by this kernel, instead of the fastest that passes the run's own comparison
+    #[arg(long, value_parser = by_name(&AttentionKernel::NAMES))]
+    pub(super) attention: Option<AttentionKernel>,
     /// Seconds to measure the loader for
     #[arg(long, default_value_t = 10)]
     pub(super) seconds: u64,

@@ -10,8 +10,9 @@ use quanci_cli::{Output, from_here};
 
 use crate::config::PretrainSettings;
 use crate::data;
-use crate::distributed::{RankEnv, SingleRank};
+use crate::distributed::{self, GpuBackend, RankEnv, SingleRank};
 use crate::error::Error;
+use crate::model::Comparison;
 use crate::train::{self, DeviceLoader, Run};
 
 /// Steps of a trace: more than one, since the host of a GPU works ahead.
@@ -25,6 +26,9 @@ pub(super) fn bench(args: &Bench, common: &Common, output: &Output) -> Result<()
     prepare_device(&settings, common.threads, &rank_env)?;
     let mut run = Run::open(&settings, &SingleRank, 1, device, Arc::default())?;
     choose_kernels(&mut run, output)?;
+    if let Some(attention) = args.attention {
+        run.kernels.attention = attention;
+    }
     if args.loader { loader(&run, args, output) } else { steps(&run, args, output) }
 }
 
@@ -122,7 +126,7 @@ pub(super) fn check_device(common: &Common, output: &Output) -> Result<u8, Error
         tch::Device::Cuda(index) => quanci_torch_ext::cuda::device_name(index).unwrap_or_default(),
         _ => "CPU".to_owned(),
     };
-    let found = crate::model::check_device(device)?;
+    let mut found = crate::model::check_device(device)?;
     output.result(format_args!("{name}"));
     for comparison in &found {
         let verdict = if comparison.passes() { "ok  " } else { "FAIL" };
@@ -131,6 +135,24 @@ pub(super) fn check_device(common: &Common, output: &Output) -> Result<u8, Error
             comparison.difference, comparison.tolerance, comparison.what
         ));
     }
+    let mut collectives = Vec::new();
+    let backends = if device.is_cuda() { &GpuBackend::NAMES[..] } else { &GpuBackend::NAMES[1..] };
+    for (backend, value) in backends {
+        match distributed::check_collectives(device, *value) {
+            Ok(done) => collectives.extend(done.into_iter().map(|done| Comparison {
+                what: format!("{} over {backend}, one rank", done.what),
+                difference: done.difference,
+                tolerance: 0.0,
+            })),
+            // A run on one GPU does without.
+            Err(error) => output.warning(format_args!("{backend} was not checked: {error}")),
+        }
+    }
+    for comparison in &collectives {
+        let verdict = if comparison.passes() { "ok  " } else { "FAIL" };
+        output.result(format_args!("{verdict} {}", comparison.what));
+    }
+    found.extend(collectives);
     let failed = found.iter().filter(|comparison| !comparison.passes()).count();
     output.json(&serde_json::json!({ "ok": failed == 0, "device": name, "comparisons": found }));
     Ok(u8::from(failed > 0))

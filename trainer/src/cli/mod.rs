@@ -17,11 +17,12 @@ use quanci_cli::{Output, ProgramError, from_here, print_completions};
 
 use crate::error::Error;
 use crate::metrics;
-use args::{Cli, Command};
+use args::{Cli, Command, ConfigCommand, SettingsOf};
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    cli.common.color.apply();
     let output = Output::new(cli.common.quiet, cli.common.json);
     let code = run(cli, &output).unwrap_or_else(|error| {
         output.error(&error);
@@ -65,6 +66,13 @@ fn run(cli: Cli, output: &Output) -> Result<u8, Error> {
         }
         Command::Bench(args) => measure::bench(&args, common, output)?,
         Command::Reference { topic } => output.result(reference_of(topic).trim_end()),
+        Command::Config(ConfigCommand::Show { config }) => {
+            output.settings(&crate::config::PretrainSettings::show(&config, &common.overrides)?);
+        }
+        Command::Schema { run: SettingsOf::Pretrain } => {
+            let schema = quanci_settings::schema("quanci-train pretrain", &crate::config::keys());
+            output.result(format_args!("{schema:#}"));
+        }
         Command::CheckDevice => return measure::check_device(common, output),
         Command::Completions { shell } => {
             print_completions(shell, &mut Cli::command(), "quanci-train", output);

@@ -30,7 +30,7 @@ pub(super) fn pretrain(args: &Pretrain, common: &Common, output: &Output) -> Res
     let rank_env = RankEnv::from_env()?;
     let device = device(common.device, &rank_env)?;
     prepare_device(&settings, common.threads, &rank_env)?;
-    let comm = distributed::connect(&rank_env, device, Duration::from_secs(args.timeout))?;
+    let comm = distributed::connect(&rank_env, device, args.backend, Duration::from_secs(args.timeout))?;
     let signal = Arc::new(AtomicUsize::new(0));
     stop_on_signals(&signal).map_err(Error::io("handle signals of", "this process"))?;
     let mut run = Run::open(&settings, &*comm, comm.world_size(), device, signal)?;

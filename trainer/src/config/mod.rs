@@ -192,6 +192,15 @@ impl PretrainSettings {
         quanci_settings::read(path, text, overrides, from_section).map_err(Error::Settings)
     }
 
+    /// The settings file as TOML, with `overrides` merged in and every default filled in.
+    ///
+    /// # Errors
+    /// Every problem of the settings.
+    pub fn show(path: &Path, overrides: &[String]) -> Result<String, Error> {
+        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        quanci_settings::show(path, &text, overrides, from_section).map_err(Error::Settings)
+    }
+
     /// Steps of all phases.
     pub fn total_steps(&self) -> u64 {
         self.phases.iter().map(|phase| phase.steps).sum()

@@ -102,6 +102,22 @@ impl Comm for SingleRank {
     }
 }
 
+/// What carries the gradients of ranks on GPUs. On CPUs it is Gloo always.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum GpuBackend {
+    /// NVIDIA's NCCL: each rank has a GPU of its own.
+    #[default]
+    Nccl,
+    /// Gloo, by way of the host: slow, but needs no NCCL, and ranks may share a GPU.
+    Gloo,
+}
+
+impl GpuBackend {
+    /// The values by name, as PyTorch has them.
+    pub const NAMES: [(&'static str, GpuBackend); 2] =
+        [("nccl", GpuBackend::Nccl), ("gloo", GpuBackend::Gloo)];
+}
+
 /// Several ranks, connected by PyTorch's c10d: Gloo, and NCCL for tensors on GPUs.
 #[derive(Debug, Clone)]
 pub struct DistributedComm {
@@ -111,12 +127,18 @@ pub struct DistributedComm {
 impl DistributedComm {
     /// Waits for all ranks and connects them; `timeout` holds for that and for each operation. `device` is where this
     /// rank's model is. `GLOO_SOCKET_IFNAME` names the network interface, as for PyTorch.
-    pub fn connect(rank_env: &RankEnv, device: Device, timeout: Duration) -> Result<DistributedComm, Error> {
+    pub fn connect(
+        rank_env: &RankEnv,
+        device: Device,
+        backend: GpuBackend,
+        timeout: Duration,
+    ) -> Result<DistributedComm, Error> {
         let interface = std::env::var("GLOO_SOCKET_IFNAME").ok().filter(|name| !name.is_empty());
         let options = Options {
-            backend: match device {
+            backend: match (device, backend) {
                 // NCCL for the gradients, beside Gloo, which carries the counts on the host.
-                Device::Cuda(index) => Backend::Nccl(index),
+                (Device::Cuda(index), GpuBackend::Nccl) => Backend::Nccl(index),
+                (Device::Cuda(index), GpuBackend::Gloo) => Backend::GlooCuda(index),
                 _ => Backend::Gloo,
             },
             host: rank_env.host.clone(),
@@ -206,11 +228,16 @@ impl Comm for DistributedComm {
 }
 
 /// The ranks of `rank_env`: [`DistributedComm`], or [`SingleRank`] if there is one.
-pub fn connect(rank_env: &RankEnv, device: Device, timeout: Duration) -> Result<Box<dyn Comm>, Error> {
+pub fn connect(
+    rank_env: &RankEnv,
+    device: Device,
+    backend: GpuBackend,
+    timeout: Duration,
+) -> Result<Box<dyn Comm>, Error> {
     if rank_env.world_size == 1 {
         return Ok(Box::new(SingleRank));
     }
-    Ok(Box::new(DistributedComm::connect(rank_env, device, timeout)?))
+    Ok(Box::new(DistributedComm::connect(rank_env, device, backend, timeout)?))
 }
 
 #[cfg(test)]
@@ -232,7 +259,7 @@ mod tests {
                     port,
                     ..RankEnv::alone()
                 };
-                f(&*connect(&rank_env, Device::Cpu, Duration::from_secs(30)).unwrap())
+                f(&*connect(&rank_env, Device::Cpu, GpuBackend::Nccl, Duration::from_secs(30)).unwrap())
             })
         };
         let world_size: Vec<_> = (0..2).map(start).collect();
@@ -258,7 +285,7 @@ mod tests {
 
     #[test]
     fn one_rank_is_itself() {
-        let comm = connect(&RankEnv::alone(), Device::Cpu, Duration::from_secs(1)).unwrap();
+        let comm = connect(&RankEnv::alone(), Device::Cpu, GpuBackend::Nccl, Duration::from_secs(1)).unwrap();
         let mut numbers = [3.0];
         comm.sum(&mut numbers).unwrap();
         assert_eq!((numbers, comm.rank(), comm.world_size(), comm.any(true).unwrap()), ([3.0], 0, 1, true));

@@ -7,10 +7,12 @@
 //!
 //! What is trained is the business of others: here are numbers, tensors and processes.
 
+mod check;
 mod comm;
 mod launch;
 mod rank_env;
 
-pub use comm::{Comm, DistributedComm, SingleRank, connect};
+pub use check::{Collective, check_collectives};
+pub use comm::{Comm, DistributedComm, GpuBackend, SingleRank, connect};
 pub use launch::launch;
 pub use rank_env::RankEnv;

@@ -4,11 +4,12 @@
 //! | kernel | where | how |
 //! |---|---|---|
 //! | [`AttentionKernel::Short`] | CUDA, bf16 and fp16, heads of 64 | kernels of our own for rows of at most 128 tokens, FlashAttention for longer ones |
+//! | [`AttentionKernel::Tiled`] | the same | kernels of our own for rows of any length, which no GPU has run yet: `bench` and `check-device` alone use them |
 //! | [`AttentionKernel::Flash`] | CUDA, bf16 and fp16 | FlashAttention over offsets |
 //! | [`AttentionKernel::MemoryEfficient`] | CUDA, fp32 and TF32 | memory-efficient attention over offsets |
 //! | [`AttentionKernel::Grouped`] | anywhere | neighbouring rows of one length together, by libtorch's own choice of kernel |
 
-use quanci_torch_ext::attention::{SHORT, Varlen, flash, memory_efficient, short};
+use quanci_torch_ext::attention::{SHORT, Varlen, flash, memory_efficient, short, tiled};
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::batch::Rows;
@@ -19,6 +20,8 @@ use super::parts::torch;
 pub enum AttentionKernel {
     /// Kernels of our own where the rows are short, or else FlashAttention.
     Short,
+    /// Kernels of our own, whatever the length.
+    Tiled,
     /// FlashAttention.
     Flash,
     /// Memory-efficient attention.
@@ -36,6 +39,20 @@ impl AttentionKernel {
             (Device::Cuda(_), Kind::Float) => AttentionKernel::MemoryEfficient,
             _ => AttentionKernel::Grouped,
         }
+    }
+
+    /// The values by name.
+    pub const NAMES: [(&'static str, AttentionKernel); 5] = [
+        ("short", AttentionKernel::Short),
+        ("tiled", AttentionKernel::Tiled),
+        ("flash", AttentionKernel::Flash),
+        ("memory-efficient", AttentionKernel::MemoryEfficient),
+        ("grouped", AttentionKernel::Grouped),
+    ];
+
+    /// Whether dropout leaves out the same numbers on every device.
+    pub(super) fn has_portable_dropout(self) -> bool {
+        matches!(self, AttentionKernel::Short | AttentionKernel::Tiled)
     }
 
     /// What computes rows of at most so many tokens.
@@ -69,6 +86,7 @@ impl AttentionKernel {
         // All take cumulative row offsets (cu_seqlens), so no padding enters the kernel.
         let made = match self.of_rows(queries.longest.max(keys.longest)) {
             AttentionKernel::Short => short(varlen),
+            AttentionKernel::Tiled => tiled(varlen),
             AttentionKernel::Flash => flash(varlen),
             AttentionKernel::MemoryEfficient | AttentionKernel::Grouped => memory_efficient(varlen),
         };

@@ -13,8 +13,8 @@ use super::parts::torch;
 use crate::error::Error;
 
 /// Lengths of the rows: short and long ones, two of one length, one that fills a tile of the kernels and one beyond it.
-const LENGTHS: [i64; 7] = [5, 17, 17, 33, 64, 127, 130];
-const POSITIONS: i64 = 192;
+const LENGTHS: [i64; 7] = [5, 17, 17, 33, 64, 127, 300];
+const POSITIONS: i64 = 320;
 const VOCABULARY: i64 = 1000;
 
 fn lengths(attention: AttentionKernel) -> &'static [i64] {
@@ -85,8 +85,10 @@ pub fn check_device(device: Device) -> Result<Vec<Comparison>, Error> {
                 });
             }
             for dropout in [0.0, 0.1] {
-                let attention = fused_attention(HEAD, kind);
-                found.push(Probe::small(dropout, attention).fused(name, device, kind, tf32)?);
+                for &attention in fused_attention(HEAD, kind) {
+                    let probe = Probe::small(dropout, attention);
+                    found.push(probe.fused_with(attention, name, device, kind, tf32)?);
+                }
             }
             allow_tf32(false)?;
         }
@@ -158,6 +160,7 @@ fn kernels(device: Device, kind: Kind) -> Vec<AttentionKernel> {
             AttentionKernel::MemoryEfficient,
             AttentionKernel::Flash,
             AttentionKernel::Short,
+            AttentionKernel::Tiled,
         ],
     }
 }
@@ -165,9 +168,14 @@ fn kernels(device: Device, kind: Kind) -> Vec<AttentionKernel> {
 /// Numbers of a head, as every BERT has them.
 const HEAD: i64 = 64;
 
-/// The attention that is tried with the fused kernels: the one whose dropout is the same on every device, where it serves.
-fn fused_attention(head_size: i64, kind: Kind) -> AttentionKernel {
-    if kind != Kind::Float && head_size == HEAD { AttentionKernel::Short } else { AttentionKernel::Grouped }
+/// The attention that is tried with the fused kernels, what training uses first: that whose dropout is the same on every device,
+/// where it serves.
+fn fused_attention(head_size: i64, kind: Kind) -> &'static [AttentionKernel] {
+    if kind != Kind::Float && head_size == HEAD {
+        &[AttentionKernel::Short, AttentionKernel::Tiled]
+    } else {
+        &[AttentionKernel::Grouped]
+    }
 }
 
 /// A small model that a device is tried with, and the rows.
@@ -211,7 +219,7 @@ impl Probe {
         if kernels.pointwise == Pointwise::Separate {
             config.hidden_dropout_prob = 0.0;
         }
-        if kernels.pointwise == Pointwise::Separate || kernels.attention != AttentionKernel::Short {
+        if kernels.pointwise == Pointwise::Separate || !kernels.attention.has_portable_dropout() {
             config.attention_probs_dropout_prob = 0.0;
         }
         let mut bert = Bert::new(config, 1, device)?;
@@ -228,7 +236,19 @@ impl Probe {
 
     /// The fused kernels of `device` against the same operations in fp32 on the CPU, which leave out the same numbers.
     fn fused(&self, name: &str, device: Device, kind: Kind, tf32: bool) -> Result<Comparison, TchError> {
-        let attention = fused_attention(self.config.hidden_size / self.config.num_attention_heads, kind);
+        let head_size = self.config.hidden_size / self.config.num_attention_heads;
+        self.fused_with(fused_attention(head_size, kind)[0], name, device, kind, tf32)
+    }
+
+    /// The same with this attention.
+    fn fused_with(
+        &self,
+        attention: AttentionKernel,
+        name: &str,
+        device: Device,
+        kind: Kind,
+        tf32: bool,
+    ) -> Result<Comparison, TchError> {
         let fused = Kernels { attention, pointwise: Pointwise::Fused };
         // Short attention takes no longer rows.
         let probe = Probe { config: self.config.clone(), lengths: lengths(attention) };

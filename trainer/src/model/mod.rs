@@ -24,6 +24,7 @@ mod tf1;
 mod uer;
 pub mod weights;
 
+pub use attention::AttentionKernel;
 pub use batch::{DeviceBatch, HostBatch, Rows};
 pub use bert::Bert;
 pub use device_check::{Comparison, check_device, choose_kernels};

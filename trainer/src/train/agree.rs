@@ -135,7 +135,7 @@ mod tests {
     use tch::Device;
 
     use super::*;
-    use crate::distributed::{RankEnv, connect};
+    use crate::distributed::{GpuBackend, RankEnv, connect};
 
     #[test]
     fn one_bit_is_seen() {
@@ -161,7 +161,7 @@ mod tests {
                     port,
                     ..RankEnv::alone()
                 };
-                let comm = connect(&places, Device::Cpu, Duration::from_secs(30)).unwrap();
+                let comm = connect(&places, Device::Cpu, GpuBackend::Nccl, Duration::from_secs(30)).unwrap();
                 let weights = [Tensor::from_slice(&[1.0f32, f32::from_bits(7 + rank as u32)])];
                 let before = out_of_sync(&*comm, &weights).unwrap();
                 comm.broadcast(&weights).unwrap();

@@ -1,4 +1,5 @@
 // Attention without padding: libtorch's kernels, which tch does not wrap, and one of our own for short rows.
+#include "attention.h"
 #include "dropout.h"
 #include "kernels.h"
 
@@ -20,13 +21,6 @@ namespace {
 // As in kernels/attention.cu.
 constexpr int64_t HEAD = 64, LONGEST = 128;
 constexpr unsigned TILE = LONGEST * HEAD * 2;
-
-// [tokens, heads, 64] whose heads lie side by side: as the kernels take them, a view of a larger tensor or not.
-Tensor by_tokens(const Tensor& tensor) {
-  const bool fits = tensor.stride(2) == 1 && tensor.stride(1) == HEAD && tensor.stride(0) % 8 == 0 &&
-                    reinterpret_cast<uintptr_t>(tensor.const_data_ptr()) % 16 == 0;
-  return fits ? tensor : tensor.contiguous();
-}
 
 class ShortAttention : public torch::autograd::Function<ShortAttention> {
  public:
@@ -94,9 +88,29 @@ Tensor factors(const Dropout& dropout, int64_t first, int64_t heads, int64_t que
   return made;
 }
 
-// The same by ATen, row by row.
-Tensor by_operations(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& q_offsets,
-                     const Tensor& k_offsets, const Dropout& dropout) {
+Tensor short_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& q_offsets,
+                       const Tensor& k_offsets, int64_t longest_q, int64_t longest_k, double share) {
+  TORCH_CHECK(q.dim() == 3 && q.size(2) == HEAD && longest_q <= LONGEST && longest_k <= LONGEST,
+              "attention of our own takes heads of 64 and rows of at most 128 tokens");
+  const Dropout dropout(share);
+  if (!q.is_cuda()) {
+    const auto of_row = [&](auto... of) { return factors(dropout, of...); };
+    return quanci::attention_by_operations(q, k, v, q_offsets, k_offsets,
+                                           dropout.threshold > 0 ? quanci::ShareFactors(of_row) : nullptr);
+  }
+  return ShortAttention::apply(quanci::by_tokens(q), quanci::by_tokens(k), quanci::by_tokens(v), q_offsets, k_offsets, dropout);
+}
+
+}  // namespace
+
+Tensor quanci::by_tokens(const Tensor& tensor) {
+  const bool fits = tensor.stride(2) == 1 && tensor.stride(1) == HEAD && tensor.stride(0) % 8 == 0 &&
+                    reinterpret_cast<uintptr_t>(tensor.const_data_ptr()) % 16 == 0;
+  return fits ? tensor : tensor.contiguous();
+}
+
+Tensor quanci::attention_by_operations(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& q_offsets,
+                                       const Tensor& k_offsets, const ShareFactors& factors) {
   const Tensor q_at = q_offsets.cpu(), k_at = k_offsets.cpu();
   const auto *q_starts = q_at.const_data_ptr<int>(), *k_starts = k_at.const_data_ptr<int>();
   std::vector<Tensor> rows;
@@ -108,34 +122,25 @@ Tensor by_operations(const Tensor& q, const Tensor& k, const Tensor& v, const Te
     const Tensor own_k = part(k, k_starts[row], keys), own_v = part(v, k_starts[row], keys);
     const Tensor scores = at::matmul(part(q, q_starts[row], queries), own_k.transpose(1, 2)) / 8;
     Tensor shares = at::softmax(scores, -1, at::kFloat);
-    if (dropout.threshold > 0) {
-      shares = shares * factors(dropout, q_starts[row], q.size(1), queries, keys).to(q.device());
-    }
+    if (factors) shares = shares * factors(q_starts[row], q.size(1), queries, keys).to(q.device());
     rows.push_back(at::matmul(shares.to(q.scalar_type()), own_v).transpose(0, 1));
   }
   return at::cat(rows, 0);
 }
 
-Tensor short_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& q_offsets,
-                       const Tensor& k_offsets, int64_t longest_q, int64_t longest_k, double share) {
-  TORCH_CHECK(q.dim() == 3 && q.size(2) == HEAD && longest_q <= LONGEST && longest_k <= LONGEST,
-              "attention of our own takes heads of 64 and rows of at most 128 tokens");
-  const Dropout dropout(share);
-  if (!q.is_cuda()) return by_operations(q, k, v, q_offsets, k_offsets, dropout);
-  return ShortAttention::apply(by_tokens(q), by_tokens(k), by_tokens(v), q_offsets, k_offsets, dropout);
-}
-
-}  // namespace
-
 extern "C" {
 
-// Rows that lie end to end: no padding. `kind`: 0 FlashAttention, 1 memory-efficient attention, 2 our own for short rows. All
-// have their derivative in autograd.
+// Rows that lie end to end: no padding. `kind`: 0 FlashAttention, 1 memory-efficient attention, 2 our own for short rows, 3 our own
+// for rows of any length. All have their derivative in autograd.
 Tensor* quanci_varlen_attention(int kind, const Tensor* q, const Tensor* k, const Tensor* v, const Tensor* q_offsets,
                                 const Tensor* k_offsets, int64_t longest_q, int64_t longest_k, double dropout) {
   return guarded(static_cast<Tensor*>(nullptr), [&] {
     if (kind == 2) {
       return new Tensor(short_attention(*q, *k, *v, *q_offsets, *k_offsets, longest_q, longest_k, dropout));
+    }
+    if (kind == 3) {
+      return new Tensor(
+          quanci::tiled_attention(*q, *k, *v, *q_offsets, *k_offsets, longest_q, longest_k, dropout));
     }
     if (kind == 1) {
       const int64_t no_mask = 0;

@@ -52,6 +52,18 @@ struct Dropout {
     return made;
   }
 
+  // Which of 32 numbers are kept, a bit each: keep_bits of kernels/dropout.cu.
+  uint32_t keep_bits(uint64_t counter) const {
+    uint32_t keeps = ~uint32_t{0};
+    for (int draw = 0; draw < 4; ++draw) {
+      const auto words = philox(counter + draw);
+      for (int i = 0; i < 4; ++i) {
+        keeps = threshold >> (4 * draw + i) & 1 ? words[i] & keeps : words[i] | keeps;
+      }
+    }
+    return keeps;
+  }
+
   // dropout(x), x [rows, width], by ATen.
   at::Tensor apply(const at::Tensor& x) const {
     if (threshold == 0) return x;

@@ -194,24 +194,26 @@ quanci::Kernel quanci::kernel(at::Device device, const std::vector<std::string>&
                               unsigned threads, unsigned shared_bytes) {
   static std::mutex mutex;
   static std::map<std::pair<int, std::vector<std::string>>, void*> modules;
-  static std::map<std::tuple<void*, std::string, unsigned>, Kernel> kernels;
+  static std::map<std::tuple<void*, std::string, unsigned, unsigned>, Kernel> kernels;
+  static std::map<void*, unsigned> most_shared;
   const std::lock_guard<std::mutex> lock(mutex);
   void*& module = modules[{device.index(), definitions}];
-  const auto found = kernels.find({module, name, threads});
+  const auto found = kernels.find({module, name, threads, shared_bytes});
   if (module && found != kernels.end()) return found->second;
   const c10::DeviceGuard guard(device);
   if (!module) module = load(device, definitions);
   driver().enter(device);
   void* function = nullptr;
   driver().check(driver().module_function(&function, module, name), name);
-  if (shared_bytes > 0) {
+  if (unsigned& most = most_shared[function]; shared_bytes > most) {
     // More than 48 KB have to be asked for.
     driver().check(driver().function_set(function, MAX_DYNAMIC_SHARED, static_cast<int>(shared_bytes)), name);
+    most = shared_bytes;
   }
   int blocks = 0;
   driver().check(driver().occupancy(&blocks, function, static_cast<int>(threads), shared_bytes), "cuOccupancyMaxActiveBlocks");
   const auto resident = static_cast<unsigned>(std::max(blocks, 1) * driver().attribute(device, MULTIPROCESSOR_COUNT));
-  return kernels.emplace(std::make_tuple(module, std::string(name), threads), Kernel(function, resident)).first->second;
+  return kernels.emplace(std::make_tuple(module, std::string(name), threads, shared_bytes), Kernel(function, resident)).first->second;
 }
 
 void quanci::Kernel::launch_with(at::Device device, Shape shape, void** arguments) const {

@@ -344,7 +344,7 @@ void broadcast(const QuanciRanks& ranks, const std::vector<Tensor>& tensors, int
 
 extern "C" {
 
-// `nccl_factory` is quanci_nccl_create of libquanci_nccl.so, or null for Gloo alone.
+// `nccl_factory` is quanci_nccl_create of libquanci_nccl.so, or null for Gloo alone; `cuda_index` is below 0 for the CPU alone.
 QuanciRanks* quanci_ranks_connect(const char* host, int port, int rank, int ranks, int64_t timeout_ms, int agent_store,
                                   const char* prefix, const char* interface, const char* hostname, void* nccl_factory,
                                   int cuda_index, int exit_code) {
@@ -363,6 +363,8 @@ QuanciRanks* quanci_ranks_connect(const char* host, int port, int rank, int rank
       group->setDefaultBackend(c10d::ProcessGroup::BackendType::NCCL);
       group->setBackend(at::kCUDA, c10d::ProcessGroup::BackendType::NCCL, make_nccl(meeting, nccl_factory, cuda_index));
       group->setBoundDeviceId(quanci::device_of(cuda_index));
+    } else if (cuda_index >= 0) {
+      group->setBackend(at::kCUDA, c10d::ProcessGroup::BackendType::GLOO, cpu);
     }
     group->setGroupName(prefix);
     auto witness = meeting.store->clone();

@@ -63,6 +63,16 @@ pub fn short(varlen: Varlen<'_>) -> Result<Tensor, Error> {
     call(varlen, 2)
 }
 
+/// Attention of rows of any length with heads of 64: kernels of our own on CUDA (`csrc/kernels/tiled_attention.cu`), in bf16 and
+/// fp16; libtorch's operations row by row on a CPU, slowly. Dropout leaves out the same on both, and gradients have the same
+/// bits each time. With autograd. Returns `[query tokens, heads, 64]`.
+///
+/// # Errors
+/// If the heads have another size, or the kernel cannot be compiled for the device.
+pub fn tiled(varlen: Varlen<'_>) -> Result<Tensor, Error> {
+    call(varlen, 3)
+}
+
 fn call(varlen: Varlen<'_>, kind: i32) -> Result<Tensor, Error> {
     // SAFETY: the tensors live through the call.
     tensors::take(unsafe {

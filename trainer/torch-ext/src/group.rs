@@ -15,6 +15,8 @@ use crate::{cuda, ffi, tensors};
 pub enum Backend {
     /// Over TCP, for tensors on the CPU.
     Gloo,
+    /// Gloo for tensors on the CUDA device with this index as well, by way of the host: slow, but ranks may share a device.
+    GlooCuda(usize),
     /// NVIDIA's NCCL besides, for tensors on the CUDA device with this index.
     Nccl(usize),
 }
@@ -88,6 +90,7 @@ impl ProcessGroup {
         }
         let (factory, cuda_index) = match options.backend {
             Backend::Gloo => (null_mut(), -1),
+            Backend::GlooCuda(device) => (null_mut(), cuda::opened_index(device)?),
             Backend::Nccl(device) => (cuda::nccl_factory()?, cuda::opened_index(device)?),
         };
         let (host, prefix) = (c_string(&options.host)?, c_string(&options.prefix)?);

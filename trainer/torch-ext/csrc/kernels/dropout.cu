@@ -24,3 +24,22 @@ __device__ void dropout_factors(u64 seed, u64 counter, u32 threshold, float scal
     factors[2 * i + 1] = (words[i] >> 16) >= threshold ? scale : 0.0f;
   }
 }
+
+// Which of 32 numbers are kept, a bit each. Of the sixteen words drawn, bit b of each is a digit of number b's random number,
+// the lowest digit first; a number is kept unless its random number is below the threshold.
+__device__ u32 keep_bits(u64 seed, u64 counter, u32 threshold) {
+  // Digit by digit from the lowest: where a digit is the threshold's, what the lower ones have said holds.
+  u32 keeps = 0xffffffffu;
+#pragma unroll
+  for (int draw = 0; draw < 4; ++draw) {
+    const uint4 bits = philox(seed, counter + draw);
+    const u32 words[4] = {bits.x, bits.y, bits.z, bits.w};
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      // All ones for a digit that is 0.
+      const u32 zero = (threshold >> (4 * draw + i) & 1u) - 1u;
+      keeps = (words[i] & keeps) | (zero & (words[i] | keeps));
+    }
+  }
+  return keeps;
+}

@@ -9,6 +9,9 @@
 #include "activation.cu"
 #include "cross_entropy.cu"
 #include "attention.cu"
+#include "tiled_attention.cu"
+
+extern "C" __attribute__((visibility("default"))) void emulate_backwards(int is) { backwards = is != 0; }
 
 // Runs a kernel on a grid and blocks of these shapes; 1 if there is none of the name.
 extern "C" __attribute__((visibility("default"))) int emulate(const char* name, const unsigned* grid, const unsigned* block, void** arguments) {
@@ -33,6 +36,11 @@ extern "C" __attribute__((visibility("default"))) int emulate(const char* name, 
 #ifdef ATTENTION
   KERNEL(attention);
   KERNEL(attention_backward);
+#endif
+#ifdef TILED
+  using namespace tiled;
+  KERNEL(tiled_attention);
+  KERNEL(tiled_attention_backward);
 #endif
   return 1;
 }

@@ -24,6 +24,9 @@
 struct float4 {
   float x, y, z, w;
 };
+struct uint2 {
+  unsigned x, y;
+};
 struct uint4 {
   unsigned x, y, z, w;
 };
@@ -44,6 +47,7 @@ To bits_as(From from) {
 inline float __uint_as_float(unsigned x) { return bits_as<float>(x); }
 inline float __int_as_float(unsigned x) { return bits_as<float>(x); }
 inline unsigned __umulhi(unsigned a, unsigned b) { return static_cast<unsigned>(uint64_t{a} * b >> 32); }
+using std::min;
 inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }
 inline float __fdividef(float a, float b) { return a / b; }
 inline float __expf(float x) { return std::exp(x); }
@@ -60,6 +64,8 @@ struct Fiber {
 };
 
 inline std::vector<Fiber> fibers;
+// Threads go on from the last to the first: what is not kept in order by a barrier may then come out otherwise.
+inline bool backwards = false;
 inline unsigned current;
 inline ucontext_t scheduler;
 
@@ -206,7 +212,8 @@ void run_block(const Kernel& kernel) {
   }
   for (bool running = true; running;) {
     running = false;
-    for (unsigned i = 0; i < fibers.size(); ++i) {
+    for (unsigned turn = 0; turn < fibers.size(); ++turn) {
+      const unsigned i = backwards ? static_cast<unsigned>(fibers.size()) - 1 - turn : turn;
       if (fibers[i].done) continue;
       running = true;
       current = i;

@@ -10,9 +10,12 @@ use tempfile::TempDir;
 type Emulate =
     unsafe extern "C" fn(*const c_char, *const c_uint, *const c_uint, *const *const c_void) -> c_int;
 
+type Backwards = unsafe extern "C" fn(c_int);
+
 /// The kernels, compiled for one set of definitions.
 pub(crate) struct Kernels {
     emulate: Emulate,
+    backwards: Backwards,
     _folder: TempDir,
 }
 
@@ -40,7 +43,25 @@ impl Kernels {
         compiler.args(definitions.iter().map(|definition| format!("-D{definition}")));
         let done = compiler.arg(source).arg("-o").arg(&library).output().unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        Kernels { emulate: load(&library), _folder: folder }
+        let handle = open(&library);
+        // SAFETY: emulate.cpp defines both with these signatures.
+        unsafe {
+            Kernels {
+                emulate: std::mem::transmute::<*mut c_void, Emulate>(symbol(handle, c"emulate")),
+                backwards: std::mem::transmute::<*mut c_void, Backwards>(symbol(
+                    handle,
+                    c"emulate_backwards",
+                )),
+                _folder: folder,
+            }
+        }
+    }
+
+    /// From now on the threads of a block go on from the last to the first, or from the first to the last again. What barriers
+    /// do not keep in order may come out otherwise.
+    pub(crate) fn run_backwards(&self, is: bool) {
+        // SAFETY: takes a number only.
+        unsafe { (self.backwards)(c_int::from(is)) }
     }
 
     pub(crate) fn run(&self, name: &str, grid: [u32; 2], block: [u32; 2], arguments: &[Argument<'_>]) {
@@ -69,15 +90,17 @@ fn low(bytes: [u8; 4]) -> [u8; 8] {
     all
 }
 
-fn load(library: &Path) -> Emulate {
+fn open(library: &Path) -> *mut c_void {
     let path = CString::new(library.to_str().unwrap()).unwrap();
     // SAFETY: a string with a NUL; the library has no initializers of its own.
     let handle = unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
     assert!(!handle.is_null(), "{library:?} cannot be opened");
-    let name: &CStr = c"emulate";
+    handle
+}
+
+fn symbol(library: *mut c_void, name: &CStr) -> *mut c_void {
     // SAFETY: an open library and a string with a NUL.
-    let symbol = unsafe { libc::dlsym(handle, name.as_ptr()) };
-    assert!(!symbol.is_null());
-    // SAFETY: emulate.cpp defines it with this signature.
-    unsafe { std::mem::transmute::<*mut c_void, Emulate>(symbol) }
+    let symbol = unsafe { libc::dlsym(library, name.as_ptr()) };
+    assert!(!symbol.is_null(), "{name:?} is missing");
+    symbol
 }

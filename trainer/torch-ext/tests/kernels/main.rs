@@ -8,7 +8,7 @@ mod emulated;
 
 use emulated::Argument::{Float, Int, Long, Null};
 use emulated::{Argument, Kernels, tensor};
-use quanci_torch_ext::attention::{Varlen, short};
+use quanci_torch_ext::attention::{Varlen, short, tiled};
 use quanci_torch_ext::fused::{self, Activation, AddNorm, Embed};
 use quanci_torch_ext::linear_cross_entropy;
 use tch::{Device, Kind, Tensor};
@@ -66,12 +66,14 @@ fn kernels_compute_what_libtorch_computes() {
     for (kind, number, tolerance) in KINDS {
         for (i, width) in [64i64, 312, 1024].into_iter().enumerate() {
             let activation = [Activation::Gelu, Activation::GeluTanh, Activation::Relu][i];
-            let attention = if kind == Kind::Float { "NO_ATTENTION" } else { "ATTENTION=1" };
+            let attention =
+                if kind == Kind::Float { ["NO_ATTENTION", "NO_TILED"] } else { ["ATTENTION=1", "TILED=1"] };
             let kernels = Kernels::new(&[
                 format!("KIND={number}"),
                 format!("WIDTH={width}"),
                 format!("ACTIVATION={i}"),
-                attention.to_owned(),
+                attention[0].to_owned(),
+                attention[1].to_owned(),
             ]);
             Case { kernels, kind, tolerance, width }.check(activation);
         }
@@ -103,9 +105,22 @@ impl Case {
         self.cross_entropy(1000);
         self.cross_entropy(77); // rows do not begin at multiples of 16 bytes
         if self.kind != Kind::Float && self.width == 64 {
-            self.attention(&[5, 17, 64], &[5, 17, 64], SHARE);
-            self.attention(&[128, 1, 33], &[128, 1, 33], 0.0);
-            self.attention(&[3, 1, 20], &[100, 64, 128], SHARE);
+            for tiled in [false, true] {
+                self.attention(&[5, 17, 64], &[5, 17, 64], SHARE, tiled);
+                self.attention(&[128, 1, 33], &[128, 1, 33], 0.0, tiled);
+                self.attention(&[3, 1, 20], &[100, 64, 128], SHARE, tiled);
+            }
+            // A row of which no query is asked for; several spans of keys, several chunks of queries, and both.
+            self.attention(&[3, 1, 0, 20], &[100, 64, 7, 128], SHARE, true);
+            self.attention(&[9, 2], &[200, 385], SHARE, true);
+            self.attention(&[130, 20], &[60, 20], SHARE, true);
+            self.attention(&[33, 257], &[33, 257], SHARE, true);
+            self.attention(&[300], &[300], 0.0, true);
+            self.kernels.run_backwards(true);
+            self.attention(&[3, 1, 20], &[100, 64, 128], SHARE, false);
+            self.attention(&[3, 1, 0, 20], &[100, 64, 7, 128], SHARE, true);
+            self.attention(&[33, 257], &[33, 257], SHARE, true);
+            self.kernels.run_backwards(false);
         }
     }
 
@@ -292,7 +307,7 @@ impl Case {
         close(&own, &reference.grad(), self.tolerance, "gradient by the logits");
     }
 
-    fn attention(&self, queries: &[i32], keys: &[i32], dropout: f64) {
+    fn attention(&self, queries: &[i32], keys: &[i32], dropout: f64, is_tiled: bool) {
         let kind = self.kind;
         let heads = 2i64;
         let starts = |lengths: &[i32]| {
@@ -322,62 +337,59 @@ impl Case {
             longest_key: i64::from(*keys.iter().max().unwrap()),
             dropout,
         };
-        let wanted = short(varlen).unwrap();
+        let wanted = if is_tiled { tiled(varlen) } else { short(varlen) }.unwrap();
         let by = gradients(&[&wanted], &[&gradient], &leaves.each_ref());
 
         let (threshold, scale) = if dropout > 0.0 { (THRESHOLD, SCALE) } else { (0, 1.0) };
+        let spans = |lengths: &[i32]| (*lengths.iter().max().unwrap() as u32).div_ceil(128);
+        let (chunks, key_spans) = (spans(queries), spans(keys));
+        let rows = queries.len() as u32;
         let (k, v) = (kv.select(1, 0), kv.select(1, 1));
         let out = unwritten(&[q_tokens, heads, 64], kind);
         let logarithms = unwritten(&[q_tokens, heads], Kind::Float);
-        let kept = Tensor::zeros([q_tokens, heads, 4], (Kind::Int, Device::Cpu));
-        let grid = [queries.len() as u32, heads as u32];
+        let kept = Tensor::zeros([q_tokens, heads, i64::from(key_spans), 4], (Kind::Int, Device::Cpu));
         let (q_stride, k_stride) = (heads * 64, 2 * heads * 64);
-        let arguments = [
-            tensor(&q),
-            Long(q_stride),
-            tensor(&k),
-            Long(k_stride),
-            tensor(&v),
-            Long(k_stride),
-            tensor(&q_offsets),
-            tensor(&k_offsets),
-            tensor(&out),
-            tensor(&logarithms),
-            tensor(&kept),
-            Int(heads as i32),
-            Long(seed),
-            Int(threshold),
-            Float(scale),
-        ];
-        self.kernels.run("attention", grid, [128, 1], &arguments);
+        let shape: Vec<i32> = if is_tiled { vec![chunks as i32, key_spans as i32] } else { vec![] };
+        let inputs = || {
+            let [q, k, v] = [(&q, q_stride), (&k, k_stride), (&v, k_stride)]
+                .map(|(of, stride)| [tensor(of), Long(stride)]);
+            q.into_iter().chain(k).chain(v).chain([tensor(&q_offsets), tensor(&k_offsets)])
+        };
+        let arguments: Vec<Argument<'_>> = inputs()
+            .chain([tensor(&out), tensor(&logarithms), tensor(&kept), Int(heads as i32)])
+            .chain(shape.iter().map(|&number| Int(number)))
+            .chain([Long(seed), Int(threshold), Float(scale)])
+            .collect();
+        if is_tiled {
+            let grid = [rows * heads as u32 * chunks, 1];
+            self.kernels.run("tiled_attention", grid, [256, 1], &arguments);
+        } else {
+            self.kernels.run("attention", [rows, heads as u32], [128, 1], &arguments);
+        }
         close(&out, &wanted, self.tolerance, "attention");
 
+        let sums = unwritten(&[i64::from(rows), heads, i64::from(chunks), 128, 64], Kind::Float);
+        let products = unwritten(&[q_tokens, heads], Kind::Float);
         let by_q = unwritten(&[q_tokens, heads, 64], kind);
         let by_kv = unwritten(&[k_tokens, 2, heads, 64], kind);
         let (by_k, by_v) = (by_kv.select(1, 0), by_kv.select(1, 1));
-        let arguments = [
-            tensor(&gradient),
-            tensor(&out),
-            tensor(&q),
-            Long(q_stride),
-            tensor(&k),
-            Long(k_stride),
-            tensor(&v),
-            Long(k_stride),
-            tensor(&q_offsets),
-            tensor(&k_offsets),
-            tensor(&logarithms),
-            tensor(&kept),
-            tensor(&by_q),
-            Long(q_stride),
-            tensor(&by_k),
-            tensor(&by_v),
-            Long(k_stride),
-            Int(heads as i32),
-            Int(threshold),
-            Float(scale),
-        ];
-        self.kernels.run("attention_backward", grid, [256, 1], &arguments);
+        let between: Vec<&Tensor> = if is_tiled { vec![&sums, &products] } else { vec![] };
+        let arguments: Vec<Argument<'_>> = [tensor(&gradient), tensor(&out)]
+            .into_iter()
+            .chain(inputs())
+            .chain([tensor(&logarithms), tensor(&kept)])
+            .chain(between.into_iter().map(tensor))
+            .chain([tensor(&by_q), Long(q_stride), tensor(&by_k), tensor(&by_v), Long(k_stride)])
+            .chain([Int(heads as i32)])
+            .chain(shape.iter().map(|&number| Int(number)))
+            .chain([Int(threshold), Float(scale)])
+            .collect();
+        if is_tiled {
+            let grid = [rows * heads as u32, 1];
+            self.kernels.run("tiled_attention_backward", grid, [256, 1], &arguments);
+        } else {
+            self.kernels.run("attention_backward", [rows, heads as u32], [256, 1], &arguments);
+        }
         close(&by_q, &by[0], 2.0 * self.tolerance, "gradient of attention by the queries");
         close(&by_kv, &by[1], 2.0 * self.tolerance, "gradient of attention by keys and values");
     }
