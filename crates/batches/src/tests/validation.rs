@@ -5,7 +5,7 @@ use std::sync::Arc;
 use quanci_shards::mask::{MaskMode, MaskUnit};
 
 use super::*;
-use crate::data::{Validation, ValidationSettings};
+use crate::{Validation, ValidationSettings};
 
 fn settings() -> ValidationSettings {
     ValidationSettings { rank: 0, world_size: 1, micro_batch: 7, max_rows: 0, unit: None }

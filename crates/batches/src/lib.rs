@@ -10,6 +10,7 @@
 //!  stream     the rows of a virtual rank, grouped by length and cut into micro-batches
 //!  build      ids, masks, labels, rows end to end
 //!  Loader     all of it in background threads; Validation: the rows that are set apart, in order
+//!  MicroBatches   a rank's micro-batches one by one, for processes that share them
 //! ```
 //!
 //! What a global batch holds is a function of (seed, its number, settings), whatever the number of ranks and threads.
@@ -17,8 +18,13 @@
 mod batch;
 mod bench;
 mod build;
+mod error;
+mod keys;
 mod lane;
 mod loader;
+mod maker;
+mod masking;
+mod micro_batches;
 mod mixture;
 mod order;
 mod partition;
@@ -33,7 +39,11 @@ mod verified;
 
 pub use batch::{GlobalBatch, MicroBatch, RowKey};
 pub use bench::{LoaderReport, bench};
+pub use error::Error;
+pub use keys::{data_keys, masking_keys};
 pub use loader::Loader;
+pub use masking::MaskOverride;
+pub use micro_batches::{MicroBatches, first_micro_batch};
 pub use sets::DataSets;
-pub use settings::LoaderSettings;
+pub use settings::{DataSettings, DataSource, LoaderSettings, MicroBatchSize, Verify};
 pub use validation::{Validation, ValidationSettings};

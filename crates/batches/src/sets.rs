@@ -11,10 +11,11 @@ use quanci_shards::mask::{MaskMode, MaskSettings};
 use quanci_shards::{MANIFEST_FILE, Manifest, Objective, PackedRows, Split};
 use quanci_store::{Cache, is_object};
 
-use super::batch::RowKey;
-use super::verified::VerifiedFiles;
-use crate::config::{DataSource, MaskOverride, Verify};
+use crate::batch::RowKey;
 use crate::error::Error;
+use crate::masking::MaskOverride;
+use crate::settings::{DataSource, Verify};
+use crate::verified::VerifiedFiles;
 
 /// The data sets of a phase, which go together: one vocabulary, one objective.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::ops::Range;
 use quanci_shards::ROW_GROUP_ROWS;
 use quanci_shards::rng::{RandomSource, Rng};
 
-use super::sets::FileRows;
+use crate::sets::FileRows;
 
 /// Some rows of a row group, one after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]

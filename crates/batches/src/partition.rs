@@ -8,11 +8,10 @@
 //!  virtual rank v  -> rank v mod R
 //! ```
 
-use super::mixture::gcd;
-use super::sets::DataSets;
-use super::settings::LoaderSettings;
-use crate::config::MicroBatch as MicroBatchSize;
 use crate::error::Error;
+use crate::mixture::gcd;
+use crate::sets::DataSets;
+use crate::settings::{LoaderSettings, MicroBatchSize};
 
 /// The numbers by which rows are divided among virtual ranks.
 #[derive(Debug, Clone)]

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use quanci_shards::{PackedRows, ROW_GROUP_ROWS};
 
-use super::batch::RowKey;
-use super::sets::DataSets;
+use crate::batch::RowKey;
 use crate::error::Error;
+use crate::sets::DataSets;
 
 /// Which row group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use quanci_cli::shown;
 use quanci_settings::SettingsFile;
 
-use super::phase::DataSource;
+use crate::settings::DataSource;
 
 /// No settings file is larger.
 const MAX_BYTES: u64 = 1 << 20;

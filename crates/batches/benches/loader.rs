@@ -1,4 +1,4 @@
-//! What the loader gives in a second, on synthetic rows of 128 pieces: `cargo bench -p quanci-trainer --bench loader`.
+//! What the loader gives in a second, on synthetic rows of 128 pieces: `cargo bench -p quanci-batches --bench loader`.
 //! Held to one core by `taskset -c 0`, it tells rows a second and core. Two passes over the data for each sample.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails says where")]
@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, Divan};
+use quanci_batches::{
+    DataSets, DataSettings, DataSource, Loader, LoaderSettings, MaskOverride, MicroBatchSize, Verify,
+};
 use quanci_shards::mask::MaskMode;
 use quanci_store::Cache;
-use quanci_trainer::config::{DataSettings, DataSource, MaskOverride, MicroBatch, Verify};
-use quanci_trainer::data::{DataSets, Loader, LoaderSettings};
 
-#[path = "../src/data/tests/data_set.rs"]
+#[path = "../src/tests/data_set.rs"]
 mod data_set;
 
 const ROWS: u64 = 1 << 20;
@@ -40,7 +41,7 @@ fn folder(mode: MaskMode) -> PathBuf {
     folder
 }
 
-fn run(bencher: Bencher, mode: MaskMode, micro_batch: MicroBatch, group_batches: u32, workers: u32) {
+fn run(bencher: Bencher, mode: MaskMode, micro_batch: MicroBatchSize, group_batches: u32, workers: u32) {
     let source = DataSource::new(&folder(mode));
     let sets = Arc::new(
         DataSets::open(&[source], &MaskOverride::default(), &Cache::default(), Verify::Once).unwrap(),
@@ -65,25 +66,25 @@ fn run(bencher: Bencher, mode: MaskMode, micro_batch: MicroBatch, group_batches:
 
 #[divan::bench]
 fn dynamic(bencher: Bencher) {
-    run(bencher, MaskMode::Dynamic, MicroBatch::Rows(32), 0, 1);
+    run(bencher, MaskMode::Dynamic, MicroBatchSize::Rows(32), 0, 1);
 }
 
 #[divan::bench]
 fn dynamic_two_workers(bencher: Bencher) {
-    run(bencher, MaskMode::Dynamic, MicroBatch::Rows(32), 0, 2);
+    run(bencher, MaskMode::Dynamic, MicroBatchSize::Rows(32), 0, 2);
 }
 
 #[divan::bench]
 fn stored(bencher: Bencher) {
-    run(bencher, MaskMode::Static, MicroBatch::Rows(32), 0, 1);
+    run(bencher, MaskMode::Static, MicroBatchSize::Rows(32), 0, 1);
 }
 
 #[divan::bench]
 fn grouped(bencher: Bencher) {
-    run(bencher, MaskMode::Dynamic, MicroBatch::Rows(32), 16, 1);
+    run(bencher, MaskMode::Dynamic, MicroBatchSize::Rows(32), 16, 1);
 }
 
 #[divan::bench]
 fn tokens(bencher: Bencher) {
-    run(bencher, MaskMode::Dynamic, MicroBatch::Tokens(4096), 0, 1);
+    run(bencher, MaskMode::Dynamic, MicroBatchSize::Tokens(4096), 0, 1);
 }

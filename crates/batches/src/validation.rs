@@ -8,13 +8,13 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use quanci_shards::Split;
 use quanci_shards::mask::{MaskMode, MaskSettings, MaskUnit};
 
-use super::batch::MicroBatch;
-use super::build::Builder;
-use super::order::groups_of;
-use super::row_groups::{RowAt, RowGroup, RowGroupKey};
-use super::sets::DataSets;
-use super::stream::PlannedBatch;
+use crate::batch::MicroBatch;
+use crate::build::Builder;
 use crate::error::Error;
+use crate::order::groups_of;
+use crate::row_groups::{RowAt, RowGroup, RowGroupKey};
+use crate::sets::DataSets;
+use crate::stream::PlannedBatch;
 
 /// The seed of masks that are drawn anew: no run's, so that all runs are measured on the same ones.
 const SEED: u64 = 0x7661_6c69_6461_7465;

@@ -5,10 +5,10 @@ use std::collections::{BTreeSet, VecDeque};
 
 use quanci_shards::rng::{RandomSource, Rng};
 
-use super::lane::{Lane, LaneSource};
-use super::partition::Partition;
-use super::row_groups::RowAt;
 use crate::error::Error;
+use crate::lane::{Lane, LaneSource};
+use crate::partition::Partition;
+use crate::row_groups::RowAt;
 
 /// What the draws of this file are for.
 const GROUP_ORDER: u64 = 3;

@@ -4,6 +4,7 @@ mod data_set;
 mod errors;
 mod laws;
 mod rows;
+mod shared;
 mod validation;
 
 use std::path::Path;
@@ -13,9 +14,10 @@ use data_set::Spec;
 use quanci_cli::ProgramError;
 use quanci_store::Cache;
 
-use super::{DataSets, GlobalBatch, Loader, LoaderSettings, MicroBatch, RowKey};
-use crate::config::{DataSettings, DataSource, MaskOverride, MicroBatch as MicroBatchSize, Verify};
-use crate::error::Error;
+use crate::{
+    DataSets, DataSettings, DataSource, Error, GlobalBatch, Loader, LoaderSettings, MaskOverride, MicroBatch,
+    MicroBatchSize, RowKey, Verify,
+};
 
 fn source(path: &Path, weight: f64) -> DataSource {
     DataSource { weight, ..DataSource::new(path) }

@@ -2,10 +2,10 @@
 
 use quanci_shards::mask::{MaskSettings, Masker, Masks, RowView, dynamic_mask_rng, replacements};
 
-use super::batch::MicroBatch;
-use super::row_groups::{RowAt, RowGroup};
-use super::sets::{DataSet, DataSets};
-use super::stream::PlannedBatch;
+use crate::batch::MicroBatch;
+use crate::row_groups::{RowAt, RowGroup};
+use crate::sets::{DataSet, DataSets};
+use crate::stream::PlannedBatch;
 
 /// Where the masks of a data set come from.
 #[derive(Debug)]

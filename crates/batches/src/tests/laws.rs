@@ -9,7 +9,7 @@ use quanci_shards::mask::MaskMode;
 use super::*;
 
 /// Settings and data of every kind, with row groups in number: files of few rows are row groups too.
-fn cases() -> impl Strategy<Value = (Vec<(Spec, f64)>, LoaderSettings)> {
+pub(super) fn cases() -> impl Strategy<Value = (Vec<(Spec, f64)>, LoaderSettings)> {
     let files = || prop::collection::vec(40u64..90, 1..5);
     let spec = (prop::collection::vec(files(), 1..3), prop::bool::ANY, 1u64..1000);
     let spec = spec.prop_map(|(copies, stored, id)| {

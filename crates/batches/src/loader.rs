@@ -12,16 +12,16 @@ use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
-use super::batch::{GlobalBatch, MicroBatch};
-use super::build::Builder;
-use super::lane::{LaneSource, lane_rows};
-use super::mixture::Mixture;
-use super::partition::Partition;
-use super::row_groups::{ReadRequest, RowGroup, RowGroupCache};
-use super::sets::DataSets;
-use super::settings::LoaderSettings;
-use super::stream::{PlannedBatch, VirtualRankStream};
+use crate::batch::{GlobalBatch, MicroBatch};
+use crate::build::Builder;
 use crate::error::Error;
+use crate::lane::{LaneSource, lane_rows};
+use crate::mixture::Mixture;
+use crate::partition::Partition;
+use crate::row_groups::{ReadRequest, RowGroup, RowGroupCache};
+use crate::sets::DataSets;
+use crate::settings::LoaderSettings;
+use crate::stream::{PlannedBatch, VirtualRankStream};
 
 /// Rows that are built ahead, if they are within these numbers of global batches.
 const ROWS_AHEAD: u32 = 4096;
@@ -32,6 +32,24 @@ const MOST_AHEAD: u32 = 64;
 pub struct Loader {
     batches: Option<Receiver<Result<PendingBatch, Error>>>,
     threads: Vec<JoinHandle<()>>,
+}
+
+/// Which of a rank's micro-batches are built, by their numbers from the loader's first one on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Every {
+    /// The first.
+    pub(crate) first: u64,
+    /// From one to the next.
+    pub(crate) step: u64,
+}
+
+impl Every {
+    /// All of them.
+    pub(crate) const ALL: Every = Every { first: 0, step: 1 };
+
+    fn holds(self, number: u64) -> bool {
+        number >= self.first && (number - self.first).is_multiple_of(self.step)
+    }
 }
 
 /// Work for a worker.
@@ -51,6 +69,15 @@ struct PendingBatch {
 impl Loader {
     /// Checks that the numbers go together, and begins to read.
     pub fn open(sets: Arc<DataSets>, settings: LoaderSettings) -> Result<Loader, Error> {
+        Loader::open_some(sets, settings, Every::ALL)
+    }
+
+    /// The same, but of the rank's micro-batches only some are built. The batches hold no others.
+    pub(crate) fn open_some(
+        sets: Arc<DataSets>,
+        settings: LoaderSettings,
+        every: Every,
+    ) -> Result<Loader, Error> {
         let partition = Partition::new(&settings, &sets)?;
         let own_rows = (settings.global_batch / settings.world_size).max(1);
         // Prefetch depth in global batches: bounded memory for large batches, and work enough for small ones.
@@ -65,8 +92,8 @@ impl Loader {
             loader.start(&sets.clone(), format!("reader-{number}"), move || run_jobs(&sets, seed, &work))?;
         }
         loader.start(&sets.clone(), "row-order".to_owned(), move || {
-            let orders =
-                BatchPlanner::new(sets, &partition, &settings, jobs).and_then(|mut order| order.run(&send));
+            let orders = BatchPlanner::new(sets, &partition, &settings, every, jobs)
+                .and_then(|mut order| order.run(&send));
             if let Err(error) = orders {
                 // Nobody listens to a loader that was dropped.
                 send.send(Err(error)).ok();
@@ -137,6 +164,10 @@ struct BatchPlanner {
     partition: Partition,
     /// Number of the next global batch.
     batch: u64,
+    /// The micro-batches that are built.
+    every: Every,
+    /// Number of the next micro-batch, from the loader's first one on.
+    micro: u64,
 }
 
 impl BatchPlanner {
@@ -144,6 +175,7 @@ impl BatchPlanner {
         sets: Arc<DataSets>,
         partition: &Partition,
         settings: &LoaderSettings,
+        every: Every,
         jobs: Sender<Job>,
     ) -> Result<BatchPlanner, Error> {
         let weights: Vec<f64> = sets.sets().iter().map(|set| set.weight).collect();
@@ -164,7 +196,7 @@ impl BatchPlanner {
             .own_virtual_ranks()
             .map(|virtual_rank| VirtualRankStream::new(&mut source, partition, virtual_rank, batch));
         let streams = streams.collect::<Result<_, Error>>()?;
-        Ok(BatchPlanner { source, streams, jobs, partition: partition.clone(), batch })
+        Ok(BatchPlanner { source, streams, jobs, partition: partition.clone(), batch, every, micro: 0 })
     }
 
     /// Goes on until an error, or until nobody listens.
@@ -184,7 +216,10 @@ impl BatchPlanner {
         }
         planned.sort_by_key(|micro| micro.index);
         self.batch += 1;
-        let micro = planned.into_iter().map(|planned| {
+        let (first, every) = (self.micro, self.every);
+        self.micro += planned.len() as u64;
+        let wanted = (first..).zip(planned).filter(|(number, _)| every.holds(*number));
+        let micro = wanted.map(|(_, planned)| {
             // A channel of one as a future: micro-batches are built in any order and received in theirs.
             let (reply, built) = bounded(1);
             self.jobs.send(Job::Build { planned, reply }).expect("workers listen as long as this is here");

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::loader::Loader;
-use super::sets::DataSets;
-use super::settings::LoaderSettings;
 use crate::error::Error;
+use crate::loader::Loader;
+use crate::sets::DataSets;
+use crate::settings::LoaderSettings;
 
 /// What a loader reached.
 #[derive(Debug, Clone, PartialEq)]

@@ -14,7 +14,7 @@ pub struct RowKey {
 /// What goes through the model at once: rows of tokens that lie end to end, without padding, shortest row first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MicroBatch {
-    /// Its number in the global batch (in the validation rows, for [`super::Validation`]): the same for any number of ranks.
+    /// Its number in the global batch (in the validation rows, for [`crate::Validation`]): the same for any number of ranks.
     pub index: u32,
     /// Rows.
     pub rows: usize,

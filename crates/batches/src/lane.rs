@@ -8,11 +8,11 @@ use std::sync::Arc;
 use quanci_shards::rng::{RandomSource, Rng};
 use quanci_shards::{ROW_GROUP_ROWS, Split};
 
-use super::mixture::{Mixture, Turns};
-use super::order::{EpochOrder, Segment};
-use super::row_groups::{PendingRowGroup, RowAt, RowGroup, RowGroupCache, RowGroupKey};
-use super::sets::DataSets;
 use crate::error::Error;
+use crate::mixture::{Mixture, Turns};
+use crate::order::{EpochOrder, Segment};
+use crate::row_groups::{PendingRowGroup, RowAt, RowGroup, RowGroupCache, RowGroupKey};
+use crate::sets::DataSets;
 
 /// What draws are for: one number more in their key, so that no two purposes share draws.
 const EPOCH_ORDER: u64 = 1;
