@@ -44,7 +44,7 @@ const ROWS: [(&str, ModuleRows); 2] = [
 ];
 
 /// The crates whose files form no circles.
-const CRATES: [&str; 11] = [
+const CRATES: [&str; 12] = [
     "shards/src",
     "pipeline/src",
     "trainer/src",
@@ -56,10 +56,11 @@ const CRATES: [&str; 11] = [
     "crates/shard-store/src",
     "crates/store/src",
     "crates/tfrecord/src",
+    "python/quanci/src",
 ];
 
 /// What other crates a part of the workspace must never see.
-const STRANGERS: [(&str, &[&str]); 13] = [
+const STRANGERS: [(&str, &[&str]); 14] = [
     (
         "crates/malloc-tuning/src",
         &["quanci_pipeline", "quanci_trainer", "quanci_shards", "quanci_settings", "quanci_store"],
@@ -96,6 +97,7 @@ const STRANGERS: [(&str, &[&str]); 13] = [
     ("pipeline/src/steps", &["std::fs", "std::time", "arrow_array", "arrow_schema", "parquet"]),
     ("trainer/src", &["quanci_pipeline", "jieba_rs", "object_store", "tokio"]),
     ("trainer/torch-ext/src", &["quanci_pipeline", "quanci_trainer", "quanci_shards"]),
+    ("python/quanci/src", &["quanci_trainer", "quanci_torch_ext", "tch", "object_store", "tokio"]),
 ];
 
 /// Where the lint that forbids `unsafe` holds; `malloc-tuning` and `trainer/torch-ext` alone are left out.
@@ -195,6 +197,14 @@ fn unsafe_is_in_two_crates_alone() {
     for folder in WITHOUT_UNSAFE {
         assert!(manifest(folder).contains("[lints]\nworkspace = true\n"), "{folder}/Cargo.toml");
     }
+    // What PyO3's macros write has `unsafe`, which cannot be allowed where it is forbidden.
+    assert!(manifest("python/quanci").contains("unsafe_code = \"deny\"\n"));
+    let mut files = Vec::new();
+    sources(&root().join("python/quanci/src"), &mut files);
+    assert!(
+        files.iter().all(|file| !fs::read_to_string(file).unwrap().contains("unsafe")),
+        "python/quanci/src"
+    );
 }
 
 #[test]

@@ -294,6 +294,16 @@ impl Row {
         self.batch.micro.pair_labels.get(self.at()).copied()
     }
 
+    /// True if both are rows of the same micro-batch.
+    pub(crate) fn is_beside(&self, other: &Row) -> bool {
+        Arc::ptr_eq(&self.batch, &other.batch)
+    }
+
+    /// Rows of its micro-batch.
+    pub(crate) fn batch_rows(&self) -> usize {
+        self.batch.micro.rows
+    }
+
     /// The id of `[PAD]`.
     pub(crate) fn pad(&self) -> i64 {
         self.batch.pad

@@ -13,7 +13,7 @@ const BYTES: usize = size_of::<i64>();
 /// Arrays of 64-bit integers by their names.
 type Arrays<'py> = Vec<(&'static str, Bound<'py, PyByteArray>)>;
 
-/// Makes (rows, columns, arrays by name) of rows. All arrays have this shape, but for `next_sentence_label`, which has one
+/// Makes (rows, columns, arrays by name, whether the rows are one micro-batch) of rows. All arrays have this shape, but for `next_sentence_label`, which has one
 /// number a row.
 #[pyfunction]
 #[pyo3(signature = (rows, pad_to, multiple))]
@@ -22,7 +22,7 @@ pub(crate) fn collate<'py>(
     rows: &Bound<'py, PyList>,
     pad_to: Option<usize>,
     multiple: usize,
-) -> PyResult<(usize, usize, Arrays<'py>)> {
+) -> PyResult<(usize, usize, Arrays<'py>, bool)> {
     let wrong = |item: &Bound<'py, PyAny>| {
         let kind = item.get_type().name().map_or_else(|_| "?".to_owned(), |name| name.to_string());
         PyTypeError::new_err(format!(
@@ -82,7 +82,8 @@ pub(crate) fn collate<'py>(
         });
         arrays.push(("next_sentence_label", labels?));
     }
-    Ok((rows.len(), columns, arrays))
+    let is_whole = rows.len() == first.batch_rows() && rows.iter().all(|row| row.is_beside(first));
+    Ok((rows.len(), columns, arrays, is_whole))
 }
 
 fn write(bytes: &mut [u8], numbers: impl Iterator<Item = i64>) {

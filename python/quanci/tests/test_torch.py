@@ -91,6 +91,13 @@ def test_padding(prepared: Prepared) -> None:
         collate([{"input_ids": [1]}])  # type: ignore[list-item]
 
 
+def test_another_batch_size_is_told(prepared: Prepared) -> None:
+    data = PretrainingDataset(prepared("nsp"), **OPTIONS)
+    for size in (4, 16):
+        with pytest.warns(quanci.Warning, match="give the DataLoader the batch_size"):
+            next(iter(DataLoader(data, batch_size=size, collate_fn=collate)))
+
+
 @pytest.mark.parametrize("split", ["train", "validation"])
 @pytest.mark.parametrize("global_batch", [8, 24, 64])
 def test_workers_change_nothing(prepared: Prepared, split: str, global_batch: int) -> None:

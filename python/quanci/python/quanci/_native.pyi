@@ -86,7 +86,7 @@ class Tokenizer:
 
 def collate(
     rows: list[Row], pad_to: int | None, multiple: int
-) -> tuple[int, int, list[tuple[str, bytearray]]]: ...
+) -> tuple[int, int, list[tuple[str, bytearray]], bool]: ...
 def prepare(
     path: str,
     settings: str | None,

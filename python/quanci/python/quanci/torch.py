@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypedDict, cast
 
@@ -19,7 +20,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from quanci import _native
 from quanci._data_set import DataSet
-from quanci._errors import Error, SettingsError
+from quanci._errors import Error, SettingsError, Warning
 from quanci._native import Row
 
 __all__ = ["Batch", "PretrainingDataset", "Row", "collate"]
@@ -49,14 +50,21 @@ def collate(rows: Sequence[Row], *, pad_to: int | None = None, pad_to_multiple_o
     """Makes a batch of rows: the arguments of transformers' `BertForPreTraining`, and `BertForMaskedLM` for `mlm`.
 
     The masks are those of the rows. Give it to `DataLoader` as `collate_fn`, to `Trainer` as `data_collator`; with
-    arguments, by `functools.partial`.
+    arguments, by `functools.partial`. Warns if the rows are not one batch of the data set.
 
     Args:
         rows: as `PretrainingDataset` gives them.
         pad_to: columns of every batch; by default as many as the longest row has tokens.
         pad_to_multiple_of: round the columns up to a multiple of this number.
     """
-    number, columns, arrays = _native.collate(list(rows), pad_to, pad_to_multiple_of)
+    number, columns, arrays, is_whole = _native.collate(list(rows), pad_to, pad_to_multiple_of)
+    if not is_whole:
+        warnings.warn(
+            "the rows are not one batch of the data set, so what a batch holds depends on the number of workers: give the "
+            "DataLoader the batch_size of the PretrainingDataset",
+            Warning,
+            stacklevel=2,
+        )
     batch = {}
     for name, array in arrays:
         tensor = torch.frombuffer(array, dtype=torch.int64)
@@ -83,7 +91,8 @@ class PretrainingDataset(IterableDataset[Row]):
     to the former. `validation` rows come in their order with their stored masks; the last batch has what is left.
 
     Iterating gives `Row`s, and begins at `epoch` each time, unless a state was loaded. `set_epoch` chooses another one;
-    accelerate and transformers call it. Where nothing calls it, as in Lightning, take `epochs=None` and a number of steps.
+    accelerate and transformers call it. Where nothing calls it, as in Lightning, or where workers do not hear of it
+    (`persistent_workers=True`), take `epochs=None` and a number of steps.
 
     Args:
         data: a folder or URL, a `DataSet`, or several with their weights, such as `{"out/a": 2.0, "out/b": 1.0}`.
