@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Every check: the README's second command, and CI's only one. Needs a Rust toolchain, a C and a C++ compiler, and Python 3
-# with pip, which fetches libtorch for the trainer once (550 MB), and Ray for the tests of its engine (75 MB) if it can.
+# with pip, which fetches libtorch for the trainer once (550 MB), and if it can, Ray for the tests of its engine (75 MB) and
+# PyTorch and what goes with it for the Python package (3 GB).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -44,6 +45,10 @@ environment s3 'moto[server,s3]==5.2.5'
 export QUANCI_RAY_PYTHON=$PWD/.venv-ray/bin/python QUANCI_MOTO=$PWD/.venv-s3/bin/moto_server
 say tests
 cargo test "${all[@]}"
+say Python
+# The module and the programs are there but for linking: their crates were built for the tests.
+cargo build "${all[@]}"
+bash python/test.sh --in-place
 say documentation
 RUSTDOCFLAGS="-D warnings" cargo doc "${all[@]}" --no-deps
 say "all checks passed"

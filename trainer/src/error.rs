@@ -92,6 +92,17 @@ impl Error {
     }
 }
 
+impl From<quanci_batches::Error> for Error {
+    fn from(error: quanci_batches::Error) -> Error {
+        match error {
+            quanci_batches::Error::Io(error) => Error::Io(error),
+            quanci_batches::Error::Settings(problems) => Error::Settings(problems),
+            quanci_batches::Error::Input { path, message } => Error::Input { path, message },
+            quanci_batches::Error::Shards(error) => Error::Shards(error),
+        }
+    }
+}
+
 impl ProgramError for Error {
     fn problems(&self) -> Vec<String> {
         match self {

@@ -4,7 +4,6 @@ pub mod checkpoint;
 pub mod cli;
 pub mod config;
 pub mod convert;
-pub mod data;
 pub mod distributed;
 pub mod error;
 pub mod init;

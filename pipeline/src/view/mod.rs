@@ -61,6 +61,11 @@ impl DataSet {
         quanci_store::read(&path).map_err(Error::io("read", &path))
     }
 
+    /// Its vocabulary.
+    pub fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
     /// Its manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest

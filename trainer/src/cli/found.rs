@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use quanci_batches::DataSets;
 use quanci_cli::Output;
 
-use crate::data::DataSets;
 use crate::error::Error;
 use crate::model::weights::{self, LoadReport};
 use crate::text::first_difference;

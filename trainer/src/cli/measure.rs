@@ -9,7 +9,6 @@ use super::pretrain::{choose_kernels, device, prepare_device, set_threads};
 use quanci_cli::{Output, from_here};
 
 use crate::config::PretrainSettings;
-use crate::data;
 use crate::distributed::{self, GpuBackend, RankEnv, SingleRank};
 use crate::error::Error;
 use crate::model::Comparison;
@@ -33,8 +32,11 @@ pub(super) fn bench(args: &Bench, common: &Common, output: &Output) -> Result<()
 }
 
 fn loader(run: &Run<'_>, args: &Bench, output: &Output) -> Result<(), Error> {
-    let report =
-        data::bench(run.data[0].clone(), run.loader_settings(0, 0), Duration::from_secs(args.seconds))?;
+    let report = quanci_batches::bench(
+        run.data[0].clone(),
+        run.loader_settings(0, 0),
+        Duration::from_secs(args.seconds),
+    )?;
     output.result(format_args!(
         "{:.0} rows/s, {:.0} tokens/s; waited {:.0} % of {:.1} s",
         report.rows_per_s,

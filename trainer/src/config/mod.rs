@@ -1,17 +1,16 @@
 //! The settings of a pretrain run: what the user wrote (TOML, `--set`) becomes what the code may trust, or every problem
 //! at once.
 
-mod maker;
-mod masking;
 mod phase;
 
 use std::path::{Path, PathBuf};
 
+use quanci_batches::{data_keys, masking_keys};
 use quanci_settings::{Key, Section, SettingsFile};
 use serde::{Deserialize, Serialize};
 
-pub use masking::MaskOverride;
-pub use phase::{DataSource, MicroBatch, OptimizerState, PhaseSettings, Schedule};
+pub use phase::{OptimizerState, PhaseSettings, Schedule};
+pub use quanci_batches::{DataSettings, DataSource, MaskOverride, MicroBatchSize, Verify};
 
 use crate::error::Error;
 use phase::MANY;
@@ -108,32 +107,6 @@ pub enum Compute {
     Fp16,
 }
 
-/// `[data]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DataSettings {
-    /// Lanes: streams that the row groups are divided among. A multiple of the world size.
-    pub lanes: u32,
-    /// Row groups shuffled together, over all lanes.
-    pub window: u32,
-    /// Global batches among which rows of about equal length are put together; 0 does not group.
-    pub group_batches: u32,
-    /// Threads that read and mask.
-    pub workers: u32,
-    /// Whether shards are compared with the SHA-256 of their manifest.
-    pub verify: Verify,
-}
-
-/// When a shard's SHA-256 is compared with the one in its manifest.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verify {
-    /// When a process first reads the file.
-    #[default]
-    Once,
-    /// Never: the storage is trusted.
-    Never,
-}
-
 /// `[cache]`: copies of data sets that lie in object stores.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CacheSettings {
@@ -224,10 +197,10 @@ fn from_section(source: &SettingsFile, root: &Section<'_>) -> PretrainSettings {
         allow_missing: root.strings("allow_missing", missing, "`[]`").unwrap_or_default(),
         output: source.join(root.required_local_path("output", "the folder for checkpoints and logs")),
         phases: phase::phases(source, root),
-        masking: masking::from_section(root.section("masking")),
+        masking: masking_keys(root.section("masking")),
         optimizer: optimizer(root.section("optimizer")),
         precision: precision(root.section("precision")),
-        data: data(root.section("data")),
+        data: data_keys(root.section("data")),
         cache: cache(source, root.section("cache")),
         checkpoint: checkpoint(root.section("checkpoint")),
         evaluation: evaluation(root.section("evaluation")),
@@ -282,23 +255,6 @@ fn cache(source: &SettingsFile, section: Section<'_>) -> CacheSettings {
     let settings = CacheSettings {
         folder: section.local_path("folder", folder).map(|path| source.join(path)),
         gb: section.integer("gb", gb, CacheSettings::default().gb, 1..=1_000_000),
-    };
-    section.finish();
-    settings
-}
-
-fn data(section: Section<'_>) -> DataSettings {
-    let lanes = "streams that the rows are divided into; a multiple of the number of ranks";
-    let window = "row groups (of 8,192 rows) that are shuffled together, over all lanes";
-    let group = "global batches within which rows are sorted by length; 0 does not sort";
-    let verify = "compare a shard with its SHA-256 when it is first read; `never` trusts the storage";
-    let settings = DataSettings {
-        lanes: section.integer("lanes", lanes, 64, 1..=65536) as u32,
-        window: section.integer("window", window, 64, 1..=1_000_000) as u32,
-        group_batches: section.integer("group_batches", group, 0, 0..=4096) as u32,
-        workers: section.integer("workers", "threads of a rank that read rows and draw masks", 2, 1..=256)
-            as u32,
-        verify: section.choice("verify", verify, &[("once", Verify::Once), ("never", Verify::Never)]),
     };
     section.finish();
     settings

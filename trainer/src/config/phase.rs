@@ -1,7 +1,6 @@
 //! `[[phase]]`: what is trained on, how long, in what batches and at what rates.
 
-use std::path::{Path, PathBuf};
-
+use quanci_batches::{DataSource, MicroBatchSize};
 use quanci_settings::{Section, SettingsFile};
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +17,7 @@ pub struct PhaseSettings {
     /// Rows of a step, over all ranks and micro-batches.
     pub global_batch: u32,
     /// How the global batch is cut.
-    pub micro_batch: MicroBatch,
+    pub micro_batch: MicroBatchSize,
     /// The rate at the end of the warm-up.
     pub learning_rate: f64,
     /// Steps in which the rate rises from 0 to its peak.
@@ -31,35 +30,6 @@ pub struct PhaseSettings {
     pub final_share: f64,
     /// The optimizer's state at the start of this phase.
     pub optimizer_state: OptimizerState,
-}
-
-/// A data set of a mixture.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DataSource {
-    /// Its folder.
-    pub path: PathBuf,
-    /// Its share of the rows, beside the others' weights.
-    pub weight: f64,
-    /// The settings file that names it.
-    #[serde(skip)]
-    pub named_in: Option<PathBuf>,
-}
-
-impl DataSource {
-    /// The data set in `folder`, which no settings file names.
-    pub fn new(folder: &Path) -> DataSource {
-        DataSource { path: folder.to_path_buf(), weight: 1.0, named_in: None }
-    }
-}
-
-/// How a global batch is cut into what goes through the model at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MicroBatch {
-    /// So many rows.
-    Rows(u32),
-    /// As many rows as make so many tokens at most.
-    Tokens(u32),
 }
 
 /// How the learning rate falls after the warm-up, over the steps of the phase.
@@ -151,7 +121,7 @@ fn data_source(source: &SettingsFile, section: Section<'_>) -> DataSource {
     DataSource { path, weight, named_in: Some(source.path.clone()) }
 }
 
-fn micro_batch(section: &Section<'_>, global_batch: u32) -> MicroBatch {
+fn micro_batch(section: &Section<'_>, global_batch: u32) -> MicroBatchSize {
     let help =
         "rows that go through the model at once on a rank; by default 32, or `global_batch` if that is less";
     let default = u64::from(global_batch.min(32));
@@ -161,11 +131,11 @@ fn micro_batch(section: &Section<'_>, global_batch: u32) -> MicroBatch {
         if section.has("micro_batch") {
             section.problem("micro_batch", "and `tokens_per_micro_batch` exclude one another");
         }
-        return MicroBatch::Tokens(tokens as u32);
+        return MicroBatchSize::Tokens(tokens as u32);
     }
     if !global_batch.is_multiple_of(rows) {
         section
             .problem("global_batch", format_args!("= {global_batch} is no multiple of micro_batch = {rows}"));
     }
-    MicroBatch::Rows(rows)
+    MicroBatchSize::Rows(rows)
 }

@@ -14,10 +14,10 @@ use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
+use quanci_batches::DataSets;
 use quanci_store::{Cache, is_object};
 
 use crate::config::{DataSource, MaskOverride, Verify};
-use crate::data::DataSets;
 use crate::error::Error;
 use crate::model::config::ModelConfig;
 pub use plan::{Machine, PhasePlan, RunPlan};
@@ -85,7 +85,7 @@ fn sources(folders: &[PathBuf]) -> Vec<DataSource> {
 }
 
 fn open(sources: &[DataSource]) -> Result<DataSets, Error> {
-    DataSets::open(sources, &MaskOverride::default(), &Cache::default(), Verify::Once)
+    Ok(DataSets::open(sources, &MaskOverride::default(), &Cache::default(), Verify::Once)?)
 }
 
 const EXISTS: &str = "already exists; choose another file with -o, or overwrite it with --force";

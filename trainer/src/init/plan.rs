@@ -1,10 +1,10 @@
 //! Model, steps, batches and precision for the data and this machine.
 
+use quanci_batches::DataSets;
 use quanci_shards::Objective;
 
 use super::size::ModelSize;
 use crate::config::Compute;
-use crate::data::DataSets;
 use crate::model::config::ModelConfig;
 
 /// What this machine computes with.

@@ -1,11 +1,11 @@
 //! Writes a settings file with comments.
 
+use quanci_batches::DataSets;
 use quanci_shards::Objective;
 use quanci_shards::mask::MaskMode;
 
 use super::plan::{LANES, PhasePlan, RunPlan, round_down};
 use crate::config::Compute;
-use crate::data::DataSets;
 use crate::model::config::ModelConfig;
 
 /// The settings of a run in the file `stem`.toml; `names` are those of the data sets.

@@ -38,14 +38,14 @@ pub fn rate(phase: &PhaseSettings, step: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{MicroBatch, OptimizerState};
+    use crate::config::{MicroBatchSize, OptimizerState};
 
     fn phase(schedule: Schedule, power: f64, final_share: f64) -> PhaseSettings {
         PhaseSettings {
             data: Vec::new(),
             steps: 100,
             global_batch: 1,
-            micro_batch: MicroBatch::Rows(1),
+            micro_batch: MicroBatchSize::Rows(1),
             learning_rate: 2e-3,
             warmup_steps: 10,
             schedule,

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use quanci_batches::{DataSets, Validation, ValidationSettings};
 use quanci_shards::Objective;
 use quanci_shards::mask::MaskUnit;
 use quanci_store::Cache;
@@ -11,7 +12,6 @@ use tch::{Device, Kind, TchError, Tensor};
 use super::prefetch::host_batch;
 use super::run::Run;
 use crate::config::{DataSource, MaskOverride, Verify};
-use crate::data::{DataSets, Validation, ValidationSettings};
 use crate::error::Error;
 use crate::metrics::{Evaluation, EvaluationReport, Predictions, TokenClasses};
 use crate::model::config::is_padding;
@@ -48,7 +48,8 @@ pub(super) fn evaluate_run(
 /// If it cannot be read.
 pub fn open_data(folder: &Path) -> Result<Arc<DataSets>, Error> {
     let source = DataSource::new(folder);
-    DataSets::open(&[source], &MaskOverride::default(), &Cache::default(), Verify::Once).map(Arc::new)
+    let sets = DataSets::open(&[source], &MaskOverride::default(), &Cache::default(), Verify::Once)?;
+    Ok(Arc::new(sets))
 }
 
 /// A model measured on the validation rows of a data set, in fp32; `unit` draws the masks anew.

@@ -3,10 +3,10 @@
 use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, bounded};
+use quanci_batches::{GlobalBatch, Loader, MicroBatch};
 use tch::Device;
 
 use super::run::Run;
-use crate::data::{GlobalBatch, Loader, MicroBatch};
 use crate::error::Error;
 use crate::model::{DeviceBatch, HostBatch};
 
@@ -63,7 +63,7 @@ impl DeviceLoader {
         let (send, batches) = bounded(1);
         let work = move || {
             loop {
-                let made = loader.next().and_then(|host| maker.make(host));
+                let made = loader.next().map_err(Error::from).and_then(|host| maker.make(host));
                 let failed = made.is_err();
                 // Nobody listens once the phase is over; after an error the loader is at its end.
                 if send.send(made).is_err() || failed {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use quanci_batches::{DataSets, GlobalBatch, Loader, LoaderSettings};
 use quanci_shards::Objective;
 use quanci_store::Cache;
 use tch::{Device, Kind};
 
 use crate::config::{Compute, PretrainSettings};
-use crate::data::{DataSets, GlobalBatch, Loader, LoaderSettings};
 use crate::distributed::Comm;
 use crate::error::Error;
 use crate::metrics::{StepTotals, TokenClasses};
@@ -65,7 +65,7 @@ impl<'a> Run<'a> {
         // Not `?`: the problems of model and data are reported together.
         let model = ModelConfig::read(&settings.model);
         let cache = Cache::new(settings.cache.folder.clone(), settings.cache.gb * 1_000_000_000);
-        let data: Vec<Result<DataSets, Error>> = settings
+        let data: Vec<Result<DataSets, quanci_batches::Error>> = settings
             .phases
             .iter()
             .map(|phase| DataSets::open(&phase.data, &settings.masking, &cache, settings.data.verify))
@@ -74,7 +74,7 @@ impl<'a> Run<'a> {
         let model = model.map_err(|error| problems.push(error)).ok();
         let data: Vec<Arc<DataSets>> = data
             .into_iter()
-            .filter_map(|data| data.map_err(|error| problems.push(error)).ok().map(Arc::new))
+            .filter_map(|data| data.map_err(|error| problems.push(error.into())).ok().map(Arc::new))
             .collect();
         if let Some(model) = &model {
             problems.extend(mismatches(settings, model, &data, world_size));
@@ -103,7 +103,7 @@ impl<'a> Run<'a> {
 
     /// The loader of a phase, after so many of its global batches.
     pub fn loader(&self, phase: usize, first_batch: u64) -> Result<Loader, Error> {
-        Loader::open(self.data[phase].clone(), self.loader_settings(phase, first_batch))
+        Ok(Loader::open(self.data[phase].clone(), self.loader_settings(phase, first_batch))?)
     }
 
     /// What the loader of a phase is opened with.
@@ -225,7 +225,8 @@ fn mismatches(
         }
     }
     for (phase, sets) in data.iter().enumerate() {
-        problems.extend(loader_settings(settings, phase, 0, 0, world_size).check(sets).err());
+        let checked = loader_settings(settings, phase, 0, 0, world_size).check(sets);
+        problems.extend(checked.err().map(Error::from));
     }
     problems
 }

@@ -3,6 +3,7 @@
 //! The host never waits for the device within a step: losses, the gradients' norm and whether the step was skipped stay
 //! on the device until they are logged or saved.
 
+use quanci_batches::{GlobalBatch, RowKey};
 use quanci_shards::rng::Rng;
 use quanci_torch_ext::Reducer;
 use tch::{Device, Kind, TchError, Tensor};
@@ -11,7 +12,6 @@ use super::prefetch::DeviceGlobalBatch;
 use super::run::{Global, Run};
 use crate::checkpoint::State;
 use crate::config::{Compute, OptimizerState, PhaseSettings, PretrainSettings};
-use crate::data::{GlobalBatch, RowKey};
 use crate::error::Error;
 use crate::metrics::{StepMetrics, StepTotals};
 use crate::model::{Bert, DeviceBatch, Network};

@@ -1,0 +1,5 @@
+"""`python -m quanci_train`."""
+
+from quanci_train import main
+
+main()
