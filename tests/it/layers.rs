@@ -38,6 +38,7 @@ const ROWS: [(&str, ModuleRows); 2] = [
             &["config"],
             &["data", "model", "optim", "distributed", "checkpoint", "metrics", "text"],
             &["train", "convert", "init"],
+            &["tune"],
             &["cli"],
         ],
     ),
@@ -58,7 +59,7 @@ const CRATES: [&str; 10] = [
 ];
 
 /// What other crates a part of the workspace must never see.
-const STRANGERS: [(&str, &[&str]); 13] = [
+const STRANGERS: [(&str, &[&str]); 16] = [
     (
         "crates/malloc-tuning/src",
         &["quanci_pipeline", "quanci_trainer", "quanci_shards", "quanci_settings", "quanci_store"],
@@ -91,6 +92,9 @@ const STRANGERS: [(&str, &[&str]); 13] = [
     ("pipeline/src/steps", &["std::fs", "std::time", "arrow_array", "arrow_schema", "parquet"]),
     ("trainer/src", &["quanci_pipeline", "jieba_rs", "object_store", "tokio"]),
     ("trainer/src/data", &["tch", "torch_sys", "quanci_torch_ext"]),
+    ("trainer/src/tune/examples", &["tch", "torch_sys", "quanci_torch_ext"]),
+    ("trainer/src/tune/scoring", &["tch", "torch_sys", "quanci_torch_ext"]),
+    ("trainer/src/tune/tasks", &["tch", "torch_sys", "quanci_torch_ext"]),
     ("trainer/torch-ext/src", &["quanci_pipeline", "quanci_trainer", "quanci_shards"]),
 ];
 
