@@ -65,7 +65,13 @@ def check(name, folder, model, tokenizer):
     predictions = folder / "run/seeds/5/predictions"
     if name == "classification":
         rows = [line.split("\t") for line in (folder / "set/dev.tsv").read_text().splitlines()[1:]]
-        made = [model(**tokenizer(a, b, truncation=True, max_length=24, return_tensors="pt")).logits[0] for _, a, b in rows]
+        made = []
+        for _, a, b in rows:
+            a, b = (tokenizer.convert_tokens_to_ids(tokenizer.tokenize(text)) for text in (a, b))
+            while len(a) + len(b) > 21:  # as google-research/bert
+                (a if len(a) > len(b) else b).pop()
+            ids, segments = [2] + a + [3] + b + [3], [0] * (len(a) + 2) + [1] * (len(b) + 1)
+            made.append(model(input_ids=torch.tensor([ids]), token_type_ids=torch.tensor([segments])).logits[0])
         return max(close(name, line["logits"], logits) for line, logits in zip(lines(predictions / "dev.jsonl"), made, strict=True))
     if name == "regression":
         rows = lines(folder / "set/dev.jsonl")

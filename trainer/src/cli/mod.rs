@@ -81,6 +81,6 @@ fn reference_of(topic: Topic) -> String {
         Topic::Settings => {
             let runs = [("pretrain", crate::config::keys()), ("tune", crate::config::tune_keys())];
             reference::settings("quanci-train", &runs)
-        },
+        }
     }
 }

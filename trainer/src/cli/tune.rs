@@ -34,10 +34,12 @@ pub(super) fn tune(args: &Tune, common: &Common, output: &Output) -> Result<(), 
     }
     let device = device(common.device, &rank_env)?;
     set_threads(common.threads, &rank_env);
-    quanci_torch_ext::set_tf32(settings.compute() == Compute::Tf32).map_err(Error::torch_ext("choosing TF32"))?;
+    quanci_torch_ext::set_tf32(settings.compute() == Compute::Tf32)
+        .map_err(Error::torch_ext("choosing TF32"))?;
     let signal = Arc::new(AtomicUsize::new(0));
     stop_on_signals(&signal).map_err(Error::io("handle signals of", "this process"))?;
-    let init = settings.init_from.as_ref().map(|path| Ok::<_, Error>((checkpoint_of(path)?, tokenizer_of(path))));
+    let init =
+        settings.init_from.as_ref().map(|path| Ok::<_, Error>((checkpoint_of(path)?, tokenizer_of(path))));
     let beginning = Beginning::find(&settings, init.transpose()?)?;
     beginning.told.iter().for_each(|told| output.message(told));
     let tokenizer = Tokenizer::open(&beginning.tokenizer)?;
@@ -113,7 +115,9 @@ fn tell_scores(run: &TuneRun<'_>, report: &TuneReport, output: &Output) {
     let metric = report.metric.name();
     let seeds = report.seeds.len();
     for (part, summaries) in [("dev", Some(&report.dev)), ("test", report.test.as_ref())] {
-        let Some(Summary { mean, best, deviation }) = summaries.and_then(|all| all.get(metric)) else { continue };
+        let Some(Summary { mean, best, deviation }) = summaries.and_then(|all| all.get(metric)) else {
+            continue;
+        };
         let guess = report.guess.get(part).and_then(|guess| guess.get(metric));
         let guess = guess.map_or_else(String::new, |guess| format!("; a guess {:.2}", 100.0 * guess));
         let spread = deviation.map_or_else(String::new, |deviation| {

@@ -61,10 +61,17 @@ impl TuneLogger {
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn new(run: &Path, settings: &LogSettings, done: u64, steps: u64, quiet: bool) -> Result<TuneLogger, Error> {
+    pub fn new(
+        run: &Path,
+        settings: &LogSettings,
+        done: u64,
+        steps: u64,
+        quiet: bool,
+    ) -> Result<TuneLogger, Error> {
         std::fs::create_dir_all(run).map_err(Error::io("create", run))?;
         let outline = RunOutline { steps, done, flops_per_token: Box::new(|_, _| 0.0), peak_flops: None };
-        let events = settings.tensorboard.then(|| EventFile::create(&run.join("tensorboard"), done)).transpose()?;
+        let events =
+            settings.tensorboard.then(|| EventFile::create(&run.join("tensorboard"), done)).transpose()?;
         let bar = ProgressDisplay::new(&outline, !quiet && std::io::stderr().is_terminal(), quiet);
         let (lines, now) = (JsonLinesLog::open(run, done)?, Instant::now());
         Ok(TuneLogger { lines, events, bar, steps, done, begun: now, since: now, window: Window::default() })
@@ -109,7 +116,8 @@ impl TuneLogger {
             ("speed/tokens_per_second", window.tokens / seconds),
             ("speed/seconds_left", self.begun.elapsed().as_secs_f64() / done_here * left),
         ]);
-        let values: Vec<(String, f64)> = values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let values: Vec<(String, f64)> =
+            values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         self.write(step.step, &values)?;
         self.bar.log(step.step, &values);
         Ok(())

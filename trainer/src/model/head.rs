@@ -66,8 +66,11 @@ impl Head {
         };
         let dropout = if train { self.dropout } else { 0.0 };
         let read = read.f_dropout(dropout, dropout > 0.0)?;
-        let cast: Vec<Tensor> =
-            self.parameters.iter().map(|(_, tensor)| tensor.f_to_kind(read.kind())).collect::<Result<_, _>>()?;
+        let cast: Vec<Tensor> = self
+            .parameters
+            .iter()
+            .map(|(_, tensor)| tensor.f_to_kind(read.kind()))
+            .collect::<Result<_, _>>()?;
         read.f_linear(&cast[0], Some(&cast[1]))?.f_to_kind(Kind::Float)
     }
 }

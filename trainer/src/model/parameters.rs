@@ -116,7 +116,13 @@ impl Parameters {
     ///
     /// # Errors
     /// If there is no memory for it.
-    pub(super) fn linear(name: &str, from: i64, to: i64, deviation: f64, seed: u64) -> Result<Parameters, TchError> {
+    pub(super) fn linear(
+        name: &str,
+        from: i64,
+        to: i64,
+        deviation: f64,
+        seed: u64,
+    ) -> Result<Parameters, TchError> {
         tch::manual_seed(seed as i64);
         let weight = truncated_normal(&[to, from], deviation)?.f_set_requires_grad(true)?;
         let bias = Tensor::f_zeros([to], (Kind::Float, Device::Cpu))?.f_set_requires_grad(true)?;

@@ -45,7 +45,12 @@ impl<'a> MicroItems<'a> {
     }
 
     /// The rows end to end on a device; `train` may fill them up.
-    pub(super) fn on_device(&self, config: &ModelConfig, device: Device, train: bool) -> Result<DeviceBatch, TchError> {
+    pub(super) fn on_device(
+        &self,
+        config: &ModelConfig,
+        device: Device,
+        train: bool,
+    ) -> Result<DeviceBatch, TchError> {
         let ids: Vec<i64> = self.rows().flat_map(|row| row.ids.iter().copied()).collect();
         let lengths: Vec<i64> = self.rows().map(|row| row.ids.len() as i64).collect();
         let segment_b: Vec<i64> = self.rows().map(|row| row.segment_b as i64).collect();
@@ -137,7 +142,8 @@ fn cross_entropy(logits: &Tensor, wanted: &[i64]) -> Result<Tensor, TchError> {
 /// comes from.
 fn apart(flat: &Tensor, lengths: &[usize]) -> Result<Tensor, TchError> {
     let longest = lengths.iter().copied().max().unwrap_or(0);
-    let places = (0..).zip(lengths).flat_map(|(row, &length)| (0..length).map(move |at| (row * longest + at) as i64));
+    let places =
+        (0..).zip(lengths).flat_map(|(row, &length)| (0..length).map(move |at| (row * longest + at) as i64));
     let places = Tensor::f_from_slice(&places.collect::<Vec<_>>())?.f_to_device(flat.device())?;
     let sizes = [lengths.len() as i64, longest as i64];
     let empty = Tensor::f_full([sizes[0] * sizes[1]], f64::NEG_INFINITY, (Kind::Float, flat.device()))?;
@@ -177,7 +183,10 @@ mod tests {
         assert!((loss - 2.0 * (2f64.ln() + 3f64.ln())).abs() < 1e-6, "{loss}");
         let choices = [item(&[1, 1], Target::Class(0)), item(&[1, 1, 1, 1], Target::Class(3))];
         let all: Vec<&Item> = choices.iter().collect();
-        let loss = losses(&Tensor::zeros([6, 1], (Kind::Float, Device::Cpu)), &MicroItems::cut_in_order(&all, 10)[0]);
+        let loss = losses(
+            &Tensor::zeros([6, 1], (Kind::Float, Device::Cpu)),
+            &MicroItems::cut_in_order(&all, 10)[0],
+        );
         assert!((loss.unwrap().double_value(&[]) - 8f64.ln()).abs() < 1e-6);
     }
 }

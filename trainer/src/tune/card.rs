@@ -45,14 +45,23 @@ pub(super) fn card(run: &TuneRun<'_>, report: &TuneReport) -> String {
     let files: Vec<String> = report.files.iter().map(|(name, id)| format!("{name} (SHA-256 {id})")).collect();
     line("files", &files.join(", "));
     line("corpora of pretraining", &pretraining(run));
-    line("encoder", &format!(
-        "{} layers of width {}, vocabulary of {} entries, SHA-256 {}",
-        run.model.num_hidden_layers, run.model.hidden_size, run.model.vocab_size, run.vocabulary()
-    ));
+    line(
+        "encoder",
+        &format!(
+            "{} layers of width {}, vocabulary of {} entries, SHA-256 {}",
+            run.model.num_hidden_layers,
+            run.model.hidden_size,
+            run.model.vocab_size,
+            run.vocabulary()
+        ),
+    );
     line("seed", &format!("{}, the best of {} on dev", report.best_seed(), report.seeds.len()));
     if !report.notices.is_empty() {
         text.push_str("\n## What was cut, mended or left out\n\n");
-        report.notices.iter().for_each(|notice| writeln!(text, "- {notice}").expect("a String takes all that is written"));
+        report
+            .notices
+            .iter()
+            .for_each(|notice| writeln!(text, "- {notice}").expect("a String takes all that is written"));
     }
     let settings = serde_json::to_string_pretty(&without_paths(&report.settings)).unwrap_or_default();
     write!(text, "\n## Settings\n\n```json\n{settings}\n```\n").expect("a String takes all that is written");
@@ -66,11 +75,17 @@ fn scores(text: &mut String, report: &TuneReport) {
         .expect("a String takes all that is written");
     for (part, summaries) in [("dev", Some(&report.dev)), ("test", report.test.as_ref())] {
         for (name, Summary { mean, best, deviation }) in summaries.into_iter().flatten() {
-            let deviation = deviation.map_or_else(|| "–".to_owned(), |deviation| format!("{:.2}", 100.0 * deviation));
+            let deviation =
+                deviation.map_or_else(|| "–".to_owned(), |deviation| format!("{:.2}", 100.0 * deviation));
             let guess = report.guess.get(part).and_then(|scores: &Scores| scores.get(name));
             let guess = guess.map_or_else(|| "–".to_owned(), |guess| format!("{:.2}", 100.0 * guess));
-            writeln!(text, "| {part} | {name} | {:.2} | {:.2} | {deviation} | {guess} |", 100.0 * mean, 100.0 * best)
-                .expect("a String takes all that is written");
+            writeln!(
+                text,
+                "| {part} | {name} | {:.2} | {:.2} | {deviation} | {guess} |",
+                100.0 * mean,
+                100.0 * best
+            )
+            .expect("a String takes all that is written");
         }
     }
     text.push_str("\n| | |\n|---|---|\n");
@@ -82,7 +97,9 @@ fn pretraining(run: &TuneRun<'_>) -> String {
     let folder = if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(path) };
     let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     match read_state(folder) {
-        Ok(state) if folder.join(STATE_FILE).is_file() => format!("data ids {}", state.data.concat().join(", ")),
+        Ok(state) if folder.join(STATE_FILE).is_file() => {
+            format!("data ids {}", state.data.concat().join(", "))
+        }
         _ => format!("those of {name}: see its card"),
     }
 }

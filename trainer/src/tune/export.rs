@@ -55,7 +55,9 @@ fn config(run: &TuneRun<'_>) -> String {
         config.insert("label2id".to_owned(), Value::Object(by_label.collect()));
     }
     match run.head {
-        Head::Classes(_) => drop(config.insert("problem_type".to_owned(), json!("single_label_classification"))),
+        Head::Classes(_) => {
+            drop(config.insert("problem_type".to_owned(), json!("single_label_classification")))
+        }
         Head::Number => drop(config.insert("problem_type".to_owned(), json!("regression"))),
         Head::Labels(_) | Head::Span | Head::Choice => {}
     }

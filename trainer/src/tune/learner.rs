@@ -84,15 +84,18 @@ impl TuneLearner {
         let micros = MicroItems::cut(items, run.settings.micro_batch as usize);
         for (index, micro) in micros.iter().enumerate() {
             let key = [seed, DROPOUT, step, index as u64];
-            quanci_torch_ext::seed_all(Rng::new(&key).next_u64()).map_err(Error::torch_ext("seeding dropout"))?;
+            quanci_torch_ext::seed_all(Rng::new(&key).next_u64())
+                .map_err(Error::torch_ext("seeding dropout"))?;
             let forward = || {
                 let batch = micro.on_device(&run.model, self.bert.device(), true)?;
                 let logits = self.head.logits(&network, &batch, true)?;
                 // Each loss of the batch weighs the same, however it is cut.
-                let loss = losses(&micro.narrowed(&logits, self.head.input())?, micro)?.f_div_scalar(count.max(1) as f64)?;
+                let loss = losses(&micro.narrowed(&logits, self.head.input())?, micro)?
+                    .f_div_scalar(count.max(1) as f64)?;
                 Ok((loss.f_mul_scalar(scale)?, loss.f_detach()?.f_to_kind(Kind::Double)?))
             };
-            let (scaled, loss) = forward().map_err(Error::torch("the forward pass")).map_err(with_memory_advice)?;
+            let (scaled, loss) =
+                forward().map_err(Error::torch("the forward pass")).map_err(with_memory_advice)?;
             scaled.f_backward().map_err(Error::torch("the backward pass")).map_err(with_memory_advice)?;
             sum = sum.f_add(&loss).map_err(Error::torch("adding up"))?;
         }
@@ -141,7 +144,8 @@ impl TuneLearner {
         for micro in MicroItems::cut_in_order(&sorted, run.settings.micro_batch as usize) {
             let made = tch::no_grad(|| {
                 let batch = micro.on_device(&run.model, self.bert.device(), false)?;
-                let logits = micro.narrowed(&self.head.logits(&network, &batch, false)?, self.head.input())?;
+                let logits =
+                    micro.narrowed(&self.head.logits(&network, &batch, false)?, self.head.input())?;
                 Vec::<f32>::try_from(&logits.f_to_device(Device::Cpu)?.f_flatten(0, -1)?)
             });
             let flat = made.map_err(failed())?;
@@ -155,7 +159,8 @@ impl TuneLearner {
 
 fn trained(bert: &Bert, head: &Head) -> Vec<(String, Tensor)> {
     let has_pooler = head.input() == HeadInput::Pooled;
-    let is_trained = |name: &str| name.starts_with("bert.") && (has_pooler || !name.starts_with("bert.pooler."));
+    let is_trained =
+        |name: &str| name.starts_with("bert.") && (has_pooler || !name.starts_with("bert.pooler."));
     let mut trained = bert.parameters().filter(is_trained);
     trained.extend(head.parameters().filter(|_| true));
     trained
@@ -179,7 +184,8 @@ fn new_head(run: &TuneRun<'_>, seed: u64) -> Result<Head, TchError> {
 fn with_memory_advice(error: Error) -> Error {
     match error {
         Error::Torch { action, message } if message.contains("out of memory") => {
-            let message = format!("the device has no memory left: lower `micro_batch` or `max_length` ({message})");
+            let message =
+                format!("the device has no memory left: lower `micro_batch` or `max_length` ({message})");
             Error::Torch { action, message }
         }
         other => other,

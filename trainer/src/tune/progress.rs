@@ -37,10 +37,15 @@ pub struct SeedResult {
     pub test: Option<Scores>,
 }
 
+/// Scores that differ by less are equal: those of a resumed run were read from a file, and may have lost their last bit.
+const EQUAL: f64 = 1e-9;
+
 /// The best epoch by a score; the first of equals. No number is worse than any.
 pub(super) fn best<'a>(epochs: &'a [EpochScores], metric: &str) -> Option<&'a EpochScores> {
-    let score = |epoch: &EpochScores| epoch.dev.get(metric).filter(|score| !score.is_nan()).unwrap_or(f64::NEG_INFINITY);
-    epochs.iter().reduce(|best, next| if score(next) > score(best) { next } else { best })
+    let score = |epoch: &EpochScores| {
+        epoch.dev.get(metric).filter(|score| !score.is_nan()).unwrap_or(f64::NEG_INFINITY)
+    };
+    epochs.iter().reduce(|best, next| if score(next) > score(best) + EQUAL { next } else { best })
 }
 
 #[cfg(test)]
@@ -50,8 +55,10 @@ mod tests {
     #[test]
     fn the_first_of_equals_is_the_best() {
         let scores = [0.5, f64::NAN, 0.7, 0.7];
-        let epochs: Vec<EpochScores> =
-            (1..).zip(scores).map(|(epoch, score)| EpochScores { epoch, dev: Scores::of([("f1", score)]) }).collect();
+        let epochs: Vec<EpochScores> = (1..)
+            .zip(scores)
+            .map(|(epoch, score)| EpochScores { epoch, dev: Scores::of([("f1", score)]) })
+            .collect();
         assert_eq!(best(&epochs, "f1").map(|best| best.epoch), Some(3));
         assert_eq!(best(&epochs[1..2], "f1").map(|best| best.epoch), Some(2));
         assert!(best(&[], "f1").is_none());

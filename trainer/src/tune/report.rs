@@ -71,7 +71,8 @@ impl TuneReport {
     /// The seed with the best score on dev; the first of equals.
     pub fn best_seed(&self) -> u64 {
         let score = |seed: &SeedResult| seed.dev.get(self.metric.name()).unwrap_or(f64::NEG_INFINITY);
-        let best = self.seeds.iter().reduce(|best, next| if score(next) > score(best) { next } else { best });
+        let best =
+            self.seeds.iter().reduce(|best, next| if score(next) > score(best) + 1e-9 { next } else { best });
         best.map_or(0, |best| best.seed)
     }
 
@@ -84,7 +85,8 @@ impl TuneReport {
 }
 
 fn summaries(all: &[&Scores]) -> BTreeMap<String, Summary> {
-    let names: Vec<&str> = all.first().map_or_else(Vec::new, |first| first.iter().map(|(name, _)| name).collect());
+    let names: Vec<&str> =
+        all.first().map_or_else(Vec::new, |first| first.iter().map(|(name, _)| name).collect());
     let one = |name: &str| {
         let values: Option<Vec<f64>> = all.iter().map(|scores| scores.get(name)).collect();
         Some((name.to_owned(), Summary::of(&values?)?))
@@ -96,6 +98,7 @@ fn summaries(all: &[&Scores]) -> BTreeMap<String, Summary> {
 pub(super) fn in_words(scores: &Scores, metric: &str) -> String {
     let main = scores.iter().filter(|(name, _)| *name == metric);
     let others = scores.iter().filter(|(name, _)| *name != metric && !name.contains('/'));
-    let words = main.chain(others).map(|(name, score)| format!("{} {:.2}", name.replace('_', " "), 100.0 * score));
+    let words =
+        main.chain(others).map(|(name, score)| format!("{} {:.2}", name.replace('_', " "), 100.0 * score));
     words.collect::<Vec<_>>().join(", ")
 }

@@ -93,7 +93,9 @@ pub(super) fn save(
 ) -> Result<(), Error> {
     let (moments, numbers) = learner.optimizer.state()?;
     let trained = learner.trained();
-    let named = |list: &[(String, tch::Tensor)]| HostTensors::copy(list.iter().map(|(name, tensor)| (name.as_str(), tensor)));
+    let named = |list: &[(String, tch::Tensor)]| {
+        HostTensors::copy(list.iter().map(|(name, tensor)| (name.as_str(), tensor)))
+    };
     let (model, optimizer) = (named(&trained)?, named(&moments)?);
     let scaler = learner.scaler.as_ref().map_or(Value::Null, |scaler| scaler.state());
     metrics.sync()?; // the log never lacks a step that a checkpoint covers
@@ -109,12 +111,15 @@ pub(super) fn save(
 pub fn find(run: &TuneRun<'_>, resume: &Resume) -> Result<Found, Error> {
     let output = &run.settings.output;
     match resume {
-        Resume::From(folder) => Ok(Found { checkpoint: Some(Checkpoint::read(folder)?), damaged: Vec::new() }),
+        Resume::From(folder) => {
+            Ok(Found { checkpoint: Some(Checkpoint::read(folder)?), damaged: Vec::new() })
+        }
         Resume::Auto => checkpoint::newest(output),
         Resume::None if checkpoint::steps(output)?.is_empty() => Ok(Found::default()),
         Resume::None => Err(Error::Output {
             path: output.clone(),
-            message: "holds a run already: resume it (--resume auto), or remove it, or name another `output`".to_owned(),
+            message: "holds a run already: resume it (--resume auto), or remove it, or name another `output`"
+                .to_owned(),
         }),
     }
 }
@@ -139,7 +144,8 @@ pub(super) fn resume(
     let progress: Progress = serde_json::from_value(state.tuning.clone())
         .map_err(|error| Error::input(&checkpoint.folder, format!("damaged: {error}")))?;
     let seed = run.settings.seeds.get(state.phase).copied();
-    let seed = seed.ok_or_else(|| Error::input(&checkpoint.folder, "is of a seed that the settings have not"))?;
+    let seed =
+        seed.ok_or_else(|| Error::input(&checkpoint.folder, "is of a seed that the settings have not"))?;
     let mut learner = TuneLearner::new(run, seed)?;
     let (path, content) = checkpoint.file(MODEL_FILE)?;
     fill(&learner, &weights::parse_safetensors(content, &path)?, &path)?;
@@ -163,7 +169,11 @@ pub(super) fn resume(
 ///
 /// # Errors
 /// If one is missing, left over or of other sizes.
-pub(super) fn fill(learner: &TuneLearner, tensors: &[(String, tch::Tensor)], path: &Path) -> Result<(), Error> {
+pub(super) fn fill(
+    learner: &TuneLearner,
+    tensors: &[(String, tch::Tensor)],
+    path: &Path,
+) -> Result<(), Error> {
     let other = || Error::input(path, "holds another model than the settings name");
     let trained = learner.trained();
     if tensors.len() != trained.len() {
@@ -191,7 +201,10 @@ fn refuse_changes(run: &TuneRun<'_>, folder: &Path, old: &State, accepted: &[Str
         return Ok(());
     }
     let told = changes.into_iter().map(|SettingChange { key, old, new }| {
-        format!("`{key}` was {old} in {} and is {new}: put it back, or give --accept-changes {key}", folder.display())
+        format!(
+            "`{key}` was {old} in {} and is {new}: put it back, or give --accept-changes {key}",
+            folder.display()
+        )
     });
     Err(Error::Settings(told.collect()))
 }

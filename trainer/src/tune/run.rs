@@ -97,7 +97,19 @@ impl<'a> TuneRun<'a> {
         let tokenizer_files = tokenizer_files(&folder)?;
         let kernels = Kernels::fastest(&model, device, kind_of(settings.compute()));
         let head = task.head();
-        Ok(TuneRun { settings, model, device, kernels, signal, init, head, task, ids, tokenizer_files, notices })
+        Ok(TuneRun {
+            settings,
+            model,
+            device,
+            kernels,
+            signal,
+            init,
+            head,
+            task,
+            ids,
+            tokenizer_files,
+            notices,
+        })
     }
 
     /// What should be known of the set: what was cut, mended, left out.
@@ -131,7 +143,8 @@ impl<'a> TuneRun<'a> {
     /// SHA-256 of the vocabulary.
     pub(super) fn vocabulary(&self) -> String {
         let files = ["vocab.txt", "tokenizer.json"].into_iter();
-        let mut found = files.filter_map(|wanted| self.tokenizer_files.iter().find(|(name, _)| name == wanted));
+        let mut found =
+            files.filter_map(|wanted| self.tokenizer_files.iter().find(|(name, _)| name == wanted));
         found.next().map_or_else(String::new, |(_, bytes)| sha256(bytes))
     }
 }
@@ -150,7 +163,12 @@ fn tokenizer_files(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, Error> {
 }
 
 /// What does not go together.
-fn mismatches(settings: &TuneSettings, model: &ModelConfig, tokenizer: &Tokenizer, folder: &Path) -> Result<(), Error> {
+fn mismatches(
+    settings: &TuneSettings,
+    model: &ModelConfig,
+    tokenizer: &Tokenizer,
+    folder: &Path,
+) -> Result<(), Error> {
     let mut problems = Vec::new();
     let (most, positions) = (i64::from(settings.max_length), model.max_position_embeddings);
     if most > positions {
@@ -163,7 +181,10 @@ fn mismatches(settings: &TuneSettings, model: &ModelConfig, tokenizer: &Tokenize
             folder.display(),
             model.vocab_size
         ));
-    } else if entries < model.vocab_size && !is_padding(entries, model.vocab_size) && settings.init_from.is_none() {
+    } else if entries < model.vocab_size
+        && !is_padding(entries, model.vocab_size)
+        && settings.init_from.is_none()
+    {
         problems.push(format!(
             "{}: the tokenizer has {entries} entries, and the model {}: set `vocab_size` in its config to {entries}",
             folder.display(),

@@ -28,14 +28,20 @@ pub(super) fn start(run: &TuneRun<'_>, seed: u64) -> Result<(TuneLearner, Option
 
 /// Fills the head from tensors of its names. Labels in another order would be learnt the wrong way round, so the labels must
 /// be the same.
-fn take_head(run: &TuneRun<'_>, learner: &TuneLearner, path: &Path, report: &mut LoadReport) -> Result<(), Error> {
+fn take_head(
+    run: &TuneRun<'_>,
+    learner: &TuneLearner,
+    path: &Path,
+    report: &mut LoadReport,
+) -> Result<(), Error> {
     let own: Vec<(&str, &Tensor)> = learner.head.parameters().iter().collect();
     if !own.iter().all(|(name, _)| report.unused.iter().any(|unused| unused == name)) {
         return Ok(());
     }
     let theirs = weights::read(path)?;
     let find = |wanted: &str| theirs.iter().find(|(name, _)| name == wanted).map(|(_, tensor)| tensor);
-    let same_sizes = own.iter().all(|(name, tensor)| find(name).is_some_and(|found| found.size() == tensor.size()));
+    let same_sizes =
+        own.iter().all(|(name, tensor)| find(name).is_some_and(|found| found.size() == tensor.size()));
     if !same_sizes || !same_labels(run) {
         report.told.push("its head is for other labels, and is drawn anew".to_owned());
         return Ok(());
@@ -55,5 +61,8 @@ fn same_labels(run: &TuneRun<'_>) -> bool {
     let own = run.labels();
     let Some(named) = named.filter(|_| !own.is_empty()) else { return own.is_empty() };
     named.len() == own.len()
-        && own.iter().enumerate().all(|(id, label)| named.get(&id.to_string()).and_then(Value::as_str) == Some(label))
+        && own
+            .iter()
+            .enumerate()
+            .all(|(id, label)| named.get(&id.to_string()).and_then(Value::as_str) == Some(label))
 }

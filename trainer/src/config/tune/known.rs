@@ -93,7 +93,11 @@ mod tests {
         assert_eq!(names.len(), count);
         for set in known_sets() {
             assert!(set.kind.is_some() && set.format.is_some() && set.train.is_some(), "{}", set.name);
-            assert!(!set.licence.is_empty() && !set.source.is_empty() && !set.title.is_empty(), "{}", set.name);
+            assert!(
+                !set.licence.is_empty() && !set.source.is_empty() && !set.title.is_empty(),
+                "{}",
+                set.name
+            );
         }
     }
 }

@@ -127,7 +127,8 @@ fn from_section(source: &SettingsFile, root: &Section<'_>) -> TuneSettings {
                 checkpoint's; or `random`";
     let init_from = Some(root.required_path("init_from", init)).filter(|place| place != "random");
     let model = "a config.json; by default the one beside `init_from`; required with `random`";
-    let tokenizer = "the folder of tokenizer.json or vocab.txt; by default that of `init_from`; required with `random`";
+    let tokenizer =
+        "the folder of tokenizer.json or vocab.txt; by default that of `init_from`; required with `random`";
     let missing = "parameters, or beginnings of their names, that are drawn anew if `init_from` lacks them";
     let micro = "rows that go through the model at once; by default 32, or `batch` if that is less";
     let batch = root.integer("batch", "examples of a step", 32, 1..=1_000_000) as u32;
@@ -142,7 +143,8 @@ fn from_section(source: &SettingsFile, root: &Section<'_>) -> TuneSettings {
         model: root.path("model", model).map(|path| source.join(path)),
         tokenizer: root.local_path("tokenizer", tokenizer).map(|path| source.join(path)),
         allow_missing: root.strings("allow_missing", missing, "`[]`").unwrap_or_default(),
-        output: source.join(root.required_local_path("output", "the folder for checkpoints, logs and the model")),
+        output: source
+            .join(root.required_local_path("output", "the folder for checkpoints, logs and the model")),
         seeds: seeds(root),
         epochs: root.integer("epochs", "passes through the training set", 3, 1..=1000),
         batch,
@@ -165,9 +167,14 @@ fn from_section(source: &SettingsFile, root: &Section<'_>) -> TuneSettings {
         init_from: init_from.map(|path| source.join(path)),
     };
     if settings.init_from.is_none() {
-        for (key, missing) in [("model", settings.model.is_none()), ("tokenizer", settings.tokenizer.is_none())] {
+        for (key, missing) in
+            [("model", settings.model.is_none()), ("tokenizer", settings.tokenizer.is_none())]
+        {
             if missing {
-                root.problem(key, "is missing: with `init_from = \"random\"` nothing else says what the model is");
+                root.problem(
+                    key,
+                    "is missing: with `init_from = \"random\"` nothing else says what the model is",
+                );
             }
         }
     }
@@ -194,7 +201,11 @@ fn spans(section: Section<'_>) -> SpanSettings {
     let threshold = "no answer is given if its score is higher than the best answer's by more than this";
     let integer = |key, help, default| section.integer(key, help, default, 1..=1_048_576) as u32;
     let settings = SpanSettings {
-        stride: integer("stride", "tokens from the start of a window of a long text to that of the next", 128),
+        stride: integer(
+            "stride",
+            "tokens from the start of a window of a long text to that of the next",
+            128,
+        ),
         max_question: integer("max_question", "tokens of a question at most; what is beyond is cut off", 64),
         max_answer: integer("max_answer", "tokens of a predicted answer at most", 30),
         n_best: integer("n_best", "best starts and best ends of a window that are looked at", 20),

@@ -181,7 +181,8 @@ pub(super) fn from_section(source: &SettingsFile, root: &Section<'_>) -> TaskSet
     let known = known.map(|at| &known_sets()[at]);
     let path = source.join(root.required_path("path", "the folder or the zip archive with the set's files"));
     let section = root.section("set");
-    let set = spelled(&section, path, known.map_or_else(super::KnownSet::default, Clone::clone), known.is_some());
+    let set =
+        spelled(&section, path, known.map_or_else(super::KnownSet::default, Clone::clone), known.is_some());
     if known.is_none() && !section.has("kind") {
         root.problem("task", "is missing: name a known set, or say in [set] what there is to read");
     }
@@ -192,7 +193,12 @@ pub(super) fn from_section(source: &SettingsFile, root: &Section<'_>) -> TaskSet
 /// The keys of `[set]` over what is known.
 fn spelled(section: &Section<'_>, path: PathBuf, known: super::KnownSet, is_known: bool) -> TaskSet {
     let own = |help| move |word: &'static str| section.string(word, help);
-    let kind = section.listed("kind", "what is asked", "`classification`, `regression`, `tokens`, `spans`, `choice`", &KINDS);
+    let kind = section.listed(
+        "kind",
+        "what is asked",
+        "`classification`, `regression`, `tokens`, `spans`, `choice`",
+        &KINDS,
+    );
     let formats = "`tsv`, `csv`, `jsonl`, `conll`, `cluener`, `squad`, `c3`";
     let format = section.listed("format", "how the files are written", formats, &FORMATS);
     let metrics = "`accuracy`, `f1`, `macro_f1`, `matthews`, `correlation`";
@@ -203,7 +209,10 @@ fn spelled(section: &Section<'_>, path: PathBuf, known: super::KnownSet, is_know
     let format = format.or(known.format).unwrap_or(kind.formats()[0]);
     let share = |key, help| section.number(key, help, 0.0, 0.0..=0.9);
     let set = TaskSet {
-        name: own("its name, for reports")("name").or(Some(known.name)).filter(|name| !name.is_empty()).unwrap_or_else(|| "own".to_owned()),
+        name: own("its name, for reports")("name")
+            .or(Some(known.name))
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| "own".to_owned()),
         kind,
         path,
         format,
@@ -211,18 +220,45 @@ fn spelled(section: &Section<'_>, path: PathBuf, known: super::KnownSet, is_know
         dev: own("the file by which the best epoch is chosen")("dev").or(known.dev),
         test: own("the file that is measured once, with the best epoch")("test").or(known.test),
         test_is_optional: !section.has("test"),
-        dev_share: share("dev_share", "share of `train` to take for `dev`, by hash of the text; instead of a file"),
-        test_share: share("test_share", "share of `train` to take for `test`, by hash of the text; instead of a file"),
-        header: section.boolean("header", "tables begin with the names of their columns", known.header.unwrap_or(true)),
-        text: or(names("text", "column of the text: a name or a number from 0; of several the first that a file has"), &known.text),
+        dev_share: share(
+            "dev_share",
+            "share of `train` to take for `dev`, by hash of the text; instead of a file",
+        ),
+        test_share: share(
+            "test_share",
+            "share of `train` to take for `test`, by hash of the text; instead of a file",
+        ),
+        header: section.boolean(
+            "header",
+            "tables begin with the names of their columns",
+            known.header.unwrap_or(true),
+        ),
+        text: or(
+            names(
+                "text",
+                "column of the text: a name or a number from 0; of several the first that a file has",
+            ),
+            &known.text,
+        ),
         text_b: or(names("text_b", "column of the second text of a pair"), &known.text_b),
         label: or(names("label", "column of the label"), &known.label),
-        labels: or(names("labels", "labels in the order of their ids; otherwise those of `train`, sorted"), &known.labels),
+        labels: or(
+            names("labels", "labels in the order of their ids; otherwise those of `train`, sorted"),
+            &known.labels,
+        ),
         skip_labels: or(names("skip_labels", "labels whose rows are left out"), &known.skip_labels),
         same_labels: or(names("same_labels", "`other=label`: other words for a label"), &known.same_labels),
         only: own("`column=value`: rows with another value are left out")("only").or(known.only),
-        by_characters: section.boolean("by_characters", "words of a text with answers are single characters, as CMRC 2018's program has it", known.by_characters),
-        unanswerable: section.boolean("unanswerable", "questions may have no answer, as in SQuAD 2", known.unanswerable),
+        by_characters: section.boolean(
+            "by_characters",
+            "words of a text with answers are single characters, as CMRC 2018's program has it",
+            known.by_characters,
+        ),
+        unanswerable: section.boolean(
+            "unanswerable",
+            "questions may have no answer, as in SQuAD 2",
+            known.unanswerable,
+        ),
         metric: metric.or(known.metric).unwrap_or(kind.metrics()[0]),
         licence: own("licence, for the model card")("licence").unwrap_or(known.licence),
         source: own("where the set comes from, for the model card")("source").unwrap_or(known.source),
@@ -233,9 +269,15 @@ fn spelled(section: &Section<'_>, path: PathBuf, known: super::KnownSet, is_know
 
 fn check(section: &Section<'_>, set: &TaskSet, is_known: bool) {
     if !set.kind.formats().contains(&set.format) {
-        let known: Vec<&str> =
-            FORMATS.iter().filter(|(_, format)| set.kind.formats().contains(format)).map(|(name, _)| *name).collect();
-        section.problem("format", format_args!("is of no use for this kind: it is read from {}", known.join(", ")));
+        let known: Vec<&str> = FORMATS
+            .iter()
+            .filter(|(_, format)| set.kind.formats().contains(format))
+            .map(|(name, _)| *name)
+            .collect();
+        section.problem(
+            "format",
+            format_args!("is of no use for this kind: it is read from {}", known.join(", ")),
+        );
     }
     if !set.kind.metrics().contains(&set.metric) {
         section.problem("metric", "is no score of this kind");
@@ -257,7 +299,9 @@ fn check(section: &Section<'_>, set: &TaskSet, is_known: bool) {
     if set.format.is_table() && (set.text.is_empty() || set.label.is_empty()) {
         section.problem("text", "and `label` are needed: the columns to read");
     }
-    for (key, pairs) in [("same_labels", set.same_labels.iter().collect()), ("only", Vec::from_iter(&set.only))] {
+    for (key, pairs) in
+        [("same_labels", set.same_labels.iter().collect()), ("only", Vec::from_iter(&set.only))]
+    {
         if pairs.iter().any(|pair| !pair.contains('=')) {
             section.problem(key, "must be written as word=word");
         }

@@ -36,7 +36,12 @@ pub(super) fn c3(file: &TextFile) -> Result<Vec<ChoiceExample>, Error> {
                 None => None,
                 Some(answer) => {
                     let found = question.choice.iter().position(|choice| *choice == answer);
-                    let wrong = || Error::input(&file.path, format!("question {id}: the answer {answer} is none of its choices"));
+                    let wrong = || {
+                        Error::input(
+                            &file.path,
+                            format!("question {id}: the answer {answer} is none of its choices"),
+                        )
+                    };
                     Some(found.ok_or_else(wrong)?)
                 }
             };
@@ -44,7 +49,14 @@ pub(super) fn c3(file: &TextFile) -> Result<Vec<ChoiceExample>, Error> {
                 return Err(Error::input(&file.path, format!("question {id} has fewer than two choices")));
             }
             let context = context.clone();
-            examples.push(ChoiceExample { place, id, context, question: question.question, choices: question.choice, answer });
+            examples.push(ChoiceExample {
+                place,
+                id,
+                context,
+                question: question.question,
+                choices: question.choice,
+                answer,
+            });
         }
     }
     Ok(examples)
@@ -62,13 +74,18 @@ mod tests {
     fn questions_have_their_context() {
         let text = r#"[[["男：好。", "女：再见。"], [{"question": "谁先走？", "choice": ["男", "女"], "answer": "女"}, {"question": "q", "choice": ["a", "b"]}], "1-1"]]"#;
         let read = read(text).unwrap();
-        assert_eq!((&*read[0].context, read[0].answer, read[0].id.as_str()), ("男：好。\n女：再见。", Some(1), "1-1-0"));
+        assert_eq!(
+            (&*read[0].context, read[0].answer, read[0].id.as_str()),
+            ("男：好。\n女：再见。", Some(1), "1-1-0")
+        );
         assert_eq!(read[1].answer, None);
     }
 
     #[test]
     fn an_answer_that_is_no_choice_is_refused() {
-        let error = read(r#"[[[""], [{"question": "q", "choice": ["a", "b"], "answer": "c"}], "7"]]"#).unwrap_err().to_string();
+        let error = read(r#"[[[""], [{"question": "q", "choice": ["a", "b"], "answer": "c"}], "7"]]"#)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("7-0") && error.contains("none of its choices"), "{error}");
         assert!(read("[[1]]").is_err());
     }

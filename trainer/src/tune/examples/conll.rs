@@ -32,7 +32,11 @@ pub(super) fn conll(file: &TextFile) -> Result<Vec<TokenExample>, Error> {
         };
         let label = columns.next_back();
         if *has_labels.get_or_insert(label.is_some()) != label.is_some() {
-            let what = if label.is_some() { "a label, and lines before have none" } else { "no label, and lines before have one" };
+            let what = if label.is_some() {
+                "a label, and lines before have none"
+            } else {
+                "no label, and lines before have one"
+            };
             return Err(Error::input(&file.path, format!("line {number} has {what}")));
         }
         if words.is_empty() {
@@ -51,7 +55,8 @@ pub(super) fn conll(file: &TextFile) -> Result<Vec<TokenExample>, Error> {
 pub(super) fn columns(file: &TextFile, set: &TaskSet) -> Result<Vec<TokenExample>, Error> {
     let records = table::tsv(file, set.header)?;
     let missing = || {
-        let message = format!("has no column {}: it has {}", set.text.join(" or "), records.columns.join(", "));
+        let message =
+            format!("has no column {}: it has {}", set.text.join(" or "), records.columns.join(", "));
         Error::input(&file.path, message)
     };
     let text = records.column(&set.text).ok_or_else(missing)?;
@@ -62,7 +67,8 @@ pub(super) fn columns(file: &TextFile, set: &TaskSet) -> Result<Vec<TokenExample
         };
         let (words, labels) = (split(text), label.map(split));
         if let Some(labels) = labels.as_ref().filter(|labels| labels.len() != words.len()) {
-            let message = format!("{} has {} words and {} labels", record.place.what, words.len(), labels.len());
+            let message =
+                format!("{} has {} words and {} labels", record.place.what, words.len(), labels.len());
             return Err(Error::input(&file.path, message));
         }
         Ok(TokenExample { place: record.place.clone(), words, labels })
@@ -80,7 +86,8 @@ mod tests {
 
     #[test]
     fn sentences_end_at_blank_lines() {
-        let read = conll(&file("-DOCSTART- -X- O O\r\n\r\n中 NN B-LOC\r\n国 NN I-LOC\r\n\r\n\r\n人\tNN\tO")).unwrap();
+        let read = conll(&file("-DOCSTART- -X- O O\r\n\r\n中 NN B-LOC\r\n国 NN I-LOC\r\n\r\n\r\n人\tNN\tO"))
+            .unwrap();
         assert_eq!(read.len(), 2);
         assert_eq!((read[0].words.join(""), read[0].place.what.as_str()), ("中国".to_owned(), "line 3"));
         assert_eq!(read[0].labels.as_deref().unwrap(), ["B-LOC", "I-LOC"]);

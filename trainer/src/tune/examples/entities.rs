@@ -27,7 +27,8 @@ fn example(place: Place, object: &Map<String, Value>) -> Result<TokenExample, Er
     for (kind, surfaces) in entities.as_object().ok_or_else(shape)? {
         for (surface, places) in surfaces.as_object().ok_or_else(shape)? {
             for span in places.as_array().ok_or_else(shape)? {
-                let ends = span.as_array().map(|ends| ends.iter().filter_map(Value::as_u64).collect::<Vec<_>>());
+                let ends =
+                    span.as_array().map(|ends| ends.iter().filter_map(Value::as_u64).collect::<Vec<_>>());
                 let Some([start, end]) = ends.as_deref() else { return Err(shape()) };
                 let (start, end) = (*start as usize, *end as usize);
                 let inside = words.get(start..=end).filter(|_| start <= end);
@@ -55,7 +56,10 @@ mod tests {
 
     #[test]
     fn places_become_labels() {
-        let read = read(r#"{"text": "老桂在浙商", "label": {"name": {"老桂": [[0, 1]]}, "company": {"浙商": [[3, 4]]}}}"#).unwrap();
+        let read = read(
+            r#"{"text": "老桂在浙商", "label": {"name": {"老桂": [[0, 1]]}, "company": {"浙商": [[3, 4]]}}}"#,
+        )
+        .unwrap();
         assert_eq!(read[0].labels.as_deref().unwrap(), ["B-name", "I-name", "O", "B-company", "I-company"]);
     }
 

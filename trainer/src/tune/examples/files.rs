@@ -46,19 +46,24 @@ pub(super) fn exists(place: &Path, name: &str) -> bool {
 }
 
 fn from_archive(archive: &Path, name: &str) -> Result<Vec<u8>, Error> {
-    let damaged = |error: &dyn std::fmt::Display| Error::input(archive, format!("not a sound zip archive: {error}"));
+    let damaged =
+        |error: &dyn std::fmt::Display| Error::input(archive, format!("not a sound zip archive: {error}"));
     let file = File::open(archive).map_err(Error::io("read", archive))?;
     let mut zip = ZipArchive::new(file).map_err(|error| damaged(&error))?;
     // Archives often hold a folder of the set's name; those of macOS a shadow of each file beside it.
     let inner = format!("/{name}");
-    let names: Result<Vec<String>, _> = zip.file_names().map(|name| name.map(|name| name.into_owned())).collect();
+    let names: Result<Vec<String>, _> =
+        zip.file_names().map(|name| name.map(|name| name.into_owned())).collect();
     let mut found = names.map_err(|error| damaged(&error))?;
     found.retain(|own| *own == name || own.ends_with(&inner) && !own.starts_with("__MACOSX/"));
     let [own] = &found[..] else {
         let message = if found.is_empty() {
             format!("holds no {name}")
         } else {
-            format!("holds several files of the name {name}: {}; unpack it and name the folder", found.join(", "))
+            format!(
+                "holds several files of the name {name}: {}; unpack it and name the folder",
+                found.join(", ")
+            )
         };
         return Err(Error::input(archive, message));
     };
@@ -77,7 +82,10 @@ fn text(bytes: Vec<u8>, path: &Path) -> Result<String, Error> {
             [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "UTF-16",
             _ => "perhaps GB18030",
         };
-        Error::input(path, format!("line {line} is no UTF-8 ({guess}): convert the file, as with iconv -f GB18030 -t UTF-8"))
+        Error::input(
+            path,
+            format!("line {line} is no UTF-8 ({guess}): convert the file, as with iconv -f GB18030 -t UTF-8"),
+        )
     })?;
     Ok(match text.strip_prefix('\u{feff}') {
         Some(rest) => rest.to_owned(),
@@ -96,7 +104,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("set.zip");
         let mut zip = zip::ZipWriter::new(File::create(&place).unwrap());
-        for (name, text) in [("set/dev.tsv", "\u{feff}一"), ("__MACOSX/set/dev.tsv", "x"), ("other.dev.tsv", "y")] {
+        for (name, text) in
+            [("set/dev.tsv", "\u{feff}一"), ("__MACOSX/set/dev.tsv", "x"), ("other.dev.tsv", "y")]
+        {
             zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
             zip.write_all(text.as_bytes()).unwrap();
         }

@@ -24,7 +24,8 @@ pub(crate) fn read(set: &TaskSet) -> Result<Splits, Error> {
     };
     let all = open(&set.train)?;
     let has = |file: &Option<String>, share: f64| file.is_some() && share == 0.0;
-    let dev = if has(&set.dev, set.dev_share) { set.dev.as_deref().map(&mut open).transpose()? } else { None };
+    let dev =
+        if has(&set.dev, set.dev_share) { set.dev.as_deref().map(&mut open).transpose()? } else { None };
     let named = set.test.as_deref().filter(|_| has(&set.test, set.test_share));
     let is_missing = |name: &&str| set.test_is_optional && !files::exists(&set.path, name);
     let test = named.filter(|name| !is_missing(name)).map(&mut open).transpose()?;
@@ -36,7 +37,10 @@ pub(crate) fn read(set: &TaskSet) -> Result<Splits, Error> {
     let test = test.or(Some(test_part).filter(|part| part.len() > 0));
     for (what, count) in [("train", train.len()), ("dev", dev.len())] {
         if count == 0 {
-            let message = format!("has no examples for {what}: there is nothing to {}", if what == "dev" { "choose the best epoch by" } else { "train on" });
+            let message = format!(
+                "has no examples for {what}: there is nothing to {}",
+                if what == "dev" { "choose the best epoch by" } else { "train on" }
+            );
             return Err(Error::input(&set.path, message));
         }
     }
@@ -48,7 +52,9 @@ pub(crate) fn read(set: &TaskSet) -> Result<Splits, Error> {
 
 fn examples(file: &TextFile, set: &TaskSet, notices: &mut Vec<String>) -> Result<Examples, Error> {
     match (set.kind, set.format) {
-        (TaskKind::Classification | TaskKind::Regression, _) => texts(file, set, notices).map(Examples::Texts),
+        (TaskKind::Classification | TaskKind::Regression, _) => {
+            texts(file, set, notices).map(Examples::Texts)
+        }
         (TaskKind::Tokens, SetFormat::Cluener) => cluener(file).map(Examples::Tokens),
         (TaskKind::Tokens, SetFormat::Tsv) => conll::columns(file, set).map(Examples::Tokens),
         (TaskKind::Tokens, _) => conll::conll(file).map(Examples::Tokens),

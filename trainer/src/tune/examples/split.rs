@@ -18,8 +18,12 @@ pub(super) fn split(all: Examples, dev: f64, test: f64) -> [Examples; 3] {
     match all {
         Examples::Texts(list) => parts(list, |example| example.text.clone(), shares).map(Examples::Texts),
         Examples::Tokens(list) => parts(list, |example| example.words.concat(), shares).map(Examples::Tokens),
-        Examples::Spans(list) => parts(list, |example| example.group.to_string(), shares).map(Examples::Spans),
-        Examples::Choices(list) => parts(list, |example| example.context.to_string(), shares).map(Examples::Choices),
+        Examples::Spans(list) => {
+            parts(list, |example| example.group.to_string(), shares).map(Examples::Spans)
+        }
+        Examples::Choices(list) => {
+            parts(list, |example| example.context.to_string(), shares).map(Examples::Choices)
+        }
     }
 }
 

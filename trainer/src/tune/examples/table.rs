@@ -31,7 +31,8 @@ pub(super) fn csv(file: &TextFile, header: bool) -> Result<Records, Error> {
     let (mut output, mut ends) = (vec![0; 1024], vec![0; 64]);
     let (mut written, mut ended) = (0, 0);
     loop {
-        let (result, read, wrote, end) = reader.read_record(input, &mut output[written..], &mut ends[ended..]);
+        let (result, read, wrote, end) =
+            reader.read_record(input, &mut output[written..], &mut ends[ended..]);
         input = &input[read..];
         written += wrote;
         ended += end;
@@ -44,7 +45,8 @@ pub(super) fn csv(file: &TextFile, header: bool) -> Result<Records, Error> {
                 let starts = std::iter::once(0).chain(ends[..ended].iter().copied());
                 let fields = starts.zip(&ends[..ended]);
                 // Fields are cut at ASCII characters of valid UTF-8.
-                let row = fields.map(|(start, &end)| String::from_utf8_lossy(&output[start..end]).into_owned());
+                let row =
+                    fields.map(|(start, &end)| String::from_utf8_lossy(&output[start..end]).into_owned());
                 rows.push((line, row.collect()));
                 (written, ended) = (0, 0);
                 line = reader.line() as usize;
@@ -88,7 +90,11 @@ mod tests {
     }
 
     fn fields(records: &Records) -> Vec<Vec<&str>> {
-        records.records.iter().map(|record| record.fields.iter().flatten().map(String::as_str).collect()).collect()
+        records
+            .records
+            .iter()
+            .map(|record| record.fields.iter().flatten().map(String::as_str).collect())
+            .collect()
     }
 
     #[test]

@@ -11,7 +11,11 @@ use crate::error::Error;
 ///
 /// # Errors
 /// If a column is missing, or a record lacks its text. A file without the column of labels has examples without.
-pub(super) fn texts(file: &TextFile, set: &TaskSet, notices: &mut Vec<String>) -> Result<Vec<TextExample>, Error> {
+pub(super) fn texts(
+    file: &TextFile,
+    set: &TaskSet,
+    notices: &mut Vec<String>,
+) -> Result<Vec<TextExample>, Error> {
     let Records { columns, records } = &match set.format {
         SetFormat::Csv => table::csv(file, set.header)?,
         SetFormat::Jsonl => json::records(file)?,
@@ -55,13 +59,21 @@ pub(super) fn texts(file: &TextFile, set: &TaskSet, notices: &mut Vec<String>) -
     }
     if skipped > 0 {
         let labels = set.skip_labels.join(", ");
-        notices.push(format!("{}: {skipped} rows have the label {labels}, and are left out", file.path.display()));
+        notices.push(format!(
+            "{}: {skipped} rows have the label {labels}, and are left out",
+            file.path.display()
+        ));
     }
     Ok(examples)
 }
 
 fn field(record: &Record, column: usize, columns: &[String]) -> Result<String, Error> {
-    let missing = || Error::input(record.place.file.as_path(), format!("{} has no `{}`", record.place.what, columns[column]));
+    let missing = || {
+        Error::input(
+            record.place.file.as_path(),
+            format!("{} has no `{}`", record.place.what, columns[column]),
+        )
+    };
     record.fields[column].clone().ok_or_else(missing)
 }
 

@@ -102,7 +102,9 @@ mod tests {
             assert_eq!(equal, row.em, "{}", row.id);
             assert!((f1 - row.f1).abs() < 1e-12, "{}: {f1}, not {}", row.id, row.f1);
             let texts = row.answers.iter().chain([&row.prediction]);
-            texts.zip(&row.segments).for_each(|(text, wanted)| assert_eq!(segments(text), *wanted, "{}", row.id));
+            texts
+                .zip(&row.segments)
+                .for_each(|(text, wanted)| assert_eq!(segments(text), *wanted, "{}", row.id));
         }
     }
 }

@@ -39,12 +39,14 @@ fn is_inside(tag: char) -> bool {
 
 /// seqeval, end_of_chunk.
 fn ends((tag_before, before): (char, &str), (tag, kind): (char, &str)) -> bool {
-    matches!((tag_before, tag), ('E' | 'S', _) | ('B' | 'I', 'B' | 'S' | 'O')) || (is_inside(tag_before) && before != kind)
+    matches!((tag_before, tag), ('E' | 'S', _) | ('B' | 'I', 'B' | 'S' | 'O'))
+        || (is_inside(tag_before) && before != kind)
 }
 
 /// seqeval, start_of_chunk.
 fn begins((tag_before, before): (char, &str), (tag, kind): (char, &str)) -> bool {
-    matches!((tag_before, tag), (_, 'B' | 'S') | ('E' | 'S' | 'O', 'E' | 'I')) || (is_inside(tag) && before != kind)
+    matches!((tag_before, tag), (_, 'B' | 'S') | ('E' | 'S' | 'O', 'E' | 'I'))
+        || (is_inside(tag) && before != kind)
 }
 
 /// Precision, recall and F1 over all entities, and the F1 of each type; what stands before them is their share of the labels
@@ -58,10 +60,13 @@ pub(crate) fn entity_scores(predicted: &[Vec<String>], wanted: &[Vec<String>]) -
         for (which, list) in [(1, &predicted), (2, &wanted)] {
             list.iter().for_each(|entity| counts.entry(entity.0.clone()).or_default()[which] += 1.0);
         }
-        predicted.intersection(&wanted).for_each(|entity| counts.entry(entity.0.clone()).or_default()[0] += 1.0);
+        predicted
+            .intersection(&wanted)
+            .for_each(|entity| counts.entry(entity.0.clone()).or_default()[0] += 1.0);
     }
     let all = counts.values().fold([0.0; 3], |sum, own| std::array::from_fn(|at| sum[at] + own[at]));
-    let same = predicted.iter().flatten().zip(wanted.iter().flatten()).filter(|(one, other)| one == other).count();
+    let same =
+        predicted.iter().flatten().zip(wanted.iter().flatten()).filter(|(one, other)| one == other).count();
     let labels = wanted.iter().map(Vec::len).sum::<usize>();
     let mut scores = Scores::of([
         ("f1", f1(all)),
@@ -101,7 +106,8 @@ mod tests {
     /// What seqeval 1.2.2 makes of random labels: tests/python/golden_seqeval.py.
     #[test]
     fn scores_are_those_of_seqeval() {
-        let cases: Vec<Case> = serde_json::from_str(include_str!("../../../tests/golden/seqeval.json")).unwrap();
+        let cases: Vec<Case> =
+            serde_json::from_str(include_str!("../../../tests/golden/seqeval.json")).unwrap();
         assert!(cases.len() >= 40);
         for case in cases {
             for (labels, wanted) in case.predicted.iter().zip(&case.entities) {

@@ -31,7 +31,8 @@ impl Scores {
 
 impl Serialize for Scores {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let map: Map<String, Value> = self.0.iter().map(|(name, score)| (name.clone(), (*score).into())).collect();
+        let map: Map<String, Value> =
+            self.0.iter().map(|(name, score)| (name.clone(), (*score).into())).collect();
         map.serialize(serializer)
     }
 }

@@ -33,12 +33,18 @@ pub(crate) fn build<'a>(
         }};
     }
     Ok(match train {
-        Examples::Texts(_) => Box::new(TextTask::new(set, parts!(Examples::Texts), tokenizer, most, notices)?),
-        Examples::Tokens(_) => Box::new(TokenTask::new(set, parts!(Examples::Tokens), tokenizer, most, notices)?),
+        Examples::Texts(_) => {
+            Box::new(TextTask::new(set, parts!(Examples::Texts), tokenizer, most, notices)?)
+        }
+        Examples::Tokens(_) => {
+            Box::new(TokenTask::new(set, parts!(Examples::Tokens), tokenizer, most, notices)?)
+        }
         Examples::Spans(_) => {
             let parts = parts!(Examples::Spans);
             Box::new(SpanTask::new(set, &settings.spans, parts, tokenizer, most, notices)?)
         }
-        Examples::Choices(_) => Box::new(ChoiceTask::new(parts!(Examples::Choices), tokenizer, most, notices)?),
+        Examples::Choices(_) => {
+            Box::new(ChoiceTask::new(parts!(Examples::Choices), tokenizer, most, notices)?)
+        }
     })
 }

@@ -39,7 +39,8 @@ impl ChoiceTask {
                     let message = format!("{} has no answer", example.place.what);
                     return Err(Error::input(example.place.file.as_path(), message));
                 }
-                let (text, question) = (tokenizer.pieces(&example.context)?, tokenizer.pieces(&example.question)?);
+                let (text, question) =
+                    (tokenizer.pieces(&example.context)?, tokenizer.pieces(&example.question)?);
                 let mut item = Item { rows: Vec::new(), target: Target::None };
                 let mut is_cut = false;
                 for choice in &example.choices {
@@ -56,7 +57,10 @@ impl ChoiceTask {
             }
             if cut > 0 {
                 let count = examples.len();
-                notices.push(format!("{}: {cut} of {count} questions are longer than {most} tokens with an answer, and cut", split.name()));
+                notices.push(format!(
+                    "{}: {cut} of {count} questions are longer than {most} tokens with an answer, and cut",
+                    split.name()
+                ));
             }
             Ok((examples, items))
         })?;

@@ -14,7 +14,8 @@ pub(super) fn single(tokenizer: &Tokenizer, mut a: Vec<i64>, most: usize) -> (To
 }
 
 /// A row of two texts. The longer one loses its last token until both fit, the second where they are equally long
-/// (google-research/bert, run_classifier.py, _truncate_seq_pair; transformers, longest_first). True if one was cut.
+/// (google-research/bert, run_classifier.py, _truncate_seq_pair). transformers' fast tokenizers leave the odd token to the longer
+/// text instead. True if one was cut.
 pub(super) fn pair(tokenizer: &Tokenizer, mut a: Vec<i64>, mut b: Vec<i64>, most: usize) -> (TokenRow, bool) {
     let room = most.saturating_sub(3);
     let is_cut = a.len() + b.len() > room;
@@ -49,7 +50,9 @@ mod tests {
 
     #[test]
     fn as_token_by_token() {
-        for (a, b, room) in (0..12).flat_map(|a| (0..12).flat_map(move |b| (0..14).map(move |room| (a, b, room)))) {
+        for (a, b, room) in
+            (0..12).flat_map(|a| (0..12).flat_map(move |b| (0..14).map(move |room| (a, b, room))))
+        {
             let (mut one, mut other): (usize, usize) = (a, b);
             while one + other > room {
                 if one > other { one -= 1 } else { other -= 1 }

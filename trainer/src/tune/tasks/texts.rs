@@ -42,7 +42,10 @@ impl TextTask {
             _ => Some(set.labels.clone()),
         };
         if labels.as_ref().is_some_and(|labels| labels.len() < 2) {
-            let message = format!("has one label alone ({}): there is nothing to tell apart", labels.unwrap_or_default().join(""));
+            let message = format!(
+                "has one label alone ({}): there is nothing to tell apart",
+                labels.unwrap_or_default().join("")
+            );
             return Err(Error::input(set.path.join(&set.train), message));
         }
         let items = examples.try_map(|split, examples| {
@@ -62,7 +65,10 @@ impl TextTask {
                 })
                 .collect();
             if cut > 0 {
-                notices.push(format!("{}: {cut} of {count} rows are longer than {most} tokens, and cut", split.name()));
+                notices.push(format!(
+                    "{}: {cut} of {count} rows are longer than {most} tokens, and cut",
+                    split.name()
+                ));
             }
             items
         })?;
@@ -112,7 +118,8 @@ fn check_labels(split: Split, examples: &[TextExample], set: &TaskSet) -> Result
 
 fn target(example: &TextExample, labels: Option<&[String]>, split: Split) -> Result<Target, Error> {
     let Some(label) = &example.label else { return Ok(Target::None) };
-    let wrong = |what: String| Error::input(example.place.file.as_path(), format!("{}: {what}", example.place.what));
+    let wrong =
+        |what: String| Error::input(example.place.file.as_path(), format!("{}: {what}", example.place.what));
     let Some(labels) = labels else {
         let value = label.trim().parse::<f64>().ok().filter(|value| value.is_finite());
         return value.map(Target::Value).ok_or_else(|| wrong(format!("the label {label:?} is no number")));
@@ -166,7 +173,8 @@ impl Task for TextTask {
                 None => json!(predicted),
             };
             let word = label.as_str().map_or_else(|| label.to_string(), str::to_owned);
-            writeln!(lines, "{}", json!({ "id": id, "label": label, "logits": logits })).expect("a String takes all");
+            writeln!(lines, "{}", json!({ "id": id, "label": label, "logits": logits }))
+                .expect("a String takes all");
             writeln!(table, "{id}\t{word}").expect("a String takes all that is written");
         }
         let name = split.name();

@@ -50,7 +50,14 @@ impl TokenTask {
         notices: &mut Vec<String>,
     ) -> Result<TokenTask, Error> {
         let labels = if set.labels.is_empty() {
-            sorted(examples.train.iter().filter_map(|example| example.labels.as_ref()).flatten().map(String::as_str))
+            sorted(
+                examples
+                    .train
+                    .iter()
+                    .filter_map(|example| example.labels.as_ref())
+                    .flatten()
+                    .map(String::as_str),
+            )
         } else {
             set.labels.clone()
         };
@@ -108,7 +115,9 @@ impl Maker<'_> {
             notices.push(format!("{name}: {divided} of {count} sentences are longer than {most} tokens, and divided into several rows"));
         }
         for (label, count) in unknown {
-            notices.push(format!("{name}: {count} words have the label {label}, which training never has: they cannot be right"));
+            notices.push(format!(
+                "{name}: {count} words have the label {label}, which training never has: they cannot be right"
+            ));
         }
         part.examples = examples;
         Ok(part)
@@ -147,7 +156,10 @@ impl Maker<'_> {
                 close(&mut ids, &mut targets, &mut words);
             }
             words.push(Word { example: number, word, token: ids.len() + 1 });
-            let label = example.labels.as_ref().and_then(|labels| self.labels.iter().position(|own| *own == labels[word]));
+            let label = example
+                .labels
+                .as_ref()
+                .and_then(|labels| self.labels.iter().position(|own| *own == labels[word]));
             targets.push(label.map_or(IGNORED, |label| label as i64));
             targets.extend(std::iter::repeat_n(IGNORED, pieces.len() - 1));
             ids.extend(pieces);
@@ -177,7 +189,8 @@ impl Task for TokenTask {
         train.iter().flatten().for_each(|label| *counts.entry(label).or_insert(0usize) += 1);
         let most = counts.iter().max_by_key(|(_, count)| **count)?.0;
         let wanted = self.wanted(split)?;
-        let guess: Vec<Vec<String>> = wanted.iter().map(|labels| vec![(*most).clone(); labels.len()]).collect();
+        let guess: Vec<Vec<String>> =
+            wanted.iter().map(|labels| vec![(*most).clone(); labels.len()]).collect();
         Some(entity_scores(&guess, &wanted))
     }
 
@@ -194,7 +207,8 @@ impl Task for TokenTask {
                 writeln!(columns, "{word} {known} {label}").expect("a String takes all that is written");
             }
             columns.push('\n');
-            writeln!(lines, "{}", of_cluener(id, example, predicted)).expect("a String takes all that is written");
+            writeln!(lines, "{}", of_cluener(id, example, predicted))
+                .expect("a String takes all that is written");
         }
         let name = split.name();
         let mut files = vec![PredictionFile { name: format!("{name}.conll"), content: columns }];

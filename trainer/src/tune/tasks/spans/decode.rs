@@ -89,7 +89,8 @@ pub(super) fn decode(
         if best.len() >= rules.n_best {
             break;
         }
-        let text = if span.places[0] > 0 { text_of(span, words, word, tokenizer, rules)? } else { String::new() };
+        let text =
+            if span.places[0] > 0 { text_of(span, words, word, tokenizer, rules)? } else { String::new() };
         if seen.insert(text.clone()) || span.places[0] == 0 {
             best.push(Candidate { text, probability: 0.0, start_logit: span.start, end_logit: span.end });
         }
@@ -136,7 +137,12 @@ fn spans<'a>(windows: &[WindowLogits<'a>], rules: DecodeRules) -> Vec<Span<'a>> 
             for &end in &ends {
                 let fits = is_context(start) && is_context(end) && has_most_context(start);
                 if fits && end >= start && end - start < rules.max_answer {
-                    spans.push(Span { window: of.window, places: [start, end], start: of.start[start], end: of.end[end] });
+                    spans.push(Span {
+                        window: of.window,
+                        places: [start, end],
+                        start: of.start[start],
+                        end: of.end[end],
+                    });
                 }
             }
         }
@@ -159,7 +165,8 @@ fn text_of(
     rules: DecodeRules,
 ) -> Result<String, Error> {
     let [start, end] = span.places;
-    let pieces: Vec<String> = span.window.row.ids[start..=end].iter().map(|&id| tokenizer.piece(id)).collect();
+    let pieces: Vec<String> =
+        span.window.row.ids[start..=end].iter().map(|&id| tokenizer.piece(id)).collect();
     let predicted = pieces.join(" ").replace(" ##", "").replace("##", "");
     let predicted = predicted.split_whitespace().collect::<Vec<_>>().join(" ");
     let of = |place: usize| span.window.token(place).map_or(0, |token| word[token]);

@@ -53,11 +53,8 @@ impl<'a> SpanTask<'a> {
         most: usize,
         notices: &mut Vec<String>,
     ) -> Result<SpanTask<'a>, Error> {
-        let windows = WindowRules {
-            most,
-            max_question: spans.max_question as usize,
-            stride: spans.stride as usize,
-        };
+        let windows =
+            WindowRules { most, max_question: spans.max_question as usize, stride: spans.stride as usize };
         let maker = Maker { set, tokenizer, rules: windows };
         let parts = examples.try_map(|split, examples| maker.part(split, examples, notices))?;
         let rules = DecodeRules {
@@ -82,7 +79,12 @@ impl<'a> SpanTask<'a> {
             .iter()
             .zip(&question.has_most_context)
             .zip(&sides)
-            .map(|((window, has_most_context), [start, end])| WindowLogits { window, has_most_context, start, end })
+            .map(|((window, has_most_context), [start, end])| WindowLogits {
+                window,
+                has_most_context,
+                start,
+                end,
+            })
             .collect();
         decode(&windows, &question.words.words, &question.word, self.tokenizer, self.rules)
             .expect("the tokenizer took these words before")
@@ -95,19 +97,26 @@ impl<'a> SpanTask<'a> {
 
     fn scored<'b>(&self, split: Split, answers: impl Iterator<Item = &'b str>) -> Option<Scores> {
         let part = self.parts.get(split)?;
-        if part.questions.iter().all(|question| question.example.answers.is_empty()) {
+        let are_known = self.rules.unanswerable
+            || part.questions.iter().any(|question| !question.example.answers.is_empty());
+        if !are_known {
             return None;
         }
         let (mut equal, mut f1) = (0.0, 0.0);
         for (question, answer) in part.questions.iter().zip(answers) {
-            let wanted: Vec<String> = question.example.answers.iter().map(|answer| answer.text.clone()).collect();
+            let wanted: Vec<String> =
+                question.example.answers.iter().map(|answer| answer.text.clone()).collect();
             let (own_equal, own_f1) =
                 if self.by_characters { cmrc(answer, &wanted) } else { squad(answer, &wanted) };
             equal += own_equal;
             f1 += own_f1;
         }
         let count = part.questions.len() as f64;
-        Some(Scores::of([("f1", f1 / count), ("exact_match", equal / count), ("average", (f1 + equal) / 2.0 / count)]))
+        Some(Scores::of([
+            ("f1", f1 / count),
+            ("exact_match", equal / count),
+            ("average", (f1 + equal) / 2.0 / count),
+        ]))
     }
 }
 
@@ -127,7 +136,12 @@ struct Counts {
 }
 
 impl Maker<'_> {
-    fn part(&self, split: Split, examples: Vec<SpanExample>, notices: &mut Vec<String>) -> Result<Part, Error> {
+    fn part(
+        &self,
+        split: Split,
+        examples: Vec<SpanExample>,
+        notices: &mut Vec<String>,
+    ) -> Result<Part, Error> {
         let mut part = Part { questions: Vec::new(), items: Vec::new() };
         let (mut counts, all) = (Counts::default(), examples.len());
         for example in examples {
@@ -142,7 +156,8 @@ impl Maker<'_> {
                 _ => None,
             };
             let span = span.map(|(span, answer)| context.improved(span, answer));
-            let windows = windows(self.tokenizer, &self.tokenizer.pieces(&example.question)?, &context, self.rules);
+            let windows =
+                windows(self.tokenizer, &self.tokenizer.pieces(&example.question)?, &context, self.rules);
             let first = part.items.len();
             for window in &windows {
                 let target = match (&target, span) {
@@ -153,7 +168,14 @@ impl Maker<'_> {
                 part.items.push(Item { rows: vec![window.row.clone()], target });
             }
             let has_most_context = with_most_context(&windows);
-            part.questions.push(Question { example, words, word: context.word, windows, has_most_context, first });
+            part.questions.push(Question {
+                example,
+                words,
+                word: context.word,
+                windows,
+                has_most_context,
+                first,
+            });
         }
         counts.tell(split, all, notices);
         if split == Split::Train && part.questions.is_empty() {
@@ -170,7 +192,8 @@ impl Maker<'_> {
         split: Split,
         counts: &mut Counts,
     ) -> Result<Wanted, Error> {
-        let wrong = |what: &str| Error::input(example.place.file.as_path(), format!("{} {what}", example.place.what));
+        let wrong =
+            |what: &str| Error::input(example.place.file.as_path(), format!("{} {what}", example.place.what));
         if example.is_impossible && !self.set.unanswerable {
             return Err(wrong("has no answer: set `set.unanswerable` = true"));
         }
@@ -227,8 +250,12 @@ impl Counts {
         }
         if self.nowhere > 0 {
             let places = self.places.join(", ");
-            let what = if split == Split::Train { "and are left out" } else { "and are measured as they are" };
-            notices.push(format!("{name}: {} of {all} answers do not stand in their text, {what} ({places})", self.nowhere));
+            let what =
+                if split == Split::Train { "and are left out" } else { "and are measured as they are" };
+            notices.push(format!(
+                "{name}: {} of {all} answers do not stand in their text, {what} ({places})",
+                self.nowhere
+            ));
         }
     }
 }

@@ -98,15 +98,19 @@ fn tokenizer(lower: bool) -> Tokenizer {
     let folder = tempfile::tempdir().unwrap();
     let vocabulary = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/google-zh-vocab.txt");
     std::fs::copy(vocabulary, folder.path().join("vocab.txt")).unwrap();
-    std::fs::write(folder.path().join("tokenizer_config.json"), format!("{{\"do_lower_case\": {lower}}}")).unwrap();
+    std::fs::write(folder.path().join("tokenizer_config.json"), format!("{{\"do_lower_case\": {lower}}}"))
+        .unwrap();
     Tokenizer::open(folder.path()).unwrap()
 }
 
 /// The windows of an example.
 fn made(tokenizer: &Tokenizer, example: &Example, numbers: &Numbers) -> (ContextTokens, Vec<Window>) {
     let context = ContextTokens::of(&example.doc_tokens, tokenizer).unwrap();
-    let rules =
-        WindowRules { most: numbers.max_seq_length, max_question: numbers.max_query_length, stride: numbers.doc_stride };
+    let rules = WindowRules {
+        most: numbers.max_seq_length,
+        max_question: numbers.max_query_length,
+        stride: numbers.doc_stride,
+    };
     let made = windows(tokenizer, &tokenizer.pieces(&example.question).unwrap(), &context, rules);
     (context, made)
 }
@@ -130,10 +134,16 @@ fn words_are_those_of_the_program() {
         context: String,
     }
     let input: Input =
-        serde_json::from_str(include_str!("../../../../../tests/golden/downstream/squad-input.json")).unwrap();
-    let contexts: Vec<String> = input.data.into_iter().flat_map(|article| article.paragraphs).map(|own| own.context).collect();
+        serde_json::from_str(include_str!("../../../../../tests/golden/downstream/squad-input.json"))
+            .unwrap();
+    let contexts: Vec<String> =
+        input.data.into_iter().flat_map(|article| article.paragraphs).map(|own| own.context).collect();
     for example in golden().predict.examples {
-        assert!(contexts.iter().any(|context| Words::of(context, false).words == example.doc_tokens), "{}", example.qas_id);
+        assert!(
+            contexts.iter().any(|context| Words::of(context, false).words == example.doc_tokens),
+            "{}",
+            example.qas_id
+        );
     }
 }
 
@@ -148,10 +158,12 @@ fn windows_are_those_of_the_program() {
         for ((window, best), feature) in windows.iter().zip(&best).zip(features) {
             let length = feature.tokens.len();
             assert_eq!(window.row.ids, feature.input_ids[..length]);
-            assert_eq!(window.row.segment_b, feature.segment_ids.iter().position(|&segment| segment == 1).unwrap());
-            let map: Vec<(usize, usize)> = (0..length)
-                .filter_map(|place| Some((place, context.word[window.token(place)?])))
-                .collect();
+            assert_eq!(
+                window.row.segment_b,
+                feature.segment_ids.iter().position(|&segment| segment == 1).unwrap()
+            );
+            let map: Vec<(usize, usize)> =
+                (0..length).filter_map(|place| Some((place, context.word[window.token(place)?]))).collect();
             assert_eq!(map, feature.token_to_orig_map);
             let with_most: Vec<usize> = (0..length)
                 .filter(|&place| window.token(place).is_some_and(|token| best[token - window.start]))
@@ -165,8 +177,13 @@ fn windows_are_those_of_the_program() {
 fn targets_are_those_of_the_program() {
     let (golden, tokenizer) = (golden(), tokenizer(true));
     let input: serde_json::Value =
-        serde_json::from_str(include_str!("../../../../../tests/golden/downstream/squad-input.json")).unwrap();
-    let paragraphs = input["data"].as_array().unwrap().iter().flat_map(|article| article["paragraphs"].as_array().unwrap());
+        serde_json::from_str(include_str!("../../../../../tests/golden/downstream/squad-input.json"))
+            .unwrap();
+    let paragraphs = input["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|article| article["paragraphs"].as_array().unwrap());
     let answers: BTreeMap<&str, &str> = paragraphs
         .flat_map(|paragraph| paragraph["qas"].as_array().unwrap())
         .filter_map(|qa| Some((qa["id"].as_str()?, qa["answers"][0]["text"].as_str()?)))
@@ -177,14 +194,23 @@ fn targets_are_those_of_the_program() {
         let span = context.of_words([example.start.unwrap(), example.end.unwrap()]).unwrap();
         let span = context.improved(span, &tokenizer.pieces(answers[example.qas_id.as_str()]).unwrap());
         for (window, feature) in windows.iter().zip(of(&golden.train, index)) {
-            assert_eq!(window.target(span), [feature.start_position.unwrap(), feature.end_position.unwrap()], "{}", example.qas_id);
+            assert_eq!(
+                window.target(span),
+                [feature.start_position.unwrap(), feature.end_position.unwrap()],
+                "{}",
+                example.qas_id
+            );
             checked += 1;
         }
     }
     assert_eq!(checked, golden.train.features.len());
 }
 
-fn check_answers(rules: DecodeRules, predictions: &BTreeMap<String, String>, score_diffs: Option<&BTreeMap<String, f64>>) {
+fn check_answers(
+    rules: DecodeRules,
+    predictions: &BTreeMap<String, String>,
+    score_diffs: Option<&BTreeMap<String, f64>>,
+) {
     let (golden, tokenizer) = (golden(), tokenizer(true));
     let mut logits = golden.results.iter();
     for example in &golden.predict.examples {
