@@ -57,7 +57,7 @@ fn write(place: &Place, set: &str, top: &str) {
 }
 
 fn tune(place: &Place, more: &[&str]) -> Ran {
-    place.run(&[&["tune", "tune.toml", "--threads", "1", "--json"], more].concat())
+    place.run(&[&["tune", "tune.toml", "--threads", "1"], more].concat())
 }
 
 fn json(path: &Path) -> Value {
@@ -112,7 +112,7 @@ fn ten_steps_are_those_of_transformers() {
             "tokens" => check_labels(&predictions.join("dev.conll"), wanted),
             _ => check_spans(&predictions.join("dev_nbest.json"), wanted),
         }
-        assert_eq!(ran.json()["ok"], true);
+        assert!(ran.out.contains("a guess") && ran.out.contains("scores    "), "{}", ran.out);
     }
 }
 
@@ -132,25 +132,24 @@ fn check_labels(path: &Path, wanted: &Value) {
     assert_eq!(own, wanted);
 }
 
-/// Each answer's logits are among those of the windows.
+/// Each answer's logits are among those of the windows, but for what is the same for all: that has no gradient, and its steps are
+/// noise.
 fn check_spans(path: &Path, wanted: &Value) {
-    let all: Vec<Vec<f64>> = wanted
-        .as_array()
-        .unwrap()
-        .iter()
-        .flat_map(|window| window.as_array().unwrap().iter().map(numbers).collect::<Vec<_>>())
-        .collect();
-    let mut checked = 0;
-    for candidates in json(path).as_object().unwrap().values() {
-        for candidate in candidates.as_array().unwrap() {
-            for (side, key) in [(0, "start_logit"), (1, "end_logit")] {
-                let own = candidate[key].as_f64().unwrap();
-                assert!(all.iter().any(|logits| (logits[side] - own).abs() < 1e-5), "{own}");
-                checked += 1;
-            }
-        }
+    let windows = wanted.as_array().unwrap().iter();
+    let all: Vec<Vec<f64>> =
+        windows.flat_map(|window| window.as_array().unwrap().iter().map(numbers).collect::<Vec<_>>()).collect();
+    for (side, key) in [(0, "start_logit"), (1, "end_logit")] {
+        let candidates = json(path);
+        let candidates = candidates.as_object().unwrap().values().flat_map(|list| list.as_array().unwrap());
+        let own: Vec<f64> = candidates.map(|candidate| candidate[key].as_f64().unwrap()).collect();
+        let apart = |own: f64| {
+            let differences = all.iter().map(|logits| own - logits[side]);
+            differences.min_by(|one, other| one.abs().total_cmp(&other.abs())).unwrap()
+        };
+        let shift = apart(own[0]);
+        assert!(own.len() > 20 && shift.abs() < 1e-3, "{shift}");
+        own.iter().for_each(|own| assert!(apart(own - shift).abs() < 1e-5, "{own}, {shift}"));
     }
-    assert!(checked > 20);
 }
 
 /// What is left behind: a folder that says what it is, scores beside a guess, predictions.
@@ -406,7 +405,8 @@ fn settings_that_do_not_go_together() {
         .command(&["tune", "tune.toml"])
         .env("WORLD_SIZE", "2")
         .env("RANK", "0")
-        .env("MASTER_ADDR", "x")
+        .env("MASTER_ADDR", "127.0.0.1")
+        .env("LOCAL_RANK", "0")
         .env("MASTER_PORT", "1")
         .output()
         .unwrap()
@@ -442,7 +442,7 @@ fn real_sets_are_read() {
             "task = {task:?}\npath = {path:?}\ninit_from = \"random\"\nmodel = \"model.json\"\ntokenizer = \"vocab\"\noutput = \"run\"\n{more}\n"
         );
         place.write("real.toml", top);
-        let ran = place.run(&["tune", "real.toml", "--check", "--json"]).exits(0);
+        let ran = place.run(&["tune", "real.toml", "--check"]).exits(0);
         (ran.out.lines().next().unwrap().to_owned(), ran.err)
     };
     let here = |name: &str| place.join(name);
@@ -450,8 +450,8 @@ fn real_sets_are_read() {
     assert!(set.contains("train 9600, dev 1200, test 1200"), "{set}");
     let (set, told) = checked("ocnli", &here("ocnli"), "[set]\ntrain = \"train.10k.json\"\ntest_share = 0.1");
     assert!(set.contains("dev 2950") && told.contains("50 rows have the label -"), "{set}\n{told}");
-    let (set, _) = checked("cluener", &here("cluener"), "[set]\ntest_share = 0.1");
-    assert!(set.contains("dev 1343"), "{set}");
+    let (set, told) = checked("cluener", &here("cluener"), "[set]\ntest_share = 0.1");
+    assert!(set.contains("dev 1343") && told.contains("entities overlap others"), "{set}\n{told}");
     let (_, told) =
         checked("cmrc2018", &here("cmrc"), "max_length = 512\n[set]\ntrain = \"cmrc2018_trial.json\"");
     assert!(

@@ -55,7 +55,7 @@ fn examples(file: &TextFile, set: &TaskSet, notices: &mut Vec<String>) -> Result
         (TaskKind::Classification | TaskKind::Regression, _) => {
             texts(file, set, notices).map(Examples::Texts)
         }
-        (TaskKind::Tokens, SetFormat::Cluener) => cluener(file).map(Examples::Tokens),
+        (TaskKind::Tokens, SetFormat::Cluener) => cluener(file, notices).map(Examples::Tokens),
         (TaskKind::Tokens, SetFormat::Tsv) => conll::columns(file, set).map(Examples::Tokens),
         (TaskKind::Tokens, _) => conll::conll(file).map(Examples::Tokens),
         (TaskKind::Spans, _) => squad(file).map(Examples::Spans),
