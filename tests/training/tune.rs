@@ -136,8 +136,9 @@ fn check_labels(path: &Path, wanted: &Value) {
 /// noise.
 fn check_spans(path: &Path, wanted: &Value) {
     let windows = wanted.as_array().unwrap().iter();
-    let all: Vec<Vec<f64>> =
-        windows.flat_map(|window| window.as_array().unwrap().iter().map(numbers).collect::<Vec<_>>()).collect();
+    let all: Vec<Vec<f64>> = windows
+        .flat_map(|window| window.as_array().unwrap().iter().map(numbers).collect::<Vec<_>>())
+        .collect();
     for (side, key) in [(0, "start_logit"), (1, "end_logit")] {
         let candidates = json(path);
         let candidates = candidates.as_object().unwrap().values().flat_map(|list| list.as_array().unwrap());
