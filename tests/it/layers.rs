@@ -38,6 +38,7 @@ const ROWS: [(&str, ModuleRows); 2] = [
             &["config"],
             &["model", "optim", "distributed", "checkpoint", "metrics", "text"],
             &["train", "convert", "init"],
+            &["tune"],
             &["cli"],
         ],
     ),
@@ -60,7 +61,7 @@ const CRATES: [&str; 12] = [
 ];
 
 /// What other crates a part of the workspace must never see.
-const STRANGERS: [(&str, &[&str]); 14] = [
+const STRANGERS: [(&str, &[&str]); 17] = [
     (
         "crates/malloc-tuning/src",
         &["quanci_pipeline", "quanci_trainer", "quanci_shards", "quanci_settings", "quanci_store"],
@@ -96,6 +97,9 @@ const STRANGERS: [(&str, &[&str]); 14] = [
     ("pipeline/src/engine", &["jieba_rs", "tokenizers", "arrow_array", "arrow_schema", "parquet"]),
     ("pipeline/src/steps", &["std::fs", "std::time", "arrow_array", "arrow_schema", "parquet"]),
     ("trainer/src", &["quanci_pipeline", "jieba_rs", "object_store", "tokio"]),
+    ("trainer/src/tune/examples", &["tch", "torch_sys", "quanci_torch_ext"]),
+    ("trainer/src/tune/scoring", &["tch", "torch_sys", "quanci_torch_ext"]),
+    ("trainer/src/tune/tasks", &["tch", "torch_sys", "quanci_torch_ext"]),
     ("trainer/torch-ext/src", &["quanci_pipeline", "quanci_trainer", "quanci_shards"]),
     ("python/quanci/src", &["quanci_trainer", "quanci_torch_ext", "tch", "object_store", "tokio"]),
 ];

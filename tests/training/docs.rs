@@ -18,6 +18,23 @@ fn checkpoints() {
 }
 
 #[test]
+fn fine_tuning() {
+    docs::run("docs/en/fine-tuning.md", &[("quanci-train", TRAIN)]);
+    docs::run("docs/zh/fine-tuning.md", &[("quanci-train", TRAIN)]);
+}
+
+/// Every known set is named on the page.
+#[test]
+fn known_sets_are_named() {
+    for page in ["docs/en/fine-tuning.md", "docs/zh/fine-tuning.md"] {
+        let text = docs::read(page);
+        for set in quanci_trainer::config::known_sets() {
+            assert!(text.contains(&format!("`{}`", set.name)), "{page}: {}", set.name);
+        }
+    }
+}
+
+#[test]
 fn reference_is_up_to_date() {
     assert_is_output("docs/en/reference-quanci-train-commands.md", TRAIN, &["reference", "commands"]);
     assert_is_output("docs/en/reference-quanci-train-settings.md", TRAIN, &["reference", "settings"]);
@@ -29,5 +46,10 @@ fn settings_show_every_key_with_its_default() {
         quanci_trainer::config::keys().into_iter().map(|key| (key.path, key.default)).collect();
     for page in ["docs/en/training-settings.md", "docs/zh/training-settings.md"] {
         assert_shows_defaults(page, "pretrain-defaults", &keys);
+    }
+    let keys: Vec<(String, String)> =
+        quanci_trainer::config::tune_keys().into_iter().map(|key| (key.path, key.default)).collect();
+    for page in ["docs/en/fine-tuning.md", "docs/zh/fine-tuning.md"] {
+        assert_shows_defaults(page, "tune-defaults", &keys);
     }
 }

@@ -12,6 +12,7 @@ mod kills;
 mod models;
 mod objects;
 mod ranks;
+mod tune;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -12,3 +12,4 @@ pub mod model;
 pub mod optim;
 pub mod text;
 pub mod train;
+pub mod tune;

@@ -8,7 +8,10 @@ use serde_json::{Map, Value};
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::{BertNormalizer, NormalizerWrapper};
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
-use tokenizers::{AddedToken, Tokenizer as Inner};
+use tokenizers::{
+    AddedToken, NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString,
+    PreTokenizer, Tokenizer as Inner,
+};
 
 use crate::error::Error;
 
@@ -19,6 +22,8 @@ pub struct Tokenizer {
     cls: i64,
     /// `[SEP]`.
     sep: i64,
+    /// `[UNK]`, if the vocabulary has it.
+    unknown: Option<i64>,
     /// What is written for a mask, `[MASK]` as a rule, and its id, if the vocabulary has it.
     mask: (String, Option<i64>),
 }
@@ -42,18 +47,69 @@ impl Tokenizer {
         let (cls, sep) = (needed("cls_token")?, needed("sep_token")?);
         let mask = options.special("mask_token").content;
         let mask_id = id(&mask);
-        Ok(Tokenizer { inner, cls, sep, mask: (mask, mask_id) })
+        let unknown = id(&options.special("unk_token").content);
+        Ok(Tokenizer { inner, cls, sep, unknown, mask: (mask, mask_id) })
     }
 
     /// `[CLS] tokens [SEP]`; `[MASK]` in the text is the mask.
+    ///
+    /// # Errors
+    /// If the library refuses the text.
     pub fn encode(&self, text: &str) -> Result<Vec<i64>, Error> {
+        let tokens = self.pieces(text)?;
+        Ok(std::iter::once(self.cls).chain(tokens).chain(std::iter::once(self.sep)).collect())
+    }
+
+    /// The ids of a text alone.
+    ///
+    /// # Errors
+    /// If the library refuses the text.
+    pub fn pieces(&self, text: &str) -> Result<Vec<i64>, Error> {
         let failed = |error: &str| Error::settings(format!("cannot tokenize {text:?}: {error}"));
         // A tokenizer of a damaged file may be read, and then panic.
         let encoded = guarded(|| self.inner.encode_fast(text, false));
         let encoded = encoded.ok_or_else(|| failed("the library `tokenizers` gave up"))?;
         let encoded = encoded.map_err(|error| failed(&error.to_string()))?;
-        let tokens = encoded.get_ids().iter().map(|&id| i64::from(id));
-        Ok(std::iter::once(self.cls).chain(tokens).chain(std::iter::once(self.sep)).collect())
+        Ok(encoded.get_ids().iter().map(|&id| i64::from(id)).collect())
+    }
+
+    /// The words that are cut into pieces: normalized, cut at white space and punctuation (google-research/bert,
+    /// BasicTokenizer).
+    ///
+    /// # Errors
+    /// If the library refuses the text.
+    pub fn basic_tokens(&self, text: &str) -> Result<Vec<String>, Error> {
+        let made = guarded(|| {
+            let mut normalized = NormalizedString::from(text);
+            if let Some(normalizer) = self.inner.get_normalizer() {
+                normalizer.normalize(&mut normalized)?;
+            }
+            let mut cut = PreTokenizedString::from(normalized);
+            if let Some(pre_tokenizer) = self.inner.get_pre_tokenizer() {
+                pre_tokenizer.pre_tokenize(&mut cut)?;
+            }
+            let splits = cut.get_splits(OffsetReferential::Normalized, OffsetType::Byte);
+            let words = splits.into_iter().map(|(word, ..)| word.to_owned()).filter(|word| !word.is_empty());
+            Ok::<Vec<String>, tokenizers::Error>(words.collect())
+        });
+        let failed = |error: &str| Error::settings(format!("cannot tokenize {text:?}: {error}"));
+        let made = made.ok_or_else(|| failed("the library `tokenizers` gave up"))?;
+        made.map_err(|error| failed(&error.to_string()))
+    }
+
+    /// `[CLS]`.
+    pub fn cls(&self) -> i64 {
+        self.cls
+    }
+
+    /// `[SEP]`.
+    pub fn sep(&self) -> i64 {
+        self.sep
+    }
+
+    /// `[UNK]`, if the vocabulary has it.
+    pub fn unknown(&self) -> Option<i64> {
+        self.unknown
     }
 
     /// The piece of an id; of a row that pads the model's vocabulary, its number.

@@ -43,6 +43,9 @@ pub struct State {
     pub optimizer: Value,
     /// The loss scale, with fp16.
     pub scaler: Value,
+    /// What a tune run has measured so far.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub tuning: Value,
     /// The settings of the run.
     pub settings: Value,
     /// The model's `config.json`.
@@ -135,6 +138,7 @@ pub(super) fn empty_state(step: u64) -> State {
         evaluation_pending: false,
         optimizer: Value::Null,
         scaler: Value::Null,
+        tuning: Value::Null,
         settings: Value::Null,
         model: Value::Null,
         data: Vec::new(),

@@ -83,6 +83,8 @@ pub(super) enum Command {
     Init(Init),
     /// Train a model; run again to resume
     Pretrain(Pretrain),
+    /// Train a pretrained model on a labelled set, once for each seed; run again to resume
+    Tune(Tune),
     /// Read settings, data sets and model, report every problem, write nothing
     Check {
         /// The settings file
@@ -253,6 +255,23 @@ pub(super) struct Pretrain {
     /// What carries gradients between GPUs: nccl, or gloo, which is slow and needs no GPU of its own for each rank
     #[arg(long, default_value = "nccl", value_parser = by_name(&GpuBackend::NAMES))]
     pub(super) backend: GpuBackend,
+}
+
+/// `tune`.
+#[derive(Args)]
+pub(super) struct Tune {
+    /// The settings file
+    #[arg(value_parser = quanci_cli::local_place())]
+    pub(super) config: PathBuf,
+    /// Read settings, set and model, report every problem, write nothing
+    #[arg(long)]
+    pub(super) check: bool,
+    /// Resume from the newest checkpoint (auto) or from a checkpoint's folder; none refuses a folder that holds a run
+    #[arg(long, default_value = "auto", value_name = "auto|none|PATH")]
+    pub(super) resume: String,
+    /// A key of the settings that may differ from the checkpoint's (repeatable)
+    #[arg(long, value_name = "KEY")]
+    pub(super) accept_changes: Vec<String>,
 }
 
 /// `eval`.

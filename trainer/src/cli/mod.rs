@@ -8,6 +8,7 @@ mod measure;
 mod model;
 mod peak_flops;
 mod pretrain;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -36,6 +37,7 @@ fn run(cli: Cli, output: &Output) -> Result<u8, Error> {
     match cli.command {
         Command::Init(args) => init::init(&args, common, output)?,
         Command::Pretrain(args) => return pretrain::pretrain(&args, common, output),
+        Command::Tune(args) => tune::tune(&args, common, output)?,
         Command::Check { config, world_size } => pretrain::check(&config, world_size, common, output)?,
         Command::Eval(args) => model::eval(&args, common, output)?,
         Command::Export { from, output: folder, force } => model::export(&from, &folder, force, output)?,
@@ -84,6 +86,9 @@ fn run(cli: Cli, output: &Output) -> Result<u8, Error> {
 fn reference_of(topic: Topic) -> String {
     match topic {
         Topic::Commands => reference::commands(Cli::command()),
-        Topic::Settings => reference::settings("quanci-train", &[("pretrain", crate::config::keys())]),
+        Topic::Settings => {
+            let runs = [("pretrain", crate::config::keys()), ("tune", crate::config::tune_keys())];
+            reference::settings("quanci-train", &runs)
+        }
     }
 }

@@ -1,7 +1,10 @@
 //! The settings of a pretrain run: what the user wrote (TOML, `--set`) becomes what the code may trust, or every problem
 //! at once.
 
+mod parts;
 mod phase;
+mod tables;
+mod tune;
 
 use std::path::{Path, PathBuf};
 
@@ -9,8 +12,12 @@ use quanci_batches::{data_keys, masking_keys};
 use quanci_settings::{Key, Section, SettingsFile};
 use serde::{Deserialize, Serialize};
 
+pub use parts::{Compute, LogSettings, OptimizerName, OptimizerSettings, PrecisionSettings};
 pub use phase::{OptimizerState, PhaseSettings, Schedule};
 pub use quanci_batches::{DataSettings, DataSource, MaskOverride, MicroBatchSize, Verify};
+pub use tune::{
+    KnownSet, Metric, SetFormat, SpanSettings, TaskKind, TaskSet, TuneSettings, known_sets, tune_keys,
+};
 
 use crate::error::Error;
 use phase::MANY;
@@ -52,61 +59,6 @@ pub struct PretrainSettings {
     pub log: LogSettings,
 }
 
-/// `[optimizer]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct OptimizerSettings {
-    /// Which.
-    pub name: OptimizerName,
-    /// Decay of the first and second moments.
-    pub betas: (f64, f64),
-    /// Added to the root of the second moment.
-    pub epsilon: f64,
-    /// Decoupled decay of weights; biases and LayerNorm have none.
-    pub weight_decay: f64,
-    /// Divide the moments by 1 - beta^t. Google's Adam does not.
-    pub bias_correction: bool,
-    /// Largest global norm of the gradients; 0 does not clip.
-    pub clip_norm: f64,
-}
-
-/// The optimizers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OptimizerName {
-    /// Adam with decoupled weight decay (Loshchilov and Hutter 2019); without bias correction it is Google BERT's.
-    Adamw,
-    /// LAMB as Chinese-BERT-wwm's authors wrote it: no bias correction, a trust ratio on every tensor.
-    Lamb,
-    /// LAMB as NVIDIA's apex: bias correction, a trust ratio on tensors with weight decay only.
-    LambNvidia,
-}
-
-/// `[precision]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PrecisionSettings {
-    /// What matrix products are computed in.
-    pub compute: Compute,
-    /// Forget what layers computed, and compute it again on the way back: less memory, a third more work.
-    pub activation_checkpointing: bool,
-    /// Steps skipped one after another, because their gradients were no numbers, that end the run.
-    pub max_skipped_steps: u32,
-}
-
-/// What is computed in. Parameters, gradients and the optimizer's state are fp32 throughout; bf16 and fp16 copies of the
-/// weights are made once a step, and sums inside LayerNorm, softmax and the losses are fp32.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Compute {
-    /// IEEE single precision.
-    Fp32,
-    /// Single precision with 10 bits of mantissa in products (NVIDIA Ampere and later).
-    Tf32,
-    /// bfloat16.
-    Bf16,
-    /// Half precision, with a dynamic loss scale.
-    Fp16,
-}
-
 /// `[cache]`: copies of data sets that lie in object stores.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CacheSettings {
@@ -142,15 +94,6 @@ pub struct EvaluationSettings {
     pub micro_batch: u32,
     /// Rows to evaluate on at most, from the start of the validation split; 0 takes all.
     pub max_rows: u64,
-}
-
-/// `[log]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LogSettings {
-    /// Steps between two lines.
-    pub every_steps: u64,
-    /// Write TensorBoard event files as well.
-    pub tensorboard: bool,
 }
 
 impl PretrainSettings {
@@ -198,55 +141,14 @@ fn from_section(source: &SettingsFile, root: &Section<'_>) -> PretrainSettings {
         output: source.join(root.required_local_path("output", "the folder for checkpoints and logs")),
         phases: phase::phases(source, root),
         masking: masking_keys(root.section("masking")),
-        optimizer: optimizer(root.section("optimizer")),
-        precision: precision(root.section("precision")),
+        optimizer: tables::optimizer(root.section("optimizer")),
+        precision: tables::precision(root.section("precision")),
         data: data_keys(root.section("data")),
         cache: cache(source, root.section("cache")),
         checkpoint: checkpoint(root.section("checkpoint")),
         evaluation: evaluation(root.section("evaluation")),
-        log: log(root.section("log")),
+        log: tables::log(root.section("log")),
     }
-}
-
-fn optimizer(section: Section<'_>) -> OptimizerSettings {
-    use OptimizerName::{Adamw, Lamb, LambNvidia};
-    let names = [("adamw", Adamw), ("lamb", Lamb), ("lamb_nvidia", LambNvidia)];
-    let help = "`lamb` is that of Chinese-BERT-wwm, `lamb_nvidia` that of NVIDIA's apex";
-    let name = section.choice("name", help, &names);
-    let betas =
-        section.numbers("betas", "decay of the first and second moments", &[0.9, 0.999], 0.0..=0.999_999_9);
-    let decay = "decoupled weight decay; biases and LayerNorm have none";
-    let correction = "divide the moments by 1 - beta^t; by default true, but false for `lamb`";
-    let settings = OptimizerSettings {
-        name,
-        betas: (betas[0], betas[1]),
-        epsilon: section.number("epsilon", "added to the root of the second moment", 1e-6, 0.0..=1.0),
-        weight_decay: section.number("weight_decay", decay, 0.01, 0.0..=10.0),
-        bias_correction: section.boolean("bias_correction", correction, name != Lamb),
-        clip_norm: section.number(
-            "clip_norm",
-            "largest global gradient norm; 0 does not clip",
-            1.0,
-            0.0..=1e9,
-        ),
-    };
-    section.finish();
-    settings
-}
-
-fn precision(section: Section<'_>) -> PrecisionSettings {
-    use Compute::{Bf16, Fp16, Fp32, Tf32};
-    let names = [("fp32", Fp32), ("tf32", Tf32), ("bf16", Bf16), ("fp16", Fp16)];
-    let compute = "precision of matrix products; weights and optimizer state are always fp32";
-    let recompute = "compute activations again in the backward pass: less memory, a third more work";
-    let skipped = "end the run after this many skipped steps (gradients not finite) in a row";
-    let settings = PrecisionSettings {
-        compute: section.choice("compute", compute, &names),
-        activation_checkpointing: section.boolean("activation_checkpointing", recompute, false),
-        max_skipped_steps: section.integer("max_skipped_steps", skipped, 50, 1..=MANY) as u32,
-    };
-    section.finish();
-    settings
 }
 
 fn cache(source: &SettingsFile, section: Section<'_>) -> CacheSettings {
@@ -279,15 +181,6 @@ fn evaluation(section: Section<'_>) -> EvaluationSettings {
         every_steps: section.integer("every_steps", every, 1000, 0..=MANY),
         micro_batch: section.integer("micro_batch", "rows evaluated at once", 64, 1..=65536) as u32,
         max_rows: section.integer("max_rows", "validation rows at most; 0 takes all", 0, 0..=MANY),
-    };
-    section.finish();
-    settings
-}
-
-fn log(section: Section<'_>) -> LogSettings {
-    let settings = LogSettings {
-        every_steps: section.integer("every_steps", "steps between log lines", 10, 1..=MANY),
-        tensorboard: section.boolean("tensorboard", "write TensorBoard event files too", true),
     };
     section.finish();
     settings

@@ -8,6 +8,7 @@ mod plot;
 mod progress;
 mod step;
 mod token_class;
+mod tuning;
 
 pub use evaluation::{ClassReport, Evaluation, EvaluationReport, Predictions};
 pub use events::EventFile;
@@ -16,3 +17,4 @@ pub use logger::MetricsLogger;
 pub use plot::{is_plot, plot, plot_files};
 pub use step::{RunOutline, StepMetrics, StepTotals};
 pub use token_class::{TokenClass, TokenClasses};
+pub use tuning::{TuneLogger, TuneStepMetrics};

@@ -243,6 +243,25 @@ impl Network {
         Ok((hidden.f_to_kind(Kind::Float)?, self.pool(&first)?.f_to_kind(Kind::Float)?))
     }
 
+    /// The last layer's output at every token, `[T, H]`, in the kind that is computed in.
+    ///
+    /// # Errors
+    /// If the device has no memory left.
+    pub fn hidden(&self, batch: &DeviceBatch, train: bool) -> Result<Tensor, TchError> {
+        Ok(self.encode(batch, 0, train)?.product)
+    }
+
+    /// The pooled `[CLS]` of each row, `[B, H]`, in the kind that is computed in. Nothing else is computed of the last layer.
+    ///
+    /// # Errors
+    /// If the device has no memory left.
+    pub fn pooled(&self, batch: &DeviceBatch, train: bool) -> Result<Tensor, TchError> {
+        let x = self.encode(batch, 1, train)?;
+        let last = &self.layers[self.layers.len() - 1];
+        let hidden = last.forward_selected(&x, &batch.rows, &batch.selected, &batch.selected_rows, train)?;
+        self.pool(&hidden.product.f_index_select(0, &batch.cls)?)
+    }
+
     /// `[CLS]` of each row, `[B, H]`, to `[B, H]`.
     fn pool(&self, first: &Tensor) -> Made {
         self.pooler.forward(first)?.f_tanh()

@@ -112,6 +112,23 @@ impl Parameters {
         drawn.collect::<Result<_, _>>().map(|list| Parameters { list })
     }
 
+    /// A product of its own, `NAME.weight` and `NAME.bias`, drawn from `seed` as a model's are.
+    ///
+    /// # Errors
+    /// If there is no memory for it.
+    pub(super) fn linear(
+        name: &str,
+        from: i64,
+        to: i64,
+        deviation: f64,
+        seed: u64,
+    ) -> Result<Parameters, TchError> {
+        tch::manual_seed(seed as i64);
+        let weight = truncated_normal(&[to, from], deviation)?.f_set_requires_grad(true)?;
+        let bias = Tensor::f_zeros([to], (Kind::Float, Device::Cpu))?.f_set_requires_grad(true)?;
+        Ok(Parameters { list: vec![(format!("{name}.weight"), weight), (format!("{name}.bias"), bias)] })
+    }
+
     /// Moves every parameter; the tensors stay the same objects, so that all who hold one see it move.
     pub(super) fn move_to(&self, device: Device) {
         if device == Device::Cpu {

@@ -18,6 +18,8 @@ pub use resume::{
     EXPORTED_FILES, Resume, TOKENIZER, check_init, export, find, init_differences, resume, start,
 };
 pub use run::Run;
+pub(crate) use run::kind_of;
+pub(crate) use settings_diff::{SettingChange, changed_settings, is_within};
 pub use step::Learner;
 
 use crate::checkpoint::Writer;

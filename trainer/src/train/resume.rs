@@ -49,6 +49,7 @@ pub(super) fn first_state(run: &Run<'_>) -> State {
         evaluation_pending: false,
         optimizer: Value::Null,
         scaler: Value::Null,
+        tuning: Value::Null,
         settings: settings_of(run),
         model: serde_json::from_str(&run.model.to_json()).expect("a model's config is JSON"),
         data: run.data.iter().map(|sets| sets.data_ids().into_iter().map(str::to_owned).collect()).collect(),

@@ -155,7 +155,8 @@ impl<'a> Run<'a> {
     }
 }
 
-fn kind_of(compute: Compute) -> Kind {
+/// The kind that products are computed in.
+pub(crate) fn kind_of(compute: Compute) -> Kind {
     match compute {
         Compute::Fp32 | Compute::Tf32 => Kind::Float,
         Compute::Bf16 => Kind::BFloat16,

@@ -6,17 +6,17 @@ use serde_json::Value;
 
 /// A key with another value.
 #[derive(Debug)]
-pub(super) struct SettingChange {
+pub(crate) struct SettingChange {
     /// Dotted, with indices: `phases[0].steps`.
-    pub(super) key: String,
+    pub(crate) key: String,
     /// The old value, as JSON.
-    pub(super) old: String,
+    pub(crate) old: String,
     /// The new value, as JSON.
-    pub(super) new: String,
+    pub(crate) new: String,
 }
 
 /// The keys whose values differ. `at` is the key of both values, empty for the whole.
-pub(super) fn changed_settings(at: &str, old: &Value, new: &Value) -> Vec<SettingChange> {
+pub(crate) fn changed_settings(at: &str, old: &Value, new: &Value) -> Vec<SettingChange> {
     match (old, new) {
         (Value::Object(a), Value::Object(b)) => {
             let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
@@ -38,7 +38,7 @@ pub(super) fn changed_settings(at: &str, old: &Value, new: &Value) -> Vec<Settin
 }
 
 /// True if `key` is `whole` or a part of it.
-pub(super) fn is_within(key: &str, whole: &str) -> bool {
+pub(crate) fn is_within(key: &str, whole: &str) -> bool {
     key.strip_prefix(whole).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
