@@ -61,7 +61,14 @@ fn every_recipe_passes_check() {
 #[test]
 fn the_schema_takes_every_recipe() {
     let place = Place::new(env!("CARGO_BIN_EXE_quanci-train-under-test"));
-    Schema::new(&place.run(&["schema", "pretrain"]).exits(0).out).takes_configs("pretrain-");
+    for run in ["pretrain", "tune"] {
+        Schema::new(&place.run(&["schema", run]).exits(0).out).takes_configs(&format!("{run}-"));
+        let config =
+            root().join(format!("configs/{run}-{}.toml", if run == "tune" { "cmrc2018" } else { "mini" }));
+        let shown = place.run(&["config", "show", config.to_str().unwrap()]).exits(0).out;
+        place.write("shown.toml", &shown);
+        assert_eq!(place.run(&["config", "show", "shown.toml"]).exits(0).out, shown);
+    }
 }
 
 #[test]

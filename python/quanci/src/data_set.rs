@@ -100,12 +100,11 @@ impl DataSet {
     /// The files of a copy of a split, on this machine: of a data set in an object store, copies in the cache.
     fn files(&self, py: Python<'_>, name: &str, copy: u32) -> PyResult<Vec<PathBuf>> {
         let split = split(name).or_raise(py)?;
-        let fetch = || {
+        let fetched = py.detach(|| {
             let shards = self.manifest.shards_of(split, copy);
-            let local = shards.map(|shard| self.local(shard)).collect::<Result<Vec<_>, Error>>();
-            local
-        };
-        py.detach(fetch).or_raise(py)
+            shards.map(|shard| self.local(shard)).collect::<Result<Vec<_>, Error>>()
+        });
+        fetched.or_raise(py)
     }
 
     /// A row as a dict with the columns of the file.
@@ -118,6 +117,7 @@ impl DataSet {
 
     /// The masks of a row that the trainer draws in an epoch of a run with this seed: positions, and what the model sees
     /// there. `masking` is the run's `[masking]` as JSON.
+    #[expect(clippy::too_many_arguments, reason = "called from one place in Python")]
     fn draw_masks(
         &self,
         py: Python<'_>,

@@ -82,7 +82,6 @@ type Encoded = (Vec<u32>, Vec<(usize, usize)>, Vec<bool>);
 #[pymethods]
 impl Tokenizer {
     #[new]
-    #[expect(clippy::too_many_arguments, reason = "named arguments in Python")]
     fn new(
         py: Python<'_>,
         path: PathBuf,

@@ -75,6 +75,8 @@ pub(super) enum ConfigCommand {
 pub(super) enum SettingsOf {
     /// Pretraining
     Pretrain,
+    /// Fine-tuning
+    Tune,
 }
 
 #[derive(Subcommand)]

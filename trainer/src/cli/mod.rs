@@ -69,10 +69,15 @@ fn run(cli: Cli, output: &Output) -> Result<u8, Error> {
         Command::Bench(args) => measure::bench(&args, common, output)?,
         Command::Reference { topic } => output.result(reference_of(topic).trim_end()),
         Command::Config(ConfigCommand::Show { config }) => {
-            output.settings(&crate::config::PretrainSettings::show(&config, &common.overrides)?);
+            output.settings(&crate::config::show(&config, &common.overrides)?);
         }
-        Command::Schema { run: SettingsOf::Pretrain } => {
-            let schema = quanci_settings::schema("quanci-train pretrain", &crate::config::keys());
+        Command::Schema { run } => {
+            let schema = match run {
+                SettingsOf::Pretrain => {
+                    quanci_settings::schema("quanci-train pretrain", &crate::config::keys())
+                }
+                SettingsOf::Tune => quanci_settings::schema("quanci-train tune", &crate::config::tune_keys()),
+            };
             output.result(format_args!("{schema:#}"));
         }
         Command::CheckDevice => return measure::check_device(common, output),

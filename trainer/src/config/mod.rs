@@ -108,19 +108,27 @@ impl PretrainSettings {
         quanci_settings::read(path, text, overrides, from_section).map_err(Error::Settings)
     }
 
-    /// The settings file as TOML, with `overrides` merged in and every default filled in.
-    ///
-    /// # Errors
-    /// Every problem of the settings.
-    pub fn show(path: &Path, overrides: &[String]) -> Result<String, Error> {
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        quanci_settings::show(path, &text, overrides, from_section).map_err(Error::Settings)
-    }
-
     /// Steps of all phases.
     pub fn total_steps(&self) -> u64 {
         self.phases.iter().map(|phase| phase.steps).sum()
     }
+}
+
+/// A settings file of either kind of run as TOML, with `overrides` merged in and every default filled in. One with phases is
+/// that of a pretrain run, one with a set that of a tune run.
+///
+/// # Errors
+/// Every problem of the settings.
+pub fn show(path: &Path, overrides: &[String]) -> Result<String, Error> {
+    let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+    // What is wrong with the text is told below.
+    let table: toml::Table = toml::from_str(&text).unwrap_or_default();
+    let shown = if !table.contains_key("phase") && (table.contains_key("task") || table.contains_key("set")) {
+        tune::show(path, &text, overrides)
+    } else {
+        quanci_settings::show(path, &text, overrides, from_section)
+    };
+    shown.map_err(Error::Settings)
 }
 
 /// The keys of a pretrain run, for the reference.

@@ -122,6 +122,11 @@ pub fn tune_keys() -> Vec<Key> {
     quanci_settings::keys("", from_section)
 }
 
+/// See [`super::show`].
+pub(super) fn show(path: &Path, text: &str, overrides: &[String]) -> Result<String, Vec<String>> {
+    quanci_settings::show(path, text, overrides, from_section)
+}
+
 fn from_section(source: &SettingsFile, root: &Section<'_>) -> TuneSettings {
     let set = set::from_section(source, root);
     let init = "weights to begin with: a folder or file of Hugging Face, TensorFlow 1 or UER, a run's folder or a \

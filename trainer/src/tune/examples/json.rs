@@ -10,11 +10,14 @@ use super::fields::{Record, Records};
 use super::files::TextFile;
 use crate::error::Error;
 
+/// An object of JSON.
+type Object = Map<String, Value>;
+
 /// The objects of a file, one a line.
 ///
 /// # Errors
 /// If a line is none.
-pub(super) fn objects(file: &TextFile) -> Result<Vec<(Place, Map<String, Value>)>, Error> {
+pub(super) fn objects(file: &TextFile) -> Result<Vec<(Place, Object)>, Error> {
     let path = Arc::new(file.path.clone());
     // By line feeds alone: other characters that break lines stand in texts.
     let lines = (1..).zip(file.text.split('\n')).filter(|(_, line)| !line.trim().is_empty());
