@@ -61,7 +61,7 @@ impl Value {
         match self {
             Value::String(text) => toml::Value::String(text.clone()).to_string(),
             Value::Integer(value) => value.to_string(),
-            Value::Float(value) => toml::Value::Float(*value).to_string(),
+            Value::Float(value) => format!("{value:?}").to_lowercase(),
             Value::Boolean(value) => value.to_string(),
             Value::Array(items) => {
                 let items: Vec<String> = items.iter().map(|item| item.value.to_toml()).collect();

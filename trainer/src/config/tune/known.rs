@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::set::{Metric, SetFormat, TaskKind};
+use super::kinds::{Metric, SetFormat, TaskKind};
 
 /// A labelled set as `known.toml` describes it.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]

@@ -1,5 +1,6 @@
 //! The settings of a tune run: a pretrained model trained on a labelled set.
 
+mod kinds;
 mod known;
 mod set;
 
@@ -9,8 +10,9 @@ use quanci_batches::MicroBatchSize;
 use quanci_settings::{Key, Section, SettingsFile};
 use serde::Serialize;
 
+pub use kinds::{Metric, SetFormat, TaskKind};
 pub use known::{KnownSet, known_sets};
-pub use set::{Metric, SetFormat, TaskKind, TaskSet};
+pub use set::TaskSet;
 
 use super::parts::{Compute, LogSettings, OptimizerSettings, PrecisionSettings};
 use super::phase::{MANY, OptimizerState, PhaseSettings, Schedule};

@@ -3,61 +3,10 @@
 use std::path::PathBuf;
 
 use quanci_settings::{Section, SettingsFile};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::known::known_sets;
-
-/// What is asked of the model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TaskKind {
-    /// The class of a text or of a pair of texts.
-    Classification,
-    /// A number for a text or a pair.
-    Regression,
-    /// A label for each word or character.
-    Tokens,
-    /// Where the answer stands in a text.
-    Spans,
-    /// Which of several answers is right.
-    Choice,
-}
-
-/// How the files are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SetFormat {
-    /// Lines of columns divided by tabs; quotation marks mean nothing.
-    Tsv,
-    /// Comma-separated values (RFC 4180).
-    Csv,
-    /// An object of JSON a line.
-    Jsonl,
-    /// A token and its label a line, a blank line between sentences.
-    Conll,
-    /// CLUENER's lines of JSON: a text, and its entities by their places.
-    Cluener,
-    /// SQuAD's JSON.
-    Squad,
-    /// C3's JSON.
-    C3,
-}
-
-/// The score by which the best epoch is chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Metric {
-    /// The share of right answers.
-    Accuracy,
-    /// F1: of the last label in a classification of two, of entities, of answers.
-    F1,
-    /// The mean of every label's F1.
-    MacroF1,
-    /// Matthews' correlation.
-    Matthews,
-    /// The mean of Pearson's and Spearman's correlations.
-    Correlation,
-}
+use super::kinds::{FORMATS, KINDS, METRICS, Metric, SetFormat, TaskKind};
+use super::known::{KnownSet, known_sets};
 
 /// A labelled set.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -111,67 +60,6 @@ pub struct TaskSet {
     pub source: String,
 }
 
-const KINDS: [(&str, TaskKind); 5] = [
-    ("classification", TaskKind::Classification),
-    ("regression", TaskKind::Regression),
-    ("tokens", TaskKind::Tokens),
-    ("spans", TaskKind::Spans),
-    ("choice", TaskKind::Choice),
-];
-const FORMATS: [(&str, SetFormat); 7] = [
-    ("tsv", SetFormat::Tsv),
-    ("csv", SetFormat::Csv),
-    ("jsonl", SetFormat::Jsonl),
-    ("conll", SetFormat::Conll),
-    ("cluener", SetFormat::Cluener),
-    ("squad", SetFormat::Squad),
-    ("c3", SetFormat::C3),
-];
-const METRICS: [(&str, Metric); 5] = [
-    ("accuracy", Metric::Accuracy),
-    ("f1", Metric::F1),
-    ("macro_f1", Metric::MacroF1),
-    ("matthews", Metric::Matthews),
-    ("correlation", Metric::Correlation),
-];
-
-impl TaskKind {
-    /// The formats that its examples can be read from.
-    fn formats(self) -> &'static [SetFormat] {
-        use SetFormat::{C3, Cluener, Conll, Csv, Jsonl, Squad, Tsv};
-        match self {
-            TaskKind::Classification | TaskKind::Regression => &[Tsv, Csv, Jsonl],
-            TaskKind::Tokens => &[Conll, Cluener, Tsv],
-            TaskKind::Spans => &[Squad],
-            TaskKind::Choice => &[C3],
-        }
-    }
-
-    /// The scores that it has, its own first.
-    fn metrics(self) -> &'static [Metric] {
-        use Metric::{Accuracy, Correlation, F1, MacroF1, Matthews};
-        match self {
-            TaskKind::Classification => &[Accuracy, F1, MacroF1, Matthews],
-            TaskKind::Regression => &[Correlation],
-            TaskKind::Tokens | TaskKind::Spans => &[F1],
-            TaskKind::Choice => &[Accuracy],
-        }
-    }
-}
-
-impl SetFormat {
-    fn is_table(self) -> bool {
-        matches!(self, SetFormat::Tsv | SetFormat::Csv | SetFormat::Jsonl)
-    }
-}
-
-impl Metric {
-    /// Its name in `scores.json`.
-    pub fn name(self) -> &'static str {
-        METRICS.iter().find(|(_, metric)| *metric == self).map_or("", |(name, _)| name)
-    }
-}
-
 /// `task`, `path` and `[set]`.
 pub(super) fn from_section(source: &SettingsFile, root: &Section<'_>) -> TaskSet {
     let names: Vec<(&str, usize)> =
@@ -181,8 +69,7 @@ pub(super) fn from_section(source: &SettingsFile, root: &Section<'_>) -> TaskSet
     let known = known.map(|at| &known_sets()[at]);
     let path = source.join(root.required_path("path", "the folder or the zip archive with the set's files"));
     let section = root.section("set");
-    let set =
-        spelled(&section, path, known.map_or_else(super::KnownSet::default, Clone::clone), known.is_some());
+    let set = spelled(&section, path, known.map_or_else(KnownSet::default, Clone::clone), known.is_some());
     if known.is_none() && !section.has("kind") {
         root.problem("task", "is missing: name a known set, or say in [set] what there is to read");
     }
@@ -191,7 +78,7 @@ pub(super) fn from_section(source: &SettingsFile, root: &Section<'_>) -> TaskSet
 }
 
 /// The keys of `[set]` over what is known.
-fn spelled(section: &Section<'_>, path: PathBuf, known: super::KnownSet, is_known: bool) -> TaskSet {
+fn spelled(section: &Section<'_>, path: PathBuf, known: KnownSet, is_known: bool) -> TaskSet {
     let own = |help| move |word: &'static str| section.string(word, help);
     let kind = section.listed(
         "kind",
