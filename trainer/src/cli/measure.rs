@@ -24,7 +24,7 @@ pub(super) fn bench(args: &Bench, common: &Common, output: &Output) -> Result<()
     let device = device(common.device, &rank_env)?;
     prepare_device(&settings, common.threads, &rank_env)?;
     let mut run = Run::open(&settings, &SingleRank, 1, device, Arc::default())?;
-    choose_kernels(&mut run, output)?;
+    run.kernels = choose_kernels(&run.model, run.device, run.kind(), output)?;
     if let Some(attention) = args.attention {
         run.kernels.attention = attention;
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use quanci_cli::{Output, from_here, stop_on_signals};
-use tch::Device;
+use tch::{Device, Kind};
 
 use super::args::{Common, DeviceName, Pretrain};
 use super::found::{folder_of, tell, warn_of_vocabulary};
@@ -16,6 +16,8 @@ use crate::config::{Compute, PretrainSettings};
 use crate::distributed::{self, RankEnv};
 use crate::error::Error;
 use crate::metrics::{MetricsLogger, RunOutline};
+use crate::model::Kernels;
+use crate::model::config::ModelConfig;
 use crate::train::{self, Learner, Resume, Run};
 
 /// How long a run waits for the folder: the ranks of a run that was killed save before they end.
@@ -34,7 +36,7 @@ pub(super) fn pretrain(args: &Pretrain, common: &Common, output: &Output) -> Res
     let signal = Arc::new(AtomicUsize::new(0));
     stop_on_signals(&signal).map_err(Error::io("handle signals of", "this process"))?;
     let mut run = Run::open(&settings, &*comm, comm.world_size(), device, signal)?;
-    choose_kernels(&mut run, output)?;
+    run.kernels = choose_kernels(&run.model, run.device, run.kind(), output)?;
     if comm.rank() == 0 {
         tell_of_data(&run, output)?;
     }
@@ -210,8 +212,13 @@ fn tell_of_data(run: &Run<'_>, output: &Output) -> Result<(), Error> {
 
 /// On a GPU: the fastest kernels if they give right gradients on a small batch, or else those that every device has, with a
 /// warning.
-pub(super) fn choose_kernels(run: &mut Run<'_>, output: &Output) -> Result<(), Error> {
-    let (kernels, comparisons) = crate::model::choose_kernels(&run.model, run.device, run.kind())?;
+pub(super) fn choose_kernels(
+    model: &ModelConfig,
+    device: Device,
+    kind: Kind,
+    output: &Output,
+) -> Result<Kernels, Error> {
+    let (kernels, comparisons) = crate::model::choose_kernels(model, device, kind)?;
     for comparison in comparisons.iter().filter(|comparison| !comparison.passes()) {
         output.warning(format_args!(
             "{}: they differ by {:.1e}, more than the {:.1e} that rounding explains; libtorch's own operations are used, which \
@@ -219,8 +226,7 @@ pub(super) fn choose_kernels(run: &mut Run<'_>, output: &Output) -> Result<(), E
             comparison.what, comparison.difference, comparison.tolerance
         ));
     }
-    run.kernels = kernels;
-    Ok(())
+    Ok(kernels)
 }
 
 /// The device of this rank.

@@ -10,13 +10,13 @@ use quanci_cli::{Output, from_here, stop_on_signals};
 use super::args::{Common, Tune};
 use super::found::tell;
 use super::model::{checkpoint_of, tokenizer_of};
-use super::pretrain::{device, set_threads};
+use super::pretrain::{choose_kernels, device, set_threads};
 use crate::checkpoint::RunLock;
 use crate::config::{Compute, TuneSettings};
 use crate::distributed::RankEnv;
 use crate::error::Error;
 use crate::text::Tokenizer;
-use crate::train::Resume;
+use crate::train::{Resume, kind_of};
 use crate::tune::{self, Beginning, Split, Summary, TuneReport, TuneRun, Tuning};
 
 /// How long a run waits for the folder: one that was killed saves before it ends.
@@ -43,7 +43,8 @@ pub(super) fn tune(args: &Tune, common: &Common, output: &Output) -> Result<(), 
     let beginning = Beginning::find(&settings, init.transpose()?)?;
     beginning.told.iter().for_each(|told| output.message(told));
     let tokenizer = Tokenizer::open(&beginning.tokenizer)?;
-    let run = TuneRun::open(&settings, beginning, &tokenizer, device, signal)?;
+    let mut run = TuneRun::open(&settings, beginning, &tokenizer, device, signal)?;
+    run.kernels = choose_kernels(&run.model, device, kind_of(settings.compute()), output)?;
     run.notices().iter().for_each(|notice| output.warning(notice));
     if args.check {
         return check(&run, output);
