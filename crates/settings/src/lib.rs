@@ -74,8 +74,8 @@ pub fn read<T>(
     read_and_ask(path, text, overrides, read).map(|(settings, _)| settings)
 }
 
-/// The settings that [`read`] reads, as TOML with `overrides` merged in and every default filled in. Keys whose default is no
-/// single value are comments.
+/// The settings that [`read`] reads, as TOML with `overrides` merged in and every default filled in: a file that reads the same.
+/// Keys whose default is no single value, or has no effect beside the others, are comments.
 ///
 /// # Errors
 /// As those of [`read`].
@@ -83,9 +83,29 @@ pub fn show<T>(
     path: &Path,
     text: &str,
     overrides: &[String],
-    read: impl FnOnce(&SettingsFile, &Section<'_>) -> T,
+    read: impl Fn(&SettingsFile, &Section<'_>) -> T,
 ) -> Result<String, Vec<String>> {
-    read_and_ask(path, text, overrides, read).map(|(_, asked)| show::show(asked))
+    let (_, asked) = read_and_ask(path, text, overrides, &read)?;
+    let mut shown = show::Shown::new(asked);
+    loop {
+        let text = shown.text();
+        let root = node::parse(path, &text, &[]).map_err(|problem| vec![problem])?;
+        let reading = section::Reading::new(path);
+        let section = Section::new("", &root, &reading);
+        read(&source_of(path), &section);
+        section.finish();
+        // Each turn leaves out a line or more, or is the last.
+        if !shown.leave_out(&reading.problem_lines()) {
+            return Ok(text);
+        }
+    }
+}
+
+fn source_of(path: &Path) -> SettingsFile {
+    let base = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Links in the base are followed here, so that what `..` means below does not depend on them.
+    let base = base.canonicalize().unwrap_or_else(|_| base.to_path_buf());
+    SettingsFile { path: path.to_path_buf(), base }
 }
 
 fn read_and_ask<T>(
@@ -95,10 +115,7 @@ fn read_and_ask<T>(
     read: impl FnOnce(&SettingsFile, &Section<'_>) -> T,
 ) -> Result<(T, Vec<show::Asked>), Vec<String>> {
     let root = node::parse(path, text, overrides).map_err(|problem| vec![problem])?;
-    let base = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Links in the base are followed here, so that what `..` means below does not depend on them.
-    let base = base.canonicalize().unwrap_or_else(|_| base.to_path_buf());
-    let source = SettingsFile { path: path.to_path_buf(), base };
+    let source = source_of(path);
     let reading = section::Reading::new(path);
     let section = Section::new("", &root, &reading);
     // `read` always returns a value: a wrong one is replaced by its default, so that the other keys are checked too.

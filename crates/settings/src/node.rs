@@ -59,7 +59,10 @@ impl Value {
     /// As it is written in a file.
     pub(crate) fn to_toml(&self) -> String {
         match self {
-            Value::String(text) => toml::Value::String(text.clone()).to_string(),
+            // On one line: TOML's escapes are JSON's, and it wants one for DEL as well.
+            Value::String(text) => {
+                serde_json::Value::String(text.clone()).to_string().replace('\u{7f}', "\\u007f")
+            }
             Value::Integer(value) => value.to_string(),
             Value::Float(value) => format!("{value:?}").to_lowercase(),
             Value::Boolean(value) => value.to_string(),

@@ -42,6 +42,11 @@ impl<'a> Reading<'a> {
         self.asked.take()
     }
 
+    /// The lines of the file that have problems.
+    pub(crate) fn problem_lines(&self) -> Vec<usize> {
+        self.found.borrow().iter().map(|(line, _)| *line).collect()
+    }
+
     /// All problems.
     pub(crate) fn into_lines(self) -> Vec<String> {
         let mut found = self.found.into_inner();

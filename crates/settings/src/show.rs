@@ -11,10 +11,24 @@ pub(crate) struct Asked {
     pub(crate) written: Option<String>,
 }
 
+/// A line of the file that is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Line {
+    text: String,
+    /// Whether it is a value that nobody wrote.
+    is_default: bool,
+}
+
+impl Line {
+    fn written(text: String) -> Line {
+        Line { text, is_default: false }
+    }
+}
+
 /// A table with its keys and the tables in it, in the order of the questions.
 #[derive(Debug, Default)]
 struct Table {
-    lines: Vec<String>,
+    lines: Vec<Line>,
     tables: Vec<(String, Table)>,
 }
 
@@ -30,51 +44,76 @@ impl Table {
         &mut self.tables[at].1
     }
 
-    /// Writes the lines, then the tables; `path` is the name of this one.
-    fn write(&self, path: &str, text: &mut String) {
-        for line in &self.lines {
-            text.push_str(line);
-            text.push('\n');
-        }
-        for (name, table) in &self.tables {
+    /// Gives its lines, then those of its tables; `path` is its name.
+    fn write(self, path: &str, lines: &mut Vec<Line>) {
+        lines.extend(self.lines);
+        for (name, table) in self.tables {
             let (name, is_array) = match name.split_once('[') {
                 Some((name, _)) => (name, true),
                 None => (name.as_str(), false),
             };
             let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-            text.push_str(&if is_array { format!("\n[[{path}]]\n") } else { format!("\n[{path}]\n") });
-            table.write(&path, text);
+            lines.push(Line::written(String::new()));
+            lines.push(Line::written(if is_array { format!("[[{path}]]") } else { format!("[{path}]") }));
+            table.write(&path, lines);
         }
     }
 }
 
-/// The file as TOML. A key whose default is no single value, or that has none, is a comment.
-pub(crate) fn show(asked: Vec<Asked>) -> String {
-    let mut root = Table::default();
-    for Asked { key, written } in asked {
-        let mut table = &mut root;
-        let mut parts = key.path.split('.').peekable();
-        while let Some(part) = parts.next() {
-            if parts.peek().is_some() {
-                table = table.table(part);
-                continue;
-            }
-            let default = key.default.strip_prefix('`').and_then(|text| text.strip_suffix('`'));
-            let line = match (&written, default) {
-                (Some(value), _) => format!("{part} = {value}"),
-                (None, Some(default)) => format!("{part} = {default}"),
-                (None, None) if key.default == "none" => format!("# {part} is not set"),
-                (None, None) => format!("# {part} is by default {}", key.default),
-            };
-            // Some keys are asked for twice, since others depend on them.
-            if !table.lines.contains(&line) {
-                table.lines.push(line);
+/// A settings file that is shown.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    lines: Vec<Line>,
+}
+
+impl Shown {
+    /// The keys that were asked for. A key whose default is no single value, or that has none, is a comment.
+    pub(crate) fn new(asked: Vec<Asked>) -> Shown {
+        let mut root = Table::default();
+        for Asked { key, written } in asked {
+            let mut table = &mut root;
+            let mut parts = key.path.split('.').peekable();
+            while let Some(part) = parts.next() {
+                if parts.peek().is_some() {
+                    table = table.table(part);
+                    continue;
+                }
+                let default = key.default.strip_prefix('`').and_then(|text| text.strip_suffix('`'));
+                let line = match (&written, default) {
+                    (Some(value), _) => Line::written(format!("{part} = {value}")),
+                    (None, Some(default)) => Line { text: format!("{part} = {default}"), is_default: true },
+                    (None, None) if key.default == "none" => Line::written(format!("# {part} is not set")),
+                    (None, None) => Line::written(format!("# {part} is by default {}", key.default)),
+                };
+                // Some keys are asked for twice, since others depend on them.
+                if !table.lines.contains(&line) {
+                    table.lines.push(line);
+                }
             }
         }
+        let mut lines = Vec::new();
+        root.write("", &mut lines);
+        Shown { lines }
     }
-    let mut text = String::new();
-    root.write("", &mut text);
-    text
+
+    /// Makes comments of the defaults in these lines (from 1): a value without effect is refused where it is written. Says whether
+    /// there were any.
+    pub(crate) fn leave_out(&mut self, numbers: &[usize]) -> bool {
+        let mut any = false;
+        for &number in numbers {
+            if let Some(line) = self.lines.get_mut(number.wrapping_sub(1)).filter(|line| line.is_default) {
+                line.text = format!("# {}: no effect here", line.text);
+                line.is_default = false;
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// The file.
+    pub(crate) fn text(&self) -> String {
+        self.lines.iter().map(|line| format!("{}\n", line.text)).collect()
+    }
 }
 
 #[cfg(test)]
@@ -86,7 +125,12 @@ mod tests {
     fn ask(_: &SettingsFile, root: &Section<'_>) -> (u64, Vec<String>) {
         let seed = root.integer("seed", "the seed", 12, 0..=99);
         root.string("note", "a note");
-        root.section("mask").number("prob", "how many", 0.15, 0.0..=1.0);
+        let mask = root.section("mask");
+        let prob = mask.number("prob", "how many", 0.15, 0.0..=1.0);
+        mask.integer("most", "at most so many", 20, 1..=99);
+        if mask.has("most") && prob == 0.5 {
+            mask.problem("most", "has no meaning with 0.5");
+        }
         let names = root.sections("run").into_iter().map(|run| {
             run.names("fields", "which", "those of the first run");
             let data = run.sections("data").into_iter();
@@ -103,7 +147,7 @@ mod tests {
         let shown = show(path, text, &["mask.prob=0.5".to_owned()], ask).unwrap();
         assert_eq!(
             shown,
-            "seed = 12\n# note is not set\n\n[mask]\nprob = 0.5\n\n[[run]]\n# fields is by default those of the first run\n\
+            "seed = 12\n# note is not set\n\n[mask]\nprob = 0.5\n# most = 20: no effect here\n\n[[run]]\n# fields is by default those of the first run\n\
              name = \"a \\\" b\\n\"\n\n[[run.data]]\npath = \"x\"\n\n[[run.data]]\npath = \"y\"\n\n[[run]]\n\
              fields = [\"t\", 2]\nname = \"b\"\n"
         );

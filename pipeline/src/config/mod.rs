@@ -88,7 +88,7 @@ fn show<T>(
     path: &Path,
     text: &str,
     overrides: &[String],
-    from: impl FnOnce(&SettingsFile, &Section<'_>) -> T,
+    from: impl Fn(&SettingsFile, &Section<'_>) -> T,
 ) -> Result<String, Error> {
     quanci_settings::show(path, text, overrides, from).map_err(Error::Settings)
 }
