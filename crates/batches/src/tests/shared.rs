@@ -73,14 +73,15 @@ proptest! {
             before as u32..(before + copies[(epoch % copies.len() as u64) as usize].len()) as u32
         };
         let mut keys: Vec<RowKey> = taken.into_iter().flat_map(|micro| micro.keys).collect();
-        if copies.len() > 1 {
+        // Around its ends rows of two epochs are mixed: those of a global batch, or of a window that is sorted by length.
+        let mixed = global * u64::from(settings.data.group_batches.max(1)) + u64::from(settings.data.lanes);
+        // With smaller copies such a window has rows of the epoch after the next one, which may read the same copy.
+        if copies.len() > 1 && (0..copies.len() as u64).all(|epoch| of_copy(epoch) > mixed) {
             keys.retain(|key| copy_files(epoch).contains(&key.file));
             let found = keys.len();
             keys.sort();
             keys.dedup();
             prop_assert_eq!(keys.len(), found);
-            // Around its ends rows of two epochs are mixed: those of a global batch, or of a window that is sorted by length.
-            let mixed = global * u64::from(settings.data.group_batches.max(1)) + u64::from(settings.data.lanes);
             prop_assert!(found as u64 + mixed > of_copy(epoch));
         }
     }
