@@ -9,12 +9,14 @@
 
 mod lock;
 mod read;
+mod resume;
 mod state;
 mod write;
 mod writer;
 
 pub use lock::RunLock;
 pub use read::{Checkpoint, Fingerprint, Found, fingerprints, newest, read_state, steps};
+pub use resume::{Resume, find};
 pub use state::{FOLDER, FORMAT, MODEL_FILE, OPTIMIZER_FILE, STATE_FILE, State, path};
 pub use write::{Files, tidy, write};
 pub use writer::Writer;

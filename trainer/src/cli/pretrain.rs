@@ -1,6 +1,6 @@
 //! `pretrain` and `check`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use tch::{Device, Kind};
 use super::args::{Common, DeviceName, Pretrain};
 use super::found::{folder_of, tell, warn_of_vocabulary};
 use super::peak_flops::peak_flops;
-use crate::checkpoint::RunLock;
+use crate::checkpoint::{Resume, RunLock};
 use crate::config::{Compute, PretrainSettings};
 use crate::distributed::{self, RankEnv};
 use crate::error::Error;
 use crate::metrics::{MetricsLogger, RunOutline};
 use crate::model::Kernels;
 use crate::model::config::ModelConfig;
-use crate::train::{self, Learner, Resume, Run};
+use crate::train::{self, Learner, Run};
 
 /// How long a run waits for the folder: the ranks of a run that was killed save before they end.
 const LOCK_WAIT: Duration = Duration::from_secs(60);
@@ -67,26 +67,11 @@ fn lock(run: &Run<'_>, args: &Pretrain, output: &Output) -> Result<Option<RunLoc
 
 /// A learner as the newest checkpoint has it, or a new one.
 fn learner(run: &Run<'_>, args: &Pretrain, output: &Output) -> Result<Learner, Error> {
-    let resume = match args.resume.as_str() {
-        "auto" => Resume::Auto,
-        "none" => Resume::None,
-        path => Resume::From(PathBuf::from(path)),
-    };
-    let found = train::find(run, &resume)?;
+    let found = train::find(run, &Resume::of_argument(&args.resume))?;
     for error in &found.damaged {
         output.warning(format_args!("a checkpoint is passed over: {error}"));
     }
-    if found.checkpoint.is_none() && !found.damaged.is_empty() {
-        // Beginning anew here would replace, one by one, checkpoints that a person may still repair.
-        return Err(Error::Output {
-            path: run.settings.output.clone(),
-            message: format!(
-                "none of its {} checkpoints can be read: repair one, or move the folder `{}` away to begin anew",
-                found.damaged.len(),
-                crate::checkpoint::FOLDER
-            ),
-        });
-    }
+    found.refuse_all_damaged(&run.settings.output)?;
     let folder = found.checkpoint.as_ref().map(|checkpoint| checkpoint.folder.clone());
     if let Some(learner) = train::resume(run, found.checkpoint, &args.accept_changes)? {
         if let Some(folder) = folder {

@@ -1,6 +1,5 @@
 //! `tune`: a pretrained model on a labelled set.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -11,12 +10,12 @@ use super::args::{Common, Tune};
 use super::found::tell;
 use super::model::{checkpoint_of, tokenizer_of};
 use super::pretrain::{choose_kernels, device, set_threads};
-use crate::checkpoint::RunLock;
+use crate::checkpoint::{self, Resume, RunLock};
 use crate::config::{Compute, TuneSettings};
 use crate::distributed::RankEnv;
 use crate::error::Error;
 use crate::text::Tokenizer;
-use crate::train::{Resume, kind_of};
+use crate::train::kind_of;
 use crate::tune::{self, Beginning, Split, Summary, TuneReport, TuneRun, Tuning};
 
 /// How long a run waits for the folder: one that was killed saves before it ends.
@@ -81,25 +80,11 @@ fn check(run: &TuneRun<'_>, output: &Output) -> Result<(), Error> {
 }
 
 fn begin<'a>(run: &'a TuneRun<'a>, args: &Tune, output: &Output) -> Result<Tuning<'a>, Error> {
-    let resume = match args.resume.as_str() {
-        "auto" => Resume::Auto,
-        "none" => Resume::None,
-        path => Resume::From(PathBuf::from(path)),
-    };
-    let found = tune::find(run, &resume)?;
+    let found = checkpoint::find(&run.settings.output, &Resume::of_argument(&args.resume))?;
     for error in &found.damaged {
         output.warning(format_args!("a checkpoint is passed over: {error}"));
     }
-    if found.checkpoint.is_none() && !found.damaged.is_empty() {
-        return Err(Error::Output {
-            path: run.settings.output.clone(),
-            message: format!(
-                "none of its {} checkpoints can be read: repair one, or move the folder `{}` away to begin anew",
-                found.damaged.len(),
-                crate::checkpoint::FOLDER
-            ),
-        });
-    }
+    found.refuse_all_damaged(&run.settings.output)?;
     let checkpoint = found.checkpoint.as_ref();
     let (tuning, report) = Tuning::begin(run, checkpoint, &args.accept_changes, output.is_quiet())?;
     if let Some(checkpoint) = checkpoint {

@@ -14,9 +14,7 @@ pub use agree::agree;
 pub use evaluate::{measure, open_data};
 pub use inference::{FilledMasks, features, fill_mask};
 pub use prefetch::{DeviceGlobalBatch, DeviceLoader};
-pub use resume::{
-    EXPORTED_FILES, Resume, TOKENIZER, check_init, export, find, init_differences, resume, start,
-};
+pub use resume::{EXPORTED_FILES, TOKENIZER, check_init, export, find, init_differences, resume, start};
 pub use run::Run;
 pub(crate) use run::kind_of;
 pub(crate) use settings_diff::{SettingChange, changed_settings, is_within};

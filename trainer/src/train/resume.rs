@@ -11,7 +11,7 @@ use super::model_card;
 use super::run::Run;
 use super::settings_diff::{SettingChange, changed_settings, is_within};
 use super::step::Learner;
-use crate::checkpoint::{self, Checkpoint, Found, MODEL_FILE, OPTIMIZER_FILE, State, Writer};
+use crate::checkpoint::{self, Checkpoint, Found, MODEL_FILE, OPTIMIZER_FILE, Resume, State, Writer};
 use crate::error::Error;
 use crate::metrics::MetricsLogger;
 use crate::model::Bert;
@@ -24,17 +24,6 @@ pub const EXPORTED_FILES: [&str; 6] =
     ["model.safetensors", "config.json", "vocab.txt", "tokenizer.json", "tokenizer_config.json", "README.md"];
 /// The tokenizer's files.
 const TOKENIZER_FILES: [&str; 3] = ["vocab.txt", "tokenizer.json", "tokenizer_config.json"];
-
-/// From where a run goes on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Resume {
-    /// The newest sound checkpoint of its folder, or the start.
-    Auto,
-    /// The start; a folder with checkpoints is refused.
-    None,
-    /// This checkpoint.
-    From(PathBuf),
-}
 
 /// The state that a run begins with.
 pub(super) fn first_state(run: &Run<'_>) -> State {
@@ -119,22 +108,10 @@ fn resync(run: &Run<'_>, learner: &Learner, metrics: &MetricsLogger) -> Result<(
 /// # Errors
 /// If the checkpoint that was asked for is not sound, or `resume` is [`Resume::None`] and there are some.
 pub fn find(run: &Run<'_>, resume: &Resume) -> Result<Found, Error> {
-    let output = &run.settings.output;
     if run.comm.rank() > 0 {
         return Ok(Found::default());
     }
-    match resume {
-        Resume::From(folder) => {
-            Ok(Found { checkpoint: Some(Checkpoint::read(folder)?), damaged: Vec::new() })
-        }
-        Resume::Auto => checkpoint::newest(output),
-        Resume::None if checkpoint::steps(output)?.is_empty() => Ok(Found::default()),
-        Resume::None => Err(Error::Output {
-            path: output.clone(),
-            message: "holds a run already: resume it (--resume auto), or remove it, or name another `output`"
-                .to_owned(),
-        }),
-    }
+    checkpoint::find(&run.settings.output, resume)
 }
 
 /// A learner as it was when rank 0's `checkpoint` was saved, on every rank; none if rank 0 has none. `accepted` are keys

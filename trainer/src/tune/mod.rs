@@ -28,7 +28,6 @@ mod tasks;
 pub use examples::Split;
 pub use progress::{EpochScores, SeedResult};
 pub use report::TuneReport;
-pub use resume::find;
 pub use run::{Beginning, TuneRun};
 pub use scoring::{Scores, Summary};
 

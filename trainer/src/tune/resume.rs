@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use super::learner::TuneLearner;
 use super::progress::Progress;
 use super::run::TuneRun;
-use crate::checkpoint::{self, Checkpoint, Found, MODEL_FILE, OPTIMIZER_FILE, State, Writer};
+use crate::checkpoint::{self, Checkpoint, MODEL_FILE, OPTIMIZER_FILE, State, Writer};
 use crate::error::Error;
 use crate::metrics::TuneLogger;
 use crate::model::weights::{self, HostTensors};
-use crate::train::{Resume, SettingChange, changed_settings, is_within};
+use crate::train::{SettingChange, changed_settings, is_within};
 
 /// The newest checkpoints that stay: one, and the one before it.
 const KEPT: u32 = 2;
@@ -102,26 +102,6 @@ pub(super) fn save(
     writer.submit(state_of(run, state, numbers, scaler), move || {
         Ok(vec![(MODEL_FILE, model.to_safetensors(&[])?), (OPTIMIZER_FILE, optimizer.to_safetensors(&[])?)])
     })
-}
-
-/// The checkpoint that a run goes on from.
-///
-/// # Errors
-/// If the one that was asked for is not sound, or `resume` is [`Resume::None`] and there are some.
-pub fn find(run: &TuneRun<'_>, resume: &Resume) -> Result<Found, Error> {
-    let output = &run.settings.output;
-    match resume {
-        Resume::From(folder) => {
-            Ok(Found { checkpoint: Some(Checkpoint::read(folder)?), damaged: Vec::new() })
-        }
-        Resume::Auto => checkpoint::newest(output),
-        Resume::None if checkpoint::steps(output)?.is_empty() => Ok(Found::default()),
-        Resume::None => Err(Error::Output {
-            path: output.clone(),
-            message: "holds a run already: resume it (--resume auto), or remove it, or name another `output`"
-                .to_owned(),
-        }),
-    }
 }
 
 /// Learner and state as they were when the checkpoint was saved. `accepted` are keys of settings that may differ.
