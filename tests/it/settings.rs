@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use integration_tests::root;
 use integration_tests::schema::Schema;
+use integration_tests::{root, samples};
 
 use crate::{novels, place, vocab_settings};
 
@@ -82,6 +82,22 @@ fn settings_are_shown_with_their_defaults() {
     }
     place.write("shown.toml", &shown);
     assert_eq!(place.run(&["config", "show", "shown.toml"]).exits(0).out, shown);
+    // Settings under which other defaults hold, or have no effect.
+    place.write("tales.txt", fs::read(samples().join("public-domain/yijianzhi-tales.txt")).unwrap());
+    for more in
+        ["clean.preset=web-zh", "masking.mode=dynamic", "clean.near_duplicates=true", "segment.words=none"]
+    {
+        let own = ["--set", more, "--set", "corpus[0].paths=tales.txt"];
+        let shown = place.run(&[&["config", "show", "run.toml"], &own[..]].concat()).exits(0).out;
+        place.write("shown.toml", &shown);
+        let data_id = |arguments: &[&str]| {
+            place.run(&[&["prepare"], arguments, &["--out", "data", "--force"]].concat()).exits(0);
+            let manifest: serde_json::Value =
+                serde_json::from_slice(&fs::read(place.join("data/manifest.json")).unwrap()).unwrap();
+            manifest["data_id"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(data_id(&["shown.toml"]), data_id(&[&["run.toml"], &own[..]].concat()), "{more}");
+    }
     let object = place.run(&["config", "show", "run.toml", "--json"]).exits(0).out;
     let object: serde_json::Value = serde_json::from_str(&object).unwrap();
     assert_eq!(object["settings"]["masking"]["prob"], 0.2);
