@@ -35,6 +35,7 @@ fn bench(bencher: Bencher<'_, '_>, path: PathBuf, format: Format) {
         encoding: None,
         max_document_chars: 1_000_000,
         table: TableSettings::default(),
+        join_headings: false,
     };
     let input = sniff(&path, &settings).expect("readable");
     let bytes = input.bytes;

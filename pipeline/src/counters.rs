@@ -81,6 +81,9 @@ pub struct SplitCounters {
     // Left out where there are none, so that manifests made without them stay as they are.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub near_duplicates: u64,
+    /// Lines left out because another document keeps them.
+    #[serde(default, skip_serializing_if = "SharedLineCounts::is_zero")]
+    pub shared_lines: SharedLineCounts,
     /// Documents that no instance could be made of, in any copy.
     pub without_instance: u64,
     /// Documents kept, by corpus.
@@ -108,6 +111,7 @@ impl SplitCounters {
         self.documents += other.documents;
         self.duplicates += other.duplicates;
         self.near_duplicates += other.near_duplicates;
+        self.shared_lines.merge(&other.shared_lines);
         self.without_instance += other.without_instance;
         // By name, which several corpora may share.
         for (source, documents) in &other.documents_by_source {
@@ -118,6 +122,34 @@ impl SplitCounters {
         self.masked += other.masked;
         self.label_one += other.label_one;
         self.forced += other.forced;
+    }
+}
+
+/// What `clean.dedup_lines` left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SharedLineCounts {
+    /// Lines.
+    pub lines: u64,
+    /// Tokens in them.
+    pub tokens: u64,
+    /// Documents that had them.
+    pub documents: u64,
+    /// Documents that had nothing else, and were dropped.
+    pub emptied: u64,
+}
+
+impl SharedLineCounts {
+    fn is_zero(&self) -> bool {
+        *self == SharedLineCounts::default()
+    }
+
+    /// Adds another.
+    pub fn merge(&mut self, other: &SharedLineCounts) {
+        self.lines += other.lines;
+        self.tokens += other.tokens;
+        self.documents += other.documents;
+        self.emptied += other.emptied;
     }
 }
 
@@ -159,6 +191,9 @@ pub struct Counters {
     /// Near-duplicates, where they are looked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub near_duplicates: Option<NearDuplicateCounts>,
+    /// Different lines that enough documents have, where lines are compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_lines: Option<u64>,
     /// What was written for training.
     pub train: SplitCounters,
     /// What was written for validation.

@@ -54,6 +54,10 @@ pub enum Reason {
     OtherForm,
     /// No drop: a line that a document has again and again, left out (`clean.repeated_lines`).
     RepeatedLine,
+    /// No drop: a heading that stood alone, joined to what follows (`clean.join_headings`).
+    JoinedHeading,
+    /// No drop: a line that another document keeps, left out (`clean.dedup_lines`).
+    SharedLine,
     /// No drop: a line that was cut at a fixed width, joined to the next (`clean.join_wrapped_lines`).
     WrappedLine,
     /// No drop: a line that was written in the other script (`clean.script`).
@@ -110,6 +114,8 @@ pub enum Reason {
     Duplicate,
     /// Nearly the same text is kept (`clean.near_duplicates`).
     NearDuplicate,
+    /// Other documents keep all of its lines (`clean.dedup_lines`).
+    OnlySharedLines,
     /// No instance can be made of it: one word, and no other document to pair it with.
     NoInstance,
 }
@@ -148,6 +154,8 @@ impl Reason {
             Reason::FullWidth => "line with full-width letters or digits, now in half width",
             Reason::OtherForm => "line in another normal form of Unicode, changed",
             Reason::RepeatedLine => "line repeated through a document, left out",
+            Reason::JoinedHeading => "heading that stood alone, joined to what follows",
+            Reason::SharedLine => "line that another document keeps, left out",
             Reason::WrappedLine => "line cut at a fixed width, joined to the next",
             Reason::ConvertedScript => "line in traditional or simplified characters, written in the others",
             Reason::OtherScript => "in traditional or simplified characters, which are not wanted",
@@ -176,6 +184,7 @@ impl Reason {
             Reason::BlockedWords => "words of the list",
             Reason::Duplicate => "exact repeat",
             Reason::NearDuplicate => "near-duplicate",
+            Reason::OnlySharedLines => "other documents keep all of its lines",
             Reason::NoInstance => "no instance possible",
         }
     }

@@ -29,6 +29,7 @@ mod reuse;
 mod same_bytes;
 mod sample;
 mod settings;
+mod shared_lines;
 mod slurm;
 mod tasks;
 mod tfrecord;

@@ -251,14 +251,14 @@ fn tasks_one_by_one_and_twice() {
 }
 
 #[test]
-fn near_duplicates() {
+fn near_duplicates_and_shared_lines() {
     let Some((place, server)) = both() else { return };
     let text =
         "清晨的河面上起了一层薄雾，渔船一只接一只地离开码头，船夫们低声说着话。老人坐在门口修补渔网。\n";
     let near = format!("{text}\n{}\n{}", text.replace('，', "、"), text.replace("老人", "老者").repeat(3));
     fs::write(place.join("texts/near.txt"), &near).unwrap();
     server.put("texts/near.txt", near.as_bytes());
-    let on = ["--set", "clean.near_duplicates=true"];
+    let on = ["--set", "clean.near_duplicates=true", "--set", "clean.dedup_lines=2"];
     place.run(&[&["prepare", "local.toml"], &on[..]].concat()).exits(0);
     let proxy = Proxy::every(7, &server);
     let arguments = [&["prepare", "objects.toml"], &on[..]].concat();
@@ -269,7 +269,8 @@ fn near_duplicates() {
     run(&place, server.port(), &arguments).exits(0);
     run(&place, server.port(), &[&arguments[..], &["--force"]].concat()).exits(0);
     assert_eq!(server.hashes("out/"), hashes(&place.join("out")));
-    assert!(server.keys(".work/").iter().all(|key| !key.contains("/bands/")), "links are left");
+    let is_left = |key: &String| key.contains("/bands/") || key.contains("/lines/");
+    assert!(!server.keys(".work/").iter().any(is_left), "links or lines are left");
 }
 
 #[test]

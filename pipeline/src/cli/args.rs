@@ -165,7 +165,7 @@ pub(super) enum Command {
         /// Plan file
         #[arg(long, value_parser = quanci_cli::place())]
         plan: PathBuf,
-        /// Stage: map, layout, reduce or commit (prepare; with clean.near_duplicates also bands and clusters, before reduce); count or train (vocab)
+        /// Stage: map, layout, reduce or commit (prepare; with clean.near_duplicates also bands and clusters, with clean.dedup_lines also lines, before reduce); count or train (vocab)
         // A string, not an enum: the stages belong to the plan's job, which is known only after reading it.
         #[arg(long)]
         stage: String,

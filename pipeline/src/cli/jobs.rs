@@ -54,12 +54,13 @@ pub(super) fn prepare(args: &PrepareArgs, common: &Common, output: &Output) -> R
     let manifest = job.run(&*engine, &context, &mut |stage| display.begin(stage))?;
     display.end();
     let folder = &job.settings().output.path;
+    let counters = counters_of(&manifest, folder)?;
     let mut warnings = job.rejected_places()?;
-    warnings.extend(job.repairs()?);
+    warnings.extend(job.repairs(&counters)?);
     let data = DataSet::open(folder)?;
     warnings.extend(stats::sampled_notes(&data)?);
     warnings.iter().for_each(|warning| output.warning(warning));
-    output.result(summary(&manifest, folder, begun.elapsed().as_secs_f64())?);
+    output.result(summary(&manifest, &counters, folder, begun.elapsed().as_secs_f64()));
     let page = sample.map(|_| sample_report(&data, &context)).transpose()?;
     if let Some(page) = &page {
         output.result(format_args!("report    {}", from_here(page)));
@@ -146,13 +147,16 @@ pub(super) fn show(config: &Path, common: &Common, output: &Output) -> Result<()
     Ok(())
 }
 
-fn summary(manifest: &Manifest, folder: &Path, seconds: f64) -> Result<String, Error> {
-    let counters: Counters = serde_json::from_value(manifest.counters.clone()).map_err(|e| {
+fn counters_of(manifest: &Manifest, folder: &Path) -> Result<Counters, Error> {
+    serde_json::from_value(manifest.counters.clone()).map_err(|e| {
         Error::input(
             folder,
             format!("the counters in manifest.json do not match this version of quanci: {e}"),
         )
-    })?;
+    })
+}
+
+fn summary(manifest: &Manifest, counters: &Counters, folder: &Path, seconds: f64) -> String {
     let (train, read) = (&counters.train, &counters.read);
     let mut lines = vec![format!("data set  {}  (data id {})", from_here(folder), manifest.data_id)];
     let dropped = counters.dropped.in_words();
@@ -189,5 +193,5 @@ fn summary(manifest: &Manifest, folder: &Path, seconds: f64) -> Result<String, E
         bytes as f64 / 1e6,
         bytes as f64 / all_rows.max(1) as f64
     ));
-    Ok(lines.join("\n"))
+    lines.join("\n")
 }

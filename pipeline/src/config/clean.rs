@@ -13,12 +13,18 @@ pub struct CleanSettings {
     pub min_han_ratio: f64,
     /// Longer documents are cut into several.
     pub max_document_chars: u64,
+    /// Headings between blank lines belong to the document that follows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub join_headings: bool,
     /// Keep one of several documents with the same cleaned text.
     pub dedup: bool,
     /// Keep one of several documents with nearly the same text.
     // Left out where it is off, so that the ids of data sets made without it stay as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub near_duplicates: Option<NearDuplicates>,
+    /// Keep lines that several documents have in one of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dedup_lines: Option<DedupLines>,
     /// What is mended.
     // These are left out where nothing is on, so that the ids of data sets made without them stay as they are.
     #[serde(default, skip_serializing_if = "RepairSettings::is_off")]
@@ -43,8 +49,10 @@ impl Default for CleanSettings {
             min_chars: 1,
             min_han_ratio: 0.0,
             max_document_chars: 1_000_000,
+            join_headings: false,
             dedup: true,
             near_duplicates: None,
+            dedup_lines: None,
             repair: RepairSettings::default(),
             script: ScriptRule::Keep,
             converter: None,
@@ -71,6 +79,16 @@ impl Default for NearDuplicates {
         // FineWeb's bands and rows; its n-grams are of five words.
         NearDuplicates { ngram: 5, bands: 14, rows: 8 }
     }
+}
+
+/// Which lines are kept in one document only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DedupLines {
+    /// Those that this many documents have, or more.
+    pub documents: u32,
+    /// With this many letters and digits, or more.
+    pub letters: u32,
 }
 
 /// What is mended in a document. All of it is off by default.

@@ -2,17 +2,23 @@
 
 use quanci_settings::{Section, SettingsFile};
 
+use super::CorpusSettings;
 use super::clean::{
-    CleanSettings, FilterSettings, NearDuplicates, NormalForm, PiiAction, PiiKind, PiiSettings,
+    CleanSettings, DedupLines, FilterSettings, NearDuplicates, NormalForm, PiiAction, PiiKind, PiiSettings,
     RepairSettings, ScriptRule,
 };
 use super::preset::Preset;
 
 /// `[clean]` of a prepare run: that of [`clean`], and what compares documents.
-pub(super) fn clean_of_prepare(source: &SettingsFile, root: &Section<'_>) -> CleanSettings {
+pub(super) fn clean_of_prepare(
+    source: &SettingsFile,
+    root: &Section<'_>,
+    corpora: &[CorpusSettings],
+) -> CleanSettings {
     let section = root.section("clean");
-    let shared = keys(source, &section);
-    let settings = CleanSettings { near_duplicates: near_duplicates(&section), ..shared };
+    let shared = keys(source, &section, corpora);
+    let (near_duplicates, dedup_lines) = (near_duplicates(&section), dedup_lines(&section));
+    let settings = CleanSettings { near_duplicates, dedup_lines, ..shared };
     if settings.near_duplicates.is_some() && !settings.dedup {
         section.problem("near_duplicates", "needs dedup = true: exact repeats are near-duplicates too");
     }
@@ -21,14 +27,14 @@ pub(super) fn clean_of_prepare(source: &SettingsFile, root: &Section<'_>) -> Cle
 }
 
 /// `[clean]`, as far as prepare and vocab runs share it.
-pub(super) fn clean(source: &SettingsFile, root: &Section<'_>) -> CleanSettings {
+pub(super) fn clean(source: &SettingsFile, root: &Section<'_>, corpora: &[CorpusSettings]) -> CleanSettings {
     let section = root.section("clean");
-    let settings = keys(source, &section);
+    let settings = keys(source, &section, corpora);
     section.finish();
     settings
 }
 
-fn keys(source: &SettingsFile, section: &Section<'_>) -> CleanSettings {
+fn keys(source: &SettingsFile, section: &Section<'_>, corpora: &[CorpusSettings]) -> CleanSettings {
     let preset =
         "values for a kind of text, for repairs and filters alike; keys that are written go before it";
     // Asked first: the other defaults depend on it.
@@ -48,14 +54,27 @@ fn keys(source: &SettingsFile, section: &Section<'_>) -> CleanSettings {
             default.max_document_chars,
             1000..=100_000_000,
         ),
+        join_headings: join_headings(section, corpora),
         dedup: section.boolean("dedup", dedup, default.dedup),
         near_duplicates: None,
+        dedup_lines: None,
         repair: repair(section, &default.repair),
         script: section.choice("script", script, &ScriptRule::NAMES),
         converter: None,
         pii: pii(section),
         filter: filter(source, section, &default.filter),
     }
+}
+
+fn join_headings(section: &Section<'_>, corpora: &[CorpusSettings]) -> bool {
+    let help = "join headings that stand alone between blank lines to the document that follows; for `sentences` and \
+                `paragraphs`";
+    let is_on = section.boolean("join_headings", help, false);
+    if is_on && !corpora.is_empty() && !corpora.iter().any(|corpus| corpus.format.has_blank_lines()) {
+        let problem = "has no effect: no [[corpus]] has the format `sentences` or `paragraphs`";
+        section.problem("join_headings", problem);
+    }
+    is_on
 }
 
 fn near_duplicates(section: &Section<'_>) -> Option<NearDuplicates> {
@@ -78,6 +97,22 @@ fn near_duplicates(section: &Section<'_>) -> Option<NearDuplicates> {
         }
     }
     is_on.then_some(settings)
+}
+
+fn dedup_lines(section: &Section<'_>) -> Option<DedupLines> {
+    /// Chinese sentences of fewer letters are often the same by chance.
+    const LETTERS: u64 = 16;
+    let on = "keep a line that this many documents have in one of them only; 0 keeps all";
+    let letters = "lines with fewer letters and digits stay";
+    let documents = section.integer("dedup_lines", on, 0, 0..=1000);
+    let letters = section.integer("dedup_line_letters", letters, LETTERS, 4..=1000);
+    if documents == 1 {
+        section.problem("dedup_lines", "must be 0, or 2 or more: a line of one document is no repeat");
+    }
+    if section.has("dedup_line_letters") && documents == 0 {
+        section.problem("dedup_line_letters", "needs `dedup_lines`");
+    }
+    (documents > 0).then_some(DedupLines { documents: documents as u32, letters: letters as u32 })
 }
 
 fn repair(section: &Section<'_>, default: &RepairSettings) -> RepairSettings {

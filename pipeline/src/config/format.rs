@@ -77,6 +77,11 @@ impl Format {
         matches!(self, Format::Files | Format::Html | Format::Epub | Format::Docx)
     }
 
+    /// True for formats whose documents end with blank lines.
+    pub fn has_blank_lines(self) -> bool {
+        matches!(self, Format::Sentences | Format::Paragraphs)
+    }
+
     /// True for formats whose text lies in named fields.
     pub fn has_fields(self) -> bool {
         matches!(self, Format::Jsonl | Format::Json | Format::Csv | Format::Tsv | Format::Parquet)

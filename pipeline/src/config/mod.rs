@@ -16,7 +16,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 pub use clean::{
-    CleanSettings, FilterSettings, NearDuplicates, NormalForm, PiiAction, PiiKind, PiiSettings,
+    CleanSettings, DedupLines, FilterSettings, NearDuplicates, NormalForm, PiiAction, PiiKind, PiiSettings,
     RepairSettings, ScriptRule,
 };
 pub use format::{Encoding, Format};

@@ -145,8 +145,8 @@ fn from_section(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -
     section.finish();
     VocabRun {
         max_reject_percent: max_reject_percent(root),
-        corpora: corpora(root),
-        clean: clean(source, root),
+        clean: clean(source, root, &corpora),
+        corpora,
         segment: segment(source, root),
         vocabulary,
         path,

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use super::headings::is_heading;
 use super::stream::Origin;
 use super::{ReadProgress, ReadSettings, Record};
 use crate::document::{At, Document};
@@ -192,44 +193,5 @@ fn emit(found: &mut VecDeque<Record>, origin: &Origin, text: &str, at: At) {
     let text = text.trim_end_matches('\n');
     if !text.trim_start().is_empty() {
         found.push_back(Record::Document(Document { text: text.to_owned(), place: origin.place(at) }));
-    }
-}
-
-/// True for `第三十二回 …`, `第一章`, `卷五`, and for Markdown's `# …`.
-fn is_heading(line: &str) -> bool {
-    const LONGEST_CHARS: usize = 50;
-    let line = line.trim();
-    if line.chars().nth(LONGEST_CHARS).is_some() {
-        return false;
-    }
-    let markdown = line.trim_start_matches('#');
-    if markdown.len() < line.len() {
-        return line.len() - markdown.len() <= 6 && markdown.starts_with([' ', '\t', '\u{3000}']);
-    }
-    let is_number = |c: char| {
-        c.is_ascii_digit() || "零〇一二三四五六七八九十百千两兩廿卅０１２３４５６７８９".contains(c)
-    };
-    if let Some(numbered) = line.strip_prefix('第') {
-        let unit = numbered.trim_start().trim_start_matches(is_number);
-        return unit.len() < numbered.len()
-            && unit.trim_start().starts_with(['章', '回', '卷', '节', '節', '篇', '部', '集']);
-    }
-    line.strip_prefix(['卷']).is_some_and(|rest| rest.trim_start().starts_with(is_number))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn headings() {
-        for line in ["第一章 少年", "　　第 十二 回　宝玉", "第3节", "卷五", "## 安装", "# 一"]
-        {
-            assert!(is_heading(line), "{line}");
-        }
-        for line in ["第一次见面", "一章", "#标签 微博", "卷起袖子", "第章", "", "他说：第一章写得好"]
-        {
-            assert!(!is_heading(line), "{line}");
-        }
     }
 }

@@ -27,6 +27,7 @@ mod first_records;
 mod formats;
 mod garbled;
 mod gzip;
+mod headings;
 mod hints;
 mod html;
 mod input;

@@ -18,6 +18,8 @@ pub struct ReadSettings {
     pub max_document_chars: u64,
     /// How the rows of csv and tsv are written.
     pub table: TableSettings,
+    /// Headings between blank lines belong to the document that follows.
+    pub join_headings: bool,
 }
 
 impl ReadSettings {
@@ -29,6 +31,7 @@ impl ReadSettings {
             encoding: corpus.encoding,
             max_document_chars: clean.max_document_chars,
             table: corpus.table.clone(),
+            join_headings: clean.join_headings && corpus.format.has_blank_lines(),
         }
     }
 
@@ -38,6 +41,9 @@ impl ReadSettings {
         // Left out where it is the default, so that work of older plans is found.
         if let (false, serde_json::Value::Array(parts)) = (self.table.is_default(), &mut identity) {
             parts.push(serde_json::json!(self.table));
+        }
+        if let (true, serde_json::Value::Array(parts)) = (self.join_headings, &mut identity) {
+            parts.push(serde_json::json!("join_headings"));
         }
         identity
     }

@@ -1,6 +1,7 @@
 //! Plain text: documents between blank lines, on a line each, or in a file each.
 
 use super::cut::DocumentCutter;
+use super::headings::HeadingJoin;
 use super::lines::{LONG, Line, LineReader, is_utf8};
 use super::mend::mend;
 use super::shifted::is_shifted;
@@ -24,6 +25,8 @@ pub(super) struct TextReader {
     lines: LineReader,
     cutter: DocumentCutter,
     ends_at: EndsAt,
+    /// Where headings belong to what follows them.
+    headings: Option<HeadingJoin>,
     /// Documents that begin here or later belong to another task.
     range_end: u64,
     in_document: bool,
@@ -51,13 +54,26 @@ impl TextReader {
             _ => EndsAt::BlankLine,
         };
         let cutter = DocumentCutter::new(stream.origin.clone(), settings);
+        let joins = settings.join_headings && ends_at == EndsAt::BlankLine;
+        let mut headings = joins.then(HeadingJoin::default);
         let mut skipping = false;
         // A range in the middle of a document belongs to the task that has the document's beginning.
         if let (EndsAt::BlankLine, Part::Bytes { start: start @ 1.., .. }) = (ends_at, part) {
-            // Within a document there are no blank lines, so the line before shows whether the range begins in a
-            // document.
-            let blank = line_before_is_blank(&stream.origin.path, start, encoding);
-            skipping = !blank.map_err(Error::io("read", &stream.origin.path))?;
+            // Within a document there are no blank lines but behind headings, so the lines before show whether the range
+            // begins in a document.
+            let most = if joins { HeadingJoin::LINES } else { 1 };
+            let lines = lines_before(&stream.origin.path, start, encoding, most)
+                .map_err(Error::io("read", &stream.origin.path))?;
+            let behind = HeadingJoin::behind(lines.iter().rev().map(Option::as_deref));
+            skipping = match &mut headings {
+                Some(headings) => {
+                    *headings = behind;
+                    headings.is_open()
+                }
+                None => {
+                    !lines.iter().all(|line| line.as_ref().is_some_and(|text| text.trim_start().is_empty()))
+                }
+            };
         }
         let lines = LineReader::new(stream, encoding, part)?;
         let range_end = part.range_end();
@@ -66,6 +82,7 @@ impl TextReader {
             lines,
             cutter,
             ends_at,
+            headings,
             range_end,
             in_document: false,
             skipping,
@@ -95,12 +112,16 @@ impl TextReader {
                 EndsAt::FileEnd => self.cutter.add(line.text, line.at, true),
                 EndsAt::LineEnd => {}
                 EndsAt::BlankLine => {
-                    self.cutter.end_document();
-                    (self.in_document, self.skipping) = (false, false);
+                    if self.headings.as_mut().is_none_or(|headings| headings.blank(line.text)) {
+                        self.cutter.end_document();
+                        (self.in_document, self.skipping) = (false, false);
+                    }
                 }
             }
             return Ok(());
         }
+        let whole = (line.starts && line.ends && line.valid).then_some(line.text);
+        let follows = self.headings.as_mut().is_some_and(|headings| headings.text(line.starts, whole));
         // Neither counted nor rejected: the task that has the document's beginning does that.
         if self.skipping {
             return Ok(());
@@ -113,6 +134,9 @@ impl TextReader {
             self.line_kept = true;
         } else {
             self.line_kept |= odd_line(&mut self.cutter, &line, self.line_kept, self.mends);
+        }
+        if follows {
+            self.cutter.repaired(Reason::JoinedHeading, 1, line.text, line.at);
         }
         if self.looks_for_shifts && self.line_kept && is_shifted(line.text) {
             self.cutter.repaired(Reason::ShiftedCharacters, 1, line.text, line.at);
@@ -162,37 +186,58 @@ impl StepReader for TextReader {
     }
 }
 
-/// Whether the line that holds the byte before `start`, or ends with it, is blank. Then a document may begin with the
-/// next line; otherwise the next line continues a document that began earlier. One bounded read replaces a scan from
-/// the beginning of the file.
-fn line_before_is_blank(path: &std::path::Path, start: u64, encoding: Encoding) -> std::io::Result<bool> {
-    // The longest line that may be blank, its CRLF, and the line end before it.
-    let window_start = start.saturating_sub(LONG as u64 + 3);
-    let window = quanci_store::read_range(path, window_start..window_start + 2 * LONG as u64 + 8)?;
+/// The line that holds the byte before `start`, or ends with it, and those before it, up to `most`: nearest first. `None` is a line
+/// that is not valid or longer than `LONG`, which is never blank. One bounded read replaces a scan from the beginning of
+/// the file.
+fn lines_before(
+    path: &std::path::Path,
+    start: u64,
+    encoding: Encoding,
+    most: usize,
+) -> std::io::Result<Vec<Option<String>>> {
+    // The lines that tell of a heading, one of the longest that may be blank, its CRLF, and the line end before it.
+    let window_start = start.saturating_sub((HeadingJoin::BYTES + LONG) as u64 + 3);
+    let window = quanci_store::read_range(path, window_start..start + LONG as u64 + 5)?;
     let last = usize::try_from(start - 1 - window_start).expect("the window is small");
     if last >= window.len() {
-        return Ok(true); // a range behind the end of the file: nothing begins there
+        return Ok(vec![Some(String::new())]); // a range behind the end of the file: nothing begins there
     }
     // The byte before `start` may be the second of a CRLF, which ends the line that we want.
-    let last = if last > 0 && window[last] == b'\n' && window[last - 1] == b'\r' { last - 1 } else { last };
-    let begin = match memchr::memrchr2(b'\n', b'\r', &window[..last]) {
-        Some(line_end) => line_end + 1,
-        None if window_start == 0 => 0,
-        // Longer than `LONG`, and so not blank, as `LineReader` sees it too.
-        None => return Ok(false),
-    };
-    let line = &window[begin..];
-    let end = memchr::memchr2(b'\n', b'\r', line).unwrap_or(line.len());
-    if end > LONG {
-        return Ok(false);
+    let mut last = if is_crlf(&window, last) { last - 1 } else { last };
+    let mut lines = Vec::new();
+    // The first line may go on behind `start`.
+    let mut end = last + memchr::memchr2(b'\n', b'\r', &window[last..]).unwrap_or(window.len() - last);
+    loop {
+        let line_end = memchr::memrchr2(b'\n', b'\r', &window[..last]);
+        // Longer than the window, and so than `LONG`, where it begins before.
+        let begin = line_end.map_or(if window_start == 0 { Some(0) } else { None }, |at| Some(at + 1));
+        let line = begin.filter(|begin| end - begin <= LONG).map(|begin| &window[begin..end]);
+        let is_first = window_start == 0 && begin == Some(0);
+        lines.push(line.and_then(|line| decoded(line, encoding, is_first)));
+        match line_end {
+            Some(at) if lines.len() < most => {
+                end = if is_crlf(&window, at) { at - 1 } else { at };
+                last = end;
+            }
+            _ => return Ok(lines),
+        }
     }
-    let mut text = String::new();
-    // As `LineReader` reads it.
-    let encoding = if is_utf8(&line[..end]) { Encoding::Utf8 } else { encoding };
+}
+
+/// True for the second byte of a CRLF.
+fn is_crlf(bytes: &[u8], at: usize) -> bool {
+    at > 0 && bytes[at] == b'\n' && bytes[at - 1] == b'\r'
+}
+
+/// A line as `LineReader` reads it; none if it is not valid.
+fn decoded(line: &[u8], encoding: Encoding, is_first: bool) -> Option<String> {
+    let encoding = if is_utf8(line) { Encoding::Utf8 } else { encoding };
     let mut decoder = transcode::encoding(encoding).new_decoder_without_bom_handling();
-    let valid = transcode::decode(&mut decoder, &line[..end], &mut text, true);
+    let mut text = String::new();
+    let valid = transcode::decode(&mut decoder, line, &mut text, true);
     // A byte order mark is no text: `LineReader` has skipped it.
-    let text =
-        if window_start + begin as u64 == 0 { text.strip_prefix('\u{feff}').unwrap_or(&text) } else { &text };
-    Ok(valid && text.trim_start().is_empty())
+    if is_first && text.starts_with('\u{feff}') {
+        text.remove(0);
+    }
+    valid.then_some(text)
 }

@@ -18,6 +18,29 @@ pub struct TokenizedDocument {
     pub sentence_ends: Vec<u32>,
 }
 
+impl TokenizedDocument {
+    /// Where the pieces of consecutive sentences lie.
+    ///
+    /// # Panics
+    /// If it has not so many sentences.
+    pub fn pieces_of(&self, sentences: &Range<u32>) -> Range<usize> {
+        let end_of = |count: u32| count.checked_sub(1).map_or(0, |last| self.sentence_ends[last as usize]);
+        end_of(sentences.start) as usize..end_of(sentences.end) as usize
+    }
+
+    /// Removes consecutive sentences.
+    ///
+    /// # Panics
+    /// If it has not so many sentences.
+    pub fn remove_sentences(&mut self, sentences: Range<u32>) {
+        let pieces = self.pieces_of(&sentences);
+        let removed = pieces.len() as u32;
+        self.pieces.drain(pieces);
+        self.sentence_ends.drain(sentences.start as usize..sentences.end as usize);
+        self.sentence_ends[sentences.start as usize..].iter_mut().for_each(|end| *end -= removed);
+    }
+}
+
 /// Reports where the parts of a sentence (a range of a document's pieces) end.
 type Cut<'a> = dyn FnMut(Range<u32>, &mut dyn FnMut(u32)) + 'a;
 
@@ -152,6 +175,22 @@ fn last_cut(pieces: &[Piece], range: Range<u32>, is_clause_mark: &dyn Fn(u32) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sentences_are_removed_with_their_pieces() {
+        let pieces: Vec<Piece> = (0..10).map(|id| Piece::new(id, true)).collect();
+        let document = TokenizedDocument { hash: 1, source: 0, sentence_ends: vec![2, 3, 7, 10], pieces };
+        let left = |range: Range<u32>| {
+            let mut document = document.clone();
+            document.remove_sentences(range);
+            let ids: Vec<u32> = document.pieces.iter().map(|piece| piece.id()).collect();
+            (ids, document.sentence_ends)
+        };
+        assert_eq!(left(1..3), (vec![0, 1, 7, 8, 9], vec![2, 5]));
+        assert_eq!(left(0..1), ((2..10).collect(), vec![1, 5, 8]));
+        assert_eq!(left(3..4), ((0..7).collect(), vec![2, 3, 7]));
+        assert_eq!(left(0..4), (vec![], vec![]));
+    }
 
     #[test]
     fn long_sentences_are_cut() {

@@ -66,8 +66,8 @@ fn whole(place: &Place, expected: &std::collections::BTreeMap<String, String>) {
     assert_eq!(&hashes(&place.join("out")), expected);
     assert_eq!(leftovers(place.path()), Vec::<PathBuf>::new());
     let done = status(place);
-    // Two more where near-duplicates are looked for.
-    assert!(matches!(done.len(), 4 | 6), "{done:?}");
+    // Three more where near-duplicates are looked for and lines are compared.
+    assert!(matches!(done.len(), 4 | 7), "{done:?}");
     assert!(done.iter().all(|(_, missing)| *missing == 0), "{done:?}");
 }
 
@@ -87,14 +87,14 @@ fn the_bytes_of_the_local_engine() {
 }
 
 #[test]
-fn near_duplicates() {
+fn near_duplicates_and_shared_lines() {
     let (Some(cluster), Some(python)) = (cluster(), python()) else { return };
     let place = place();
-    let settings = MANY_TASKS.replace("dedup = false", "near_duplicates = true");
+    let settings = MANY_TASKS.replace("dedup = false", "near_duplicates = true\ndedup_lines = 2");
     place.settings(&times_the_novels(2, &place), &settings);
     let expected = expected(&place);
     place.run(&on_ray(&cluster.address, &python, &[])).exits(0);
-    assert_eq!(status(&place).len(), 6);
+    assert_eq!(status(&place).len(), 7);
     whole(&place, &expected);
 }
 

@@ -12,6 +12,7 @@ use quanci_store::{is_object, local};
 use super::near_duplicates::{self, NearDuplicateFiles};
 use super::output::{names, publish, real_output, sweep_output};
 use super::reduce::{REPORT, ReduceInputs, ReduceReport, WrittenFile, file_name, is_reduce_file};
+use super::shared_lines::LineFiles;
 use super::{card, map, unfinished};
 use crate::config::OutputSettings;
 use crate::counters::{Counters, SplitCounters};
@@ -33,6 +34,8 @@ pub(super) struct Commit<'a> {
     /// Replace a data set that is there.
     pub(super) replace: bool,
     pub(super) near_duplicate_files: NearDuplicateFiles,
+    /// The folder of the plan's own work.
+    pub(super) folder: &'a Path,
     /// A file that says it has been replaced.
     pub(super) committed: PathBuf,
 }
@@ -63,18 +66,25 @@ impl Stage for Commit<'_> {
     }
 }
 
+/// What the stages before wrote.
+struct Written {
+    reports: Vec<ReduceReport>,
+    /// Different lines that enough documents have, where lines are compared.
+    shared_lines: Option<u64>,
+}
+
 impl Commit<'_> {
     fn commit(&self) -> Result<(), Error> {
         let output = &self.reduce.settings.output.path;
-        let reports = self.reports()?;
-        self.check_not_empty(&reports)?;
+        let written = self.written()?;
+        self.check_not_empty(&written)?;
         if is_object(output) {
-            return self.commit_objects(output, &reports);
+            return self.commit_objects(output, &written);
         }
         let attempt = Attempt::new(&real_output(output)?)?;
         attempt.create_folder()?;
-        self.link_shards(&reports, attempt.path())?;
-        let manifest = self.write_files(&reports, attempt.path())?;
+        self.link_shards(&written.reports, attempt.path())?;
+        let manifest = self.write_files(&written, attempt.path())?;
         let path = attempt.path().join(MANIFEST_FILE);
         // The manifest is written last, into the folder that nobody sees yet. The rename then publishes all files at once.
         local::write_synced(&path, manifest.to_json().as_bytes()).map_err(Error::io("write", &path))?;
@@ -86,10 +96,10 @@ impl Commit<'_> {
     }
 
     /// Where the output is of objects, its shards are in their places already: the manifest makes them a data set.
-    fn commit_objects(&self, output: &Path, reports: &[ReduceReport]) -> Result<(), Error> {
+    fn commit_objects(&self, output: &Path, written: &Written) -> Result<(), Error> {
         // One listing instead of a request per shard.
         let listed = quanci_store::list(output).map_err(Error::io("list", output))?;
-        for shard in self.shards(reports) {
+        for shard in self.shards(&written.reports) {
             let path = output.join(&shard.path);
             let there = listed.iter().find(|entry| entry.path == path).map(|entry| entry.bytes);
             if there != Some(shard.bytes) {
@@ -98,7 +108,7 @@ impl Commit<'_> {
                 return Err(Error::Damaged { path, message });
             }
         }
-        let manifest = self.write_files(reports, output)?;
+        let manifest = self.write_files(written, output)?;
         // With --force: what older data sets had and the new one has not. Other files are not ours to remove.
         unfinished::remove_old(output, &names(output, &manifest)?)?;
         let path = output.join(MANIFEST_FILE);
@@ -111,8 +121,8 @@ impl Commit<'_> {
     }
 
     /// An error where no instance could be made: an empty data set would be found out in training.
-    fn check_not_empty(&self, reports: &[ReduceReport]) -> Result<(), Error> {
-        let counters = self.counters(reports);
+    fn check_not_empty(&self, written: &Written) -> Result<(), Error> {
+        let counters = self.counters(written);
         if counters.train.instances > 0 {
             return Ok(());
         }
@@ -130,12 +140,14 @@ impl Commit<'_> {
 
     fn clean_up(&self) -> Result<(), Error> {
         let ReduceInputs { folder, plan, parts, settings, .. } = &self.reduce;
-        clean_up(plan, &settings.output, parts, folder, &self.near_duplicate_files)
+        clean_up(plan, &settings.output, parts, folder, &self.near_duplicate_files, &self.folder)
     }
 
-    fn reports(&self) -> Result<Vec<ReduceReport>, Error> {
+    fn written(&self) -> Result<Written, Error> {
         let tasks = 0..self.reduce.count();
-        tasks.map(|task| work::read_json(&self.reduce.task_folder(task).join(REPORT))).collect()
+        let report = |task| work::read_json(&self.reduce.task_folder(task).join(REPORT));
+        let shared_lines = self.reduce.lines.as_ref().map(LineFiles::lines).transpose()?;
+        Ok(Written { reports: tasks.map(report).collect::<Result<_, _>>()?, shared_lines })
     }
 
     /// Links (or copies, where the file system has no links) every shard into the folder and checks its size.
@@ -185,7 +197,8 @@ impl Commit<'_> {
         shards
     }
 
-    fn counters(&self, reports: &[ReduceReport]) -> Counters {
+    fn counters(&self, written: &Written) -> Counters {
+        let Written { reports, shared_lines } = written;
         let of = |split| {
             let mut sum = SplitCounters::default();
             reports
@@ -204,17 +217,22 @@ impl Commit<'_> {
             }
         };
         count(Reason::Duplicate, train.duplicates + validation.duplicates);
+        let shared = [train.shared_lines, validation.shared_lines];
+        count(Reason::OnlySharedLines, shared.iter().map(|counts| counts.emptied).sum());
         count(Reason::NearDuplicate, train.near_duplicates + validation.near_duplicates);
         count(Reason::NoInstance, train.without_instance + validation.without_instance);
+        let mut repaired = map.repaired.clone();
+        reports.iter().for_each(|report| repaired.merge(&report.repaired));
         Counters {
             records: map.records,
             read: map.train.clone(),
             read_validation: map.validation.clone(),
             dropped,
             unknown_characters: map.unknown.most(UNKNOWN_CHARACTERS),
-            repaired: map.repaired.clone().without_places(),
+            repaired: repaired.without_places(),
             weights: self.weights(),
             near_duplicates: self.reduce.near_duplicates.as_ref().map(|near| near.report.counts),
+            shared_lines: *shared_lines,
             train,
             validation,
         }
@@ -227,8 +245,8 @@ impl Commit<'_> {
         names.zip(layout.weights.iter().copied()).collect()
     }
 
-    fn manifest(&self, reports: &[ReduceReport]) -> Manifest {
-        let (shards, counters) = (self.shards(reports), self.counters(reports));
+    fn manifest(&self, written: &Written) -> Manifest {
+        let (shards, counters) = (self.shards(&written.reports), self.counters(written));
         let ReduceInputs { settings, vocabulary, layout, .. } = &self.reduce;
         Manifest {
             format_version: FORMAT_VERSION,
@@ -262,12 +280,12 @@ impl Commit<'_> {
     }
 
     /// Writes the vocabulary, the tokenizer's files, the card and what is shown of near-duplicates. Returns the manifest, which is still to be written.
-    fn write_files(&self, reports: &[ReduceReport], folder: &Path) -> Result<Manifest, Error> {
-        let mut manifest = self.manifest(reports);
+    fn write_files(&self, written: &Written, folder: &Path) -> Result<Manifest, Error> {
+        let mut manifest = self.manifest(written);
         let ReduceInputs { settings, vocabulary, .. } = &self.reduce;
         let tokenizer = TokenizerFiles::new(vocabulary, &settings.tokenize)?;
         let card = card::card(&manifest);
-        let shown = self.near_duplicates(reports);
+        let shown = self.near_duplicates(&written.reports);
         let shown = shown.as_ref().map(|lines| (near_duplicates::FILE, lines.as_bytes()));
         let mut entries = Vec::new();
         let others = [("README.md", card.as_bytes())].into_iter().chain(shown);
@@ -293,9 +311,11 @@ pub(super) fn clean_up(
     parts: &Path,
     reduce: &Path,
     near_duplicates: &NearDuplicateFiles,
+    folder: &Path,
 ) -> Result<(), Error> {
     work::remove_own(reduce, &is_reduce_file)?;
     near_duplicates.remove_links()?;
+    LineFiles::remove(folder)?;
     sweep_output(&output.path)?;
     if output.keep_work { Ok(()) } else { map::remove_parts(plan, parts) }
 }

@@ -1,16 +1,14 @@
 //! Documents that lie in part files, by runs of their sections.
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::PathBuf;
 
 use quanci_store::{RangeRequest, read_ranges};
 
 use super::index::Located;
-use super::map::part_path;
 use super::part::read_section;
 use crate::engine::Context;
 use crate::error::Error;
-use crate::plan::Plan;
 
 /// The run of a part file's bytes that holds its documents of a bucket.
 struct SectionRun<'a> {
@@ -46,21 +44,28 @@ pub(super) trait Documents {
     fn each(&self, context: &Context, take: &mut Take<'_>) -> Result<(), Error>;
 }
 
+/// Files in the format of part files, by number.
+pub(super) trait PartFiles: Sync {
+    /// The path of a file.
+    fn path(&self, part: u32) -> PathBuf;
+
+    /// The corpus that its documents are of.
+    fn corpus(&self, part: u32) -> u16;
+}
+
 /// The documents of some fine buckets in all part files.
 pub(super) struct InPartFiles<'a> {
-    plan: &'a Plan,
-    parts: &'a Path,
+    files: &'a dyn PartFiles,
     runs: Vec<SectionRun<'a>>,
 }
 
 impl<'a> InPartFiles<'a> {
     pub(super) fn new(
-        plan: &'a Plan,
-        parts: &'a Path,
+        files: &'a dyn PartFiles,
         located: &'a [Located],
         fine: &Range<u32>,
     ) -> InPartFiles<'a> {
-        InPartFiles { plan, parts, runs: runs(located, fine) }
+        InPartFiles { files, runs: runs(located, fine) }
     }
 }
 
@@ -70,16 +75,16 @@ impl Documents for InPartFiles<'_> {
     }
 
     fn each(&self, context: &Context, take: &mut Take<'_>) -> Result<(), Error> {
-        let InPartFiles { plan, parts, .. } = self;
-        let path = |run: &SectionRun<'_>| part_path(parts, &plan.map[run.part as usize]);
-        let requests = self.runs.iter().map(|run| RangeRequest { path: path(run), range: run.range() });
+        let request =
+            |run: &SectionRun<'_>| RangeRequest { path: self.files.path(run.part), range: run.range() };
+        let requests = self.runs.iter().map(request);
         let mut runs = self.runs.iter();
         let failed = |request: &RangeRequest, error| Error::io("read", &request.path)(error);
         // Several reads are in flight, but answers come in the order of the requests.
         read_ranges(requests, failed, |request, bytes| {
             context.stop.check()?;
             let run = runs.next().expect("as many answers as requests");
-            let corpus = plan.map[run.part as usize].corpus;
+            let corpus = self.files.corpus(run.part);
             let first = request.range.start;
             run.sections.iter().try_for_each(|Located { offset, section, .. }| {
                 let at = (offset - first) as usize;

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use super::part::{PartSection, decode, read_section, read_tail};
+use super::report::MapReport;
 use crate::error::Error;
 use crate::steps::bucket::TokenizedDocument;
 
 /// Reads the end of a part file, and all of its sections.
 pub fn part_file(path: &Path) -> Result<(), Error> {
-    let (sections, _) = read_tail(path)?;
+    let (sections, _) = read_tail::<MapReport>(path)?;
     let mut offset = 0u64;
     for section in sections {
         let range = offset..offset.saturating_add(section.bytes);

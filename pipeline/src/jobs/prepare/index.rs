@@ -24,20 +24,26 @@ pub(super) struct Located {
     pub(super) section: PartSection,
 }
 
+/// The sections of a part file that are in these fine buckets, and where they lie.
+pub(super) fn locate<'a>(
+    part: u32,
+    sections: &'a [PartSection],
+    buckets: &'a Range<u32>,
+) -> impl Iterator<Item = Located> + 'a {
+    let located = sections.iter().scan(0, move |next, &section| {
+        let offset = *next;
+        *next += section.bytes;
+        Some(Located { part, offset, section })
+    });
+    located.filter(|located| buckets.contains(&located.section.fine))
+}
+
 /// Writes the index of those sections of all part files that are in these fine buckets, and returns the hash of its
 /// directory. Memory: 32 bytes per section.
 pub(super) fn write(path: &Path, parts: &[Vec<PartSection>], buckets: Range<u32>) -> Result<u64, Error> {
     let is_among = |section: &&PartSection| buckets.contains(&section.fine);
     let mut located: Vec<Located> = Vec::with_capacity(parts.iter().flatten().filter(is_among).count());
-    for (part, sections) in (0u32..).zip(parts) {
-        let mut offset = 0;
-        for &section in sections {
-            if buckets.contains(&section.fine) {
-                located.push(Located { part, offset, section });
-            }
-            offset += section.bytes;
-        }
-    }
+    (0..).zip(parts).for_each(|(part, sections)| located.extend(locate(part, sections, &buckets)));
     // A transposition, from "fine buckets by part" to "parts by fine bucket". The sort is stable, so parts stay in
     // their order.
     located.sort_by_key(|located| located.section.fine);

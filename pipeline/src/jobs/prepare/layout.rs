@@ -8,9 +8,10 @@ use quanci_shards::Split;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::near_duplicates::BandLayout;
-use super::part::{DOCUMENTS, FINE_BUCKETS, PartSection, read_tail};
+use super::keys::KeyLayout;
+use super::part::{BANDS, DOCUMENTS, FINE_BUCKETS, LINES, PartSection, read_tail};
 use super::report::MapReport;
+use super::shared_lines::MOST_TASKS as MOST_LINE_TASKS;
 use super::weights::weights;
 use super::{index, map, sample, unfinished};
 use crate::config::{OutputSettings, PrepareSettings};
@@ -35,7 +36,10 @@ pub(super) struct Layout {
     pub(super) weights: Vec<f64>,
     /// The keys of the documents' bands, where near-duplicates are looked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) bands: Option<BandLayout>,
+    pub(super) bands: Option<KeyLayout>,
+    /// The keys of lines, where lines are compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) lines: Option<KeyLayout>,
 }
 
 impl Layout {
@@ -122,6 +126,8 @@ pub(super) struct LayoutStage<'a> {
     pub(super) index: PathBuf,
     /// Where the index of the bands goes.
     pub(super) bands: PathBuf,
+    /// Where the index of the lines goes.
+    pub(super) lines: PathBuf,
     /// Replace a data set that is there.
     pub(super) replace: bool,
     /// Hash of the settings that change the output.
@@ -146,11 +152,13 @@ impl Stage for LayoutStage<'_> {
         self.judge(&report)?;
         let output = &self.settings.output;
         let data_id = data_id(self.settings_id, &report);
-        let near = self.settings.clean.near_duplicates;
+        let (near, lines) = (self.settings.clean.near_duplicates, self.settings.clean.dedup_lines);
+        let keys = |path, fine, most| KeyLayout::new(path, &sections, fine, most);
         let layout = Layout {
             data_id,
             index: index::write(&self.index, &sections, DOCUMENTS)?,
-            bands: near.map(|_| BandLayout::new(&self.bands, &sections)).transpose()?,
+            bands: near.map(|_| keys(&self.bands, BANDS, FINE_BUCKETS)).transpose()?,
+            lines: lines.map(|_| keys(&self.lines, LINES, MOST_LINE_TASKS)).transpose()?,
             train: SplitLayout::of(report.train.text_bytes, output),
             validation: SplitLayout::of(report.validation.text_bytes, output),
             weights: match self.settings.sampling_exponent {
@@ -180,7 +188,7 @@ struct Parts {
 impl LayoutStage<'_> {
     fn read_parts(&self) -> Result<Parts, Error> {
         // In parallel, as each is a request of its own where work is in an object store.
-        let tails: Result<Vec<_>, Error> =
+        let tails: Result<Vec<(Vec<PartSection>, MapReport)>, Error> =
             self.plan.map.par_iter().map(|task| read_tail(&map::part_path(self.parts, task))).collect();
         let mut parts = Parts { bytes: vec![0; self.settings.corpora.len()], ..Parts::default() };
         for (task, (sections, report)) in self.plan.map.iter().zip(tails?) {

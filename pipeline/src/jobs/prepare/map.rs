@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use quanci_shards::rng::splitmix64;
 use rayon::prelude::*;
 
-use super::part::{Encoded, FINE_BUCKETS, PartWriter};
+use super::documents::PartFiles;
+use super::part::{Encoded, FINE_BUCKETS, PartWriter, Sentences};
 use super::report::{FileRecords, MapReport};
 use crate::config::{Format, PrepareSettings};
 use crate::document::Document;
@@ -18,6 +19,7 @@ use crate::readers::ReadSettings;
 use crate::scratch::Pool;
 use crate::steps::bucket::TokenizedDocument;
 use crate::steps::clean::Clean;
+use crate::steps::line_keys::LineKeys;
 use crate::steps::near_duplicates::{MinHash, MinHashScratch};
 use crate::steps::segment::{SegmentScratch, Segmenter, WordStarts};
 use crate::steps::sentences::sentences;
@@ -31,6 +33,22 @@ pub(super) struct Map<'a> {
     pub(super) settings: &'a PrepareSettings,
     pub(super) folder: &'a Path,
     pub(super) steps: Steps,
+}
+
+/// The part files of all tasks of a plan.
+pub(super) struct MapParts<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) folder: &'a Path,
+}
+
+impl PartFiles for MapParts<'_> {
+    fn path(&self, part: u32) -> PathBuf {
+        part_path(self.folder, &self.plan.map[part as usize])
+    }
+
+    fn corpus(&self, part: u32) -> u16 {
+        self.plan.map[part as usize].corpus
+    }
 }
 
 /// The part file of a task.
@@ -108,6 +126,8 @@ pub(super) struct Steps {
     tokenizer: Tokenizer,
     /// Where near-duplicates are looked for.
     minhash: Option<MinHash>,
+    /// Where lines are compared.
+    lines: Option<LineKeys>,
     unk: u32,
     narrow: bool,
     validation: f64,
@@ -122,6 +142,9 @@ struct MapScratch {
     tokenizing: TokenizeScratch,
     document: TokenizedDocument,
     signing: MinHashScratch,
+    folded: Vec<u8>,
+    /// Keys of the document's lines.
+    lines: Vec<(u64, Sentences)>,
 }
 
 /// The result of a part of a batch.
@@ -149,6 +172,7 @@ impl Steps {
             segmenter: segmenter?,
             tokenizer,
             minhash: settings.clean.near_duplicates.as_ref().map(MinHash::new),
+            lines: settings.clean.dedup_lines.as_ref().map(LineKeys::new),
             unk: vocabulary.specials().unk,
             narrow: Piece::are_narrow(vocabulary.len()),
             validation: settings.output.validation,
@@ -177,11 +201,13 @@ impl Steps {
                 return chunk.report.dropped.add(reason, &sample, &document.place);
             }
         };
-        let MapScratch { segmenting, starts, tokenizing, document: tokenized, signing } = scratch;
+        let MapScratch { segmenting, starts, tokenizing, document: tokenized, signing, folded, lines } =
+            scratch;
+        lines.clear();
         tokenized.hash = cleaned.hash;
         tokenized.pieces.clear();
         tokenized.sentence_ends.clear();
-        let mut sentence = |sentence: &str| {
+        let mut sentence = |sentence: &str, tokenized: &mut TokenizedDocument| {
             // Sentence by sentence, so that no word crosses a sentence end.
             self.segmenter.words(sentence, segmenting, starts);
             let before = tokenized.pieces.len();
@@ -193,7 +219,15 @@ impl Steps {
             }
         };
         for line in cleaned.text.split('\n') {
-            if format == Format::Sentences { sentence(line) } else { sentences(line).for_each(&mut sentence) }
+            let first = tokenized.sentence_ends.len() as u32;
+            if format == Format::Sentences {
+                sentence(line, tokenized);
+            } else {
+                sentences(line).for_each(|text| sentence(text, tokenized));
+            }
+            let count = tokenized.sentence_ends.len() as u32 - first;
+            let key = self.lines.as_ref().filter(|_| count > 0).and_then(|keys| keys.key(line, folded));
+            lines.extend(key.map(|key| (key, Sentences { first, count })));
         }
         // Only characters that the tokenizer drops.
         if tokenized.pieces.is_empty() {
@@ -217,6 +251,7 @@ impl Steps {
         {
             minhash.keys(signing).for_each(|key| chunk.encoded.push_band(key, cleaned.hash, letters));
         }
+        lines.iter().for_each(|&(key, sentences)| chunk.encoded.push_line(key, cleaned.hash, sentences));
     }
 }
 

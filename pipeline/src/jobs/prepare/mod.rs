@@ -1,11 +1,12 @@
-//! The prepare job: corpus bytes to a data set, in four stages with a barrier after each, or six where near-duplicates are
-//! looked for.
+//! The prepare job: corpus bytes to a data set, in four stages with a barrier after each; two more where near-duplicates are
+//! looked for, and one where lines are compared.
 //!
 //! ```text
 //! map       read -> clean -> sentences -> words -> pieces, by fine bucket      one task a few files
 //! layout    all counters -> buckets and shards; too many rejects end here      one task
 //! bands     documents whose signatures agree in a band are linked              one task a range of bands
 //! clusters  links -> clusters, of which one document each is kept              one task
+//! lines     of each line that several documents have, all but one lose it      one task a range of lines
 //! reduce    gather a shard's buckets -> pairs, masks, shuffle -> rows          one task a shard
 //! commit    the data set's folder, its manifest last                           one task
 //! ```
@@ -17,16 +18,19 @@ mod documents;
 #[doc(hidden)]
 pub mod fuzzing;
 mod index;
+mod keys;
 mod layout;
 mod map;
 mod near_duplicates;
 mod output;
 mod part;
+mod piece_text;
 mod prepared;
 mod reduce;
 mod report;
 mod sample;
 mod scatter;
+mod shared_lines;
 mod unfinished;
 mod weights;
 
@@ -35,7 +39,9 @@ use std::path::{Path, PathBuf};
 use quanci_shards::mask::{Masker, replacements};
 use quanci_shards::{FORMAT_VERSION, FileKeys, Manifest};
 
-use crate::config::{OutputSettings, PrepareSettings, Words};
+use crate::config::{CleanSettings, DedupLines, OutputSettings, PrepareSettings, Words};
+use crate::counters::Counters;
+use crate::drops::Reason;
 use crate::engine::{Context, Engine, Stage};
 use crate::error::Error;
 use crate::failures::Failures;
@@ -48,20 +54,27 @@ use crate::steps::pair::{PAIRS_VERSION, PairSettings, PieceKind};
 use crate::steps::segment::Segmenter;
 use crate::vocab::file::Vocabulary;
 use crate::work;
+use keys::Keys;
 use layout::{Layout, LayoutStage};
-use near_duplicates::{BandLayout, Bands, ClusterStage, NearDuplicateFiles};
+use near_duplicates::{Bands, ClusterStage, NearDuplicateFiles};
+use part::{BANDS, LINES};
 use prepared::{Prepared, parse, read_vocabulary};
 use reduce::NearDuplicateInputs;
 pub use sample::is_there as sample_is_there;
+use shared_lines::{LineFiles, LineStage};
 
-/// The stages, in order.
-const STAGES: [&str; 4] = ["map", "layout", "reduce", "commit"];
-/// The stages where near-duplicates are looked for.
-const ALL_STAGES: [&str; 6] = ["map", "layout", "bands", "clusters", "reduce", "commit"];
+/// The stages of all runs, in order.
+const ALL_STAGES: [&str; 7] = ["map", "layout", "bands", "clusters", "lines", "reduce", "commit"];
 
 /// The stages of a run with these settings, in order.
 fn stages_of(settings: &PrepareSettings) -> &'static [&'static str] {
-    if settings.clean.near_duplicates.is_some() { &ALL_STAGES } else { &STAGES }
+    let CleanSettings { near_duplicates, dedup_lines, .. } = &settings.clean;
+    match (near_duplicates.is_some(), dedup_lines.is_some()) {
+        (false, false) => &["map", "layout", "reduce", "commit"],
+        (true, false) => &["map", "layout", "bands", "clusters", "reduce", "commit"],
+        (false, true) => &["map", "layout", "lines", "reduce", "commit"],
+        (true, true) => &ALL_STAGES,
+    }
 }
 
 /// The stages of a run with the settings of a recipe, in order. Nothing besides is read.
@@ -191,8 +204,11 @@ impl PrepareJob {
     ///
     /// # Errors
     /// If the layout cannot be read.
-    pub fn repairs(&self) -> Result<Vec<String>, Error> {
-        Ok(self.layout()?.map(|layout| layout.report.repaired.notes()).unwrap_or_default())
+    pub fn repairs(&self, counters: &Counters) -> Result<Vec<String>, Error> {
+        let mut repaired = self.layout()?.map(|layout| layout.report.repaired).unwrap_or_default();
+        // What only reduce knows, which has no places.
+        repaired.counts.extend(counters.repaired.counts.get_key_value(&Reason::SharedLine));
+        Ok(repaired.notes())
     }
 
     /// Files of which many records were rejected, where some of those are, and which entries of archives were skipped, for a
@@ -218,6 +234,14 @@ impl PrepareJob {
         self.folder.join("bands.bin")
     }
 
+    fn committed_path(&self) -> PathBuf {
+        self.folder.join("committed")
+    }
+
+    fn lines_path(&self) -> PathBuf {
+        self.folder.join("lines.bin")
+    }
+
     fn near_duplicate_files(&self) -> NearDuplicateFiles {
         NearDuplicateFiles::new(&self.folder)
     }
@@ -240,6 +264,13 @@ impl PrepareJob {
             }
             None => None,
         };
+        let lines = layout.lines.map(|lines| LineFiles::new(&self.folder, lines.tasks));
+        if let Some(files) = &lines
+            && !files.missing()?.is_empty()
+            && !self.is_committed()?
+        {
+            return Err(not_done("lines"));
+        }
         let keys = FileKeys { data_id: layout.data_id.clone(), vocabulary_sha256: self.vocabulary.sha256() };
         let replacements = replacements(self.vocabulary.len() as u32, &self.vocabulary.reserved());
         let masker = Masker::new(self.settings.masking, self.vocabulary.specials().mask, replacements);
@@ -255,12 +286,44 @@ impl PrepareJob {
             keys,
             masker,
             near_duplicates,
+            lines,
         })
     }
 
-    /// The bands that layout found.
-    fn bands(&self) -> Result<BandLayout, Error> {
-        self.layout()?.and_then(|layout| layout.bands).ok_or_else(|| not_done("map and layout"))
+    fn map_parts(&self) -> map::MapParts<'_> {
+        map::MapParts { plan: &self.plan, folder: &self.parts }
+    }
+
+    /// True once the data set is there: the results of some stages may be gone.
+    fn is_committed(&self) -> Result<bool, Error> {
+        Ok(work::exists(&self.committed_path())? || self.finished()?.is_some())
+    }
+
+    /// The keys of the documents' bands.
+    fn bands(&self) -> Result<Keys<'_>, Error> {
+        let layout =
+            self.layout()?.and_then(|layout| layout.bands).ok_or_else(|| not_done("map and layout"))?;
+        Ok(Keys { parts: self.map_parts(), layout, index: self.bands_path(), fine: BANDS })
+    }
+
+    /// The stage that finds the lines that several documents have.
+    fn lines(&self, settings: DedupLines) -> Result<LineStage<'_>, Error> {
+        let layout =
+            self.layout()?.and_then(|layout| layout.lines).ok_or_else(|| not_done("map and layout"))?;
+        let near = self.settings.clean.near_duplicates.map(|_| self.near_duplicate_files());
+        if let Some(files) = &near
+            && !work::exists(&files.report())?
+        {
+            return Err(not_done("bands and clusters"));
+        }
+        Ok(LineStage {
+            files: LineFiles::new(&self.folder, layout.tasks),
+            keys: Keys { parts: self.map_parts(), layout, index: self.lines_path(), fine: LINES },
+            parts: &self.parts,
+            settings,
+            validation: self.settings.output.validation,
+            near_duplicates: near,
+        })
     }
 
     /// Runs all stages and returns the manifest of the finished data set. `begin` is called before each stage.
@@ -321,28 +384,32 @@ impl Job for PrepareJob {
                 path: self.layout_path(),
                 index: self.index_path(),
                 bands: self.bands_path(),
+                lines: self.lines_path(),
                 replace: self.plan.replace,
                 settings_id: &self.settings_id,
             })),
             "bands" => Ok(Box::new(Bands {
-                plan: &self.plan,
+                keys: self.bands()?,
                 parts: &self.parts,
-                layout: self.bands()?,
-                index: self.bands_path(),
                 files: self.near_duplicate_files(),
             })),
             "clusters" => Ok(Box::new(ClusterStage {
                 files: self.near_duplicate_files(),
-                tasks: self.bands()?.tasks,
+                tasks: self.bands()?.layout.tasks,
                 validation: self.settings.output.validation,
             })),
+            "lines" => match self.settings.clean.dedup_lines {
+                Some(settings) => Ok(Box::new(self.lines(settings)?)),
+                None => Err(no_stage(name, self.stages())),
+            },
             "reduce" => Ok(Box::new(reduce::Reduce::new(self.reduce_inputs()?))),
             "commit" => Ok(Box::new(commit::Commit {
                 reduce: self.reduce_inputs()?,
                 canonical: &self.canonical,
                 replace: self.plan.replace,
                 near_duplicate_files: self.near_duplicate_files(),
-                committed: self.folder.join("committed"),
+                folder: &self.folder,
+                committed: self.committed_path(),
             })),
             _ => Err(no_stage(name, self.stages())),
         }
@@ -353,6 +420,7 @@ impl Job for PrepareJob {
         match stage {
             // A band task reads what a few map tasks wrote.
             "map" | "bands" => self.plan.map.len() as u32,
+            "lines" => (self.plan.map.len() as u32).min(shared_lines::MOST_TASKS),
             "reduce" => output.shards + u32::from(output.validation > 0.0),
             _ => 1,
         }
@@ -385,8 +453,8 @@ impl Job for PrepareJob {
         let output = &self.settings.output;
         output::sweep_output(&output.path)?;
         let (reduce, failed) = (self.folder.join("reduce"), Failures::folder(&self.folder));
-        let links = self.near_duplicate_files().links();
-        let folders = [&output.work, &self.parts, &self.folder, &reduce, &links, &failed];
+        let (links, lines) = (self.near_duplicate_files().links(), LineFiles::folder(&self.folder));
+        let folders = [&output.work, &self.parts, &self.folder, &reduce, &links, &lines, &failed];
         folders.into_iter().try_for_each(|folder| work::sweep(folder, None))
     }
 
@@ -398,6 +466,7 @@ impl Job for PrepareJob {
             &self.parts,
             &reduce,
             &self.near_duplicate_files(),
+            &self.folder,
         )
     }
 
@@ -421,9 +490,9 @@ fn not_done(stages: &str) -> Error {
 
 /// True for the path of a file that a run writes into the folder of its plan's own work.
 fn is_own_file(path: &str) -> bool {
-    const NAMES: [&str; 4] = ["layout.json", "index.bin", "bands.bin", "committed"];
+    const NAMES: [&str; 5] = ["layout.json", "index.bin", "bands.bin", "lines.bin", "committed"];
     match path.split_once('/') {
-        _ if near_duplicates::is_own_file(path) => true,
+        _ if near_duplicates::is_own_file(path) || shared_lines::is_own_file(path) => true,
         None => NAMES.contains(&path),
         Some(("reduce", file)) => reduce::is_reduce_file(file),
         Some(("failed", file)) => Failures::is_record(file, &ALL_STAGES),

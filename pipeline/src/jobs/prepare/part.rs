@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! sections …    one for each fine bucket that has documents, in order; a section is documents one after the other;
-//!               then, where near-duplicates are looked for, one for each range of band keys that has some
+//!               then, where near-duplicates are looked for, one for each range of band keys that has some; and the same for
+//!               keys of lines, where lines are compared
 //! index         for each section: fine bucket u32, bytes u64, xxh3 of its bytes u64
 //! report        JSON
 //! footer        bytes of index u64, bytes of report u64, xxh3 of both u64, MAGIC
@@ -18,9 +19,10 @@ use std::ops::Range;
 use std::path::Path;
 
 use quanci_store::FileHandle;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::report::MapReport;
 use crate::error::Error;
 use crate::steps::bucket::TokenizedDocument;
 use crate::steps::tokenize::Piece;
@@ -32,13 +34,14 @@ pub(super) const FINE_BUCKETS: u32 = 4096;
 pub(super) const DOCUMENTS: Range<u32> = 0..2 * FINE_BUCKETS;
 /// The fine buckets that hold keys of bands, by their upper 12 bits.
 pub(super) const BANDS: Range<u32> = 2 * FINE_BUCKETS..3 * FINE_BUCKETS;
+/// The fine buckets that hold keys of lines, by their upper 12 bits.
+pub(super) const LINES: Range<u32> = 3 * FINE_BUCKETS..4 * FINE_BUCKETS;
 /// A spill holds about this much.
 const SPILL_BYTES: usize = 32 << 20;
 const MAGIC: &[u8; 8] = b"quanciP1";
 const FOOTER_BYTES: u64 = 32;
 const HASH_BYTES: usize = 16;
 const CORPUS_BYTES: usize = 2;
-const BAND_BYTES: usize = 12;
 
 /// Encoded documents and their fine buckets.
 #[derive(Default)]
@@ -76,13 +79,31 @@ impl Encoded {
 
     /// Adds a key of a band of a document with so many letters.
     pub(super) fn push_band(&mut self, key: u64, hash: u128, letters: u32) {
+        self.push_record(
+            BANDS.start + (key >> 52) as u32,
+            hash,
+            &[&key.to_le_bytes(), &letters.to_le_bytes()],
+        );
+    }
+
+    /// Adds the key of a line of a document, which is these sentences of it.
+    pub(super) fn push_line(&mut self, key: u64, hash: u128, sentences: Sentences) {
+        self.push_record(LINES.start + (key >> 52) as u32, hash, &[&key.to_le_bytes(), &sentences.encode()]);
+    }
+
+    /// Adds sentences of a document.
+    pub(super) fn push_sentences(&mut self, fine: u32, hash: u128, sentences: Sentences) {
+        self.push_record(fine, hash, &[&sentences.encode()]);
+    }
+
+    /// Adds what belongs to a document.
+    fn push_record(&mut self, fine: u32, hash: u128, fields: &[&[u8]]) {
         let start = self.bytes.len();
-        self.bytes.extend(((HASH_BYTES + BAND_BYTES) as u32).to_le_bytes());
+        let length = HASH_BYTES + fields.iter().map(|field| field.len()).sum::<usize>();
+        self.bytes.extend((length as u32).to_le_bytes());
         self.bytes.extend(hash.to_le_bytes());
-        self.bytes.extend(key.to_le_bytes());
-        self.bytes.extend(letters.to_le_bytes());
+        fields.iter().for_each(|field| self.bytes.extend_from_slice(field));
         let bytes = (self.bytes.len() - start) as u32;
-        let fine = BANDS.start + (key >> 52) as u32;
         self.documents.push(DocumentSpan { fine, start: start as u32, bytes });
     }
 
@@ -130,6 +151,27 @@ impl Encoded {
     }
 }
 
+/// Consecutive sentences of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Sentences {
+    /// The first.
+    pub(super) first: u32,
+    /// How many.
+    pub(super) count: u32,
+}
+
+impl Sentences {
+    fn encode(self) -> [u8; 8] {
+        (u64::from(self.first) | u64::from(self.count) << 32).to_le_bytes()
+    }
+
+    /// The inverse of [`Encoded::push_sentences`], for what [`read_section`] gives; none if it is damaged.
+    pub(super) fn decode(record: &[u8]) -> Option<Sentences> {
+        let both = u64::from_le_bytes(record.try_into().ok()?);
+        Some(Sentences { first: both as u32, count: (both >> 32) as u32 })
+    }
+}
+
 /// A fine bucket's documents in a part file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PartSection {
@@ -171,7 +213,7 @@ impl PartWriter {
     }
 
     /// Joins the spills and commits the file.
-    pub(super) fn commit(mut self, report: &MapReport) -> Result<(), Error> {
+    pub(super) fn commit(mut self, report: &impl Serialize) -> Result<(), Error> {
         let mut file = self.attempt.create_file()?;
         let index = if self.spills.is_empty() {
             self.open.write_sections(&mut file).map_err(Error::io("write", self.attempt.path()))?
@@ -214,7 +256,11 @@ impl PartWriter {
     }
 }
 
-fn write_tail(output: &mut impl Write, index: &[PartSection], report: &MapReport) -> std::io::Result<()> {
+fn write_tail(
+    output: &mut impl Write,
+    index: &[PartSection],
+    report: &impl Serialize,
+) -> std::io::Result<()> {
     let mut tail = Vec::new();
     for section in index {
         tail.extend(section.fine.to_le_bytes());
@@ -233,7 +279,7 @@ fn write_tail(output: &mut impl Write, index: &[PartSection], report: &MapReport
 }
 
 /// The end of a part file: its sections in order, and what the task counted.
-pub(super) fn read_tail(path: &Path) -> Result<(Vec<PartSection>, MapReport), Error> {
+pub(super) fn read_tail<R: DeserializeOwned>(path: &Path) -> Result<(Vec<PartSection>, R), Error> {
     /// Most tails are no longer: one read, and often one request.
     const GUESS: u64 = 256 << 10;
     let read = |error| Error::io("read", path)(error);
@@ -298,10 +344,21 @@ pub(super) fn split_corpus(document: &[u8]) -> (u16, &[u8]) {
     (u16::from_le_bytes(*corpus), encoded)
 }
 
+/// The key of a record of a band or a line, as [`read_section`] gives it; none if it is damaged.
+pub(super) fn key_of(record: &[u8]) -> Option<u64> {
+    record.first_chunk::<8>().map(|key| u64::from_le_bytes(*key))
+}
+
 /// The inverse of [`Encoded::push_band`], for what [`read_section`] gives: the key and the letters; none if it is damaged.
 pub(super) fn split_band(band: &[u8]) -> Option<(u64, u32)> {
     let (key, letters) = band.split_first_chunk::<8>()?;
     Some((u64::from_le_bytes(*key), u32::from_le_bytes(letters.try_into().ok()?)))
+}
+
+/// The inverse of [`Encoded::push_line`], in the same way.
+pub(super) fn split_line(line: &[u8]) -> Option<(u64, Sentences)> {
+    let (key, sentences) = line.split_first_chunk::<8>()?;
+    Some((u64::from_le_bytes(*key), Sentences::decode(sentences)?))
 }
 
 fn damaged(path: &Path) -> Error {
@@ -339,6 +396,7 @@ mod tests {
     use std::ops::Range;
     use std::path::PathBuf;
 
+    use super::super::report::MapReport;
     use super::*;
 
     fn document(i: u32) -> TokenizedDocument {
@@ -370,7 +428,7 @@ mod tests {
     fn read(path: &Path, fine: Range<u32>, narrow: bool) -> Result<Vec<TokenizedDocument>, Error> {
         let mut documents = Vec::new();
         let mut intact = true;
-        let (sections, _) = read_tail(path)?;
+        let (sections, _) = read_tail::<MapReport>(path)?;
         let mut offset = 0;
         for section in sections {
             let range = offset..offset + section.bytes;
@@ -395,7 +453,7 @@ mod tests {
     fn any_run_of_buckets_comes_back() {
         for (spills, narrow) in [(false, true), (true, true), (true, false)] {
             let (_folder, path) = written(spills, narrow);
-            assert_eq!(read_tail(&path).expect("opened").1.records, 5);
+            assert_eq!(read_tail::<MapReport>(&path).expect("opened").1.records, 5);
             let all = read(&path, 0..FINE_BUCKETS, narrow).expect("read");
             assert_eq!(all, (0..1000).map(document).collect::<Vec<_>>());
             let some = read(&path, 20..45, narrow).expect("read");

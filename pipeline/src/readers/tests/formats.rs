@@ -202,3 +202,32 @@ fn a_file_that_is_not_json_names_itself() {
         assert!(error.contains(expected), "{error}");
     }
 }
+
+#[test]
+fn headings_belong_to_what_follows() {
+    let joined = ReadSettings { join_headings: true, ..settings(Format::Paragraphs) };
+    let cases: [(&str, &[&str]); 8] = [
+        (
+            "第一章 少年\n\n他走了。\n\n他来了。",
+            &["~JoinedHeading 他走了。", "第一章 少年\n他走了。", "他来了。"],
+        ),
+        (
+            "卷一\n\n第一章\n\n\n\n他走了。\n",
+            &["~JoinedHeading 第一章", "~JoinedHeading 他走了。", "卷一\n第一章\n他走了。"],
+        ),
+        ("第一章\n\n\n\n\n他走了。", &["第一章", "他走了。"]),
+        ("第一章\n他走了。\n\n他来了。", &["第一章\n他走了。", "他来了。"]),
+        ("他走了。\n第二章\n\n他来了。", &["他走了。\n第二章", "他来了。"]),
+        ("他走了。\n\n第二章\n", &["他走了。", "第二章"]),
+        ("第一章他走了。\n\n他来了。", &["第一章他走了。", "他来了。"]),
+        (
+            "【消息】\n \u{3000}\n一、会议\n\n开会了。",
+            &["~JoinedHeading 一、会议", "~JoinedHeading 开会了。", "【消息】\n一、会议\n开会了。"],
+        ),
+    ];
+    for (text, expected) in cases {
+        check_with(&joined, text, expected);
+    }
+    // Without the key each is a document of its own.
+    check(Format::Paragraphs, "第一章\n\n他走了。", &["第一章", "他走了。"]);
+}

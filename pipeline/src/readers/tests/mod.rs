@@ -49,6 +49,7 @@ fn settings(format: Format) -> ReadSettings {
         encoding: None,
         max_document_chars: 1_000_000,
         table: TableSettings::default(),
+        join_headings: false,
     }
 }
 

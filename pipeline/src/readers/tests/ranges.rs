@@ -45,6 +45,32 @@ fn text(encoding: Encoding) -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// Headings, blank lines of all kinds and text, in UTF-8 and GB18030.
+fn chapters() -> impl Strategy<Value = Vec<u8>> {
+    const PIECES: [&str; 10] = [
+        "第一章 甲\n",
+        "【乙】\r\n",
+        "丙",
+        "丁。\n",
+        "\n",
+        "\n\n",
+        "\r\n\r\n",
+        " \n",
+        "\u{3000}\u{3000}\n",
+        "\r",
+    ];
+    let long = format!("{}\n", " ".repeat(17));
+    let piece = prop_oneof![
+        20 => prop::sample::select(&PIECES[..]).prop_map(|piece| piece.as_bytes().to_vec()),
+        1 => Just(long.into_bytes()),
+        1 => Just(vec![0xff]),
+    ];
+    (any::<bool>(), prop::collection::vec(piece, 0..40)).prop_map(|(marked, pieces)| {
+        let mark = if marked { "\u{feff}".as_bytes() } else { &[] };
+        [mark, &pieces.concat()].concat()
+    })
+}
+
 fn formats() -> impl Strategy<Value = Format> {
     prop::sample::select(vec![Format::Sentences, Format::Documents, Format::Jsonl])
 }
@@ -68,6 +94,12 @@ proptest! {
     #[test]
     fn utf8(bytes in text(Encoding::Utf8), format in formats(), max in 1_u64..20) {
         let settings = ReadSettings { encoding: None, max_document_chars: max, ..settings(format) };
+        check_split(&bytes, &settings, &[1, 2, 3, 5, 8, 13, 50]);
+    }
+
+    #[test]
+    fn headings(bytes in chapters(), format in formats(), max in prop_oneof![Just(1_000_000), 1_u64..20]) {
+        let settings = ReadSettings { join_headings: format.has_blank_lines(), max_document_chars: max, ..settings(format) };
         check_split(&bytes, &settings, &[1, 2, 3, 5, 8, 13, 50]);
     }
 
@@ -100,6 +132,26 @@ fn long_lines_and_blank_lines_near_the_limit() {
                 ];
                 check_split(text.as_bytes(), &settings(Format::Sentences), &sizes);
                 check_split(text.as_bytes(), &settings(Format::Documents), &sizes);
+            }
+        }
+    }
+}
+
+#[test]
+fn headings_near_long_lines() {
+    let long = lines::LONG;
+    for length in [long - 1, long, long + 1, long + 600, 3 * long] {
+        for before in [" ".repeat(length), "a".repeat(length)] {
+            for (heading, blanks) in [("第一章", 1), ("第一章", 3), ("第一章", 4), ("第一章。", 2)]
+            {
+                let text = format!("甲\n{before}\n{heading}{}乙\n\n丙", "\n".repeat(blanks + 1));
+                let settings = ReadSettings { join_headings: true, ..settings(Format::Paragraphs) };
+                let end = length as u64 + 4;
+                check_split(
+                    text.as_bytes(),
+                    &settings,
+                    &[end, end + 5, end + 10, end + 11, end + 12, end + 13],
+                );
             }
         }
     }

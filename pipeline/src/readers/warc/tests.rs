@@ -30,6 +30,7 @@ fn settings() -> ReadSettings {
         encoding: None,
         max_document_chars: 1_000_000,
         table: TableSettings::default(),
+        join_headings: false,
     }
 }
 

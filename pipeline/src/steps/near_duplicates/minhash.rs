@@ -2,8 +2,8 @@
 
 use quanci_shards::rng::splitmix64;
 
-use super::fold::Folds;
 use crate::config::NearDuplicates;
+use crate::steps::fold::Folds;
 
 /// Rows that are computed side by side, in vector registers; a signature is filled up to a multiple of it.
 const LANES: usize = 8;

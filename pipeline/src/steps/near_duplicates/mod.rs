@@ -6,7 +6,6 @@
 //! ```
 
 mod clusters;
-mod fold;
 mod minhash;
 
 pub use clusters::{Clusters, Member};

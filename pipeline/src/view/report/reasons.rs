@@ -27,6 +27,8 @@ pub(super) fn chinese(reason: Reason) -> &'static str {
         Reason::FullWidth => "含全角字母或数字的行，已改为半角",
         Reason::OtherForm => "Unicode 规范形式不同的行，已改写",
         Reason::RepeatedLine => "文档中反复出现的行，已去掉",
+        Reason::JoinedHeading => "单独成段的标题，已与后文相接",
+        Reason::SharedLine => "别的文档已保留的行，已去掉",
         Reason::WrappedLine => "按固定宽度折断的行，已与下一行相接",
         Reason::ConvertedScript => "另一种字（繁体或简体）写的行，已转换",
         Reason::OtherScript => "不需要的繁体或简体文档",
@@ -55,6 +57,7 @@ pub(super) fn chinese(reason: Reason) -> &'static str {
         Reason::BlockedWords => "含屏蔽词",
         Reason::Duplicate => "完全重复",
         Reason::NearDuplicate => "近似重复",
+        Reason::OnlySharedLines => "所有的行都已由别的文档保留",
         Reason::NoInstance => "无法构成样本",
     }
 }

@@ -219,12 +219,12 @@ fn validation(data: &DataSet, counters: &Counters) -> Option<Note> {
     if read > 0 && counters.validation.documents == 0 {
         return Some(Note {
             en: format!(
-                "the validation split is empty: all of its {} documents were near-duplicates of training documents; take a \
-                 larger `output.validation`",
+                "the validation split is empty: all of its {} documents were near-duplicates of training documents, or had \
+                 only lines that these keep; take a larger `output.validation`",
                 count(read)
             ),
             zh: format!(
-                "验证集是空的：其中 {} 篇文档都是训练文档的近似重复；请增大 `output.validation`",
+                "验证集是空的：其中 {} 篇文档都是训练文档的近似重复，或只有训练文档已保留的行；请增大 `output.validation`",
                 count(read)
             ),
         });

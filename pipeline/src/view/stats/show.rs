@@ -248,6 +248,18 @@ impl Stats {
                 count(leaked)
             ));
         }
+        if let Some(different) = counters.shared_lines {
+            let mut sum = counters.train.shared_lines;
+            sum.merge(&counters.validation.shared_lines);
+            lines.push(format!(
+                "{} different lines were in several documents; {} documents lost {} lines that another one keeps, {} tokens ({})",
+                count(different),
+                count(sum.documents),
+                count(sum.lines),
+                count(sum.tokens),
+                percent(sum.tokens, counters.read.pieces + counters.read_validation.pieces)
+            ));
+        }
         if counters.dropped.counts.is_empty() {
             lines.push("nothing was dropped".to_owned());
         }

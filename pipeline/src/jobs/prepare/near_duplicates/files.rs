@@ -1,6 +1,9 @@
 //! The work files of near-duplicates, and their places.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+
+use rustc_hash::FxHashSet;
 
 use super::super::directory::Directory;
 use super::super::part::DOCUMENTS;
@@ -41,15 +44,30 @@ impl NearDuplicateFiles {
     }
 
     /// What was found, and the documents that are dropped.
-    pub(in crate::jobs::prepare) fn read(&self) -> Result<(ClusterReport, Directory), Error> {
+    pub(in crate::jobs::prepare) fn read(&self) -> Result<(ClusterReport, DroppedDocuments), Error> {
         let report: ClusterReport = work::read_json(&self.report())?;
         let dropped = Directory::open(&self.dropped(), report.dropped_hash, DOCUMENTS)?;
-        Ok((report, dropped))
+        Ok((report, DroppedDocuments(dropped)))
     }
 
     /// Removes the links. The others stay, as the layout does: stages can be opened while they are there.
     pub(in crate::jobs::prepare) fn remove_links(&self) -> Result<(), Error> {
         work::remove_own(&self.links(), &is_links)
+    }
+}
+
+/// The documents that are dropped.
+pub(in crate::jobs::prepare) struct DroppedDocuments(Directory);
+
+impl DroppedDocuments {
+    /// Those of some fine buckets: 20 bytes of memory each.
+    pub(in crate::jobs::prepare) fn of(&self, fine: Range<u32>) -> Result<FxHashSet<u128>, Error> {
+        let mut dropped = FxHashSet::default();
+        self.0.read(fine, |_, hashes| {
+            let hashes = hashes.chunks_exact(16);
+            dropped.extend(hashes.map(|hash| u128::from_le_bytes(std::array::from_fn(|i| hash[i]))));
+        })?;
+        Ok(dropped)
     }
 }
 

@@ -14,8 +14,8 @@ mod links;
 mod report;
 mod samples;
 
-pub(super) use bands::{BandLayout, Bands};
+pub(super) use bands::Bands;
 pub(super) use clusters::ClusterStage;
-pub(super) use files::{NearDuplicateFiles, is_own_file};
+pub(super) use files::{DroppedDocuments, NearDuplicateFiles, is_own_file};
 pub(super) use report::ClusterReport;
 pub(super) use samples::{FILE, Sample, Sampler, lines};

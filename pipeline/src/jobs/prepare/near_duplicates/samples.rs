@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::super::piece_text::text_of;
 use super::report::{ClusterReport, hexadecimal};
 use crate::drops::SAMPLE_CHARS;
 use crate::steps::near_duplicates::{MinHash, MinHashScratch, similarity};
@@ -12,9 +13,6 @@ use crate::vocab::file::Vocabulary;
 
 /// The file's name in the data set.
 pub(in crate::jobs::prepare) const FILE: &str = "near-duplicates.jsonl";
-
-/// What stands for `[UNK]`: no letter, so that it is no part of a signature.
-const UNKNOWN: &str = "□";
 
 /// A document that is shown.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -50,9 +48,7 @@ impl<'a> Sampler<'a> {
         is_validation: bool,
         pieces: &[Piece],
     ) -> Sample {
-        let unk = self.vocabulary.specials().unk;
-        let shown = |id: u32| if id == unk { UNKNOWN } else { self.vocabulary.piece(id) };
-        let text = text_of(pieces.iter().map(|piece| shown(piece.id())));
+        let text = text_of(pieces, self.vocabulary);
         let mut scratch = MinHashScratch::default();
         self.minhash.sign(&text, &mut scratch);
         Sample {
@@ -63,24 +59,6 @@ impl<'a> Sampler<'a> {
             signature: self.minhash.signature(&scratch).to_vec(),
         }
     }
-}
-
-/// The text of pieces: those of Hanzi and marks side by side, Latin words apart.
-fn text_of<'a>(pieces: impl Iterator<Item = &'a str>) -> String {
-    let mut text = String::new();
-    for piece in pieces {
-        match piece.strip_prefix("##") {
-            Some(rest) if !rest.is_empty() => text.push_str(rest),
-            _ => {
-                let is_latin = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-                if is_latin(text.chars().next_back()) && is_latin(piece.chars().next()) {
-                    text.push(' ');
-                }
-                text.push_str(piece);
-            }
-        }
-    }
-    text
 }
 
 /// A line of the file.

@@ -8,6 +8,7 @@ use super::super::map::belongs_to_validation;
 use super::super::near_duplicates::Sample;
 use super::super::part;
 use super::inputs::ReduceInputs;
+use super::lines::LinesOfShard;
 use super::near_duplicates::NearDuplicatesOfShard;
 use crate::counters::SplitCounters;
 use crate::engine::Context;
@@ -16,12 +17,14 @@ use crate::steps::bucket::{Bucket, TokenizedDocument};
 use crate::steps::tokenize::Piece;
 
 impl ReduceInputs<'_> {
-    /// Fills `bucket` with documents in order of their hashes, each once, without the near-duplicates that are dropped.
+    /// Fills `bucket` with documents in order of their hashes, each once, without the near-duplicates that are dropped and the
+    /// lines that other documents keep.
     pub(super) fn gather(
         &self,
         documents: &dyn Documents,
         counters: &mut SplitCounters,
         near: &mut NearDuplicatesOfShard,
+        lines: &mut LinesOfShard,
         context: &Context,
         bucket: &mut Bucket,
     ) -> Result<(), Error> {
@@ -45,16 +48,17 @@ impl ReduceInputs<'_> {
         // From here on nothing depends on files or tasks. Unstable is deterministic here: documents with equal keys are
         // equal.
         gathered.documents.sort_unstable_by_key(|document| (document.hash, document.source));
-        counters.documents += gathered.documents.len() as u64;
-        for document in &gathered.documents {
-            let name = &self.settings.corpora[document.source as usize].name;
-            *counters.documents_by_source.entry(name.clone()).or_default() += 1;
-        }
-        self.decode(&gathered, bucket)
+        self.decode(&gathered, counters, lines, bucket)
     }
 
-    /// Decodes gathered documents, in their order.
-    fn decode(&self, gathered: &Gathered, bucket: &mut Bucket) -> Result<(), Error> {
+    /// Decodes gathered documents, in their order, and leaves out the lines that they lose.
+    fn decode(
+        &self,
+        gathered: &Gathered,
+        counters: &mut SplitCounters,
+        lines: &mut LinesOfShard,
+        bucket: &mut Bucket,
+    ) -> Result<(), Error> {
         let narrow = Piece::are_narrow(self.vocabulary.len());
         bucket.clear(narrow);
         bucket.reserve(gathered.bytes.len() / if narrow { 2 } else { 4 });
@@ -63,7 +67,13 @@ impl ReduceInputs<'_> {
             (document.hash, document.source) = (entry.hash, entry.source);
             let encoded = &gathered.bytes[entry.bytes.clone()];
             part::decode(encoded, narrow, &mut document).ok_or_else(|| self.damaged())?;
+            if !self.leave_out(&mut document, lines, &mut counters.shared_lines)? {
+                continue;
+            }
             bucket.push_within(&document, self.pairs.room(), &|id| self.pairs.is_clause_mark(id));
+            counters.documents += 1;
+            let name = &self.settings.corpora[document.source as usize].name;
+            *counters.documents_by_source.entry(name.clone()).or_default() += 1;
         }
         Ok(())
     }
@@ -80,7 +90,7 @@ impl ReduceInputs<'_> {
         Ok(Some(near.sampler.sample(hash, corpus, is_validation, &document.pieces)))
     }
 
-    fn damaged(&self) -> Error {
+    pub(super) fn damaged(&self) -> Error {
         Error::Damaged {
             path: self.parts.to_path_buf(),
             message: "a work file holds a damaged document; remove the folder and run again".to_owned(),

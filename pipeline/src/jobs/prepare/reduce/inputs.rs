@@ -9,6 +9,7 @@ use quanci_store::is_object;
 use super::near_duplicates::NearDuplicateInputs;
 use crate::config::PrepareSettings;
 use crate::jobs::prepare::layout::{Layout, SplitLayout};
+use crate::jobs::prepare::shared_lines::LineFiles;
 use crate::plan::Plan;
 use crate::steps::pair::PairSettings;
 use crate::vocab::file::Vocabulary;
@@ -30,6 +31,8 @@ pub(in crate::jobs::prepare) struct ReduceInputs<'a> {
     pub(in crate::jobs::prepare) masker: Masker,
     /// Where near-duplicates are looked for.
     pub(in crate::jobs::prepare) near_duplicates: Option<NearDuplicateInputs<'a>>,
+    /// Where lines are compared: the sentences that documents lose.
+    pub(in crate::jobs::prepare) lines: Option<LineFiles>,
 }
 
 pub(in crate::jobs::prepare) fn task_name(task: u32) -> String {

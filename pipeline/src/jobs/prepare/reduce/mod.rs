@@ -4,6 +4,7 @@
 mod copy_writer;
 mod gather;
 mod inputs;
+mod lines;
 mod near_duplicates;
 mod report;
 mod stage;

@@ -1,12 +1,10 @@
 //! Near-duplicates as reduce tasks see them: which documents are dropped, and which are shown.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 
 use rustc_hash::FxHashSet;
 
-use super::super::directory::Directory;
-use super::super::near_duplicates::{ClusterReport, NearDuplicateFiles, Sample, Sampler};
+use super::super::near_duplicates::{ClusterReport, DroppedDocuments, NearDuplicateFiles, Sample, Sampler};
 use crate::config::NearDuplicates;
 use crate::error::Error;
 use crate::steps::near_duplicates::MinHash;
@@ -15,7 +13,7 @@ use crate::vocab::file::Vocabulary;
 /// What the stage `clusters` found.
 pub(in crate::jobs::prepare) struct NearDuplicateInputs<'a> {
     pub(in crate::jobs::prepare) report: ClusterReport,
-    dropped: Directory,
+    pub(super) dropped: DroppedDocuments,
     /// The documents to be shown, dropped and kept ones.
     pub(super) shown: BTreeSet<u128>,
     pub(super) sampler: Sampler<'a>,
@@ -33,16 +31,6 @@ impl<'a> NearDuplicateInputs<'a> {
         let shown = shown.filter_map(|hash| u128::from_str_radix(hash, 16).ok()).collect();
         let sampler = Sampler::new(MinHash::new(settings), vocabulary);
         Ok(NearDuplicateInputs { report, dropped, shown, sampler })
-    }
-
-    /// The documents of some fine buckets that are dropped.
-    pub(super) fn dropped(&self, fine: Range<u32>) -> Result<FxHashSet<u128>, Error> {
-        let mut dropped = FxHashSet::default();
-        self.dropped.read(fine, |_, hashes| {
-            let hashes = hashes.chunks_exact(16);
-            dropped.extend(hashes.map(|hash| u128::from_le_bytes(std::array::from_fn(|i| hash[i]))));
-        })?;
-        Ok(dropped)
     }
 }
 

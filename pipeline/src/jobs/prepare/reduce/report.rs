@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::near_duplicates::Sample;
 use crate::counters::SplitCounters;
+use crate::drops::Dropped;
 use crate::work;
 
 /// What a reduce task wrote.
@@ -19,6 +20,9 @@ pub(in crate::jobs::prepare) struct ReduceReport {
     /// Near-duplicates that are shown, and the documents that are kept of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(in crate::jobs::prepare) shown: Vec<Sample>,
+    /// Lines that documents lost.
+    #[serde(default, skip_serializing_if = "Dropped::is_empty")]
+    pub(in crate::jobs::prepare) repaired: Dropped,
 }
 
 /// One file of a reduce task's folder.

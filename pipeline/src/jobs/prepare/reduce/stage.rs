@@ -3,11 +3,13 @@
 use rayon::prelude::*;
 
 use super::super::documents::{Documents, InPartFiles};
-use super::super::map::partition_of;
+use super::super::map::{MapParts, partition_of};
 use super::super::part::DOCUMENTS;
 use super::super::scatter::Scattered;
+use super::super::shared_lines::Lost;
 use super::copy_writer::{CopyScratch, CopyWriter};
 use super::inputs::{ReduceInputs, task_name};
+use super::lines::LinesOfShard;
 use super::near_duplicates::NearDuplicatesOfShard;
 use super::report::{REPORT, ReduceReport, file_name};
 use crate::counters::SplitCounters;
@@ -84,34 +86,46 @@ impl Stage for Reduce<'_> {
         let buckets = layout.buckets_of(shard);
         // The buckets of a shard are a run of fine buckets: one range of the index.
         let fine = layout.fine_of(buckets.start, split).start..layout.fine_of(buckets.end - 1, split).end;
-        let located = index::read(&self.inputs.index, self.inputs.layout.index, DOCUMENTS, fine)?;
-        let mut open =
-            OpenShard { writers, counters: SplitCounters::default(), near: NearDuplicatesOfShard::default() };
+        let located = index::read(&self.inputs.index, self.inputs.layout.index, DOCUMENTS, fine.clone())?;
+        let lost = self.inputs.lines.as_ref().map(|lines| Ok((lines, lines.locate(&fine)?))).transpose()?;
+        let mut open = OpenShard { writers, ..OpenShard::default() };
         // One bucket at a time: this bounds the memory of a task, whatever the size of its shard.
         for bucket in buckets {
             let fine = layout.fine_of(bucket, split);
             if let Some(near) = &self.inputs.near_duplicates {
-                open.near.dropped = near.dropped(fine.clone())?;
+                open.near.dropped = near.dropped.of(fine.clone())?;
             }
-            let documents = InPartFiles::new(self.inputs.plan, self.inputs.parts, &located, &fine);
+            let parts = MapParts { plan: self.inputs.plan, folder: self.inputs.parts };
+            let documents = InPartFiles::new(&parts, &located, &fine);
+            let lost = lost.as_ref().map(|(lines, located)| (*lines, lines.within(located, &fine)));
             if layout.partitions == 1 {
+                if let Some((lines, lost)) = &lost {
+                    open.lines.lost = Lost::read(lost, lines, context)?;
+                }
                 self.reduce_bucket(&documents, u64::from(bucket), &mut open, context)?;
                 continue;
             }
             let partition_of = |hash, _: &[u8]| partition_of(hash, layout.partitions);
-            let scattered =
-                Scattered::new(&documents, &partition_of, &self.inputs.task_folder(task), context)?;
+            let beside = self.inputs.task_folder(task);
+            let scattered = Scattered::new(&documents, &partition_of, &beside, context)?;
+            let lost = lost
+                .map(|(lines, lost)| Ok((lines, Scattered::new(&lost, &partition_of, &beside, context)?)));
+            let lost = lost.transpose()?;
             for partition in 0..layout.partitions {
+                if let Some((lines, lost)) = &lost {
+                    open.lines.lost = Lost::read(&lost.partition(partition), lines, context)?;
+                }
                 let number = u64::from(bucket) * u64::from(layout.partitions) + u64::from(partition);
                 self.reduce_bucket(&scattered.partition(partition), number, &mut open, context)?;
             }
         }
-        let OpenShard { writers, mut counters, near: NearDuplicatesOfShard { shown, .. } } = open;
+        let OpenShard { writers, mut counters, near, lines } = open;
         writers.iter().for_each(|copy| counters.merge(&copy.counters));
         let files = context
             .pool
             .install(|| writers.into_par_iter().map(CopyWriter::finish).collect::<Result<_, _>>())?;
-        let report = ReduceReport { split, shard, files, counters, shown };
+        let (shown, repaired) = (near.shown, lines.repaired);
+        let report = ReduceReport { split, shard, files, counters, shown, repaired };
         work::write_json(&attempt.path().join(REPORT), &report)?;
         let send = |name: &str| {
             let copy = (0..copies).find(|&copy| file_name(copy) == name)?;
@@ -123,10 +137,12 @@ impl Stage for Reduce<'_> {
 }
 
 /// A shard that is being written.
+#[derive(Default)]
 struct OpenShard<'a> {
     writers: Vec<CopyWriter<'a>>,
     counters: SplitCounters,
     near: NearDuplicatesOfShard,
+    lines: LinesOfShard,
 }
 
 impl Reduce<'_> {
@@ -139,9 +155,9 @@ impl Reduce<'_> {
         context: &Context,
     ) -> Result<(), Error> {
         context.stop.check()?;
-        let OpenShard { writers, counters, near } = shard;
+        let OpenShard { writers, counters, near, lines } = shard;
         self.pools.buckets.with(|bucket| {
-            self.inputs.gather(documents, counters, near, context, bucket)?;
+            self.inputs.gather(documents, counters, near, lines, context, bucket)?;
             self.write_bucket(bucket, number, writers, context)?;
             counters.without_instance += without_instance(bucket.len(), writers);
             Ok(())
