@@ -136,7 +136,14 @@ fn read_all(format: Format, fields: &[&str], bytes: &[u8]) {
 
 fn read_table(format: Format, fields: &[&str], table: TableSettings, bytes: &[u8]) {
     let text_field = fields.iter().map(|field| (*field).to_owned()).collect();
-    let settings = ReadSettings { format, text_field, encoding: None, max_document_chars: 1000, table };
+    let settings = ReadSettings {
+        format,
+        text_field,
+        encoding: None,
+        max_document_chars: 1000,
+        table,
+        join_headings: format.has_blank_lines(),
+    };
     with_file("input", bytes, |path| {
         let Ok(input) = readers::sniff(path, &settings) else { return };
         for target_bytes in [1 << 30, 64] {

@@ -81,6 +81,7 @@ fn footer(bytes: &[u8]) {
                 encoding: None,
                 max_document_chars: 1000,
                 table: TableSettings::default(),
+                join_headings: false,
             };
             drop(readers::sniff(path, &settings));
         });

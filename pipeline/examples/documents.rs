@@ -32,7 +32,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 fn answer(request: Request) -> serde_json::Value {
     let Request { path, format, text_field, encoding, table } = request;
-    let settings = ReadSettings { format, text_field, encoding, max_document_chars: 1_000_000, table };
+    let (max_document_chars, join_headings) = (1_000_000, false);
+    let settings = ReadSettings { format, text_field, encoding, max_document_chars, table, join_headings };
     let mut documents = Vec::new();
     let mut dropped: BTreeMap<String, u64> = BTreeMap::new();
     let mut repaired = 0;

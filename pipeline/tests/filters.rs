@@ -27,6 +27,7 @@ fn texts(path: &Path) -> Vec<Document> {
         encoding: None,
         max_document_chars: 1_000_000,
         table: TableSettings::default(),
+        join_headings: false,
     };
     let split = InputSplit { input: sniff(path, &settings).unwrap(), part: Part::Whole };
     let mut reader = open(&split, &settings).unwrap();

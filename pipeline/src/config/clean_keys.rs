@@ -2,21 +2,21 @@
 
 use quanci_settings::{Section, SettingsFile};
 
-use super::CorpusSettings;
 use super::clean::{
     CleanSettings, DedupLines, FilterSettings, NearDuplicates, NormalForm, PiiAction, PiiKind, PiiSettings,
     RepairSettings, ScriptRule,
 };
+use super::format::Format;
 use super::preset::Preset;
 
-/// `[clean]` of a prepare run: that of [`clean`], and what compares documents.
+/// `[clean]` of a prepare run: that of [`clean`], and what compares documents. `formats` are those of the corpora.
 pub(super) fn clean_of_prepare(
     source: &SettingsFile,
     root: &Section<'_>,
-    corpora: &[CorpusSettings],
+    formats: &[Format],
 ) -> CleanSettings {
     let section = root.section("clean");
-    let shared = keys(source, &section, corpora);
+    let shared = keys(source, &section, formats);
     let (near_duplicates, dedup_lines) = (near_duplicates(&section), dedup_lines(&section));
     let settings = CleanSettings { near_duplicates, dedup_lines, ..shared };
     if settings.near_duplicates.is_some() && !settings.dedup {
@@ -27,14 +27,14 @@ pub(super) fn clean_of_prepare(
 }
 
 /// `[clean]`, as far as prepare and vocab runs share it.
-pub(super) fn clean(source: &SettingsFile, root: &Section<'_>, corpora: &[CorpusSettings]) -> CleanSettings {
+pub(super) fn clean(source: &SettingsFile, root: &Section<'_>, formats: &[Format]) -> CleanSettings {
     let section = root.section("clean");
-    let settings = keys(source, &section, corpora);
+    let settings = keys(source, &section, formats);
     section.finish();
     settings
 }
 
-fn keys(source: &SettingsFile, section: &Section<'_>, corpora: &[CorpusSettings]) -> CleanSettings {
+fn keys(source: &SettingsFile, section: &Section<'_>, formats: &[Format]) -> CleanSettings {
     let preset =
         "values for a kind of text, for repairs and filters alike; keys that are written go before it";
     // Asked first: the other defaults depend on it.
@@ -54,7 +54,7 @@ fn keys(source: &SettingsFile, section: &Section<'_>, corpora: &[CorpusSettings]
             default.max_document_chars,
             1000..=100_000_000,
         ),
-        join_headings: join_headings(section, corpora),
+        join_headings: join_headings(section, formats),
         dedup: section.boolean("dedup", dedup, default.dedup),
         near_duplicates: None,
         dedup_lines: None,
@@ -66,11 +66,11 @@ fn keys(source: &SettingsFile, section: &Section<'_>, corpora: &[CorpusSettings]
     }
 }
 
-fn join_headings(section: &Section<'_>, corpora: &[CorpusSettings]) -> bool {
+fn join_headings(section: &Section<'_>, formats: &[Format]) -> bool {
     let help = "join headings that stand alone between blank lines to the document that follows; for `sentences` and \
                 `paragraphs`";
     let is_on = section.boolean("join_headings", help, false);
-    if is_on && !corpora.is_empty() && !corpora.iter().any(|corpus| corpus.format.has_blank_lines()) {
+    if is_on && !formats.is_empty() && !formats.iter().any(|format| format.has_blank_lines()) {
         let problem = "has no effect: no [[corpus]] has the format `sentences` or `paragraphs`";
         section.problem("join_headings", problem);
     }

@@ -11,7 +11,7 @@ use super::words::{Han, Words};
 use quanci_settings::{Key, Section};
 
 use super::{
-    CleanSettings, CompareInputs, CorpusSettings, SampleShare, SettingsFile, clean_of_prepare,
+    CleanSettings, CompareInputs, CorpusSettings, Format, SampleShare, SettingsFile, clean_of_prepare,
     compare_inputs, corpora,
 };
 use crate::error::Error;
@@ -183,13 +183,15 @@ fn from_section(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -
     let masking = mask_settings(masking, mode, instances.max_seq_len);
     let exponent = "use corpora in proportion to the size of their text to this power, smaller ones more often: 0.7 as for \
                     multilingual BERT; 1 uses each as often as its `weight` says";
+    let corpora = corpora(root);
+    let formats: Vec<Format> = corpora.iter().map(|corpus| corpus.format).collect();
     PrepareSettings {
         // The defaults of `seed`, `max_seq_len`, `prob` and `copies` are those of the command in google-research/bert's
         // README. TOML's integers are signed, so a seed has 63 bits.
         seed: root.integer("seed", "the seed of all random numbers", 12345, 0..=i64::MAX as u64),
         vocab,
         max_reject_percent: max_reject_percent(root),
-        clean: clean_of_prepare(source, root, &corpora),
+        clean: clean_of_prepare(source, root, &formats),
         corpora,
         segment: segment(source, root),
         tokenize: tokenize(root),

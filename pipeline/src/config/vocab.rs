@@ -10,7 +10,9 @@ use super::prepare::{
 use super::words::Han;
 use quanci_settings::{Key, Section};
 
-use super::{CleanSettings, CompareInputs, CorpusSettings, SettingsFile, clean, compare_inputs, corpora};
+use super::{
+    CleanSettings, CompareInputs, CorpusSettings, Format, SettingsFile, clean, compare_inputs, corpora,
+};
 use crate::error::Error;
 
 /// A vocab run, checked.
@@ -143,9 +145,11 @@ fn from_section(source: &SettingsFile, root: &Section<'_>, out: Option<&Path>) -
     let (task_mb, compare_inputs) = (task_mb(&section), compare_inputs(&section));
     let vocabulary = vocabulary(&section);
     section.finish();
+    let corpora = corpora(root);
+    let formats: Vec<Format> = corpora.iter().map(|corpus| corpus.format).collect();
     VocabRun {
         max_reject_percent: max_reject_percent(root),
-        clean: clean(source, root, &corpora),
+        clean: clean(source, root, &formats),
         corpora,
         segment: segment(source, root),
         vocabulary,

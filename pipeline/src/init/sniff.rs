@@ -128,8 +128,14 @@ fn open(
     // The limit bounds the memory for a file that is one huge document.
     let text_field = fields.to_vec();
     let table = TableSettings::default();
-    let settings =
-        ReadSettings { format, text_field, encoding: None, max_document_chars: SAMPLE as u64, table };
+    let settings = ReadSettings {
+        format,
+        text_field,
+        encoding: None,
+        max_document_chars: SAMPLE as u64,
+        table,
+        join_headings: false,
+    };
     let input = readers::sniff(path, &settings)?;
     let encoding = input.encoding.name();
     Ok((readers::open(&InputSplit { input, part: Part::Whole }, &settings)?, encoding))

@@ -66,6 +66,7 @@ pub(super) fn rows(sample: &str, format: Format, table: &TableSettings, cut: boo
         encoding: None,
         max_document_chars: sample.len() as u64,
         table: table.clone(),
+        join_headings: false,
     };
     let stream = Stream::of_bytes(sample.as_bytes().to_vec(), Arc::from(Path::new("")));
     let mut found = Vec::new();

@@ -4,7 +4,7 @@
 use unicode_normalization::UnicodeNormalization;
 
 /// What every digit and number becomes.
-const DIGIT: char = '0';
+pub(super) const DIGIT: char = '0';
 
 /// The letter or digit that a character counts as; none for marks, white space and symbols.
 ///

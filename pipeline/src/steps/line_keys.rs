@@ -1,15 +1,16 @@
-//! Keys of lines: two lines have the same key if their letters and digits are the same, apart from case, width, accents and
-//! the value of digits. CCNet (`dedup.py`, `text_normalizer.py`) compares paragraphs in the same way.
+//! Keys of lines: two lines have the same key if their letters and numbers are the same, apart from case, width, accents and
+//! the value of numbers. CCNet (`dedup.py`, `text_normalizer.py`) compares paragraphs in the same way, but for the length of
+//! numbers: pages 9 and 10 have the same header.
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::config::DedupLines;
-use crate::steps::fold::Folds;
+use crate::steps::fold::{DIGIT, Folds};
 
 /// Computes keys of lines.
 pub struct LineKeys {
     folds: Folds,
-    /// Shorter lines, in letters and digits, have no key.
+    /// Shorter lines, in letters and numbers, have no key.
     letters: usize,
 }
 
@@ -29,7 +30,14 @@ impl LineKeys {
         }
         folded.clear();
         let codes = line.chars().map(|c| self.folds.of(c)).filter(|&code| code != 0);
-        codes.for_each(|code| folded.extend(code.to_le_bytes()));
+        let mut before = 0;
+        for code in codes {
+            // A number is one digit, however long it is.
+            if code != u32::from(DIGIT) || code != before {
+                folded.extend(code.to_le_bytes());
+            }
+            before = code;
+        }
         (folded.len() / 4 >= self.letters).then(|| xxh3_64(folded))
     }
 }
@@ -44,11 +52,12 @@ mod tests {
         let key = |line: &str| keys.key(line, &mut Vec::new());
         let line = key("本报北京5月3日电（记者王明）：");
         assert!(line.is_some());
-        assert_eq!(key("  本报北京６月４日电 记者王明"), line);
+        assert_eq!(key("  本报北京１２月４日电 记者王明"), line);
+        assert_eq!(key("本报北京5月31日电记者王明"), line);
         assert_eq!(key("WWW.Example.COM/a"), key("ｗｗｗ．example．com／Ａ"));
         assert_ne!(key("本报上海5月3日电（记者王明）："), line);
-        assert_eq!(key("——（七个字的一行）——"), None);
-        assert!(key("——（有八个字的一行）——").is_some());
+        assert_eq!(key("——（这里有七个字）——"), None);
+        assert!(key("——（这里一共有八个字）——").is_some());
         assert_eq!(key(""), None);
     }
 }

@@ -29,3 +29,14 @@ fn join<'a>(pieces: impl Iterator<Item = &'a str>) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_become_text() {
+        let pieces = ["今", "天", "use", "rust", "##ace", "2", "##0", "，", UNKNOWN, "##"];
+        assert_eq!(join(pieces.into_iter()), "今天use rustace 20，□##");
+    }
+}

@@ -103,14 +103,3 @@ pub(in crate::jobs::prepare) fn lines<'a>(
     }
     lines
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pieces_become_text() {
-        let pieces = ["今", "天", "use", "rust", "##ace", "2", "##0", "，", UNKNOWN, "##"];
-        assert_eq!(text_of(pieces.into_iter()), "今天use rustace 20，□##");
-    }
-}

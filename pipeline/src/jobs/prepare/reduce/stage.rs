@@ -87,7 +87,7 @@ impl Stage for Reduce<'_> {
         // The buckets of a shard are a run of fine buckets: one range of the index.
         let fine = layout.fine_of(buckets.start, split).start..layout.fine_of(buckets.end - 1, split).end;
         let located = index::read(&self.inputs.index, self.inputs.layout.index, DOCUMENTS, fine.clone())?;
-        let lost = self.inputs.lines.as_ref().map(|lines| Ok((lines, lines.locate(&fine)?))).transpose()?;
+        let lost = self.inputs.lines.as_ref().map(|lines| lines.locate(&fine)).transpose()?;
         let mut open = OpenShard { writers, ..OpenShard::default() };
         // One bucket at a time: this bounds the memory of a task, whatever the size of its shard.
         for bucket in buckets {
@@ -97,24 +97,20 @@ impl Stage for Reduce<'_> {
             }
             let parts = MapParts { plan: self.inputs.plan, folder: self.inputs.parts };
             let documents = InPartFiles::new(&parts, &located, &fine);
-            let lost = lost.as_ref().map(|(lines, located)| (*lines, lines.within(located, &fine)));
+            let lost = self.inputs.lines.as_ref().zip(lost.as_ref());
+            let lost = lost.map(|(lines, located)| InPartFiles::new(lines, located, &fine));
             if layout.partitions == 1 {
-                if let Some((lines, lost)) = &lost {
-                    open.lines.lost = Lost::read(lost, lines, context)?;
-                }
+                open.lines.lost = lost.map_or(Ok(Lost::default()), |lost| Lost::read(&lost, context))?;
                 self.reduce_bucket(&documents, u64::from(bucket), &mut open, context)?;
                 continue;
             }
             let partition_of = |hash, _: &[u8]| partition_of(hash, layout.partitions);
             let beside = self.inputs.task_folder(task);
             let scattered = Scattered::new(&documents, &partition_of, &beside, context)?;
-            let lost = lost
-                .map(|(lines, lost)| Ok((lines, Scattered::new(&lost, &partition_of, &beside, context)?)));
-            let lost = lost.transpose()?;
+            let lost = lost.map(|lost| Scattered::new(&lost, &partition_of, &beside, context)).transpose()?;
             for partition in 0..layout.partitions {
-                if let Some((lines, lost)) = &lost {
-                    open.lines.lost = Lost::read(&lost.partition(partition), lines, context)?;
-                }
+                let lost = lost.as_ref().map(|lost| Lost::read(&lost.partition(partition), context));
+                open.lines.lost = lost.unwrap_or(Ok(Lost::default()))?;
                 let number = u64::from(bucket) * u64::from(layout.partitions) + u64::from(partition);
                 self.reduce_bucket(&scattered.partition(partition), number, &mut open, context)?;
             }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::super::directory::damaged;
-use super::super::documents::{Documents, InPartFiles, PartFiles};
+use super::super::documents::{Documents, PartFiles};
 use super::super::index::{Located, locate};
 use super::super::part::{Sentences, read_tail};
 use crate::engine::Context;
@@ -68,15 +68,6 @@ impl LineFiles {
         Ok(located)
     }
 
-    /// The sentences that documents of these fine buckets lose, of those that were located.
-    pub(in crate::jobs::prepare) fn within<'a>(
-        &'a self,
-        located: &'a [Located],
-        fine: &Range<u32>,
-    ) -> InPartFiles<'a> {
-        InPartFiles::new(self, located, fine)
-    }
-
     /// Removes the files.
     pub(in crate::jobs::prepare) fn remove(folder: &Path) -> Result<(), Error> {
         work::remove_own(&LineFiles::folder(folder), &is_lines)
@@ -100,14 +91,10 @@ pub(in crate::jobs::prepare) struct Lost(Vec<(u128, Sentences)>);
 
 impl Lost {
     /// Reads those of a bucket, or of a partition of one.
-    pub(in crate::jobs::prepare) fn read(
-        records: &dyn Documents,
-        files: &LineFiles,
-        context: &Context,
-    ) -> Result<Lost, Error> {
+    pub(in crate::jobs::prepare) fn read(records: &dyn Documents, context: &Context) -> Result<Lost, Error> {
         let mut lost = Vec::new();
         records.each(context, &mut |hash, _, record| {
-            lost.push((hash, Sentences::decode(record).ok_or_else(|| damaged(&files.folder))?));
+            lost.push((hash, Sentences::decode(record).ok_or_else(|| damaged(Path::new(FOLDER)))?));
             Ok(())
         })?;
         // A document that is there several times has told of its lines several times.
