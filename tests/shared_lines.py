@@ -17,15 +17,23 @@ import argparse
 import json
 import os
 import random
+import re
 import shutil
 import statistics
 import tempfile
+import unicodedata
 from collections import defaultdict
 from pathlib import Path
 
-from near_duplicates import ROOT, documents, edited_fast, fold, measure, settings
+from near_duplicates import ROOT, documents, edited_fast, measure, settings
 
 STAGES = ["map", "layout", "lines", "reduce", "commit"]
+
+
+def key(line):
+    """Letters and numbers, as quanci compares them, but for what is rare. Hanzi such as 一 are letters."""
+    text = (c for c in unicodedata.normalize("NFKC", line).lower() if c.isalnum())
+    return re.sub("0+", "0", "".join("0" if unicodedata.category(c)[0] == "N" else c for c in text))
 
 
 def keys(documents, letters):
@@ -49,12 +57,12 @@ def found(program, texts, folder):
     write(folder, texts)
     holders = defaultdict(set)
     shown = {}
-    unique = dict.fromkeys(text for of in texts.values() for text in of)
-    for number, text in enumerate(unique):
+    # Documents that differ in white space alone are one.
+    unique = {"".join(text.split()): text for of in texts.values() for text in of}
+    for number, text in enumerate(unique.values()):
         for line in text.split("\n"):
-            key = fold(line)
-            holders[key].add(number)
-            shown.setdefault(key, line)
+            holders[key(line)].add(number)
+            shown.setdefault(key(line), line)
     print("| documents | letters | different lines | left out | of the tokens | documents with nothing left | counted in Python |")
     print("|---|---|---|---|---|---|---|")
     for least in (2, 3, 5):
@@ -62,40 +70,47 @@ def found(program, texts, folder):
             counters = prepare(program, folder, list(texts), keys(least, letters))
             counts = counters["train"]["shared_lines"]
             share = counts["tokens"] / counters["read"]["pieces"]
-            own = sum(1 for key, of in holders.items() if len(key) >= letters and len(of) >= least)
+            own = sum(1 for line, of in holders.items() if len(line) >= letters and len(of) >= least)
             print(
                 f"| {least} | {letters} | {counters['shared_lines']} | {counts['lines']} | {share:.2%} | {counts['emptied']} | {own} |",
                 flush=True,
             )
     draw = random.Random(1)
     for letters, most in ((8, 15), (16, 31), (32, 10**9)):
-        lines = [key for key, of in holders.items() if letters <= len(key) <= most and len(of) >= 2]
+        lines = [line for line, of in holders.items() if letters <= len(line) <= most and len(of) >= 2]
         print(f"{letters} letters and more, {len(lines)} lines:")
-        for key in draw.sample(sorted(lines), min(12, len(lines))):
-            print(f"  {len(holders[key])} × {shown[key][:100]!r}")
+        for line in draw.sample(sorted(lines), min(12, len(lines))):
+            print(f"  {len(holders[line])} × {shown[line][:100]!r}")
 
 
 def planted(program, texts, folder):
-    """Junk lines around real documents, each site's with its own; numbers and dates differ from page to page."""
+    """Junk lines around real documents without shared lines of their own, other ones for each site; numbers and dates differ from page to page."""
     draw = random.Random(3)
     chosen = draw.sample([text for of in texts.values() for text in of if len(text) >= 200], 4000)
-    site = "您现在的位置是：{s}新闻网首页 > 国内新闻 > 第{n}页，今天是2024年{m}月{d}日"
-    foot = "版权所有 {s}新闻网 未经书面授权禁止转载或建立镜像 京ICP备{n}号 联系电话010-{n}"
-    share = "分享到：微信 微博 QQ空间　责任编辑：{s}　本文来源于网络，不代表本站观点，已被阅读{n}次"
+    holders = defaultdict(set)
+    for number, text in enumerate(chosen):
+        for line in text.split("\n"):
+            holders[key(line)].add(number)
+    own = ["\n".join(line for line in text.split("\n") if len(holders[key(line)]) == 1) for text in chosen]
+    own = [text for text in own if text]
+    junk = [
+        "您现在的位置是：{s}新闻网首页 > 国内新闻 > 第{n}页，今天是2024年{m}月{d}日",
+        "版权所有 {s}新闻网 未经书面授权禁止转载或建立镜像 京ICP备{n}号 联系电话010-{n}",
+        "分享到：微信 微博 QQ空间　责任编辑：{s}　本文来源于网络，不代表本站观点，已被阅读{n}次",
+    ]
     names = [c + d for c in "东南西北中" for d in "江河山海湖城原州"]
-    pages, junk = [], 0
-    for text in chosen:
-        fill = dict(s=draw.choice(names), n=draw.randrange(10**6, 10**7), m=draw.randrange(1, 10), d=draw.randrange(1, 10))
-        lines = [line.format(**fill) for line in (site, foot, share)]
-        junk += len(lines)
-        pages.append("\n".join([lines[0], text, *lines[1:]]))
-    kept = len(names) * 3
-    (folder / "plain").write_text("\n\n".join(chosen))
+    pages = []
+    for text in own:
+        fill = dict(s=draw.choice(names), n=draw.randrange(1, 10**7), m=draw.randrange(1, 13), d=draw.randrange(1, 32))
+        head, *foot = [line.format(**fill) for line in junk]
+        pages.append("\n".join([head, text, *foot]))
     (folder / "pages").write_text("\n\n".join(pages))
-    before = prepare(program, folder, ["plain"], keys(2, 16))["train"]["shared_lines"]["lines"]
     counters = prepare(program, folder, ["pages"], keys(2, 16))
-    out = counters["train"]["shared_lines"]["lines"] - before
-    print(f"{junk} planted lines of {kept} kinds: {out} left out, {junk - out} stay; {before} lines of the documents themselves")
+    lines = sum(text.count("\n") + 1 for text in own)
+    print(
+        f"{len(pages) * len(junk)} planted lines of {len(names) * len(junk)} kinds beside {lines} lines of real text: "
+        f"{counters['shared_lines']} kinds found, {counters['train']['shared_lines']['lines']} lines left out"
+    )
 
 
 def speed(program, texts, folder):
