@@ -119,7 +119,6 @@ fn add(command: &Command, parent: Option<&str>, common: &Common<'_>, pages: &mut
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests panic where something is wrong")]
 mod tests {
     use super::*;
 

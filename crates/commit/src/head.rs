@@ -61,7 +61,6 @@ fn short(hash: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests panic where something is wrong")]
 mod tests {
     use super::*;
 
