@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    quanci_pipeline::cli::main()
+    quanci_pipeline::cli::main(quanci_commit::commit!())
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    quanci_trainer::cli::main()
+    quanci_trainer::cli::main(quanci_commit::commit!())
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use integration_tests::{Place, Ran, fixture};
+use integration_tests::{Place, Ran, fixture, root};
 
 use crate::place;
 
@@ -29,6 +29,21 @@ const GOOD: [&str; 6] = [
     "--workers",
     "50",
 ];
+
+/// The image is built of the members of the workspace, and Cargo wants to see each.
+#[test]
+fn the_containerfile_copies_every_member() {
+    let place = place();
+    settings(&place, "/data/clue/*.txt");
+    write_down(&place, &GOOD).exits(0);
+    let containerfile = fs::read_to_string(place.join("kubernetes/Containerfile")).unwrap();
+    let workspace: toml::Table =
+        toml::from_str(&fs::read_to_string(root().join("Cargo.toml")).unwrap()).unwrap();
+    for member in workspace["workspace"]["members"].as_array().unwrap() {
+        let folder = member.as_str().unwrap().split('/').next().unwrap();
+        assert!(containerfile.contains(&format!("\nCOPY {folder} {folder}\n")), "{folder}");
+    }
+}
 
 #[test]
 fn manifests_of_a_prepare_run() {

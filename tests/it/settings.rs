@@ -159,6 +159,57 @@ fn every_problem_of_the_inputs_too() {
     ran.says(&["nowhere.txt", "missing.txt", "gone/*.jsonl"]);
 }
 
+/// `-V` is the version alone; `--version` also says what the program was built from.
+#[test]
+fn versions() {
+    let place = place();
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(place.run(&["-V"]).exits(0).out, format!("quanci {version}\n"));
+    let long = place.run(&["--version"]).exits(0).out;
+    let lines: Vec<&str> = long.lines().collect();
+    let [first, commit, features] = lines[..] else { panic!("{long}") };
+    assert_eq!((first, features), (format!("quanci {version}").as_str(), "features s3, gcs, azure"));
+    assert_eq!(commit, format!("commit {}", quanci_commit::commit!().unwrap_or("unknown")));
+    // As git says, where it is there and the sources are a repository.
+    let git = std::process::Command::new("git").args(["rev-parse", "HEAD"]).current_dir(root()).output();
+    if let Some(git) = git.ok().filter(|git| git.status.success() && root().join(".git").exists()) {
+        let hash = String::from_utf8(git.stdout).unwrap();
+        let told = commit.trim_start_matches("commit ");
+        assert!(hash.starts_with(told) || option_env!("QUANCI_COMMIT").is_some(), "{commit}, {hash}");
+    }
+}
+
+/// A page for each command, which groff takes without a word where it is there; files of others stay.
+#[test]
+fn manual_pages() {
+    let place = place();
+    let ran = place.run(&["man", "pages", "--json"]).exits(0);
+    let files: Vec<String> = serde_json::from_value(ran.json()["files"].clone()).unwrap();
+    let reference = fs::read_to_string(root().join("docs/en/reference-quanci-commands.md")).unwrap();
+    for command in reference.lines().filter_map(|line| line.strip_prefix("## `quanci ")?.strip_suffix('`')) {
+        assert!(files.contains(&format!("pages/quanci-{command}.1")), "{command}: {files:?}");
+    }
+    assert!(files.contains(&"pages/quanci-config-show.1".to_owned()));
+    for file in &files {
+        let text = fs::read_to_string(place.join(file)).unwrap();
+        assert!(text.contains("\n.TH ") && text.contains("EXIT STATUS"), "{file}: {text}");
+        let mut groff = std::process::Command::new("groff");
+        let Ok(ran) = groff.args(["-man", "-Tutf8", "-Kutf8", "-ww"]).arg(place.join(file)).output() else {
+            continue;
+        };
+        assert!(
+            ran.status.success() && ran.stderr.is_empty(),
+            "{file}: {}",
+            String::from_utf8_lossy(&ran.stderr)
+        );
+        assert!(!ran.stdout.is_empty(), "{file}");
+    }
+    place.write("pages/quanci-vocab.1", "mine");
+    place.run(&["man", "pages"]).exits(3).says(&["pages/quanci-vocab.1: is there already", "--force"]);
+    assert_eq!(fs::read_to_string(place.join("pages/quanci-vocab.1")).unwrap(), "mine");
+    place.run(&["man", "pages", "--force"]).exits(0);
+}
+
 #[test]
 fn completions_come_out() {
     let ran = place().run(&["completions", "bash"]).exits(0);

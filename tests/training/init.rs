@@ -15,6 +15,29 @@ fn init(place: &Place, more: &[&str]) -> Ran {
     place.run(&[&["init", data().to_str().unwrap()], more].concat())
 }
 
+/// What the program was built from and for, and a manual page for each command.
+#[test]
+fn versions_and_manual_pages() {
+    let place = place();
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(place.run(&["-V"]).exits(0).out, format!("quanci-train {version}\n"));
+    let long = place.run(&["--version"]).exits(0).out;
+    let lines: Vec<&str> = long.lines().collect();
+    let [first, commit, torch, nccl] = lines[..] else { panic!("{long}") };
+    assert_eq!((first, torch), (format!("quanci-train {version}").as_str(), "torch 2.11.0"));
+    assert!(commit.starts_with("commit ") && ["NCCL yes", "NCCL no"].contains(&nccl), "{long}");
+    let ran = place.run(&["man", "pages", "--json"]).exits(0);
+    let files: Vec<String> = serde_json::from_value(ran.json()["files"].clone()).unwrap();
+    for name in
+        ["quanci-train.1", "quanci-train-pretrain.1", "quanci-train-config-show.1", "quanci-train-man.1"]
+    {
+        assert!(files.contains(&format!("pages/{name}")), "{name}: {files:?}");
+        assert!(fs::read_to_string(place.join("pages").join(name)).unwrap().contains("\n.TH quanci-train"));
+    }
+    place.write("pages/quanci-train.1", "mine");
+    place.run(&["man", "pages"]).exits(3).says(&["pages/quanci-train.1: is there already"]);
+}
+
 #[test]
 fn what_init_writes_passes_check_and_trains() {
     let place = place();

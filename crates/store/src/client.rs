@@ -98,6 +98,12 @@ fn invalid(message: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, message)
 }
 
+/// True in a program of one file, which looks names up by itself (`Cargo.toml`).
+const OWN_LOOKUP: bool = cfg!(all(target_os = "linux", target_env = "gnu", target_feature = "crt-static"));
+
+/// Where the own look-up finds its name servers. Where this is missing, it would ask those of a company.
+const NAME_SERVERS: &str = "/etc/resolv.conf";
+
 /// Settings of the client, the later over the earlier: ours, those of the AWS profile, the environment's.
 fn options(root: &str) -> Vec<(String, String)> {
     // A body may stall without an end; parts are small enough to be asked for again.
@@ -105,6 +111,10 @@ fn options(root: &str) -> Vec<(String, String)> {
         [("connect_timeout", "10 seconds"), ("read_timeout", "30 seconds"), ("timeout", "120 seconds")];
     let mut options: Vec<(String, String)> =
         ours.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    if OWN_LOOKUP && Path::new(NAME_SERVERS).exists() {
+        // Addresses in another order would come from the C library.
+        options.push(("randomize_addresses".to_owned(), "false".to_owned()));
+    }
     let prefix = match root.split(':').next() {
         Some("s3") => {
             options.extend(aws_profile());

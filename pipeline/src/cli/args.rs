@@ -206,6 +206,15 @@ pub(super) enum Command {
         /// Shell to complete for
         shell: clap_complete::Shell,
     },
+    /// Write manual pages, one for each command
+    Man {
+        /// Folder to write; pages that this command wrote are replaced
+        #[arg(value_parser = quanci_cli::local_place())]
+        folder: PathBuf,
+        /// Overwrite other files
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 /// `quanci config`.

@@ -14,7 +14,7 @@ mod view;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 
 use self::args::{Cli, Command, ConfigCommand, SettingsOf};
 use crate::error::Error;
@@ -24,11 +24,15 @@ use crate::view::report::PageOptions;
 use quanci_cli::reference::{self, Topic};
 use quanci_cli::{Output, ProgramError, print_completions};
 
-/// Runs the program with the process's arguments.
-pub fn main() -> ExitCode {
+/// The object stores that this build reaches: features of this crate.
+const STORES: [(&str, bool); 3] =
+    [("s3", cfg!(feature = "s3")), ("gcs", cfg!(feature = "gcs")), ("azure", cfg!(feature = "azure"))];
+
+/// Runs the program with the process's arguments. `commit` is what it was built from, for `--version`.
+pub fn main(commit: Option<&str>) -> ExitCode {
     // First of all, before any thread or large block exists.
     quanci_malloc_tuning::return_large_blocks();
-    let cli = Cli::parse();
+    let cli: Cli = quanci_cli::parse(commit, &[("features", features())]);
     cli.common.color.apply();
     let output = Output::new(cli.common.quiet, cli.common.json);
     let code = match run(cli, &output) {
@@ -91,7 +95,14 @@ fn run(cli: Cli, output: &Output) -> Result<(), Error> {
             print_completions(shell, &mut Cli::command(), "quanci", output);
             Ok(())
         }
+        Command::Man { folder, force } => view::man(Cli::command(), &folder, force, output),
     }
+}
+
+/// The features that this build has, for `--version`.
+fn features() -> String {
+    let built: Vec<&str> = STORES.iter().filter(|(_, built)| *built).map(|(name, _)| *name).collect();
+    if built.is_empty() { "none".to_owned() } else { built.join(", ") }
 }
 
 fn reference_of(topic: Topic) -> String {

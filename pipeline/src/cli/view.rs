@@ -1,4 +1,4 @@
-//! `init`, `inspect`, `verify`, `stats`, `report` and `export-tfrecord`.
+//! `init`, `inspect`, `verify`, `stats`, `report`, `export-tfrecord` and `man`.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::tfrecord;
 use crate::view::inspect::{self, Choice};
 use crate::view::report::{self, PageOptions};
 use crate::view::{DataSet, stats, verify};
-use quanci_cli::{Output, from_here};
+use quanci_cli::{FOREIGN_PAGE, ManError, Output, from_here, write_man_pages};
 use quanci_store::path_text::encode;
 
 /// `quanci init`.
@@ -41,6 +41,18 @@ pub(super) fn init(folder: &Path, path: &Path, force: bool, output: &Output) -> 
 /// A command to paste into a shell, whatever the file is called.
 fn command(name: &str, settings: &Path) -> String {
     shell::line(["quanci".as_ref(), name.as_ref(), settings.as_os_str()])
+}
+
+/// `quanci man`.
+pub(super) fn man(program: clap::Command, folder: &Path, force: bool, output: &Output) -> Result<(), Error> {
+    let pages = write_man_pages(program, folder, force).map_err(|error| match error {
+        ManError::Foreign(path) => Error::Output { path, message: FOREIGN_PAGE.to_owned() },
+        ManError::Io(error) => Error::Io(error),
+    })?;
+    output.result(format_args!("{} manual pages: {}", pages.len(), from_here(folder)));
+    let files: Vec<_> = pages.iter().map(|page| encode(page)).collect();
+    output.json(&json!({ "ok": true, "path": encode(folder), "files": files }));
+    Ok(())
 }
 
 /// `quanci inspect`.

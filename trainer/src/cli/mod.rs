@@ -12,17 +12,21 @@ mod tune;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 use quanci_cli::reference::{self, Topic};
-use quanci_cli::{Output, ProgramError, from_here, print_completions};
+use quanci_cli::{
+    FOREIGN_PAGE, ManError, Output, ProgramError, from_here, print_completions, write_man_pages,
+};
 
 use crate::error::Error;
 use crate::metrics;
 use args::{Cli, Command, ConfigCommand, SettingsOf};
 
-/// Runs the program with the process's arguments.
-pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+/// Runs the program with the process's arguments. `commit` is what it was built from, for `--version`.
+pub fn main(commit: Option<&str>) -> ExitCode {
+    let nccl = if quanci_torch_ext::cuda::has_nccl_plugin() { "yes" } else { "no" };
+    let facts = [("torch", env!("QUANCI_TORCH_VERSION").to_owned()), ("NCCL", nccl.to_owned())];
+    let cli: Cli = quanci_cli::parse(commit, &facts);
     cli.common.color.apply();
     let output = Output::new(cli.common.quiet, cli.common.json);
     let code = run(cli, &output).unwrap_or_else(|error| {
@@ -83,6 +87,14 @@ fn run(cli: Cli, output: &Output) -> Result<u8, Error> {
         Command::CheckDevice => return measure::check_device(common, output),
         Command::Completions { shell } => {
             print_completions(shell, &mut Cli::command(), "quanci-train", output);
+        }
+        Command::Man { folder, force } => {
+            let pages = write_man_pages(Cli::command(), &folder, force).map_err(|error| match error {
+                ManError::Foreign(path) => Error::Output { path, message: FOREIGN_PAGE.to_owned() },
+                ManError::Io(error) => Error::Io(error),
+            })?;
+            output.result(format_args!("{} manual pages: {}", pages.len(), from_here(&folder)));
+            output.json(&serde_json::json!({ "ok": true, "path": folder, "files": pages }));
         }
     }
     Ok(0)

@@ -129,6 +129,11 @@ pub(crate) fn nccl_factory() -> Result<*mut c_void, Error> {
     symbol(plugin, c"quanci_nccl_create").ok_or_else(|| failed("it has no quanci_nccl_create".to_owned()))
 }
 
+/// True if the plug-in for several GPUs is where this program looks for it. Opens nothing.
+pub fn has_nccl_plugin() -> bool {
+    nccl_candidates().iter().any(|path| path.exists())
+}
+
 fn nccl_candidates() -> Vec<PathBuf> {
     let beside = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.join(NCCL_PLUGIN)));
     let built = option_env!("QUANCI_NCCL_PLUGIN").map(PathBuf::from);
