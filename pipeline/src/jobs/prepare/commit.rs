@@ -140,7 +140,7 @@ impl Commit<'_> {
 
     fn clean_up(&self) -> Result<(), Error> {
         let ReduceInputs { folder, plan, parts, settings, .. } = &self.reduce;
-        clean_up(plan, &settings.output, parts, folder, &self.near_duplicate_files, &self.folder)
+        clean_up(plan, &settings.output, parts, folder, &self.near_duplicate_files, self.folder)
     }
 
     fn written(&self) -> Result<Written, Error> {
