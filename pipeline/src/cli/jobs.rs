@@ -56,7 +56,7 @@ pub(super) fn prepare(args: &PrepareArgs, common: &Common, output: &Output) -> R
     let folder = &job.settings().output.path;
     let counters = counters_of(&manifest, folder)?;
     let mut warnings = job.rejected_places()?;
-    warnings.extend(job.repairs(&counters)?);
+    warnings.extend(job.repairs(&manifest)?);
     let data = DataSet::open(folder)?;
     warnings.extend(stats::sampled_notes(&data)?);
     warnings.iter().for_each(|warning| output.warning(warning));

@@ -83,7 +83,7 @@ mod tests {
             pairs in prop::collection::vec((0_u64..6, 0_u8..9), 0..60),
         ) {
             let holder = |document: u8| Holder {
-                is_validation: document % 3 == 0,
+                is_validation: document.is_multiple_of(3),
                 corpus: u16::from(document % 2),
                 hash: u128::from(document) << 64,
             };

@@ -179,7 +179,7 @@ fn prepared(
     let manifest = job.run(&Local, context, &mut |stage| teller.begin(stage))?;
     let folder = &job.settings().output.path;
     let mut warnings = job.rejected_places()?;
-    warnings.extend(job.repairs()?);
+    warnings.extend(job.repairs(&manifest)?);
     warnings.extend(stats::sampled_notes(&DataSet::open(folder)?)?);
     teller.warn(&warnings);
     Ok(json!({

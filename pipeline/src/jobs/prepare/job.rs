@@ -9,7 +9,6 @@ use super::near_duplicates::NearDuplicateFiles;
 use super::prepared::{Prepared, parse, read_vocabulary};
 use super::unfinished;
 use crate::config::{OutputSettings, PrepareSettings, Words};
-use crate::counters::Counters;
 use crate::drops::Reason;
 use crate::error::Error;
 use crate::jobs::cleaning;
@@ -134,10 +133,12 @@ impl PrepareJob {
     ///
     /// # Errors
     /// If the layout cannot be read.
-    pub fn repairs(&self, counters: &Counters) -> Result<Vec<String>, Error> {
+    pub fn repairs(&self, manifest: &Manifest) -> Result<Vec<String>, Error> {
         let mut repaired = self.layout()?.map(|layout| layout.report.repaired).unwrap_or_default();
         // What only reduce knows, which has no places.
-        repaired.counts.extend(counters.repaired.counts.get_key_value(&Reason::SharedLine));
+        let shared =
+            manifest.counters.pointer("/repaired/counts/shared_line").and_then(|count| count.as_u64());
+        repaired.counts.extend(shared.map(|count| (Reason::SharedLine, count)));
         Ok(repaired.notes())
     }
 
