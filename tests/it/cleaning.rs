@@ -48,6 +48,40 @@ fn wrapped_lines() {
 }
 
 #[test]
+fn headings_that_stand_alone() {
+    const CHAPTERS: &str = "第一章 清晨\n\n河面上起了一层薄雾。\n渔船离开了码头。\n\n第二章 午后\n\n老人坐在门口修补渔网。\n\n孩子也坐了下来。\n";
+    let place = place();
+    place.write("a.txt", CHAPTERS);
+    let run = |format: &str, clean: &str| {
+        let corpus = format!("name = \"a\"\nformat = \"{format}\"\npaths = [\"a.txt\"]");
+        let instances = "[instances]\nobjective = \"mlm\"";
+        place.settings(&corpus, &format!("[clean]\n{clean}\n{instances}\n"));
+        place.run(&["prepare", "run.toml", "--force"])
+    };
+    for (format, clean, documents, joined) in [
+        ("paragraphs", "", 5, None),
+        ("paragraphs", "join_headings = true", 3, Some(2)),
+        ("sentences", "join_headings = true", 3, Some(2)),
+    ] {
+        let ran = run(format, clean).exits(0);
+        let counters = counters(&place);
+        assert_eq!(counters["read"]["documents"], documents, "{format} {clean}");
+        assert_eq!(counters["repaired"]["counts"]["joined_heading"].as_u64(), joined, "{format} {clean}");
+        assert_eq!(
+            ran.err.contains("2 × heading that stood alone, joined to what follows"),
+            joined.is_some()
+        );
+    }
+    // Nothing to be joined in other formats: its user would wait for it in vain.
+    run("files", "join_headings = true").exits(2).says(&["clean.join_headings", "has no effect"]);
+    place.write(
+        "vocab.toml",
+        "[[corpus]]\nformat = \"paragraphs\"\npaths = [\"a.txt\"]\n[clean]\njoin_headings = true\n[vocabulary]\npath = \"v/vocab.txt\"\n",
+    );
+    place.run(&["vocab", "vocab.toml"]).exits(0).says(&["2 × heading that stood alone"]);
+}
+
+#[test]
 fn repairs_are_counted() {
     let garbled: String = "今天天气不错，我们去公园。".bytes().map(char::from).collect();
     let mark = "本书由某某小说网整理 www.example.com";
