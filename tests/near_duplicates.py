@@ -173,37 +173,46 @@ def speed(program, found, folder):
     print(f"{more:.2f} CPU-s more: {text / more:.0f} MB per CPU-second")
 
 
-def memory(program, found, folder):
-    draw = random.Random(2)
+def sixteen_megabytes(found):
+    """Some 16 MB of documents, and letters to edit them with."""
     texts = [text for texts in found.values() for text in texts if len(text) < 20_000]
-    draw.shuffle(texts)
+    random.Random(2).shuffle(texts)
     base, size = [], 0
     for text in texts:
         if size < 16e6:
             base.append(text)
             size += len(text.encode())
-    letters = [c for text in base[:200] for c in text if c.isalpha()]
+    return base, [c for text in base[:200] for c in text if c.isalpha()]
+
+
+def peaks(program, folder, copies, clean, stages):
+    """Prepares copies of a text, a file each, stage by stage. The counters, and the peak of each stage as cells of a table."""
+    corpus = folder / f"memory-{len(copies)}"
+    corpus.mkdir()
+    for number, texts in enumerate(copies):
+        (corpus / f"{number}.txt").write_text("\n\n".join(texts))
+    path = settings(folder, corpus.name, [corpus.name], clean, "task_mb = 16\n")
+    measure(program, "plan", path, "-o", folder / "plan.json")
+    found = []
+    for stage in stages:
+        run = ("run-task", "--plan", folder / "plan.json", "--stage", stage, "--index", 0, "--of", 1, "--threads", 1)
+        found.append(f"{measure(program, *run)[1]:.0f} MB")
+    counters = json.loads((folder / f"{corpus.name}-out/manifest.json").read_text())["counters"]
+    for end in ("-out", "-work", ""):
+        shutil.rmtree(folder / f"{corpus.name}{end}")
+    return counters, " | ".join(found)
+
+
+def memory(program, found, folder):
+    base, letters = sixteen_megabytes(found)
+    draw = random.Random(2)
     print(f"| text | near-duplicates | {' | '.join(STAGES)} |\n|---|---|{'---|' * len(STAGES)}")
-    for share, title in ((0.5, "none"), (0.01, "all")):
+    for share in (0.5, 0.01):
         for times in (1, 4, 16):
-            corpus = folder / f"memory-{times}"
-            corpus.mkdir(exist_ok=True)
-            for copy in range(times):
-                copies = base if copy == 0 else [edited_fast(text, share, draw, letters) for text in base]
-                (corpus / f"{copy}.txt").write_text("\n\n".join(copies))
-            path = settings(folder, corpus.name, [corpus.name], keys(5, 14, 8), "task_mb = 16\n")
-            measure(program, "plan", path, "-o", folder / "plan.json")
-            peaks = []
-            for stage in STAGES:
-                run = ("run-task", "--plan", folder / "plan.json", "--stage", stage, "--index", 0, "--of", 1, "--threads", 1)
-                peaks.append(measure(program, *run)[1])
-            counters = json.loads((folder / f"{corpus.name}-out/manifest.json").read_text())["counters"]
-            peaks = " | ".join(f"{peak:.0f} MB" for peak in peaks)
+            copies = [base] + [[edited_fast(text, share, draw, letters) for text in base] for _ in range(times - 1)]
+            counters, cells = peaks(program, folder, copies, keys(5, 14, 8), STAGES)
             found_there = counters["near_duplicates"]["documents"]
-            print(f"| {times} × 16 MB, {counters['read']['documents']} documents | {found_there} | {peaks} |", flush=True)
-            for end in ("out", "work"):
-                shutil.rmtree(folder / f"{corpus.name}-{end}")
-            shutil.rmtree(corpus)
+            print(f"| {times} × 16 MB, {counters['read']['documents']} documents | {found_there} | {cells} |", flush=True)
 
 
 def edited_fast(text, share, draw, letters):

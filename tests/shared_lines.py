@@ -25,7 +25,7 @@ import unicodedata
 from collections import defaultdict
 from pathlib import Path
 
-from near_duplicates import ROOT, documents, edited_fast, measure, settings
+from near_duplicates import ROOT, documents, edited_fast, measure, peaks, settings, sixteen_megabytes
 
 STAGES = ["map", "layout", "lines", "reduce", "commit"]
 
@@ -128,40 +128,17 @@ def speed(program, texts, folder):
 
 
 def memory(program, texts, folder):
+    base, letters = sixteen_megabytes(texts)
     draw = random.Random(2)
-    texts = [text for of in texts.values() for text in of if len(text) < 20_000]
-    draw.shuffle(texts)
-    base, size = [], 0
-    for text in texts:
-        if size < 16e6:
-            base.append(text)
-            size += len(text.encode())
-    letters = [c for text in base[:200] for c in text if c.isalpha()]
     print(f"| text | lines left out | {' | '.join(STAGES)} |\n|---|---|{'---|' * len(STAGES)}")
     for same in (False, True):
         for times in (1, 4, 16):
-            corpus = folder / f"memory-{times}"
-            corpus.mkdir(exist_ok=True)
-            for copy in range(times):
-                if same:
-                    # Another last line, so that documents differ and nearly all of their lines are shared.
-                    copies = [f"{text}\n第{copy}份" if copy else text for text in base]
-                else:
-                    copies = base if copy == 0 else [edited_fast(text, 0.5, draw, letters) for text in base]
-                (corpus / f"{copy}.txt").write_text("\n\n".join(copies))
-            path = settings(folder, corpus.name, [corpus.name], keys(2, 16), "task_mb = 16\n")
-            measure(program, "plan", path, "-o", folder / "plan.json")
-            peaks = []
-            for stage in STAGES:
-                run = ("run-task", "--plan", folder / "plan.json", "--stage", stage, "--index", 0, "--of", 1, "--threads", 1)
-                peaks.append(measure(program, *run)[1])
-            counters = json.loads((folder / f"{corpus.name}-out/manifest.json").read_text())["counters"]
-            peaks = " | ".join(f"{peak:.0f} MB" for peak in peaks)
+            # Another last line, so that documents differ and nearly all of their lines are shared; or other text.
+            again = (lambda text, copy: f"{text}\n第{copy}份") if same else (lambda text, _: edited_fast(text, 0.5, draw, letters))
+            copies = [base] + [[again(text, copy) for text in base] for copy in range(1, times)]
+            counters, cells = peaks(program, folder, copies, keys(2, 16), STAGES)
             lost = counters["train"].get("shared_lines", {}).get("lines", 0)
-            print(f"| {times} × 16 MB, {counters['read']['documents']} documents | {lost} | {peaks} |", flush=True)
-            for end in ("out", "work"):
-                shutil.rmtree(folder / f"{corpus.name}-{end}")
-            shutil.rmtree(corpus)
+            print(f"| {times} × 16 MB, {counters['read']['documents']} documents | {lost} | {cells} |", flush=True)
 
 
 def main():

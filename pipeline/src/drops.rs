@@ -184,7 +184,7 @@ impl Reason {
             Reason::BlockedWords => "words of the list",
             Reason::Duplicate => "exact repeat",
             Reason::NearDuplicate => "near-duplicate",
-            Reason::OnlySharedLines => "other documents keep all of its lines",
+            Reason::OnlySharedLines => "only lines that other documents keep",
             Reason::NoInstance => "no instance possible",
         }
     }

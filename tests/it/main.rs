@@ -40,7 +40,8 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use integration_tests::Place;
+use integration_tests::{Place, hashes, leftovers};
+use quanci_shards::rng::splitmix64;
 
 /// Settings that cut ten times the novels into many tasks, of a second or less.
 const MANY_TASKS: &str = "[clean]\ndedup = false\n[instances]\ncopies = 2\n\
@@ -49,6 +50,33 @@ const MANY_TASKS: &str = "[clean]\ndedup = false\n[instances]\ncopies = 2\n\
 /// A fresh folder for `quanci`.
 fn place() -> Place {
     Place::new(env!("CARGO_BIN_EXE_quanci-under-test"))
+}
+
+/// Kills runs of `run.toml` at so many random moments, at least `least` of them before they end: the data set is that of a run
+/// that was never killed, and nothing is left over.
+#[track_caller]
+fn survives_kills(place: &Place, kills: u64, least: u64) {
+    let begun = Instant::now();
+    place.run(&["prepare", "run.toml", "--out", "never-killed", "--set", "output.work=w"]).exits(0);
+    let whole = begun.elapsed().as_micros() as u64 + 20_000;
+    let expected = hashes(&place.join("never-killed"));
+    let mut killed = 0;
+    for i in 0..kills {
+        let mut child = place.spawn(&mut place.command(&["prepare", "run.toml"]));
+        sleep(Duration::from_micros(splitmix64(i) % whole));
+        child.kill().unwrap();
+        if child.wait().unwrap().success() {
+            assert_eq!(hashes(&place.join("out")), expected);
+            fs::remove_dir_all(place.join("out")).unwrap();
+            fs::remove_dir_all(place.join(".work")).unwrap();
+        } else {
+            killed += 1;
+        }
+    }
+    assert!(killed >= least, "only {killed} kills hit");
+    place.run(&["prepare", "run.toml"]).exits(0);
+    assert_eq!(hashes(&place.join("out")), expected);
+    assert_eq!(leftovers(place.path()), Vec::<std::path::PathBuf>::new());
 }
 
 /// `[[corpus]]` keys for the public-domain samples.

@@ -6,7 +6,7 @@ use std::fs;
 use integration_tests::{Place, hashes, leftovers, samples};
 use quanci_shards::rng::splitmix64;
 
-use crate::{novels, place};
+use crate::{novels, place, survives_kills};
 
 const SETTINGS: &str = "[clean]\nnear_duplicates = true\n[instances]\ncopies = 1\nobjective = \"mlm\"\n\
                         [output]\npath = \"out\"\nvalidation = 0.1\nshards = 4\nbucket_mb = 1\ntask_mb = 1\n";
@@ -230,27 +230,7 @@ fn killed_at_random_moments() {
     let place = place();
     let corpora = planted(&place);
     place.settings(&corpora, SETTINGS);
-    let begun = std::time::Instant::now();
-    place.run(&["prepare", "run.toml", "--out", "never-killed", "--set", "output.work=w"]).exits(0);
-    let whole = begun.elapsed().as_micros() as u64 + 20_000;
-    let expected = hashes(&place.join("never-killed"));
-    let mut killed = 0;
-    for i in 0..30 {
-        let mut child = place.spawn(&mut place.command(&["prepare", "run.toml"]));
-        std::thread::sleep(std::time::Duration::from_micros(splitmix64(i) % whole));
-        child.kill().unwrap();
-        if child.wait().unwrap().success() {
-            assert_eq!(hashes(&place.join("out")), expected);
-            fs::remove_dir_all(place.join("out")).unwrap();
-            fs::remove_dir_all(place.join(".work")).unwrap();
-        } else {
-            killed += 1;
-        }
-    }
-    assert!(killed >= 10, "only {killed} kills hit");
-    place.run(&["prepare", "run.toml"]).exits(0);
-    assert_eq!(hashes(&place.join("out")), expected);
-    assert_eq!(leftovers(place.path()), Vec::<std::path::PathBuf>::new());
+    survives_kills(&place, 30, 10);
 }
 
 #[test]

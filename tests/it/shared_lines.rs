@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use integration_tests::{Place, fixture, hashes, leftovers, samples};
-use quanci_shards::rng::splitmix64;
 use quanci_shards::{Manifest, ShardReader, Split};
 
-use crate::place;
+use crate::{place, survives_kills};
 
 const SETTINGS: &str = "[clean]\ndedup_lines = 3\n[instances]\ncopies = 1\nobjective = \"mlm\"\nmax_seq_len = 512\n\
                         short_seq_prob = 0\n[masking]\nmode = \"dynamic\"\n[output]\npath = \"out\"\nvalidation = 0\nshards = 4\n\
@@ -258,27 +257,7 @@ fn killed_at_random_moments() {
     let place = place_with(&Planted::new());
     let settings = fs::read_to_string(place.join("run.toml")).unwrap();
     place.write("run.toml", settings.replace("dedup_lines = 3", "dedup_lines = 3\nnear_duplicates = true"));
-    let begun = std::time::Instant::now();
-    place.run(&["prepare", "run.toml", "--out", "never-killed", "--set", "output.work=w"]).exits(0);
-    let whole = begun.elapsed().as_micros() as u64 + 20_000;
-    let expected = hashes(&place.join("never-killed"));
-    let mut killed = 0;
-    for i in 0..25 {
-        let mut child = place.spawn(&mut place.command(&["prepare", "run.toml"]));
-        std::thread::sleep(std::time::Duration::from_micros(splitmix64(i) % whole));
-        child.kill().unwrap();
-        if child.wait().unwrap().success() {
-            assert_eq!(hashes(&place.join("out")), expected);
-            fs::remove_dir_all(place.join("out")).unwrap();
-            fs::remove_dir_all(place.join(".work")).unwrap();
-        } else {
-            killed += 1;
-        }
-    }
-    assert!(killed >= 8, "only {killed} kills hit");
-    place.run(&["prepare", "run.toml"]).exits(0);
-    assert_eq!(hashes(&place.join("out")), expected);
-    assert_eq!(leftovers(place.path()), Vec::<std::path::PathBuf>::new());
+    survives_kills(&place, 25, 8);
 }
 
 #[test]

@@ -87,7 +87,7 @@ impl Default for NearDuplicates {
 pub struct DedupLines {
     /// Those that this many documents have, or more.
     pub documents: u32,
-    /// With this many letters and digits, or more.
+    /// With this many letters and numbers, or more.
     pub letters: u32,
 }
 

@@ -103,7 +103,7 @@ fn dedup_lines(section: &Section<'_>) -> Option<DedupLines> {
     /// Chinese sentences of fewer letters are often the same by chance.
     const LETTERS: u64 = 16;
     let on = "keep a line that this many documents have in one of them only; 0 keeps all";
-    let letters = "lines with fewer letters and digits stay";
+    let letters = "lines with fewer letters and numbers stay";
     let documents = section.integer("dedup_lines", on, 0, 0..=1000);
     let letters = section.integer("dedup_line_letters", letters, LETTERS, 4..=1000);
     if documents == 1 {

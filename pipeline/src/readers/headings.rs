@@ -97,7 +97,7 @@ impl HeadingJoin {
     pub(super) fn text(&mut self, starts: bool, whole: Option<&str>) -> bool {
         let follows = self.blanks > 0;
         self.blanks = 0;
-        self.lines += u32::from(starts);
+        self.lines = self.lines.saturating_add(u32::from(starts));
         let is_short = |text: &&str| text.chars().nth(Self::LONGEST_LINE).is_none();
         self.is_heading = self.lines == 1 && whole.filter(is_short).is_some_and(names_what_follows);
         follows

@@ -45,9 +45,12 @@ impl LineHolders {
         let new = || Line { keeper: holder, first: holder.hash, others: Vec::new() };
         let line = self.lines.entry(key).or_insert_with(new);
         line.keeper = line.keeper.min(holder);
-        // Very many documents may have a line: only as many are told apart as it takes to be sure.
-        let is_new = holder.hash != line.first && !line.others.contains(&holder.hash);
-        if is_new && line.others.len() + 1 < self.documents {
+        // Very many documents may have a line: only as many are told apart as it takes to be sure, and then none is looked
+        // for any more.
+        if line.others.len() + 1 < self.documents
+            && holder.hash != line.first
+            && !line.others.contains(&holder.hash)
+        {
             line.others.push(holder.hash);
         }
     }

@@ -11,7 +11,9 @@ use quanci_store::{is_object, local};
 
 use super::near_duplicates::{self, NearDuplicateFiles};
 use super::output::{names, publish, real_output, sweep_output};
-use super::reduce::{REPORT, ReduceInputs, ReduceReport, WrittenFile, file_name, is_reduce_file};
+use super::reduce::{
+    REDUCE_FOLDER, REPORT, ReduceInputs, ReduceReport, WrittenFile, file_name, is_reduce_file,
+};
 use super::shared_lines::LineFiles;
 use super::{card, map, unfinished};
 use crate::config::OutputSettings;
@@ -33,7 +35,6 @@ pub(super) struct Commit<'a> {
     pub(super) canonical: &'a serde_json::Value,
     /// Replace a data set that is there.
     pub(super) replace: bool,
-    pub(super) near_duplicate_files: NearDuplicateFiles,
     /// The folder of the plan's own work.
     pub(super) folder: &'a Path,
     /// A file that says it has been replaced.
@@ -139,8 +140,8 @@ impl Commit<'_> {
     }
 
     fn clean_up(&self) -> Result<(), Error> {
-        let ReduceInputs { folder, plan, parts, settings, .. } = &self.reduce;
-        clean_up(plan, &settings.output, parts, folder, &self.near_duplicate_files, self.folder)
+        let ReduceInputs { plan, parts, settings, .. } = &self.reduce;
+        clean_up(plan, &settings.output, parts, self.folder)
     }
 
     fn written(&self) -> Result<Written, Error> {
@@ -304,17 +305,16 @@ impl Commit<'_> {
     }
 }
 
-/// Removes what no later run can use. The layout stays: it identifies the finished data set.
+/// Removes what no later run can use. `folder` is that of the plan's own work. The layout stays: it identifies the finished
+/// data set.
 pub(super) fn clean_up(
     plan: &Plan,
     output: &OutputSettings,
     parts: &Path,
-    reduce: &Path,
-    near_duplicates: &NearDuplicateFiles,
     folder: &Path,
 ) -> Result<(), Error> {
-    work::remove_own(reduce, &is_reduce_file)?;
-    near_duplicates.remove_links()?;
+    work::remove_own(&folder.join(REDUCE_FOLDER), &is_reduce_file)?;
+    NearDuplicateFiles::new(folder).remove_links()?;
     LineFiles::remove(folder)?;
     sweep_output(&output.path)?;
     if output.keep_work { Ok(()) } else { map::remove_parts(plan, parts) }

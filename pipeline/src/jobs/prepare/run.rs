@@ -89,22 +89,14 @@ impl Job for PrepareJob {
     fn sweep(&self) -> Result<(), Error> {
         let output = &self.settings.output;
         output::sweep_output(&output.path)?;
-        let (reduce, failed) = (self.folder.join("reduce"), Failures::folder(&self.folder));
+        let (reduce, failed) = (self.folder.join(reduce::REDUCE_FOLDER), Failures::folder(&self.folder));
         let (links, lines) = (self.near_duplicate_files().links(), LineFiles::folder(&self.folder));
         let folders = [&output.work, &self.parts, &self.folder, &reduce, &links, &lines, &failed];
         folders.into_iter().try_for_each(|folder| work::sweep(folder, None))
     }
 
     fn finish(&self) -> Result<(), Error> {
-        let reduce = self.folder.join("reduce");
-        commit::clean_up(
-            &self.plan,
-            &self.settings.output,
-            &self.parts,
-            &reduce,
-            &self.near_duplicate_files(),
-            &self.folder,
-        )
+        commit::clean_up(&self.plan, &self.settings.output, &self.parts, &self.folder)
     }
 
     /// The output is known once `layout` is done: then the data set may turn out to be finished already.
@@ -127,7 +119,7 @@ fn is_own_file(path: &str) -> bool {
     match path.split_once('/') {
         _ if near_duplicates::is_own_file(path) || shared_lines::is_own_file(path) => true,
         None => NAMES.contains(&path),
-        Some(("reduce", file)) => reduce::is_reduce_file(file),
+        Some((reduce::REDUCE_FOLDER, file)) => reduce::is_reduce_file(file),
         Some(("failed", file)) => Failures::is_record(file, &ALL_STAGES),
         Some(_) => false,
     }

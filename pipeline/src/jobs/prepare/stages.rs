@@ -9,7 +9,7 @@ use super::layout::LayoutStage;
 use super::near_duplicates::{Bands, ClusterStage};
 use super::part::{BANDS, LINES};
 use super::prepared::parse;
-use super::reduce::{NearDuplicateInputs, Reduce, ReduceInputs};
+use super::reduce::{NearDuplicateInputs, REDUCE_FOLDER, Reduce, ReduceInputs};
 use super::shared_lines::{LineFiles, LineStage};
 use super::{commit, map};
 use crate::config::{CleanSettings, DedupLines, PrepareSettings};
@@ -45,7 +45,8 @@ pub fn stages(recipe: &Recipe) -> Result<&'static [&'static str], Error> {
 }
 
 impl PrepareJob {
-    /// Stages behind `layout` can be opened once it is done, and `reduce` and `commit` once `clusters` is, too.
+    /// Stages behind `layout` can be opened once it is done; those behind `clusters` and `lines`, where these are, once these are
+    /// done, too.
     pub(super) fn open_stage(&self, name: &str) -> Result<Box<dyn Stage + '_>, Error> {
         if !stages_of(&self.settings).contains(&name) {
             return Err(no_stage(name, stages_of(&self.settings)));
@@ -82,7 +83,6 @@ impl PrepareJob {
                 reduce: self.reduce_inputs()?,
                 canonical: &self.canonical,
                 replace: self.plan.replace,
-                near_duplicate_files: self.near_duplicate_files(),
                 folder: &self.folder,
                 committed: self.committed_path(),
             })),
@@ -157,7 +157,7 @@ impl PrepareJob {
             layout,
             parts: &self.parts,
             index: self.index_path(),
-            folder: self.folder.join("reduce"),
+            folder: self.folder.join(REDUCE_FOLDER),
             pairs: pair_settings(&self.settings, &self.vocabulary),
             keys,
             masker,

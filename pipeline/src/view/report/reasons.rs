@@ -57,7 +57,7 @@ pub(super) fn chinese(reason: Reason) -> &'static str {
         Reason::BlockedWords => "含屏蔽词",
         Reason::Duplicate => "完全重复",
         Reason::NearDuplicate => "近似重复",
-        Reason::OnlySharedLines => "所有的行都已由别的文档保留",
+        Reason::OnlySharedLines => "只有别的文档已保留的行",
         Reason::NoInstance => "无法构成样本",
     }
 }

@@ -11,5 +11,5 @@ mod stage;
 
 pub(super) use inputs::ReduceInputs;
 pub(super) use near_duplicates::NearDuplicateInputs;
-pub(super) use report::{REPORT, ReduceReport, WrittenFile, file_name, is_reduce_file};
+pub(super) use report::{REDUCE_FOLDER, REPORT, ReduceReport, WrittenFile, file_name, is_reduce_file};
 pub(super) use stage::Reduce;

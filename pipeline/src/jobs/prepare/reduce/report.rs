@@ -36,6 +36,9 @@ pub(in crate::jobs::prepare) struct WrittenFile {
     pub(in crate::jobs::prepare) sha256: String,
 }
 
+/// The folder of all reduce tasks, in that of a plan's own work.
+pub(in crate::jobs::prepare) const REDUCE_FOLDER: &str = "reduce";
+
 /// The report's name in a task's folder.
 pub(in crate::jobs::prepare) const REPORT: &str = "report.json";
 
