@@ -23,6 +23,23 @@ fn fine_tuning() {
     docs::run("docs/zh/fine-tuning.md", &[("quanci-train", TRAIN)]);
 }
 
+#[test]
+fn scores() {
+    docs::run("docs/en/scores.md", &[("quanci-train", TRAIN)]);
+    docs::run("docs/zh/scores.md", &[("quanci-train", TRAIN)]);
+}
+
+/// Every suite is named, with the models that its table has.
+#[test]
+fn suites_are_named() {
+    for page in ["docs/en/scores.md", "docs/zh/scores.md"] {
+        let text = docs::read(page);
+        for suite in quanci_trainer::score::suites() {
+            assert!(text.contains(&format!("| `{}` |", suite.name)), "{page}: {}", suite.name);
+        }
+    }
+}
+
 /// Every known set is named on the page.
 #[test]
 fn known_sets_are_named() {

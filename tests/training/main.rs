@@ -9,9 +9,12 @@ mod docs;
 mod hostile;
 mod init;
 mod kills;
+mod labelled;
 mod models;
 mod objects;
 mod ranks;
+mod score;
+mod tasks;
 mod tune;
 
 use std::fs;

@@ -10,58 +10,10 @@ use integration_tests::{Place, Ran, root, shared_corpora};
 use serde_json::Value;
 
 use super::curve;
-
-const TRAIN: &str = env!("CARGO_BIN_EXE_quanci-train-under-test");
-
-/// What each set of `tests/golden/tuning` is, in settings.
-const SETS: [(&str, &str); 5] = [
-    (
-        "classification",
-        "kind = \"classification\"\nformat = \"tsv\"\ntrain = \"train.tsv\"\ndev = \"dev.tsv\"\ntext = \"text_a\"\ntext_b = \"text_b\"\nlabel = \"label\"",
-    ),
-    (
-        "regression",
-        "kind = \"regression\"\nformat = \"jsonl\"\ntrain = \"train.jsonl\"\ndev = \"dev.jsonl\"\ntext = \"text\"\nlabel = \"score\"",
-    ),
-    ("tokens", "kind = \"tokens\"\nformat = \"conll\"\ntrain = \"train.conll\"\ndev = \"dev.conll\""),
-    (
-        "spans",
-        "kind = \"spans\"\nformat = \"squad\"\ntrain = \"train.json\"\ndev = \"dev.json\"\nby_characters = true",
-    ),
-    ("choice", "kind = \"choice\"\nformat = \"c3\"\ntrain = \"train.json\"\ndev = \"dev.json\""),
-];
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let (path, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
-        if path.is_dir() { copy(&path, &to) } else { fs::copy(&path, &to).map(drop).unwrap() }
-    }
-}
-
-/// A place with a set of the golden files as `set/`, and settings of the run that made them.
-fn place(name: &str) -> Place {
-    let place = Place::new(TRAIN);
-    copy(&root().join("tests/golden/tuning").join(name), &place.join("set"));
-    let (_, set) = SETS.iter().find(|(own, _)| *own == name).unwrap();
-    write(&place, set, "");
-    place
-}
-
-fn write(place: &Place, set: &str, top: &str) {
-    let text = format!(
-        "path = \"set\"\ninit_from = \"set/model\"\noutput = \"run\"\nseeds = 5\nepochs = 2\nbatch = 4\nlearning_rate = 2e-3\nwarmup_share = 0.2\n\
-         max_length = 24\nshuffle = false\n{top}\n[spans]\nstride = 8\nmax_question = 6\nmax_answer = 5\n[set]\n{set}\n[log]\nevery_steps = 1\n"
-    );
-    place.write("tune.toml", text);
-}
+use super::labelled::{SETS, TRAIN, copy, json, place};
 
 fn tune(place: &Place, more: &[&str]) -> Ran {
     place.run(&[&["tune", "tune.toml", "--threads", "1"], more].concat())
-}
-
-fn json(path: &Path) -> Value {
-    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
 fn lines(path: &Path) -> Vec<Value> {

@@ -10,6 +10,7 @@ pub mod init;
 pub mod metrics;
 pub mod model;
 pub mod optim;
+pub mod score;
 pub mod text;
 pub mod train;
 pub mod tune;

@@ -39,6 +39,9 @@ pub struct State {
     /// A signal stopped the run before the evaluation of this step: it is the first thing to do on resume.
     #[serde(default)]
     pub evaluation_pending: bool,
+    /// The checkpoint is yet to be tuned on `evaluation.tasks`: it is the first thing to do on resume.
+    #[serde(default)]
+    pub tasks_pending: bool,
     /// The optimizer's numbers: its count of steps.
     pub optimizer: Value,
     /// The loss scale, with fp16.
@@ -136,6 +139,7 @@ pub(super) fn empty_state(step: u64) -> State {
         rows: 0,
         tokens: 0,
         evaluation_pending: false,
+        tasks_pending: false,
         optimizer: Value::Null,
         scaler: Value::Null,
         tuning: Value::Null,

@@ -87,6 +87,8 @@ pub(super) enum Command {
     Pretrain(Pretrain),
     /// Train a pretrained model on a labelled set, once for each seed; run again to resume
     Tune(Tune),
+    /// Tune models on the sets of a suite and print their scores beside published ones; run again to resume
+    Score(Score),
     /// Read settings, data sets and model, report every problem, write nothing
     Check {
         /// The settings file
@@ -283,6 +285,41 @@ pub(super) struct Tune {
     /// A key of the settings that may differ from the checkpoint's (repeatable)
     #[arg(long, value_name = "KEY")]
     pub(super) accept_changes: Vec<String>,
+}
+
+/// `score`.
+#[derive(Args)]
+pub(super) struct Score {
+    /// Models, as NAME=PATH or PATH: a folder or file of weights, a run's folder or a checkpoint's
+    #[arg(required = true, value_name = "[NAME=]MODEL")]
+    pub(super) models: Vec<String>,
+    /// The suite: uer-6, wwm, glue, ours, or a .toml file of your own
+    #[arg(long)]
+    pub(super) suite: String,
+    /// The folder with the sets, each in a folder or zip archive of its name
+    #[arg(long, default_value = "data", value_parser = quanci_cli::local_place())]
+    pub(super) data: PathBuf,
+    /// The folder to write: the table, and a tune run for each model and set
+    #[arg(short, long, value_parser = quanci_cli::local_place())]
+    pub(super) output: PathBuf,
+    /// Only these sets of the suite
+    #[arg(long, value_delimiter = ',', value_name = "SET,…")]
+    pub(super) sets: Vec<String>,
+    /// Seeds, instead of the suite's
+    #[arg(long, value_delimiter = ',', value_name = "SEED,…")]
+    pub(super) seeds: Vec<u64>,
+    /// Values to try, of which dev chooses, instead of the suite's; such as learning_rate=1e-4,3e-4 (repeatable)
+    #[arg(long, value_name = "KEY=VALUE,…")]
+    pub(super) grid: Vec<String>,
+    /// Try no values: take the recipes as they are
+    #[arg(long, conflicts_with = "grid")]
+    pub(super) no_grid: bool,
+    /// Score the shape of the first model with random weights, too
+    #[arg(long)]
+    pub(super) random: bool,
+    /// Read settings, sets and models, report every problem, write nothing
+    #[arg(long)]
+    pub(super) check: bool,
 }
 
 /// `eval`.

@@ -3,9 +3,9 @@
 use quanci_cli::{Output, from_here};
 
 use super::args::{Common, Convert};
+use super::device::set_threads;
 use super::found::tell;
 use super::model::{checkpoint_of, tokenizer_of};
-use super::pretrain::set_threads;
 use crate::checkpoint::{Checkpoint, STATE_FILE};
 use crate::convert::{self, Differences, Request};
 use crate::distributed::RankEnv;

@@ -4,7 +4,7 @@ use quanci_cli::{Output, from_here};
 use tch::Device;
 
 use super::args::{Common, Init};
-use super::pretrain::device;
+use super::device::device;
 use crate::distributed::RankEnv;
 use crate::error::Error;
 use crate::init::{self, InitOutcome, Machine};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::args::{Bench, Common};
+use super::device::{choose_kernels, device, prepare_device, set_threads};
 use super::peak_flops::peak_flops;
-use super::pretrain::{choose_kernels, device, prepare_device, set_threads};
 use quanci_cli::{Output, from_here};
 
 use crate::config::PretrainSettings;

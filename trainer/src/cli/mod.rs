@@ -1,14 +1,18 @@
 //! The command line: arguments, messages, exit codes. Results go to standard output, everything else to standard error.
 
 mod args;
+mod checkpoint_tasks;
 mod convert;
+mod device;
 mod found;
 mod init;
 mod measure;
 mod model;
 mod peak_flops;
 mod pretrain;
+mod score;
 mod tune;
+mod tune_run;
 
 use std::process::ExitCode;
 
@@ -42,6 +46,7 @@ fn run(cli: Cli, output: &Output) -> Result<u8, Error> {
         Command::Init(args) => init::init(&args, common, output)?,
         Command::Pretrain(args) => return pretrain::pretrain(&args, common, output),
         Command::Tune(args) => tune::tune(&args, common, output)?,
+        Command::Score(args) => score::score(&args, common, output)?,
         Command::Check { config, world_size } => pretrain::check(&config, world_size, common, output)?,
         Command::Eval(args) => model::eval(&args, common, output)?,
         Command::Export { from, output: folder, force } => model::export(&from, &folder, force, output)?,

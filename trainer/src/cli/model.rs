@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use quanci_cli::{Output, from_here};
 
 use super::args::{Common, Eval, ModelArgs};
+use super::device::{device, set_threads};
 use super::found::{folder_of, tell, warn_of_vocabulary};
-use super::pretrain::{device, set_threads};
 use crate::checkpoint;
 use crate::convert;
 use crate::distributed::RankEnv;
@@ -65,10 +65,12 @@ fn load(
     Ok(bert)
 }
 
-/// Where a model's tokenizer lies: a run keeps it in a folder of its own.
+/// Where a model's tokenizer lies: a run keeps it in a folder of its own, for all of its checkpoints.
 pub(super) fn tokenizer_of(model: &Path) -> PathBuf {
-    let own = model.join(train::TOKENIZER);
-    if own.is_dir() { own } else { folder_of(model) }
+    let folder = folder_of(model);
+    let of_run = folder.parent().filter(|parent| parent.ends_with(checkpoint::FOLDER)).and_then(Path::parent);
+    let mut places = [Some(model), of_run].into_iter().flatten().map(|place| place.join(train::TOKENIZER));
+    places.find(|place| place.is_dir()).unwrap_or_else(|| folder.clone())
 }
 
 /// `quanci-train eval`.

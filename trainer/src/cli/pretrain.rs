@@ -6,18 +6,18 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use quanci_cli::{Output, from_here, stop_on_signals};
-use tch::{Device, Kind};
+use tch::Device;
 
-use super::args::{Common, DeviceName, Pretrain};
+use super::args::{Common, Pretrain};
+use super::checkpoint_tasks::CheckpointTasks;
+use super::device::{choose_kernels, device, prepare_device};
 use super::found::{folder_of, tell, warn_of_vocabulary};
 use super::peak_flops::peak_flops;
 use crate::checkpoint::{Resume, RunLock};
-use crate::config::{Compute, PretrainSettings};
+use crate::config::PretrainSettings;
 use crate::distributed::{self, RankEnv};
 use crate::error::Error;
 use crate::metrics::{MetricsLogger, RunOutline};
-use crate::model::Kernels;
-use crate::model::config::ModelConfig;
 use crate::train::{self, Learner, Run};
 
 /// How long a run waits for the folder: the ranks of a run that was killed save before they end.
@@ -42,9 +42,10 @@ pub(super) fn pretrain(args: &Pretrain, common: &Common, output: &Output) -> Res
     }
     let _lock = lock(&run, args, output)?;
     train::agree(&run)?;
+    let mut tasks = CheckpointTasks::open(&run, output)?;
     let mut learner = learner(&run, args, output)?;
     let mut metrics = metrics_logger(&run, &learner, output)?;
-    train::train(&run, &mut learner, &mut metrics)?;
+    train::train(&run, &mut learner, &mut metrics, &mut tasks)?;
     // Clears the progress bar before results are printed.
     drop(metrics);
     if comm.rank() == 0 {
@@ -140,6 +141,7 @@ pub(super) fn check(config: &Path, world_size: usize, common: &Common, output: &
         tell(&found, "init_from", output);
         warn_of_differences(&run, output);
     }
+    CheckpointTasks::open(&run, output)?;
     let parameters = (run.model.encoder_parameters() + run.model.head_parameters()) as f64 / 1e6;
     output.result(format_args!("model   {parameters:.1} M parameters"));
     for (i, (phase, sets)) in settings.phases.iter().zip(&run.data).enumerate() {
@@ -193,67 +195,4 @@ fn tell_of_data(run: &Run<'_>, output: &Output) -> Result<(), Error> {
         warn_of_vocabulary(&folder_of(path), &run.data[0], output)?;
     }
     Ok(())
-}
-
-/// On a GPU: the fastest kernels if they give right gradients on a small batch, or else those that every device has, with a
-/// warning.
-pub(super) fn choose_kernels(
-    model: &ModelConfig,
-    device: Device,
-    kind: Kind,
-    output: &Output,
-) -> Result<Kernels, Error> {
-    let (kernels, comparisons) = crate::model::choose_kernels(model, device, kind)?;
-    for comparison in comparisons.iter().filter(|comparison| !comparison.passes()) {
-        output.warning(format_args!(
-            "{}: they differ by {:.1e}, more than the {:.1e} that rounding explains; libtorch's own operations are used, which \
-             are slower. `quanci-train check-device` says more",
-            comparison.what, comparison.difference, comparison.tolerance
-        ));
-    }
-    Ok(kernels)
-}
-
-/// The device of this rank.
-pub(super) fn device(name: DeviceName, rank_env: &RankEnv) -> Result<Device, Error> {
-    if name == DeviceName::Cpu {
-        return Ok(Device::Cpu);
-    }
-    let count = match quanci_torch_ext::cuda::open() {
-        Ok(()) => quanci_torch_ext::cuda::device_count(),
-        Err(error) if name == DeviceName::Cuda => {
-            return Err(Error::settings(format!(
-                "--device cuda: CUDA cannot be opened ({error}); run `trainer/setup-libtorch.sh cuda` on a machine with an \
-                 NVIDIA driver, or give --device cpu"
-            )));
-        }
-        Err(_) => 0,
-    };
-    match count {
-        0 if name == DeviceName::Cuda => {
-            Err(Error::settings("--device cuda: there is no GPU on this machine"))
-        }
-        0 => Ok(Device::Cpu),
-        count => Ok(Device::Cuda(rank_env.gpu(count)?)),
-    }
-}
-
-/// Threads and precision of products, for the whole process.
-pub(super) fn prepare_device(
-    settings: &PretrainSettings,
-    threads: usize,
-    rank_env: &RankEnv,
-) -> Result<(), Error> {
-    set_threads(threads, rank_env);
-    quanci_torch_ext::set_tf32(settings.precision.compute == Compute::Tf32)
-        .map_err(Error::torch_ext("choosing TF32"))?;
-    Ok(())
-}
-
-/// Shares the machine's cores among its ranks.
-pub(super) fn set_threads(threads: usize, rank_env: &RankEnv) {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    // More threads than cores make OpenMP threads spin against each other.
-    let own = if threads > 0 { threads } else { (cores / rank_env.local_world_size.max(1)).max(1) };
-    tch::set_num_threads(own as i32);
 }

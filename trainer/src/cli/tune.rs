@@ -1,58 +1,30 @@
 //! `tune`: a pretrained model on a labelled set.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
-
-use quanci_cli::{Output, from_here, stop_on_signals};
+use quanci_cli::{Output, from_here};
 
 use super::args::{Common, Tune};
 use super::found::tell;
-use super::model::{checkpoint_of, tokenizer_of};
-use super::pretrain::{choose_kernels, device, set_threads};
-use crate::checkpoint::{self, Resume, RunLock};
-use crate::config::{Compute, TuneSettings};
-use crate::distributed::RankEnv;
+use super::tune_run::{LOCK_WAIT, begin, beginning, one_device, signal, with_run};
+use crate::checkpoint::{Resume, RunLock};
+use crate::config::TuneSettings;
 use crate::error::Error;
-use crate::text::Tokenizer;
-use crate::train::kind_of;
-use crate::tune::{self, Beginning, Split, Summary, TuneReport, TuneRun, Tuning};
-
-/// How long a run waits for the folder: one that was killed saves before it ends.
-const LOCK_WAIT: Duration = Duration::from_secs(60);
+use crate::tune::{self, Split, Summary, TuneReport, TuneRun};
 
 /// `quanci-train tune`.
 pub(super) fn tune(args: &Tune, common: &Common, output: &Output) -> Result<(), Error> {
     let settings = TuneSettings::read(&args.config, &common.overrides)?;
-    let rank_env = RankEnv::from_env()?;
-    if rank_env.world_size > 1 {
-        return Err(Error::settings(format!(
-            "WORLD_SIZE is {}: `tune` runs as one process on one device; start it once, or one run for each seed",
-            rank_env.world_size
-        )));
-    }
-    let device = device(common.device, &rank_env)?;
-    set_threads(common.threads, &rank_env);
-    quanci_torch_ext::set_tf32(settings.compute() == Compute::Tf32)
-        .map_err(Error::torch_ext("choosing TF32"))?;
-    let signal = Arc::new(AtomicUsize::new(0));
-    stop_on_signals(&signal).map_err(Error::io("handle signals of", "this process"))?;
-    let init =
-        settings.init_from.as_ref().map(|path| Ok::<_, Error>((checkpoint_of(path)?, tokenizer_of(path))));
-    let beginning = Beginning::find(&settings, init.transpose()?)?;
-    beginning.told.iter().for_each(|told| output.message(told));
-    let tokenizer = Tokenizer::open(&beginning.tokenizer)?;
-    let mut run = TuneRun::open(&settings, beginning, &tokenizer, device, signal)?;
-    run.kernels = choose_kernels(&run.model, device, kind_of(settings.compute()), output)?;
-    run.notices().iter().for_each(|notice| output.warning(notice));
-    if args.check {
-        return check(&run, output);
-    }
-    let _lock = RunLock::acquire(&settings.output, LOCK_WAIT, |notice| output.warning(notice))?;
-    let tuning = begin(&run, args, output)?;
-    let report = tuning.finish()?;
-    tell_scores(&run, &report, output);
-    Ok(())
+    let device = one_device("tune", common)?;
+    let signal = signal()?;
+    with_run(&settings, beginning(&settings)?, device, signal, output, |run| {
+        if args.check {
+            return check(&run, output);
+        }
+        let _lock = RunLock::acquire(&settings.output, LOCK_WAIT, |notice| output.warning(notice))?;
+        let tuning = begin(&run, &Resume::of_argument(&args.resume), &args.accept_changes, output)?;
+        let report = tuning.finish()?;
+        tell_scores(&run, &report, output);
+        Ok(())
+    })
 }
 
 fn check(run: &TuneRun<'_>, output: &Output) -> Result<(), Error> {
@@ -77,24 +49,6 @@ fn check(run: &TuneRun<'_>, output: &Output) -> Result<(), Error> {
     output.result("no problem found");
     output.json(&serde_json::json!({ "ok": true }));
     Ok(())
-}
-
-fn begin<'a>(run: &'a TuneRun<'a>, args: &Tune, output: &Output) -> Result<Tuning<'a>, Error> {
-    let found = checkpoint::find(&run.settings.output, &Resume::of_argument(&args.resume))?;
-    for error in &found.damaged {
-        output.warning(format_args!("a checkpoint is passed over: {error}"));
-    }
-    found.refuse_all_damaged(&run.settings.output)?;
-    let checkpoint = found.checkpoint.as_ref();
-    let (tuning, report) = Tuning::begin(run, checkpoint, &args.accept_changes, output.is_quiet())?;
-    if let Some(checkpoint) = checkpoint {
-        let step = checkpoint.state.step;
-        output.message(format_args!("resumed from {} at step {step}", checkpoint.folder.display()));
-    }
-    if let Some(report) = report {
-        tell(&report, "init_from", output);
-    }
-    Ok(tuning)
 }
 
 fn tell_scores(run: &TuneRun<'_>, report: &TuneReport, output: &Output) {

@@ -94,6 +94,12 @@ pub struct EvaluationSettings {
     pub micro_batch: u32,
     /// Rows to evaluate on at most, from the start of the validation split; 0 takes all.
     pub max_rows: u64,
+    /// Settings files of tune runs: checkpoints are tuned on these sets.
+    #[serde(default)]
+    pub tasks: Vec<PathBuf>,
+    /// Steps between two such checkpoints; one is always taken at the end of a phase. 0 takes no others.
+    #[serde(default)]
+    pub tasks_every_steps: u64,
 }
 
 impl PretrainSettings {
@@ -154,7 +160,7 @@ fn from_section(source: &SettingsFile, root: &Section<'_>) -> PretrainSettings {
         data: data_keys(root.section("data")),
         cache: cache(source, root.section("cache")),
         checkpoint: checkpoint(root.section("checkpoint")),
-        evaluation: evaluation(root.section("evaluation")),
+        evaluation: evaluation(source, root.section("evaluation")),
         log: tables::log(root.section("log")),
     }
 }
@@ -183,12 +189,19 @@ fn checkpoint(section: Section<'_>) -> CheckpointSettings {
     settings
 }
 
-fn evaluation(section: Section<'_>) -> EvaluationSettings {
+fn evaluation(source: &SettingsFile, section: Section<'_>) -> EvaluationSettings {
     let every = "steps between evaluations; 0 evaluates at the end of each phase only";
+    let tasks =
+        "settings files of tune runs: checkpoints are tuned on these sets, and their scores are logged";
+    let tasks_every =
+        "steps between checkpoints that are tuned on `tasks`; 0 takes the end of each phase only";
+    let files = section.strings("tasks", tasks, "`[]`").unwrap_or_default();
     let settings = EvaluationSettings {
         every_steps: section.integer("every_steps", every, 1000, 0..=MANY),
         micro_batch: section.integer("micro_batch", "rows evaluated at once", 64, 1..=65536) as u32,
         max_rows: section.integer("max_rows", "validation rows at most; 0 takes all", 0, 0..=MANY),
+        tasks: files.iter().map(|file| source.join(file)).collect(),
+        tasks_every_steps: section.integer("tasks_every_steps", tasks_every, 0, 0..=MANY),
     };
     section.finish();
     settings

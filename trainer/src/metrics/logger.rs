@@ -119,6 +119,20 @@ impl MetricsLogger {
         Ok(values)
     }
 
+    /// Writes the scores of the tasks that a checkpoint was tuned on.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn tasks(&mut self, step: u64, values: &[(String, f64)]) -> Result<(), Error> {
+        if let Some(sinks) = &mut self.sinks {
+            sinks.write(step, values)?;
+            sinks.bar.tasks(step, values);
+        }
+        // Tuning is no time of the steps.
+        self.since = Instant::now();
+        Ok(())
+    }
+
     /// Makes durable what was written.
     ///
     /// # Errors

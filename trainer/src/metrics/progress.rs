@@ -62,6 +62,15 @@ impl ProgressDisplay {
         ));
     }
 
+    /// The scores of the tasks: `task/NAME/PART/SCORE`.
+    pub(super) fn tasks(&self, step: u64, values: &[(String, f64)]) {
+        let shown = values.iter().map(|(name, value)| {
+            let name = name.trim_start_matches("task/").replace('/', " ");
+            format!("{name} {:.2}", 100.0 * value)
+        });
+        self.say(&format!("tuned at step {step}: {}", shown.collect::<Vec<_>>().join(", ")));
+    }
+
     /// A message, above the bar.
     pub(super) fn say(&self, text: &str) {
         if self.is_terminal {

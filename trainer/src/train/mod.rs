@@ -9,6 +9,7 @@ mod resume;
 mod run;
 mod settings_diff;
 mod step;
+mod tasks;
 
 pub use agree::agree;
 pub use evaluate::{measure, open_data};
@@ -19,6 +20,7 @@ pub use run::Run;
 pub(crate) use run::kind_of;
 pub(crate) use settings_diff::{SettingChange, changed_settings, is_within};
 pub use step::Learner;
+pub use tasks::Tasks;
 
 use crate::checkpoint::Writer;
 use crate::error::Error;
@@ -29,9 +31,14 @@ use crate::metrics::MetricsLogger;
 ///
 /// # Errors
 /// [`Error::Interrupted`] after a signal; an error of the device, the data, a file, or another rank.
-pub fn train(run: &Run<'_>, learner: &mut Learner, metrics: &mut MetricsLogger) -> Result<(), Error> {
+pub fn train(
+    run: &Run<'_>,
+    learner: &mut Learner,
+    metrics: &mut MetricsLogger,
+    tasks: &mut dyn Tasks,
+) -> Result<(), Error> {
     let mut writer = resume::writer(run);
-    let trained = steps(run, learner, metrics, &mut writer);
+    let trained = steps(run, learner, metrics, &mut writer, tasks);
     if trained.is_err() {
         run.comm.leave()?; // this rank ends by itself, once its last checkpoint is written
     }
@@ -43,10 +50,14 @@ fn steps(
     learner: &mut Learner,
     metrics: &mut MetricsLogger,
     writer: &mut Writer,
+    tasks: &mut dyn Tasks,
 ) -> Result<(), Error> {
     if learner.state.evaluation_pending {
         evaluate(run, learner, metrics)?; // of the step at which a signal stopped the run
         resume::save(run, learner, metrics, writer)?;
+    }
+    if learner.state.tasks_pending {
+        measure_tasks(run, learner, metrics, writer, tasks)?;
     }
     while let Some(phase) = run.settings.phases.get(learner.state.phase) {
         learner.begin_phase(run)?;
@@ -66,13 +77,23 @@ fn steps(
                     Some(_) => learner.state.evaluation_pending = true, // it may take longer than we have
                 }
             }
-            if is_due(run.settings.checkpoint.every_steps, now, last) || global.signal.is_some() {
+            let evaluation = &run.settings.evaluation;
+            learner.state.tasks_pending =
+                !evaluation.tasks.is_empty() && is_due(evaluation.tasks_every_steps, now, last);
+            let tasks_pending = learner.state.tasks_pending;
+            if is_due(run.settings.checkpoint.every_steps, now, last)
+                || global.signal.is_some()
+                || tasks_pending
+            {
                 resume::save(run, learner, metrics, writer)?; // after the evaluation, whose values it holds
             }
             if let Some(signal) = global.signal {
                 writer.finish()?;
                 run.comm.barrier()?; // a rank that ends ends the others, by their launcher
                 return Err(Error::Interrupted(signal));
+            }
+            if tasks_pending {
+                measure_tasks(run, learner, metrics, writer, tasks)?; // of the checkpoint that was just saved
             }
         }
         learner.state.phase += 1;
@@ -96,6 +117,21 @@ fn evaluate(run: &Run<'_>, learner: &mut Learner, metrics: &mut MetricsLogger) -
         learner.state.keep_curves(values);
     }
     Ok(())
+}
+
+fn measure_tasks(
+    run: &Run<'_>,
+    learner: &mut Learner,
+    metrics: &mut MetricsLogger,
+    writer: &mut Writer,
+    tasks: &mut dyn Tasks,
+) -> Result<(), Error> {
+    writer.finish()?; // the tasks read it
+    let values = tasks::measure(run, learner.state.step, tasks)?;
+    metrics.tasks(learner.state.step, &values)?;
+    learner.state.keep_curves(values);
+    learner.state.tasks_pending = false;
+    resume::save(run, learner, metrics, writer)
 }
 
 /// True at multiples of `every` and at the end of a phase; 0 is the end alone.

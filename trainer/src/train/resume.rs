@@ -36,6 +36,7 @@ pub(super) fn first_state(run: &Run<'_>) -> State {
         rows: 0,
         tokens: 0,
         evaluation_pending: false,
+        tasks_pending: false,
         optimizer: Value::Null,
         scaler: Value::Null,
         tuning: Value::Null,

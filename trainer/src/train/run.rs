@@ -120,29 +120,36 @@ impl<'a> Run<'a> {
         Ok(StepTotals { masked_loss, pair_loss, masked_correct, pairs_correct, ..totals })
     }
 
+    /// Adds up numbers of the ranks. Signals travel with them, so that all ranks stop after the same step.
+    pub(super) fn sum_with_signal<const N: usize>(
+        &self,
+        own: [f64; N],
+    ) -> Result<([f64; N], Option<i32>), Error> {
+        let signal = self.signal.load(Ordering::Relaxed);
+        let is = |wanted: i32| f64::from(u8::from(signal == wanted as usize));
+        let mut sums = own.to_vec();
+        sums.extend([is(TERMINATE), is(INTERRUPT)]);
+        self.comm.sum(&mut sums)?;
+        // SIGTERM wins: it comes from a scheduler that will kill soon.
+        let signal = match (sums[N] > 0.0, sums[N + 1] > 0.0) {
+            (true, _) => Some(TERMINATE),
+            (_, true) => Some(INTERRUPT),
+            _ => None,
+        };
+        Ok((std::array::from_fn(|at| sums[at]), signal))
+    }
+
     /// Adds up what the ranks hold; a signal that one of them was sent reaches all.
     pub fn global(&self, batch: &GlobalBatch) -> Result<Global, Error> {
         let rows: usize = batch.micro.iter().map(|micro| micro.rows).sum();
-        let signal = self.signal.load(Ordering::Relaxed);
-        // Signals travel with the counts, so that all ranks stop after the same step.
-        let is = |wanted: i32| f64::from(u8::from(signal == wanted as usize));
-        let mut sums = [
+        let own = [
             batch.masked as f64,
             batch.pairs as f64,
             rows as f64,
             batch.tokens as f64,
             batch.computed as f64,
-            is(TERMINATE),
-            is(INTERRUPT),
         ];
-        self.comm.sum(&mut sums)?;
-        let [masked, pairs, rows, tokens, computed, terminated, interrupted] = sums;
-        // SIGTERM wins: it comes from a scheduler that will kill soon.
-        let signal = match (terminated > 0.0, interrupted > 0.0) {
-            (true, _) => Some(TERMINATE),
-            (_, true) => Some(INTERRUPT),
-            _ => None,
-        };
+        let ([masked, pairs, rows, tokens, computed], signal) = self.sum_with_signal(own)?;
         let count = |sum: f64| sum as u64;
         Ok(Global {
             masked: count(masked),

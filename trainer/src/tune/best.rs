@@ -1,6 +1,7 @@
 //! The weights of the best epoch of a seed.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use quanci_store::local;
@@ -38,11 +39,23 @@ pub(super) fn read(run: &TuneRun<'_>, learner: &TuneLearner, seed: u64) -> Resul
     fill(learner, &weights::parse_safetensors(&bytes, &path)?, &path)
 }
 
+/// Removes them; nothing where there are none.
+///
+/// # Errors
+/// If they cannot be removed.
+pub(super) fn remove(run: &TuneRun<'_>, seed: u64) -> Result<(), Error> {
+    let path = path(run, seed);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
 /// Writes a file under another name and renames it.
 ///
 /// # Errors
 /// If it cannot be written.
-pub(super) fn put(path: &std::path::Path, bytes: &[u8]) -> Result<(), Error> {
+pub fn put(path: &std::path::Path, bytes: &[u8]) -> Result<(), Error> {
     let folder = local::parent(path);
     local::create_folders(folder).map_err(Error::io("create", folder))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();

@@ -152,6 +152,7 @@ impl TuneLearner {
             for (item, place) in micro.split(&flat, self.head.input()).into_iter().zip(places.by_ref()) {
                 all[place] = item;
             }
+            (run.heartbeat)()?;
         }
         Ok(all)
     }

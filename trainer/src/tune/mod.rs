@@ -25,6 +25,7 @@ mod scoring;
 mod start;
 mod tasks;
 
+pub use best::put;
 pub use examples::Split;
 pub use progress::{EpochScores, SeedResult};
 pub use report::TuneReport;
@@ -33,12 +34,13 @@ pub use scoring::{Scores, Summary};
 
 use std::sync::atomic::Ordering;
 
+use quanci_shards::manifest::sha256;
 use quanci_shards::rng::{RandomSource, Rng};
 
 use crate::checkpoint::{Checkpoint, Writer};
 use crate::error::Error;
 use crate::metrics::{TuneLogger, TuneStepMetrics};
-use crate::model::weights::LoadReport;
+use crate::model::weights::{self, LoadReport};
 use learner::TuneLearner;
 use progress::best;
 use resume::TuneState;
@@ -62,6 +64,19 @@ pub struct Tuning<'a> {
 /// If they cannot be read, or are of another model.
 pub fn check_start(run: &TuneRun<'_>) -> Result<Option<LoadReport>, Error> {
     start::start(run, run.settings.seeds[0]).map(|(_, report)| report)
+}
+
+/// SHA-256 of all that decides the scores of a run: settings, set, vocabulary, model, and the weights that it begins with,
+/// whatever form they are stored in.
+///
+/// # Errors
+/// If the weights cannot be read, or are of another model.
+pub fn fingerprint(run: &TuneRun<'_>) -> Result<String, Error> {
+    let learner = start::start(run, run.settings.seeds[0])?.0;
+    let trained = learner.trained();
+    let tensors = trained.iter().map(|(name, tensor)| (name.as_str(), tensor));
+    let weights = sha256(&weights::to_safetensors(tensors, &[])?);
+    Ok(sha256(format!("{} {weights}", resume::deciding(run)).as_bytes()))
 }
 
 impl<'a> Tuning<'a> {
@@ -98,6 +113,27 @@ impl<'a> Tuning<'a> {
     /// [`Error::Interrupted`] after a signal, with everything saved; an error of the device or of a file.
     pub fn finish(mut self) -> Result<TuneReport, Error> {
         let run = self.run;
+        let report = self.train_all()?;
+        best::read(run, &self.learner, report.best_seed())?;
+        export::model(run, &self.learner, &report)?;
+        Ok(report)
+    }
+
+    /// Like [`Tuning::finish`], for the scores alone: no model is written, and weights and checkpoints are removed at the end.
+    ///
+    /// # Errors
+    /// Those of [`Tuning::finish`].
+    pub fn finish_scores(mut self) -> Result<TuneReport, Error> {
+        let run = self.run;
+        let report = self.train_all()?;
+        run.settings.seeds.iter().try_for_each(|&seed| best::remove(run, seed))?;
+        resume::remove(run)?;
+        Ok(report)
+    }
+
+    /// Trains every seed and writes the scores.
+    fn train_all(&mut self) -> Result<TuneReport, Error> {
+        let run = self.run;
         export::tokenizer(run)?;
         while let Some(&seed) = run.settings.seeds.get(self.state.seed) {
             self.train(seed)?;
@@ -113,9 +149,6 @@ impl<'a> Tuning<'a> {
         }
         let report = TuneReport::of(run, &self.state);
         report.write(run)?;
-        let seed = report.best_seed();
-        best::read(run, &self.learner, seed)?;
-        export::model(run, &self.learner, &report)?;
         Ok(report)
     }
 
@@ -143,6 +176,7 @@ impl<'a> Tuning<'a> {
                 is_skipped: made.is_skipped,
             };
             self.metrics.count(&now);
+            (run.heartbeat)()?;
             let ends_epoch = self.state.step.is_multiple_of(of_epoch);
             if ends_epoch || self.state.step.is_multiple_of(run.settings.log.every_steps) {
                 self.metrics.log(&now)?;

@@ -17,6 +17,21 @@ use crate::train::{SettingChange, changed_settings, is_within};
 /// The newest checkpoints that stay: one, and the one before it.
 const KEPT: u32 = 2;
 
+/// Settings that change nothing that is learnt, and paths: what lies there is compared by its content. `model` is free, too,
+/// but not what the model is.
+const FREE: [&str; 10] = [
+    "checkpoint",
+    "log",
+    "output",
+    "init_from",
+    "tokenizer",
+    "allow_missing",
+    "set.path",
+    "set.licence",
+    "set.source",
+    "precision.max_skipped_steps",
+];
+
 /// Where a run stands.
 #[derive(Debug, Clone)]
 pub(super) struct TuneState {
@@ -61,6 +76,7 @@ fn state_of(run: &TuneRun<'_>, own: &TuneState, optimizer: Value, scaler: Value)
         rows: own.rows,
         tokens: own.tokens,
         evaluation_pending: false,
+        tasks_pending: false,
         optimizer,
         scaler,
         tuning: serde_json::to_value(&own.progress).expect("scores have string keys"),
@@ -189,21 +205,32 @@ fn refuse_changes(run: &TuneRun<'_>, folder: &Path, old: &State, accepted: &[Str
     Err(Error::Settings(told.collect()))
 }
 
-/// True for settings that change nothing that is learnt, and for paths: what lies there is compared by its content.
+/// What decides the scores of a run besides its weights: two runs that differ in none of it give the same.
+pub(super) fn deciding(run: &TuneRun<'_>) -> Value {
+    let State { settings, model, data, vocabulary, .. } =
+        state_of(run, &TuneState::first(), Value::Null, Value::Null);
+    let mut all = json!({ "settings": settings, "model": model, "data": data, "vocabulary": vocabulary });
+    let free = FREE.iter().filter(|key| !key.contains('.'));
+    for key in free.chain(&["model"]) {
+        all["settings"].as_object_mut().map(|settings| settings.remove(*key));
+    }
+    for (table, key) in FREE.iter().filter_map(|key| key.split_once('.')) {
+        all["settings"][table].as_object_mut().map(|table| table.remove(key));
+    }
+    all
+}
+
+/// Removes the checkpoints.
+///
+/// # Errors
+/// If one cannot be removed.
+pub(super) fn remove(run: &TuneRun<'_>) -> Result<(), Error> {
+    checkpoint::tidy(&run.settings.output, u64::MAX, 0, 0)
+}
+
+/// True for the keys of [`FREE`] and what lies within them.
 fn is_free(key: &str) -> bool {
-    let free = [
-        "checkpoint",
-        "log",
-        "output",
-        "init_from",
-        "tokenizer",
-        "allow_missing",
-        "set.path",
-        "set.licence",
-        "set.source",
-        "precision.max_skipped_steps",
-    ];
-    key == "model" || free.iter().any(|free| is_within(key, free))
+    key == "model" || FREE.iter().any(|free| is_within(key, free))
 }
 
 /// Where the files of a seed lie.

@@ -33,6 +33,8 @@ pub struct TuneRun<'a> {
     pub kernels: Kernels,
     /// Where a signal handler stores a signal's number.
     pub signal: Arc<AtomicUsize>,
+    /// Called after every step and every part of a measurement: others may wait for this process.
+    pub heartbeat: &'a dyn Fn() -> Result<(), Error>,
     /// The weights to begin with, and the folder or file that they were named by.
     pub(super) init: Option<PathBuf>,
     pub(super) head: Head,
@@ -103,6 +105,7 @@ impl<'a> TuneRun<'a> {
             device,
             kernels,
             signal,
+            heartbeat: &alone,
             init,
             head,
             task,
@@ -110,6 +113,14 @@ impl<'a> TuneRun<'a> {
             tokenizer_files,
             notices,
         })
+    }
+
+    /// The same run, writing to the folder that `settings` name. They must differ from its own in nothing else.
+    pub fn writing_to<'b>(self, settings: &'b TuneSettings) -> TuneRun<'b>
+    where
+        'a: 'b,
+    {
+        TuneRun { settings, ..self }
     }
 
     /// What should be known of the set: what was cut, mended, left out.
@@ -147,6 +158,11 @@ impl<'a> TuneRun<'a> {
             files.filter_map(|wanted| self.tokenizer_files.iter().find(|(name, _)| name == wanted));
         found.next().map_or_else(String::new, |(_, bytes)| sha256(bytes))
     }
+}
+
+/// The heartbeat of a run that nobody waits for.
+fn alone() -> Result<(), Error> {
+    Ok(())
 }
 
 fn tokenizer_files(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, Error> {

@@ -93,7 +93,15 @@ impl TuneSettings {
     /// Every problem at once, each with its line and key.
     pub fn read(path: &Path, overrides: &[String]) -> Result<TuneSettings, Error> {
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        quanci_settings::read(path, &text, overrides, from_section).map_err(Error::Settings)
+        TuneSettings::of_text(path, &text, overrides)
+    }
+
+    /// Like [`TuneSettings::read`], of text that is called `path` in messages; its relative paths start from there.
+    ///
+    /// # Errors
+    /// Every problem at once, each with its line and key.
+    pub fn of_text(path: &Path, text: &str, overrides: &[String]) -> Result<TuneSettings, Error> {
+        quanci_settings::read(path, text, overrides, from_section).map_err(Error::Settings)
     }
 
     /// The schedule of a training of so many steps, as that of a phase.

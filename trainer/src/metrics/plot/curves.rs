@@ -1,5 +1,7 @@
 //! What is drawn: the curves of runs, from their logs, panel by panel.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
@@ -18,47 +20,48 @@ pub(super) enum Unit {
 }
 
 /// A panel: what it shows, and under which names logs have it.
+#[derive(Debug, Clone)]
 pub(super) struct PanelKind {
-    pub(super) title: &'static str,
+    pub(super) title: Cow<'static, str>,
     pub(super) axis: &'static str,
     pub(super) unit: Unit,
-    held_out: Option<&'static str>,
-    training: &'static str,
+    held_out: Option<Cow<'static, str>>,
+    training: Option<&'static str>,
     /// The value that a guess without a model reaches, and what it is called.
     pub(super) reference: Option<(&'static str, &'static str)>,
 }
 
 const PANELS: [PanelKind; 4] = [
     PanelKind {
-        title: "MLM loss",
+        title: Cow::Borrowed("MLM loss"),
         axis: "cross entropy of a masked token (nats)",
         unit: Unit::Plain,
-        held_out: Some("eval/mlm_loss"),
-        training: "train/mlm_loss",
+        held_out: Some(Cow::Borrowed("eval/mlm_loss")),
+        training: Some("train/mlm_loss"),
         reference: None,
     },
     PanelKind {
-        title: "MLM accuracy",
+        title: Cow::Borrowed("MLM accuracy"),
         axis: "masked tokens predicted correctly",
         unit: Unit::Percent,
-        held_out: Some("eval/mlm_accuracy/all"),
-        training: "train/mlm_accuracy",
+        held_out: Some(Cow::Borrowed("eval/mlm_accuracy/all")),
+        training: Some("train/mlm_accuracy"),
         reference: Some(("eval/unigram_guess", "unigram guess")),
     },
     PanelKind {
-        title: "Pair accuracy",
+        title: Cow::Borrowed("Pair accuracy"),
         axis: "pairs predicted correctly",
         unit: Unit::Percent,
-        held_out: Some("eval/pair_accuracy"),
-        training: "train/pair_accuracy",
+        held_out: Some(Cow::Borrowed("eval/pair_accuracy")),
+        training: Some("train/pair_accuracy"),
         reference: Some(("eval/pair_majority", "majority")),
     },
     PanelKind {
-        title: "Learning rate",
+        title: Cow::Borrowed("Learning rate"),
         axis: "learning rate",
         unit: Unit::Plain,
         held_out: None,
-        training: "train/learning_rate",
+        training: Some("train/learning_rate"),
         reference: None,
     },
 ];
@@ -72,7 +75,7 @@ pub(super) struct RunCurves {
 
 /// A panel with its curves.
 pub(super) struct Panel {
-    pub(super) kind: &'static PanelKind,
+    pub(super) kind: PanelKind,
     /// In the order of the runs.
     pub(super) runs: Vec<RunCurves>,
     /// The distinct values of the reference, ascending: runs on other data have others.
@@ -100,16 +103,31 @@ fn curve(log: &[Map<String, Value>], name: &str) -> Points {
     if points.iter().any(|(_, value)| !value.is_nan()) { points } else { Points::new() }
 }
 
+/// A panel for each score of a task that checkpoints were tuned on: `task/NAME/PART/SCORE`.
+fn task_panels(logs: &[Vec<Map<String, Value>>]) -> Vec<PanelKind> {
+    let names = logs.iter().flatten().flat_map(Map::keys).filter(|name| name.starts_with("task/"));
+    let names: BTreeSet<&String> = names.collect();
+    let panels = names.into_iter().map(|name| PanelKind {
+        title: Cow::Owned(name.trim_start_matches("task/").replace(['/', '_'], " ")),
+        axis: "score, mean over the seeds",
+        unit: Unit::Percent,
+        held_out: Some(Cow::Owned(name.clone())),
+        training: None,
+        reference: None,
+    });
+    panels.collect()
+}
+
 /// The panels that the logs of `runs` have values for.
 ///
 /// # Errors
 /// If a log cannot be read.
 pub(super) fn read(runs: &[PathBuf]) -> Result<Vec<Panel>, Error> {
     let logs: Vec<_> = runs.iter().map(|run| read_lines(&run.join(LOG_FILE))).collect::<Result<_, _>>()?;
-    let panels = PANELS.iter().map(|kind| {
+    let panels = PANELS.into_iter().chain(task_panels(&logs)).map(|kind| {
         let of = |log: &Vec<_>| RunCurves {
-            held_out: kind.held_out.map(|name| curve(log, name)).unwrap_or_default(),
-            training: curve(log, kind.training),
+            held_out: kind.held_out.as_deref().map(|name| curve(log, name)).unwrap_or_default(),
+            training: kind.training.map(|name| curve(log, name)).unwrap_or_default(),
         };
         let last = |log: &Vec<_>| {
             kind.reference.and_then(|(name, _)| {
@@ -119,7 +137,8 @@ pub(super) fn read(runs: &[PathBuf]) -> Result<Vec<Panel>, Error> {
         let mut references: Vec<f64> = logs.iter().filter_map(last).collect();
         references.sort_by(f64::total_cmp);
         references.dedup_by(|one, other| (*one - *other).abs() < 5e-4);
-        Panel { kind, runs: logs.iter().map(of).collect(), references }
+        let runs = logs.iter().map(of).collect();
+        Panel { kind, runs, references }
     });
     Ok(panels.filter(|panel| panel.points().next().is_some()).collect())
 }

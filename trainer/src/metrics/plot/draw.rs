@@ -137,7 +137,7 @@ fn panel(area: &Area<'_>, panel: &Panel) -> Result<(), DrawError> {
     let mut chart = ChartBuilder::on(area)
         .margin(10)
         .margin_right(36)
-        .caption(panel.kind.title, text_style(20))
+        .caption(&*panel.kind.title, text_style(20))
         .x_label_area_size(48)
         .y_label_area_size(78)
         .build_cartesian_2d(x.clone(), y.clone())?;
