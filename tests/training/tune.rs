@@ -40,7 +40,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// A place with a set of the golden files as `set/`, and settings of the run that made them.
-fn place(name: &str) -> Place {
+pub(super) fn place(name: &str) -> Place {
     let place = Place::new(TRAIN);
     copy(&root().join("tests/golden/tuning").join(name), &place.join("set"));
     let (_, set) = SETS.iter().find(|(own, _)| *own == name).unwrap();
@@ -56,7 +56,7 @@ fn write(place: &Place, set: &str, top: &str) {
     place.write("tune.toml", text);
 }
 
-fn tune(place: &Place, more: &[&str]) -> Ran {
+pub(super) fn tune(place: &Place, more: &[&str]) -> Ran {
     place.run(&[&["tune", "tune.toml", "--threads", "1"], more].concat())
 }
 

@@ -3,6 +3,7 @@
 mod args;
 mod convert;
 mod found;
+mod hub;
 mod init;
 mod measure;
 mod model;
@@ -44,7 +45,8 @@ fn run(cli: Cli, output: &Output) -> Result<u8, Error> {
         Command::Tune(args) => tune::tune(&args, common, output)?,
         Command::Check { config, world_size } => pretrain::check(&config, world_size, common, output)?,
         Command::Eval(args) => model::eval(&args, common, output)?,
-        Command::Export { from, output: folder, force } => model::export(&from, &folder, force, output)?,
+        Command::Export(args) if args.hub => hub::export(&args, output)?,
+        Command::Export(args) => model::export(&args.from, &args.output, args.force, output)?,
         Command::Convert(args) => convert::convert(&args, common, output)?,
         Command::FillMask { model, top, sentences } => {
             model::fill_mask(&model, top, &sentences, common, output)?;
