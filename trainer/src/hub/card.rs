@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::HubRequest;
 use super::header::{Header, Model};
+use super::request::HubRequest;
 use super::scores;
 use super::source::Source;
 use crate::error::Error;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::files::put;
 use crate::checkpoint::{self, STATE_FILE, State, read_state};
 use crate::error::Error;
 use crate::train;
@@ -91,7 +92,7 @@ impl Source {
                 for name in TUNED_FILES {
                     let path = from.join(name);
                     if path.is_file() {
-                        super::put(to, name, &read(&path)?)?;
+                        put(to, name, &read(&path)?)?;
                     }
                 }
                 from
