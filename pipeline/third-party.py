@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Prints the licences of what `quanci` is made of: each text once, with the crates that are under it.
 
-    pipeline/third-party.py TRIPLE
+    pipeline/third-party.py TRIPLE                  the program
+    pipeline/third-party.py TRIPLE quanci-python    the module of the Python package, which has all of the program
 
 Reads `cargo metadata` and the sources that Cargo has fetched, nothing else; the same Cargo.lock gives the same text.
 """
@@ -23,14 +24,14 @@ SKIPPED = {"tests", "test", "benches", "examples", "fuzz", "doc", "docs", "contr
 LINE = "=" * 100
 
 
-def crates(triple: str) -> list[dict[str, Any]]:
+def crates(triple: str, program: str) -> list[dict[str, Any]]:
     """The packages of others whose code is in the program, by name and version."""
     command = ["cargo", "metadata", "--format-version", "1", "--locked", "--filter-platform", triple]
     metadata = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     packages = {package["id"]: package for package in metadata["packages"]}
     nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
     found: set[str] = set()
-    waiting = [key for key, package in packages.items() if package["name"] == PROGRAM]
+    waiting = [key for key, package in packages.items() if package["name"] == program]
     while waiting:
         key = waiting.pop()
         if key in found:
@@ -58,9 +59,9 @@ def licence_files(folder: Path, depth: int = 3) -> list[Path]:
 
 def main() -> None:
     """Prints the licences for a target."""
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         raise SystemExit(__doc__)
-    packages = crates(sys.argv[1])
+    packages = crates(sys.argv[1], sys.argv[2] if len(sys.argv) == 3 else PROGRAM)
     texts: dict[str, str] = {}
     users: dict[str, list[str]] = defaultdict(list)
     without: list[str] = []

@@ -30,19 +30,23 @@ fi
 say clippy
 cargo clippy "${all[@]}" --all-targets -- -D warnings
 say servers
-# What the tests of clusters and object stores start: Ray, and moto's S3 server, each in an environment made once.
+# What the tests of clusters and object stores start, Ray and moto's S3 server, and what reads cards and event files, each in
+# an environment made once.
 environment() {
-    [ "$(cat ".venv-$1/installed.txt" 2>/dev/null)" = "$2" ] && return
-    if python3 -m venv ".venv-$1" && ".venv-$1/bin/python" -m pip install --quiet --disable-pip-version-check "$2"; then
-        echo "$2" >".venv-$1/installed.txt"
+    local name=$1
+    shift
+    [ "$(cat ".venv-$name/installed.txt" 2>/dev/null)" = "$*" ] && return
+    if python3 -m venv ".venv-$name" && ".venv-$name/bin/python" -m pip install --quiet --disable-pip-version-check "$@"; then
+        echo "$*" >".venv-$name/installed.txt"
     else
-        echo "pip could not install $2 into .venv-$1: the tests that need it are skipped" >&2
-        rm -rf ".venv-$1"
+        echo "pip could not install $* into .venv-$name: the tests that need it are skipped" >&2
+        rm -rf ".venv-$name"
     fi
 }
 environment ray ray==2.60.0
 environment s3 'moto[server,s3]==5.2.5'
-export QUANCI_RAY_PYTHON=$PWD/.venv-ray/bin/python QUANCI_MOTO=$PWD/.venv-s3/bin/moto_server
+environment hub huggingface_hub==2.4.0 tensorboard==2.21.0
+export QUANCI_RAY_PYTHON=$PWD/.venv-ray/bin/python QUANCI_MOTO=$PWD/.venv-s3/bin/moto_server QUANCI_HUB_PYTHON=$PWD/.venv-hub/bin/python
 say tests
 cargo test "${all[@]}"
 say Python

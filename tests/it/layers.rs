@@ -38,7 +38,7 @@ const ROWS: [(&str, ModuleRows); 2] = [
             &["config"],
             &["model", "optim", "distributed", "checkpoint", "metrics", "text"],
             &["train", "convert", "init"],
-            &["tune"],
+            &["tune", "hub"],
             &["cli"],
         ],
     ),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use integration_tests::{Place, root};
+use integration_tests::{Place, Ran, root};
 use serde_json::Value;
 
 pub(crate) const TRAIN: &str = env!("CARGO_BIN_EXE_quanci-train-under-test");
@@ -53,4 +53,9 @@ fn write(place: &Place, set: &str, top: &str) {
 
 pub(crate) fn json(path: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// Runs the settings of [`place`].
+pub(crate) fn tune(place: &Place, more: &[&str]) -> Ran {
+    place.run(&[&["tune", "tune.toml", "--threads", "1"], more].concat())
 }

@@ -7,6 +7,7 @@ mod configs;
 mod convert;
 mod docs;
 mod hostile;
+mod hub;
 mod init;
 mod kills;
 mod labelled;

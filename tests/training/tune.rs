@@ -10,11 +10,7 @@ use integration_tests::{Place, Ran, root, shared_corpora};
 use serde_json::Value;
 
 use super::curve;
-use super::labelled::{SETS, TRAIN, copy, json, place};
-
-fn tune(place: &Place, more: &[&str]) -> Ran {
-    place.run(&[&["tune", "tune.toml", "--threads", "1"], more].concat())
-}
+use super::labelled::{SETS, TRAIN, copy, json, place, tune};
 
 fn lines(path: &Path) -> Vec<Value> {
     fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()

@@ -6,6 +6,7 @@ pub mod config;
 pub mod convert;
 pub mod distributed;
 pub mod error;
+pub mod hub;
 pub mod init;
 pub mod metrics;
 pub mod model;

@@ -1,5 +1,6 @@
 //! A finished data set: its manifest, its vocabulary, its rows by index.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -71,10 +72,10 @@ impl DataSet {
         Ok(DataSet { folder, manifest, cache: cache(cache_folder, cache_gb), last: Mutex::new(None) })
     }
 
-    /// The folder or URL.
+    /// The folder or URL: a `str`, since Python's `Path` makes one slash of the two in `s3://`.
     #[getter]
-    fn folder(&self) -> PathBuf {
-        self.folder.clone()
+    fn folder(&self) -> OsString {
+        self.folder.clone().into_os_string()
     }
 
     /// The manifest as JSON.

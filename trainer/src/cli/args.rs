@@ -103,18 +103,8 @@ pub(super) enum Command {
     Config(ConfigCommand),
     /// Measure a model on the validation rows of a data set
     Eval(Eval),
-    /// Write a checkpoint as a Hugging Face folder
-    Export {
-        /// A run's folder (its newest checkpoint) or a checkpoint's
-        #[arg(value_parser = quanci_cli::local_place())]
-        from: PathBuf,
-        /// The folder to write
-        #[arg(short, long, value_parser = quanci_cli::local_place())]
-        output: PathBuf,
-        /// Overwrite files that are there
-        #[arg(long)]
-        force: bool,
-    },
+    /// Write a checkpoint as a Hugging Face folder, or, with --hub, a run's model as one to upload
+    Export(Export),
     /// Write a model in another program's form: Hugging Face's, google-research/bert's or UER's; then compare both
     Convert(Convert),
     /// Predict the masked tokens of sentences
@@ -196,6 +186,45 @@ pub(super) struct ModelArgs {
     /// A parameter of the encoder, or the beginning of its name, that is drawn anew if the model lacks it (repeatable)
     #[arg(long, value_name = "NAME")]
     pub(super) allow_missing: Vec<String>,
+}
+
+/// `export`.
+#[derive(Args)]
+pub(super) struct Export {
+    /// A run's folder (its newest checkpoint) or a checkpoint's; with --hub also the folder of a run of `tune`
+    #[arg(value_parser = quanci_cli::local_place())]
+    pub(super) from: PathBuf,
+    /// The folder to write
+    #[arg(short, long, value_parser = quanci_cli::local_place())]
+    pub(super) output: PathBuf,
+    /// Overwrite files that are there
+    #[arg(long, conflicts_with = "hub")]
+    pub(super) force: bool,
+    /// Lay out a folder for the Hugging Face Hub: a complete card, .gitattributes, nothing of the training. It must be empty or
+    /// not there
+    #[arg(long)]
+    pub(super) hub: bool,
+    /// The repository's name, for the code in the card; by default that of the folder
+    #[arg(long, requires = "hub", value_name = "USER/NAME")]
+    pub(super) repo: Option<String>,
+    /// The model's licence by the Hub's name of it, such as apache-2.0; `other` needs --license-file
+    #[arg(long, requires = "hub", value_name = "NAME")]
+    pub(super) license: Option<String>,
+    /// The text of the licence, which becomes LICENSE
+    #[arg(long, requires = "hub", value_name = "FILE", value_parser = quanci_cli::local_place())]
+    pub(super) license_file: Option<PathBuf>,
+    /// A language of the model (repeatable)
+    #[arg(long = "language", requires = "hub", value_name = "CODE", default_value = "zh")]
+    pub(super) languages: Vec<String>,
+    /// A data set of the Hub that the model was trained on (repeatable)
+    #[arg(long = "dataset", requires = "hub", value_name = "USER/NAME")]
+    pub(super) datasets: Vec<String>,
+    /// The model of the Hub that this one was tuned from
+    #[arg(long, requires = "hub", value_name = "USER/NAME")]
+    pub(super) base_model: Option<String>,
+    /// Add TensorBoard's event files, as runs/
+    #[arg(long, requires = "hub")]
+    pub(super) tensorboard: bool,
 }
 
 /// `convert`.

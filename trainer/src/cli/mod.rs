@@ -5,6 +5,7 @@ mod checkpoint_tasks;
 mod convert;
 mod device;
 mod found;
+mod hub;
 mod init;
 mod measure;
 mod model;
@@ -49,7 +50,8 @@ fn run(cli: Cli, output: &Output) -> Result<u8, Error> {
         Command::Score(args) => score::score(&args, common, output)?,
         Command::Check { config, world_size } => pretrain::check(&config, world_size, common, output)?,
         Command::Eval(args) => model::eval(&args, common, output)?,
-        Command::Export { from, output: folder, force } => model::export(&from, &folder, force, output)?,
+        Command::Export(args) if args.hub => hub::export(&args, output)?,
+        Command::Export(args) => model::export(&args.from, &args.output, args.force, output)?,
         Command::Convert(args) => convert::convert(&args, common, output)?,
         Command::FillMask { model, top, sentences } => {
             model::fill_mask(&model, top, &sentences, common, output)?;

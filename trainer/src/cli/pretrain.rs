@@ -14,7 +14,7 @@ use super::device::{choose_kernels, device, prepare_device};
 use super::found::{folder_of, tell, warn_of_vocabulary};
 use super::peak_flops::peak_flops;
 use crate::checkpoint::{Resume, RunLock};
-use crate::config::PretrainSettings;
+use crate::config::{PretrainSettings, without_places};
 use crate::distributed::{self, RankEnv};
 use crate::error::Error;
 use crate::metrics::{MetricsLogger, RunOutline};
@@ -97,9 +97,12 @@ fn metrics_logger(run: &Run<'_>, learner: &Learner, output: &Output) -> Result<M
         flops_per_token: Box::new(move |length, masked| model.flops_per_token(length, masked)),
         peak_flops: peak_flops(run),
     };
+    let mut shown = without_places(&learner.state.settings);
+    shown["model"] = learner.state.model.clone();
     MetricsLogger::new(
         &run.settings.output,
         &run.settings.log,
+        &shown,
         outline,
         run.comm.rank() == 0,
         output.is_quiet(),

@@ -3,6 +3,7 @@
 
 mod parts;
 mod phase;
+mod places;
 mod tables;
 mod tune;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use parts::{Compute, LogSettings, OptimizerName, OptimizerSettings, PrecisionSettings};
 pub use phase::{OptimizerState, PhaseSettings, Schedule};
+pub use places::without_places;
 pub use quanci_batches::{DataSettings, DataSource, MaskOverride, MicroBatchSize, Verify};
 pub use tune::{
     KnownSet, Metric, SetFormat, SpanSettings, TaskKind, TaskSet, TuneSettings, known_sets, tune_keys,

@@ -11,8 +11,8 @@ pub struct Predictions {
     pub masked_loss: f64,
     /// Cross entropy summed over the pairs.
     pub pair_loss: f64,
-    /// For each masked token, whether it was predicted correctly.
-    pub masked_correct: Vec<bool>,
+    /// For each masked token the likeliest id.
+    pub masked: Vec<i64>,
     /// For each pair, whether it was predicted correctly.
     pub pairs_correct: Vec<bool>,
 }
@@ -104,9 +104,9 @@ impl Evaluation {
         self.pairs += pair_labels.len() as f64;
         self.pairs_correct += predictions.pairs_correct.iter().filter(|&&correct| correct).count() as f64;
         self.pairs_of_label_1 += pair_labels.iter().filter(|&&label| label == 1).count() as f64;
-        let masked = labels.iter().zip(word_lengths).zip(&predictions.masked_correct);
-        for ((&label, &word), &correct) in masked {
-            self.count(classes.class(label), word, correct);
+        let masked = labels.iter().zip(word_lengths).zip(&predictions.masked);
+        for ((&label, &word), &predicted) in masked {
+            self.count(classes.class(label), word, predicted == label);
             if let Some(count) = usize::try_from(label).ok().and_then(|id| self.labels.get_mut(id)) {
                 *count += 1.0;
             }
@@ -214,7 +214,7 @@ mod tests {
         let predictions = Predictions {
             masked_loss: 12.0,
             pair_loss: 1.5,
-            masked_correct: vec![true, false, true, true, false, true],
+            masked: vec![1, 1, 1, 3, 3, 5],
             pairs_correct: vec![true, true, false],
         };
         evaluation.add(&classes, &[1, 2, 1, 3, 4, 5], &[2, 2, 5, 1, 1, 1], &[1, 1, 0], &predictions);

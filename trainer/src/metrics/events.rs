@@ -1,6 +1,6 @@
-//! TensorBoard's event files: records of TFRecord's framing, each a protobuf message `Event` (tensorflow,
-//! core/util/event.proto, core/framework/summary.proto, lib/io/record_writer.h). The crates that write them are not kept
-//! any more, or need a protobuf compiler; what scalars need of the format is this page.
+//! TensorBoard's event files: records of TFRecord's framing, each a protobuf message `Event` (lib/io/record_writer.h). The
+//! crates that write them are not kept any more, or need a protobuf compiler; what is needed of the format is here and in
+//! `summaries.rs`.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -8,34 +8,11 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use prost::Message;
+use serde_json::Value;
 
+use super::hparams::hparams;
+use super::summaries::{Event, Summary, SummaryValue};
 use crate::error::Error;
-
-#[derive(Clone, PartialEq, Message)]
-struct Event {
-    #[prost(double, tag = "1")]
-    wall_time: f64,
-    #[prost(int64, tag = "2")]
-    step: i64,
-    #[prost(string, optional, tag = "3")]
-    file_version: Option<String>,
-    #[prost(message, optional, tag = "5")]
-    summary: Option<Summary>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Summary {
-    #[prost(message, repeated, tag = "1")]
-    value: Vec<Scalar>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Scalar {
-    #[prost(string, tag = "1")]
-    tag: String,
-    #[prost(float, tag = "2")]
-    simple_value: f32,
-}
 
 /// An event file that grows.
 #[derive(Debug)]
@@ -64,17 +41,28 @@ impl EventFile {
 
     /// Adds the values of a step.
     pub fn add(&mut self, step: u64, values: &[(String, f64)]) -> Result<(), Error> {
-        let value = values
-            .iter()
-            .map(|(tag, value)| Scalar { tag: tag.clone(), simple_value: *value as f32 })
-            .collect();
-        let event = Event {
-            wall_time: now(),
-            step: step as i64,
-            summary: Some(Summary { value }),
-            ..Event::default()
-        };
-        self.write(&event)
+        self.summary(step, values.iter().map(|(tag, value)| SummaryValue::number(tag, *value)).collect())
+    }
+
+    /// Adds texts in Markdown: rows of a table under `tag`.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn add_texts(&mut self, step: u64, tag: &str, texts: &[String]) -> Result<(), Error> {
+        self.summary(step, vec![SummaryValue::texts(tag, texts)])
+    }
+
+    /// Adds the settings of the run, an object of JSON, and the tags of the `metrics` by which runs are compared.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn add_settings(&mut self, settings: &Value, metrics: &[String]) -> Result<(), Error> {
+        self.summary(0, hparams(settings, metrics, now()))
+    }
+
+    fn summary(&mut self, step: u64, value: Vec<SummaryValue>) -> Result<(), Error> {
+        let summary = Some(Summary { value });
+        self.write(&Event { wall_time: now(), step: step as i64, summary, ..Event::default() })
     }
 
     /// Makes durable what was written.
@@ -105,12 +93,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut events = EventFile::create(folder.path(), 0).unwrap();
         events.add(7, &[("loss".to_owned(), 1.5)]).unwrap();
+        events.add_texts(9, "eval/examples", &["一".to_owned(), "二".to_owned()]).unwrap();
         let bytes = fs::read(&events.path).unwrap();
-        let first = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-        let second = &bytes[16 + first..];
-        let length = u64::from_le_bytes(second[..8].try_into().unwrap()) as usize;
-        let event = Event::decode(&second[12..12 + length]).unwrap();
-        assert_eq!(event.step, 7);
-        assert_eq!(event.summary.unwrap().value[0].simple_value, 1.5);
+        let mut rest = bytes.as_slice();
+        let mut values = Vec::new();
+        while !rest.is_empty() {
+            let length = u64::from_le_bytes(rest[..8].try_into().unwrap()) as usize;
+            let event = Event::decode(&rest[12..12 + length]).unwrap();
+            values.extend(
+                event.summary.into_iter().flat_map(|summary| summary.value).map(|value| (event.step, value)),
+            );
+            rest = &rest[16 + length..];
+        }
+        let texts = ["一".to_owned(), "二".to_owned()];
+        let wanted =
+            [(7, SummaryValue::number("loss", 1.5)), (9, SummaryValue::texts("eval/examples", &texts))];
+        assert_eq!(values, wanted);
     }
 }

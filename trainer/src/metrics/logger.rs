@@ -4,6 +4,8 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Instant;
 
+use serde_json::Value;
+
 use super::evaluation::EvaluationReport;
 use super::events::EventFile;
 use super::jsonl::JsonLinesLog;
@@ -23,6 +25,9 @@ struct LogWindow {
     waited: f64,
 }
 
+/// By what TensorBoard compares runs.
+const METRICS: [&str; 3] = ["eval/mlm_loss", "eval/mlm_accuracy/all", "train/loss"];
+
 /// The metrics of a run. All ranks have one; that of rank 0 writes.
 pub struct MetricsLogger {
     outline: RunOutline,
@@ -41,20 +46,27 @@ struct Sinks {
 }
 
 impl MetricsLogger {
-    /// The logger of the run in the folder `run`; only `first`, the first rank, writes and shows.
+    /// The logger of the run in the folder `run`; only `first`, the first rank, writes and shows. `all` are the settings that
+    /// TensorBoard shows, an object of JSON.
     pub fn new(
         run: &Path,
         settings: &LogSettings,
+        all: &Value,
         outline: RunOutline,
         first: bool,
         quiet: bool,
     ) -> Result<MetricsLogger, Error> {
         let sinks = if first {
             std::fs::create_dir_all(run).map_err(Error::io("create", run))?;
-            let events =
-                settings.tensorboard.then(|| EventFile::create(&run.join("tensorboard"), outline.done));
+            let mut events = settings
+                .tensorboard
+                .then(|| EventFile::create(&run.join("tensorboard"), outline.done))
+                .transpose()?;
+            if let Some(events) = &mut events {
+                events.add_settings(all, &METRICS.map(str::to_owned))?;
+            }
             let bar = ProgressDisplay::new(&outline, !quiet && std::io::stderr().is_terminal(), quiet);
-            Some(Sinks { lines: JsonLinesLog::open(run, outline.done)?, events: events.transpose()?, bar })
+            Some(Sinks { lines: JsonLinesLog::open(run, outline.done)?, events, bar })
         } else {
             None
         };
@@ -107,11 +119,22 @@ impl MetricsLogger {
         Ok(values)
     }
 
-    /// Writes an evaluation. Returns its values by name.
-    pub fn evaluation(&mut self, step: u64, report: &EvaluationReport) -> Result<Vec<(String, f64)>, Error> {
+    /// Writes an evaluation, and held-out `examples` for TensorBoard. Returns the values by name.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn evaluation(
+        &mut self,
+        step: u64,
+        report: &EvaluationReport,
+        examples: &[String],
+    ) -> Result<Vec<(String, f64)>, Error> {
         let values = report.curves();
         if let Some(sinks) = &mut self.sinks {
             sinks.write(step, &values)?;
+            if let (Some(events), false) = (&mut sinks.events, examples.is_empty()) {
+                events.add_texts(step, "eval/examples", examples)?;
+            }
             sinks.bar.evaluation(step, report);
         }
         // Evaluating is no time of the steps.

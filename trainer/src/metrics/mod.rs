@@ -2,16 +2,20 @@
 
 mod evaluation;
 mod events;
+mod examples;
+mod hparams;
 mod jsonl;
 mod logger;
 mod plot;
 mod progress;
 mod step;
+mod summaries;
 mod token_class;
 mod tuning;
 
 pub use evaluation::{ClassReport, Evaluation, EvaluationReport, Predictions};
 pub use events::EventFile;
+pub use examples::shown;
 pub use jsonl::{LOG_FILE, read_lines};
 pub use logger::MetricsLogger;
 pub use plot::{is_plot, plot, plot_files};

@@ -17,31 +17,40 @@ pub enum TokenClass {
     Other,
 }
 
-/// The class of each id.
+/// The class of each id, and its piece.
 #[derive(Debug, Clone)]
-pub struct TokenClasses(Vec<TokenClass>);
+pub struct TokenClasses {
+    classes: Vec<TokenClass>,
+    pieces: Vec<String>,
+}
 
 impl TokenClasses {
     /// Of a vocabulary file, one piece a line.
     pub fn read(path: &Path) -> Result<TokenClasses, Error> {
         let bytes = quanci_store::read(path).map_err(Error::io("read", path))?;
         let text = String::from_utf8_lossy(&bytes);
-        Ok(TokenClasses(text.lines().map(class).collect()))
+        let pieces: Vec<String> = text.lines().map(str::to_owned).collect();
+        Ok(TokenClasses { classes: pieces.iter().map(|piece| class(piece)).collect(), pieces })
     }
 
     /// Of an id; [`TokenClass::Other`] for one that the vocabulary has not.
     pub fn class(&self, id: i64) -> TokenClass {
-        usize::try_from(id).ok().and_then(|id| self.0.get(id)).copied().unwrap_or(TokenClass::Other)
+        usize::try_from(id).ok().and_then(|id| self.classes.get(id)).copied().unwrap_or(TokenClass::Other)
+    }
+
+    /// The piece of an id; empty for one that the vocabulary has not.
+    pub fn piece(&self, id: i64) -> &str {
+        usize::try_from(id).ok().and_then(|id| self.pieces.get(id)).map_or("", String::as_str)
     }
 
     /// Entries of the vocabulary.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.classes.len()
     }
 
     /// True for an empty file.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.classes.is_empty()
     }
 }
 

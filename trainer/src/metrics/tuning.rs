@@ -4,6 +4,8 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Instant;
 
+use serde_json::Value;
+
 use super::events::EventFile;
 use super::jsonl::JsonLinesLog;
 use super::progress::ProgressDisplay;
@@ -57,21 +59,26 @@ pub struct TuneStepMetrics {
 }
 
 impl TuneLogger {
-    /// The logger of the run in the folder `run`, which has done `done` of `steps` steps.
+    /// The logger of the run in the folder `run`, which has done `done` of `steps` steps. `all` are the settings that TensorBoard
+    /// shows, an object of JSON, and `metric` the score by which the best epoch is chosen.
     ///
     /// # Errors
     /// If a file cannot be written.
     pub fn new(
         run: &Path,
         settings: &LogSettings,
+        (all, metric): (&Value, &str),
         done: u64,
         steps: u64,
         quiet: bool,
     ) -> Result<TuneLogger, Error> {
         std::fs::create_dir_all(run).map_err(Error::io("create", run))?;
         let outline = RunOutline { steps, done, flops_per_token: Box::new(|_, _| 0.0), peak_flops: None };
-        let events =
+        let mut events =
             settings.tensorboard.then(|| EventFile::create(&run.join("tensorboard"), done)).transpose()?;
+        if let Some(events) = &mut events {
+            events.add_settings(all, &[format!("dev/{metric}"), "train/loss".to_owned()])?;
+        }
         let bar = ProgressDisplay::new(&outline, !quiet && std::io::stderr().is_terminal(), quiet);
         let (lines, now) = (JsonLinesLog::open(run, done)?, Instant::now());
         Ok(TuneLogger { lines, events, bar, steps, done, begun: now, since: now, window: Window::default() })

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use quanci_batches::{DataSets, Validation, ValidationSettings};
+use quanci_batches::{DataSets, MicroBatch, Validation, ValidationSettings};
 use quanci_shards::Objective;
 use quanci_shards::mask::MaskUnit;
 use quanci_store::Cache;
@@ -13,16 +13,20 @@ use super::prefetch::host_batch;
 use super::run::Run;
 use crate::config::{DataSource, MaskOverride, Verify};
 use crate::error::Error;
-use crate::metrics::{Evaluation, EvaluationReport, Predictions, TokenClasses};
+use crate::metrics::{Evaluation, EvaluationReport, Predictions, TokenClasses, shown};
 use crate::model::config::is_padding;
 use crate::model::{Bert, DeviceBatch, Logits, sum_of_cross_entropy};
 
-/// The model measured on the validation rows of a phase, all ranks together; none where there are none.
+/// Rows that are shown.
+const EXAMPLES: usize = 8;
+
+/// The model measured on the validation rows of a phase, all ranks together, and the first rows of this rank with what it
+/// predicts there; none where there are no rows.
 pub(super) fn evaluate_run(
     run: &Run<'_>,
     bert: &Bert,
     phase: usize,
-) -> Result<Option<EvaluationReport>, Error> {
+) -> Result<Option<(EvaluationReport, Vec<String>)>, Error> {
     let settings = &run.settings.evaluation;
     let data = run.data[phase].clone();
     if data.validation_rows() == 0 {
@@ -36,10 +40,31 @@ pub(super) fn evaluate_run(
         unit: None,
     };
     let rows = Validation::open(data, validation)?;
-    let mut sums = evaluate(bert, run.kind(), run.with_pairs(), &run.classes, rows)?;
+    let mut examples = Vec::new();
+    let mut sums = evaluate(bert, run.kind(), run.with_pairs(), &run.classes, rows, |micro, predicted| {
+        if examples.is_empty() {
+            examples = examples_of(&run.classes, micro, predicted);
+        }
+    })?;
     // Sums, not means, over the ranks: each token counts equally however the rows are divided.
     sums.reduce(|numbers| run.comm.sum(numbers))?;
-    Ok(Some(sums.report()))
+    Ok(Some((sums.report(), examples)))
+}
+
+/// The first rows of a micro-batch as text.
+fn examples_of(classes: &TokenClasses, micro: &MicroBatch, predicted: &Predictions) -> Vec<String> {
+    let mut masks = micro.masked.iter().zip(&micro.labels).zip(&predicted.masked).peekable();
+    let mut begin = 0;
+    let rows = micro.lengths.iter().take(EXAMPLES).map(|&length| {
+        let ids = &micro.input_ids[begin as usize..(begin + length) as usize];
+        let mut of_row = Vec::new();
+        while let Some(((&at, &label), &predicted)) = masks.next_if(|((at, _), _)| **at < begin + length) {
+            of_row.push(((at - begin) as usize, label, predicted));
+        }
+        begin += length;
+        shown(classes, ids, &of_row)
+    });
+    rows.collect()
 }
 
 /// The data set in `folder`, to measure a model on.
@@ -73,16 +98,17 @@ pub fn measure(
     let with_pairs = sets.objective() != Objective::Mlm;
     let settings = ValidationSettings { rank: 0, world_size: 1, micro_batch, max_rows, unit };
     let rows = Validation::open(sets, settings)?;
-    Ok(evaluate(bert, Kind::Float, with_pairs, &classes, rows)?.report())
+    Ok(evaluate(bert, Kind::Float, with_pairs, &classes, rows, |_, _| ())?.report())
 }
 
-/// The sums over some validation rows.
+/// The sums over some validation rows; `seen` gets each micro-batch with what was predicted.
 fn evaluate(
     bert: &Bert,
     kind: Kind,
     with_pairs: bool,
     classes: &TokenClasses,
     rows: Validation,
+    mut seen: impl FnMut(&MicroBatch, &Predictions),
 ) -> Result<Evaluation, Error> {
     let network = tch::no_grad(|| bert.network(kind)).map_err(Error::torch("casting the weights"))?;
     let mut evaluation = Evaluation::new(classes.len());
@@ -94,6 +120,7 @@ fn evaluate(
         let predicted = tch::no_grad(|| predictions(&network.logits(&batch, with_pairs, false)?, &batch));
         let predicted = predicted.map_err(Error::torch("the forward pass"))?;
         evaluation.add(classes, &micro.labels, &micro.word_lengths, &micro.pair_labels, &predicted);
+        seen(&micro, &predicted);
     }
     Ok(evaluation)
 }
@@ -112,7 +139,7 @@ fn predictions(logits: &Logits, batch: &DeviceBatch) -> Result<Predictions, TchE
     Ok(Predictions {
         masked_loss: sum_of_cross_entropy(&logits.masked, &batch.labels)?.f_double_value(&[])?,
         pair_loss,
-        masked_correct: correct(&logits.masked, &batch.labels)?,
+        masked: Vec::try_from(logits.masked.f_argmax(-1, false)?.f_to_device(Device::Cpu)?)?,
         pairs_correct,
     })
 }

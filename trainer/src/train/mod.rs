@@ -112,8 +112,8 @@ fn log(run: &Run<'_>, learner: &mut Learner, metrics: &mut MetricsLogger) -> Res
 
 fn evaluate(run: &Run<'_>, learner: &mut Learner, metrics: &mut MetricsLogger) -> Result<(), Error> {
     learner.state.evaluation_pending = false;
-    if let Some(report) = evaluate::evaluate_run(run, &learner.bert, learner.state.phase)? {
-        let values = metrics.evaluation(learner.state.step, &report)?;
+    if let Some((report, examples)) = evaluate::evaluate_run(run, &learner.bert, learner.state.phase)? {
+        let values = metrics.evaluation(learner.state.step, &report, &examples)?;
         learner.state.keep_curves(values);
     }
     Ok(())

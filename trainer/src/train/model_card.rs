@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use crate::checkpoint::State;
+use crate::config::without_places;
 
 /// `README.md`, as Hugging Face shows it.
 pub(super) fn model_card(state: &State) -> String {
@@ -31,21 +32,7 @@ pub(super) fn model_card(state: &State) -> String {
     for (name, value) in state.curves.iter().filter(|(name, _)| !name.starts_with("speed/")) {
         writeln!(text, "| {name} | {value:.6} |").expect("a String takes all that is written");
     }
-    let settings = serde_json::to_string_pretty(&without_paths(&state.settings)).unwrap_or_default();
+    let settings = serde_json::to_string_pretty(&without_places(&state.settings)).unwrap_or_default();
     write!(text, "\n## Settings\n\n```json\n{settings}\n```\n").expect("a String takes all that is written");
     text
-}
-
-/// Settings without what they say of the machine.
-fn without_paths(settings: &Value) -> Value {
-    match settings {
-        Value::Object(map) => {
-            let kept = map
-                .iter()
-                .filter(|(key, _)| !matches!(key.as_str(), "path" | "output" | "model" | "init_from"));
-            Value::Object(kept.map(|(key, value)| (key.clone(), without_paths(value))).collect())
-        }
-        Value::Array(items) => Value::Array(items.iter().map(without_paths).collect()),
-        other => other.clone(),
-    }
 }

@@ -2,13 +2,12 @@
 
 use std::fmt::Write;
 
-use serde_json::Value;
-
 use super::report::TuneReport;
 use super::run::TuneRun;
 use super::scoring::{Scores, Summary};
 use super::tasks::Head;
 use crate::checkpoint::{STATE_FILE, read_state};
+use crate::config::without_places;
 
 /// The class of transformers that has such a head.
 pub(super) fn class(head: &Head) -> &'static str {
@@ -63,7 +62,7 @@ pub(super) fn card(run: &TuneRun<'_>, report: &TuneReport) -> String {
             .iter()
             .for_each(|notice| writeln!(text, "- {notice}").expect("a String takes all that is written"));
     }
-    let settings = serde_json::to_string_pretty(&without_paths(&report.settings)).unwrap_or_default();
+    let settings = serde_json::to_string_pretty(&without_places(&report.settings)).unwrap_or_default();
     write!(text, "\n## Settings\n\n```json\n{settings}\n```\n").expect("a String takes all that is written");
     text
 }
@@ -101,17 +100,5 @@ fn pretraining(run: &TuneRun<'_>) -> String {
             format!("data ids {}", state.data.concat().join(", "))
         }
         _ => format!("those of {name}: see its card"),
-    }
-}
-
-/// Settings without what they say of the machine.
-fn without_paths(settings: &Value) -> Value {
-    match settings {
-        Value::Object(map) => {
-            let is_path = |key: &str| matches!(key, "path" | "output" | "model" | "init_from" | "tokenizer");
-            let kept = map.iter().filter(|(key, _)| !is_path(key));
-            Value::Object(kept.map(|(key, value)| (key.clone(), without_paths(value))).collect())
-        }
-        other => other.clone(),
     }
 }

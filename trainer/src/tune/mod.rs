@@ -38,6 +38,7 @@ use quanci_shards::manifest::sha256;
 use quanci_shards::rng::{RandomSource, Rng};
 
 use crate::checkpoint::{Checkpoint, Writer};
+use crate::config::without_places;
 use crate::error::Error;
 use crate::metrics::{TuneLogger, TuneStepMetrics};
 use crate::model::weights::{self, LoadReport};
@@ -102,7 +103,9 @@ impl<'a> Tuning<'a> {
         };
         let all = run.steps() * run.settings.seeds.len() as u64;
         let done = state.all_steps(run);
-        let metrics = TuneLogger::new(&run.settings.output, &run.settings.log, done, all, quiet)?;
+        let settings = serde_json::to_value(run.settings).expect("settings have string keys only");
+        let shown = (&without_places(&settings), run.settings.set.metric.name());
+        let metrics = TuneLogger::new(&run.settings.output, &run.settings.log, shown, done, all, quiet)?;
         let writer = resume::writer(run);
         Ok((Tuning { run, learner, state, metrics, writer }, report))
     }

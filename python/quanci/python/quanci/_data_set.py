@@ -58,7 +58,7 @@ class DataSet:
     @property
     def folder(self) -> str:
         """The folder or URL."""
-        return os.fspath(self._native.folder)
+        return self._native.folder
 
     @property
     def manifest(self) -> dict[str, Any]:

@@ -36,6 +36,15 @@ use files::Files;
 use fit::{Fit, Part, fit};
 use forms::{FileTensor, Translated, translated};
 
+/// How many numbers a file of safetensors holds, by its header.
+///
+/// # Errors
+/// If the file cannot be read, or its header does not fit it.
+pub fn parameters_of(path: &Path) -> Result<i64, Error> {
+    let file = safetensors::SafeTensorsFile::open(path)?;
+    Ok(file.state_dict.tensors.iter().map(|tensor| tensor.sizes.iter().product::<i64>()).sum())
+}
+
 /// Reads the checkpoint at `path` as [`load`] does, and fills nothing.
 ///
 /// # Errors
