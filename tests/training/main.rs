@@ -1,5 +1,6 @@
 //! The trainer from outside: corpus to shards to steps, kills, ranks, bad input.
 #![expect(clippy::unwrap_used, reason = "tests panic where something is wrong")]
+#![expect(clippy::print_stdout, reason = "tests say what they skip")]
 
 mod bad_input;
 mod checkpoints;
