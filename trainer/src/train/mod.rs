@@ -66,6 +66,7 @@ fn steps(
             let batch = metrics.waiting(|| loader.next())?;
             let global = run.global(&batch.host)?; // what all ranks hold, before the first forward pass
             metrics.count(&learner.step(run, phase, &batch, &global)?);
+            quanci_malloc_tuning::return_free_memory();
 
             let (now, last) = (learner.state.step, learner.state.phase_step == phase.steps);
             if is_due(run.settings.log.every_steps, now, last) {

@@ -179,6 +179,7 @@ impl<'a> Tuning<'a> {
                 is_skipped: made.is_skipped,
             };
             self.metrics.count(&now);
+            quanci_malloc_tuning::return_free_memory();
             (run.heartbeat)()?;
             let ends_epoch = self.state.step.is_multiple_of(of_epoch);
             if ends_epoch || self.state.step.is_multiple_of(run.settings.log.every_steps) {
