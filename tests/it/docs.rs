@@ -208,6 +208,7 @@ fn all_pages_with_commands_have_a_test() {
         "docs/en/formats.md",
         "docs/en/own-files.md",
         "docs/en/report.md",
+        "docs/en/scores.md",
         "docs/en/tfrecord.md",
         "docs/zh/checkpoints.md",
         "docs/zh/fine-tuning.md",
@@ -215,6 +216,7 @@ fn all_pages_with_commands_have_a_test() {
         "docs/zh/formats.md",
         "docs/zh/own-files.md",
         "docs/zh/report.md",
+        "docs/zh/scores.md",
         "docs/zh/tfrecord.md",
     ]
     .map(PathBuf::from);

@@ -39,6 +39,7 @@ const ROWS: [(&str, ModuleRows); 2] = [
             &["model", "optim", "distributed", "checkpoint", "metrics", "text"],
             &["train", "convert", "init"],
             &["tune", "hub"],
+            &["score"],
             &["cli"],
         ],
     ),
