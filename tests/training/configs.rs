@@ -27,13 +27,16 @@ fn write_cased(place: &Place) {
     let text = fs::read_to_string(samples().join("public-domain/classical-novels.txt")).unwrap();
     let documents: Vec<&str> = text.split("\n\n").collect();
     let languages = ["ar", "de", "en", "es", "fr", "hi", "ja", "ko", "ru", "th", "vi", "zh"];
-    let folders = languages.iter().map(|language| format!("data/wiki/{language}/AA"));
-    for (at, folder) in folders.chain(["data/wiki_en/AA".to_owned()]).enumerate() {
-        let own = documents.iter().skip(at % languages.len()).step_by(languages.len());
+    let write = |folder: &str, documents: &mut dyn Iterator<Item = &&str>| {
         let lines: Vec<String> =
-            own.map(|document| serde_json::json!({ "text": document }).to_string() + "\n").collect();
-        fs::create_dir_all(place.join(&folder)).unwrap();
+            documents.map(|document| serde_json::json!({ "text": document }).to_string() + "\n").collect();
+        fs::create_dir_all(place.join(folder)).unwrap();
         place.write(&format!("{folder}/wiki_00"), lines.concat());
+    };
+    write("data/wiki_en/AA", &mut documents.iter());
+    for (at, language) in languages.iter().enumerate() {
+        let folder = format!("data/wiki/{language}/AA");
+        write(&folder, &mut documents.iter().skip(at).step_by(languages.len()));
     }
     let vocabulary = fs::read_to_string(fixture("google-zh-vocab.txt")).unwrap();
     for (name, entries) in [("en-cased", 28_996), ("multi-cased", 119_547)] {
