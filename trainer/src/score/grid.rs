@@ -78,7 +78,7 @@ mod tests {
         let grid = Grid::of_suite(&Suite::find("uer-6").unwrap().grid);
         let points = grid.points();
         assert_eq!(points.len(), 18);
-        assert_eq!(points[0].name, "batch=32,epochs=3,learning_rate=3e-5");
+        assert_eq!(points[0].name, "batch=32,epochs=3,learning_rate=0.00003");
         assert_eq!(points[17].settings, ["batch=64", "epochs=8", "learning_rate=0.0003"]);
         let mut names: Vec<&str> = points.iter().map(|point| point.name.as_str()).collect();
         names.sort_unstable();
