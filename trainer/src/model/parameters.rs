@@ -1,6 +1,7 @@
 //! A model's parameters by their Hugging Face names, in the order of its modules: the same order on all ranks.
 
 use std::f64::consts::SQRT_2;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tch::{Device, Kind, TchError, Tensor};
 
@@ -93,13 +94,21 @@ pub(super) fn shapes(config: &ModelConfig) -> Vec<(String, Vec<i64>)> {
     Layout::of(config).list.into_iter().map(|(name, sizes, _)| (name, sizes)).collect()
 }
 
+/// Seeds libtorch's generator, which all threads share: who draws from it holds this until everything is drawn.
+fn seeded(seed: u64) -> MutexGuard<'static, ()> {
+    static DRAWING: Mutex<()> = Mutex::new(());
+    let alone = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
+    tch::manual_seed(seed as i64);
+    alone
+}
+
 impl Parameters {
     /// The parameters of a new model, drawn from `seed` on the CPU: the same ones whatever the device they end on.
     ///
     /// # Errors
     /// If there is no memory for them.
     pub(super) fn new(config: &ModelConfig, seed: u64) -> Result<Parameters, TchError> {
-        tch::manual_seed(seed as i64);
+        let _alone = seeded(seed);
         let drawn = Layout::of(config).list.into_iter().map(|(name, sizes, fill)| {
             let options = (Kind::Float, Device::Cpu);
             let tensor = match fill {
@@ -123,7 +132,7 @@ impl Parameters {
         deviation: f64,
         seed: u64,
     ) -> Result<Parameters, TchError> {
-        tch::manual_seed(seed as i64);
+        let _alone = seeded(seed);
         let weight = truncated_normal(&[to, from], deviation)?.f_set_requires_grad(true)?;
         let bias = Tensor::f_zeros([to], (Kind::Float, Device::Cpu))?.f_set_requires_grad(true)?;
         Ok(Parameters { list: vec![(format!("{name}.weight"), weight), (format!("{name}.bias"), bias)] })
