@@ -16,9 +16,9 @@ title = "Two small sets"
 source = "somebody's page"
 cells = "best_and_mean"
 columns = [
-    { title = "LCQMC dev", set = "lcqmc", part = "dev", score = "accuracy" },
-    { title = "LCQMC test", set = "lcqmc", part = "test", score = "accuracy" },
-    { title = "own dev F1", set = "own.toml", part = "dev", score = "macro_f1" },
+    { title = "LCQMC dev", set = "lcqmc", split = "dev", score = "accuracy" },
+    { title = "LCQMC test", set = "lcqmc", split = "test", score = "accuracy" },
+    { title = "own dev F1", set = "own.toml", split = "dev", score = "macro_f1" },
 ]
 [settings]
 "*" = ["epochs=1", "seeds=[1,2]", "max_length=24", "micro_batch=8"]
@@ -204,6 +204,7 @@ fn what_is_done_is_not_done_again() {
 fn a_killed_table_is_the_same_in_the_end() {
     let whole = scored();
     score(&whole, &["--set", "epochs=3"]).exits(0);
+    let mut killed = 0;
     let place = scored();
     let arguments = [
         "score",
@@ -225,8 +226,9 @@ fn a_killed_table_is_the_same_in_the_end() {
             std::thread::sleep(Duration::from_millis(20));
         }
         child.kill().ok();
-        child.wait().unwrap();
+        killed += u32::from(!child.wait().unwrap().success());
     }
+    assert!(killed > 0, "no kill hit");
     score(&place, &["--set", "epochs=3"]).exits(0);
     let read = |place: &Place| fs::read_to_string(place.join("table/scores.json")).unwrap();
     assert_eq!(read(&place), read(&whole));
@@ -291,4 +293,30 @@ fn what_is_wrong_is_told_at_once() {
     let err = place.run(&["score", "nothing", "--suite", "small.toml", "-o", "table"]).exits(3).err;
     assert!(err.contains("nothing"), "{err}");
     assert!(!place.join("table").exists(), "nothing is written");
+}
+
+/// What a folder holds is not replaced, and a column without its score is no row of dashes.
+#[test]
+fn other_tables_and_scores_that_are_not_there_are_refused() {
+    let place = scored();
+    place.write("small.toml", SUITE.replace("\"macro_f1\"", "\"f1_macro\""));
+    let ran = score(&place, &["--no-grid", "--sets", "own.toml"]).exits(2);
+    assert!(ran.err.contains("own dev F1") && ran.err.contains("accuracy, macro_f1"), "{}", ran.err);
+    place.write("small.toml", SUITE);
+    fs::remove_file(place.join("data/lcqmc/test.tsv")).unwrap();
+    let ran = score(&place, &["--no-grid", "--sets", "lcqmc"]).exits(0);
+    assert!(ran.err.contains("LCQMC test: lcqmc has no labels of test"), "{}", ran.err);
+    assert!(ran.out.contains(" | – |"), "{}", ran.out);
+    place.write("small.toml", SUITE.replace("name = \"small\"", "name = \"other\""));
+    let ran = score(&place, &["--no-grid", "--sets", "lcqmc"]).exits(3);
+    assert!(ran.err.contains("holds the table of the suite small"), "{}", ran.err);
+    place.write("small.toml", SUITE);
+    for (file, text) in [("scores.json", "{\"task\": \"bq\"}"), ("scores.md", "# Mine\n")] {
+        fs::remove_dir_all(place.join("table")).unwrap();
+        fs::create_dir_all(place.join("table")).unwrap();
+        place.write(&format!("table/{file}"), text);
+        let ran = score(&place, &["--no-grid", "--sets", "lcqmc"]).exits(3);
+        assert!(ran.err.contains(&format!("holds a {file} that is not of this command")), "{}", ran.err);
+        assert_eq!(fs::read_to_string(place.join("table").join(file)).unwrap(), text);
+    }
 }

@@ -98,10 +98,13 @@ fn two_ranks_wait_for_the_first() {
     let two = Settings { output: "two", phase: PHASE, more: &more }.write(&place);
     pretrain(&place, &one, "1").exits(0);
     pretrain(&place, &two, "2").exits(0);
-    assert_eq!(curves(&place, "two").len(), CURVES.len());
     for (one, two) in curves(&place, "one").iter().zip(curves(&place, "two")) {
-        // Losses of ranks differ in the last digits; a score of 16 or 20 rows may differ by one of them.
-        assert!(one.len() == 2 && two.len() == 2, "{one:?} {two:?}");
+        let steps = |curve: &[(u64, f64)]| curve.iter().map(|(step, _)| *step).collect::<Vec<_>>();
+        assert_eq!((steps(one), steps(&two)), (vec![4, 8], vec![4, 8]));
+        // Gradients of ranks differ in the last digits; so a score may differ by two of 16 or more rows.
+        for ((_, one), (_, two)) in one.iter().zip(&two) {
+            assert!((one - two).abs() < 0.13, "{one} and {two}");
+        }
     }
 }
 

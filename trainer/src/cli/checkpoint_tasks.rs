@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use quanci_cli::Output;
 
 use super::device::choose_tf32;
-use super::tune_run::{scored, with_run};
+use super::tune_run::{Context, scored, tell_notices, with_run};
 use crate::config::TuneSettings;
 use crate::error::Error;
 use crate::score::{Point, path_setting};
@@ -52,20 +52,29 @@ impl<'a> CheckpointTasks<'a> {
         let vocabulary = self.run.data[0].vocabulary_folder().to_path_buf();
         for (name, settings) in &self.tasks {
             let beginning = self.beginning(None, vocabulary.clone());
-            let tried =
-                with_run(settings, beginning, self.run.device, self.run.signal.clone(), self.output, |run| {
-                    self.output.message(format_args!(
-                        "task {name}: {} steps of {} examples for each of {} seeds",
-                        run.steps(),
-                        settings.batch,
-                        settings.seeds.len()
-                    ));
-                    Ok(())
-                });
+            let context = self.context(&|| Ok(()), self.output);
+            let tried = with_run(settings, beginning, &context, |run| {
+                tell_notices(&run, self.output);
+                self.output.message(format_args!(
+                    "task {name}: {} steps of {} examples for each of {} seeds",
+                    run.steps(),
+                    settings.batch,
+                    settings.seeds.len()
+                ));
+                Ok(())
+            });
             choose_tf32(self.run.settings)?;
             tried?;
         }
         Ok(())
+    }
+
+    fn context<'b>(
+        &'b self,
+        heartbeat: &'b dyn Fn() -> Result<(), Error>,
+        output: &'b Output,
+    ) -> Context<'b> {
+        Context { device: self.run.device, signal: self.run.signal.clone(), heartbeat, output }
     }
 
     fn beginning(&self, init: Option<PathBuf>, tokenizer: PathBuf) -> Beginning {
@@ -84,8 +93,7 @@ impl Tasks for CheckpointTasks<'_> {
         for (name, settings) in &self.tasks {
             let beginning =
                 self.beginning(Some(checkpoint.to_path_buf()), self.run.settings.output.join(TOKENIZER));
-            let (device, signal) = (self.run.device, self.run.signal.clone());
-            let outcome = scored(settings, beginning, device, signal, heartbeat, &none, &quiet);
+            let outcome = scored(settings, beginning, &self.context(heartbeat, &quiet), &none, |_| ());
             choose_tf32(self.run.settings)?; // as it was: the set's settings may name another
             let outcome = outcome?;
             for (part, scores) in &outcome.scores {

@@ -1,22 +1,20 @@
 //! `score`: models on the sets of a suite, beside what was published for it.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use quanci_cli::{Output, from_here};
-use serde_json::json;
-use tch::Device;
+use serde_json::{Value, json};
 
 use super::args::{Common, Score};
 use super::model::{checkpoint_of, tokenizer_of};
-use super::tune_run::{LOCK_WAIT, one_device, scored, signal, with_run};
+use super::tune_run::{Context, LOCK_WAIT, counts, one_device, scored, signal, tell_notices, with_run};
 use crate::checkpoint::{self, RunLock};
 use crate::config::TuneSettings;
 use crate::error::Error;
-use crate::score::{self, Grid, Measured, Origin, Point, Row, Suite, Tasks};
-use crate::tune::{self, Beginning, Split, put};
+use crate::score::{self, Grid, Measured, Origin, Outcome, Point, Row, Suite, Tasks};
+use crate::tune::{self, Beginning, TuneRun, put};
 
 /// A model that is scored.
 struct Model {
@@ -51,12 +49,13 @@ pub(super) fn score(args: &Score, common: &Common, output: &Output) -> Result<()
     let points = grid.points();
     let device = one_device("score", common)?;
     let runs = runs(&tasks, &models, &points)?;
-    let scoring =
-        Scoring { suite: &suite, models: &models, points: &points, device, signal: signal()?, output };
+    let context = Context { device, signal: signal()?, heartbeat: &|| Ok(()), output };
+    let scoring = Scoring { suite: &suite, models: &models, points: &points, context, output };
     if args.check {
         return scoring.check(&runs);
     }
     scoring.find_models(&runs)?;
+    refuse_other_table(&args.output, &suite.name)?;
     let _lock = RunLock::acquire(&args.output, LOCK_WAIT, |notice| output.warning(notice))?;
     let rows = scoring.score(&runs, &args.output)?;
     output.result(score::markdown(&suite, &rows).trim_end());
@@ -104,8 +103,7 @@ struct Scoring<'a> {
     suite: &'a Suite,
     models: &'a [Model],
     points: &'a [Point],
-    device: Device,
-    signal: Arc<AtomicUsize>,
+    context: Context<'a>,
     output: &'a Output,
 }
 
@@ -133,17 +131,13 @@ impl Scoring<'_> {
             for (set, settings) in sets {
                 let Some(settings) = settings.first() else { continue };
                 let beginning = self.beginning(model, settings)?;
-                with_run(settings, beginning, self.device, self.signal.clone(), self.output, |run| {
+                with_run(settings, beginning, &self.context, |run| {
+                    tell_notices(&run, self.output);
                     tune::check_start(&run)?;
-                    let parts = [Split::Train, Split::Dev, Split::Test].into_iter();
-                    let counts: Vec<String> = parts
-                        .filter(|&split| run.items(split) > 0)
-                        .map(|split| format!("{} {}", split.name(), run.items(split)))
-                        .collect();
                     self.output.result(format_args!(
                         "{}: {set}: {}; {} runs of {} seeds",
                         model.name,
-                        counts.join(", "),
+                        counts(&run),
                         self.points.len(),
                         settings.seeds.len()
                     ));
@@ -166,10 +160,18 @@ impl Scoring<'_> {
                 let mut outcomes = Vec::new();
                 for (settings, point) in settings.iter().zip(self.points) {
                     done += 1;
-                    let (device, signal) = (self.device, self.signal.clone());
                     let beginning = self.beginning(model, settings)?;
-                    let outcome =
-                        scored(settings, beginning, device, signal, &|| Ok(()), point, self.output)?;
+                    // What should be known of a set is the same at every point.
+                    let is_first = outcomes.is_empty();
+                    let opened = |run: &TuneRun<'_>| {
+                        if is_first {
+                            tell_notices(run, self.output);
+                        }
+                    };
+                    let outcome = scored(settings, beginning, &self.context, point, opened)?;
+                    if is_first {
+                        self.compare_columns(set, &outcome, at == 0)?;
+                    }
                     self.output.message(format_args!(
                         "{done} of {all}: {}, {set}{}{}: dev {} {:.2}",
                         model.name,
@@ -187,6 +189,31 @@ impl Scoring<'_> {
             }
         }
         Ok(self.rows(&measured))
+    }
+
+    /// Fails if a column asks for a score that the task does not have. Says which cells stay empty, because the labels of their split
+    /// are not known.
+    fn compare_columns(&self, set: &str, outcome: &Outcome, is_told: bool) -> Result<(), Error> {
+        for column in self.suite.columns.iter().filter(|column| column.set == set) {
+            let Some(scores) = outcome.scores.get(column.split.name()) else {
+                if is_told {
+                    let split = column.split.name();
+                    self.output
+                        .warning(format_args!("{}: {set} has no labels of {split}: no score", column.title));
+                }
+                continue;
+            };
+            if !scores.contains_key(&column.score) {
+                let known: Vec<&str> = scores.keys().map(String::as_str).collect();
+                return Err(Error::settings(format!(
+                    "the column {} asks for the score {}, which {set} does not have: {}",
+                    column.title,
+                    column.score,
+                    known.join(", ")
+                )));
+            }
+        }
+        Ok(())
     }
 
     fn rows(&self, measured: &[Measured]) -> Vec<Row> {
@@ -212,6 +239,29 @@ impl Scoring<'_> {
     }
 }
 
+/// Fails if the folder holds another table than one of this suite: it would be replaced.
+fn refuse_other_table(folder: &Path, suite: &str) -> Result<(), Error> {
+    let refused = |what: &str| {
+        let message = format!("{what}; choose another folder with -o");
+        Err(Error::Output { path: folder.to_path_buf(), message })
+    };
+    match std::fs::read_to_string(folder.join(JSON)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => match folder.join(MARKDOWN).exists() {
+            true => refused("holds a scores.md that is not of this command"),
+            false => Ok(()),
+        },
+        Err(error) => Err(Error::io("read", folder.join(JSON))(error)),
+        Ok(text) => {
+            let table: Value = serde_json::from_str(&text).unwrap_or_default();
+            match table["suite"].as_str() {
+                Some(own) if own == suite => Ok(()),
+                Some(own) => refused(&format!("holds the table of the suite {own}")),
+                None => refused("holds a scores.json that is not of this command"),
+            }
+        }
+    }
+}
+
 /// The models of the command line, and the first one's shape with random weights if that is asked for.
 fn models(args: &Score) -> Result<Vec<Model>, Error> {
     let mut models: Vec<Model> = Vec::new();
@@ -226,7 +276,7 @@ fn models(args: &Score) -> Result<Vec<Model>, Error> {
                 "{argument}: `{name}` cannot be the name of a folder: give the model another one, as NAME=PATH"
             )));
         }
-        if models.iter().any(|model| model.name == name) {
+        if models.iter().any(|model| model.name == name) || (args.random && name == RANDOM) {
             return Err(Error::settings(format!(
                 "{argument}: another model is called `{name}`: give one of them another name, as NAME=PATH"
             )));

@@ -4,18 +4,21 @@ use quanci_cli::{Output, from_here};
 
 use super::args::{Common, Tune};
 use super::found::tell;
-use super::tune_run::{LOCK_WAIT, begin, beginning, one_device, signal, with_run};
+use super::tune_run::{
+    Context, LOCK_WAIT, begin, beginning, counts, one_device, signal, tell_notices, with_run,
+};
 use crate::checkpoint::{Resume, RunLock};
 use crate::config::TuneSettings;
 use crate::error::Error;
-use crate::tune::{self, Split, Summary, TuneReport, TuneRun};
+use crate::tune::{self, Summary, TuneReport, TuneRun};
 
 /// `quanci-train tune`.
 pub(super) fn tune(args: &Tune, common: &Common, output: &Output) -> Result<(), Error> {
     let settings = TuneSettings::read(&args.config, &common.overrides)?;
     let device = one_device("tune", common)?;
-    let signal = signal()?;
-    with_run(&settings, beginning(&settings)?, device, signal, output, |run| {
+    let context = Context { device, signal: signal()?, heartbeat: &|| Ok(()), output };
+    with_run(&settings, beginning(&settings)?, &context, |run| {
+        tell_notices(&run, output);
         if args.check {
             return check(&run, output);
         }
@@ -31,12 +34,7 @@ fn check(run: &TuneRun<'_>, output: &Output) -> Result<(), Error> {
     if let Some(found) = tune::check_start(run)? {
         tell(&found, "init_from", output);
     }
-    let parts = [Split::Train, Split::Dev, Split::Test].into_iter();
-    let counts: Vec<String> = parts
-        .filter(|&split| run.items(split) > 0)
-        .map(|split| format!("{} {}", split.name(), run.items(split)))
-        .collect();
-    output.result(format_args!("set     {}: {} items", run.settings.set.name, counts.join(", ")));
+    output.result(format_args!("set     {}: {} items", run.settings.set.name, counts(run)));
     if !run.labels().is_empty() {
         output.result(format_args!("labels  {}", run.labels().join(", ")));
     }

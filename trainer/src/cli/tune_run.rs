@@ -18,13 +18,10 @@ use crate::error::Error;
 use crate::score::{Outcome, Point};
 use crate::text::Tokenizer;
 use crate::train::kind_of;
-use crate::tune::{self, Beginning, TuneRun, Tuning};
+use crate::tune::{self, Beginning, Split, TuneRun, Tuning};
 
 /// How long a run waits for the folder: one that was killed saves before it ends.
 pub(super) const LOCK_WAIT: Duration = Duration::from_secs(60);
-
-/// Digits of a fingerprint that the name of a folder has.
-const ID_DIGITS: usize = 12;
 
 /// The device of a command that runs as one process.
 ///
@@ -44,7 +41,7 @@ pub(super) fn one_device(command: &str, common: &Common) -> Result<Device, Error
 
 /// Where the number of a signal is stored once one comes.
 pub(super) fn signal() -> Result<Arc<AtomicUsize>, Error> {
-    let signal = Arc::new(AtomicUsize::new(0));
+    let signal = Arc::default();
     stop_on_signals(&signal).map_err(Error::io("handle signals of", "this process"))?;
     Ok(signal)
 }
@@ -56,6 +53,17 @@ pub(super) fn beginning(settings: &TuneSettings) -> Result<Beginning, Error> {
     Beginning::find(settings, init.transpose()?)
 }
 
+/// What tune runs of a command share.
+pub(super) struct Context<'a> {
+    /// Where they compute.
+    pub(super) device: Device,
+    /// Where the number of a signal is stored.
+    pub(super) signal: Arc<AtomicUsize>,
+    /// See [`TuneRun::heartbeat`].
+    pub(super) heartbeat: &'a dyn Fn() -> Result<(), Error>,
+    pub(super) output: &'a Output,
+}
+
 /// Opens a tune run, tells what should be known of it, and passes it to `with`.
 ///
 /// # Errors
@@ -63,19 +71,30 @@ pub(super) fn beginning(settings: &TuneSettings) -> Result<Beginning, Error> {
 pub(super) fn with_run<T>(
     settings: &TuneSettings,
     beginning: Beginning,
-    device: Device,
-    signal: Arc<AtomicUsize>,
-    output: &Output,
+    context: &Context<'_>,
     with: impl FnOnce(TuneRun<'_>) -> Result<T, Error>,
 ) -> Result<T, Error> {
+    let Context { device, output, .. } = *context;
     quanci_torch_ext::set_tf32(settings.compute() == Compute::Tf32)
         .map_err(Error::torch_ext("choosing TF32"))?;
     beginning.told.iter().for_each(|told| output.message(told));
     let tokenizer = Tokenizer::open(&beginning.tokenizer)?;
-    let mut run = TuneRun::open(settings, beginning, &tokenizer, device, signal)?;
+    let mut run = TuneRun::open(settings, beginning, &tokenizer, device, context.signal.clone())?;
+    run.heartbeat = context.heartbeat;
     run.kernels = choose_kernels(&run.model, device, kind_of(settings.compute()), output)?;
-    run.notices().iter().for_each(|notice| output.warning(notice));
     with(run)
+}
+
+/// Warns of what should be known of a run's set.
+pub(super) fn tell_notices(run: &TuneRun<'_>, output: &Output) {
+    run.notices().iter().for_each(|notice| output.warning(notice));
+}
+
+/// How many items each split of a run has: `train 9600, dev 1200`.
+pub(super) fn counts(run: &TuneRun<'_>) -> String {
+    let splits = [Split::Train, Split::Dev, Split::Test].into_iter();
+    let counts = splits.filter(|&split| run.items(split) > 0);
+    counts.map(|split| format!("{} {}", split.name(), run.items(split))).collect::<Vec<_>>().join(", ")
 }
 
 /// A run at its newest checkpoint, or at its start.
@@ -106,31 +125,27 @@ pub(super) fn begin<'a>(
 }
 
 /// What a run comes to: as its folder has it, if that was made from the same settings, data and weights, or tuned now. The folder
-/// lies in `settings.output`, and is called by what the run is made from, so that none goes on from a checkpoint of another.
+/// lies in `settings.output`, and is called by what the run is made from, so that none goes on from a checkpoint of another. `opened`
+/// sees the run first.
 ///
 /// # Errors
 /// [`Error::Interrupted`] after a signal, with everything saved; if the set cannot be read, or the device fails.
 pub(super) fn scored(
     settings: &TuneSettings,
     beginning: Beginning,
-    device: Device,
-    signal: Arc<AtomicUsize>,
-    heartbeat: &dyn Fn() -> Result<(), Error>,
+    context: &Context<'_>,
     point: &Point,
-    output: &Output,
+    opened: impl FnOnce(&TuneRun<'_>),
 ) -> Result<Outcome, Error> {
-    with_run(settings, beginning, device, signal, output, |run| {
+    with_run(settings, beginning, context, |run| {
+        opened(&run);
         let id = tune::fingerprint(&run)?;
-        let mut name = point.name.clone();
-        name.extend((!name.is_empty()).then_some('-'));
-        name.push_str(&id[..ID_DIGITS]);
-        let settings = TuneSettings { output: settings.output.join(name), ..settings.clone() };
+        let settings = TuneSettings { output: settings.output.join(point.folder(&id)), ..settings.clone() };
         if let Some(outcome) = Outcome::read(&settings.output, &id) {
             return Ok(outcome);
         }
-        let mut run = run.writing_to(&settings);
-        run.heartbeat = heartbeat;
-        let tuning = begin(&run, &Resume::Auto, &[], output)?;
+        let run = run.writing_to(&settings);
+        let tuning = begin(&run, &Resume::Auto, &[], context.output)?;
         Outcome::of(&tuning.finish_scores()?, id, &point.name).write(&settings.output)
     })
 }

@@ -17,6 +17,24 @@ pub struct Point {
     pub settings: Vec<String>,
 }
 
+/// Digits of a fingerprint that the name of a folder has.
+const DIGITS: usize = 12;
+/// Longest name of a point in the name of a folder, in characters.
+const LONGEST: usize = 100;
+
+impl Point {
+    /// The folder of its run: the name, in characters that a folder may have, and the first digits of what the run is made from,
+    /// which alone tell folders apart.
+    pub fn folder(&self, fingerprint: &str) -> String {
+        let plain =
+            self.name.chars().map(|c| if c.is_alphanumeric() || "=,.-_+".contains(c) { c } else { '_' });
+        let mut folder: String = plain.take(LONGEST).collect();
+        folder.extend((!folder.is_empty()).then_some('-'));
+        folder.extend(fingerprint.chars().take(DIGITS));
+        folder
+    }
+}
+
 impl Grid {
     /// Of a suite.
     pub fn of_suite(grid: &BTreeMap<String, Vec<toml::Value>>) -> Grid {
@@ -85,6 +103,16 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), 18);
         assert_eq!(Grid::default().points(), [Point { name: String::new(), settings: Vec::new() }]);
+    }
+
+    #[test]
+    fn a_folder_stays_in_its_place() {
+        let point = |name: &str| Point { name: name.to_owned(), settings: Vec::new() };
+        let id = "0123456789abcdef";
+        assert_eq!(point("").folder(id), "0123456789ab");
+        assert_eq!(point("batch=8,epochs=2").folder(id), "batch=8,epochs=2-0123456789ab");
+        assert_eq!(point("set.train=a/../../b").folder(id), "set.train=a_.._.._b-0123456789ab");
+        assert_eq!(point(&"长".repeat(300)).folder(id).chars().count(), 113);
     }
 
     #[test]

@@ -15,6 +15,6 @@ mod task;
 
 pub use grid::{Grid, Point};
 pub use outcome::{Outcome, Spread, best};
-pub use suite::{Cells, Column, Part, Published, Suite, suites};
+pub use suite::{Cells, Column, Published, ScoredSplit, Suite, suites};
 pub use table::{Measured, Origin, Row, markdown, published};
 pub use task::{Tasks, path_setting};

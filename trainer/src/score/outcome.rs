@@ -20,7 +20,7 @@ pub struct Outcome {
     pub point: String,
     /// The score by which epochs and points are chosen.
     pub metric: String,
-    /// Scores over the seeds by part and name, as shares.
+    /// Scores over the seeds by split and name, as shares.
     pub scores: BTreeMap<String, BTreeMap<String, Spread>>,
     /// Those of a guess.
     pub guess: BTreeMap<String, BTreeMap<String, Option<f64>>>,
@@ -91,9 +91,9 @@ impl Outcome {
         Ok(serde_json::from_str(&text).expect("it was written from the same type"))
     }
 
-    /// A score of a part.
-    pub fn score(&self, part: &str, name: &str) -> Option<Spread> {
-        self.scores.get(part)?.get(name).copied()
+    /// A score of a split.
+    pub fn score(&self, split: &str, name: &str) -> Option<Spread> {
+        self.scores.get(split)?.get(name).copied()
     }
 
     /// The mean over the seeds by which the best point is chosen.

@@ -58,7 +58,7 @@ pub enum Cells {
     MeanAndDeviation,
 }
 
-/// A column: a score of a part of a set.
+/// A column: a score of a split of a set.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Column {
@@ -67,15 +67,15 @@ pub struct Column {
     /// A known set, or the settings file of a tune run, relative to the suite's file.
     pub set: String,
     /// `dev` or `test`.
-    pub part: Part,
+    pub split: ScoredSplit,
     /// The name of the score, as `scores.json` has it.
     pub score: String,
 }
 
-/// The part of a set that is measured.
+/// A split of a set that is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Part {
+pub enum ScoredSplit {
     /// The one that chooses the best epoch.
     Dev,
     /// The one that is measured once.
@@ -186,12 +186,12 @@ impl Suite {
     }
 }
 
-impl Part {
+impl ScoredSplit {
     /// Its name in `scores.json`.
     pub fn name(self) -> &'static str {
         match self {
-            Part::Dev => "dev",
-            Part::Test => "test",
+            ScoredSplit::Dev => "dev",
+            ScoredSplit::Test => "test",
         }
     }
 }
@@ -257,7 +257,7 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             Suite::find(path.to_str().unwrap()).map_err(|error| error.to_string())
         };
-        let columns = "columns = [{ title = \"A\", set = \"bq\", part = \"dev\", score = \"accuracy\" }]";
+        let columns = "columns = [{ title = \"A\", set = \"bq\", split = \"dev\", score = \"accuracy\" }]";
         let sound = format!("name = \"own\"\ntitle = \"Own\"\n{columns}\n");
         assert_eq!(read(&sound).unwrap().folder, folder.path());
         for (text, word) in [

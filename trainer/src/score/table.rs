@@ -49,7 +49,7 @@ impl Row {
     /// A row of measured scores; sets that are not done have no cells.
     pub fn measured(suite: &Suite, model: &str, origin: Origin, outcomes: &Measured) -> Row {
         let cell =
-            |set: &str, part: &str, score: &str| outcomes.get(set)?.score(part, score).map(in_per_cent);
+            |set: &str, split: &str, score: &str| outcomes.get(set)?.score(split, score).map(in_per_cent);
         let columns = suite.columns.iter();
         let chosen = outcomes.iter().filter(|(_, outcome)| !outcome.point.is_empty());
         Row {
@@ -58,7 +58,7 @@ impl Row {
             step: None,
             tokens: None,
             cells: columns
-                .map(|column| cell(&column.set, column.part.name(), &column.score).unwrap_or_default())
+                .map(|column| cell(&column.set, column.split.name(), &column.score).unwrap_or_default())
                 .collect(),
             chosen: chosen.map(|(set, outcome)| (set.clone(), outcome.point.clone())).collect(),
         }
@@ -66,8 +66,8 @@ impl Row {
 
     /// The row of a guess.
     pub fn guess(suite: &Suite, outcomes: &Measured) -> Row {
-        let cell = |set: &str, part: &str, score: &str| {
-            let share = *outcomes.get(set)?.guess.get(part)?.get(score)?;
+        let cell = |set: &str, split: &str, score: &str| {
+            let share = *outcomes.get(set)?.guess.get(split)?.get(score)?;
             Some(in_per_cent(Spread { best: share, mean: share, deviation: None }))
         };
         let columns = suite.columns.iter();
@@ -77,7 +77,7 @@ impl Row {
             step: None,
             tokens: None,
             cells: columns
-                .map(|column| cell(&column.set, column.part.name(), &column.score).unwrap_or_default())
+                .map(|column| cell(&column.set, column.split.name(), &column.score).unwrap_or_default())
                 .collect(),
             chosen: BTreeMap::new(),
         }

@@ -129,8 +129,10 @@ fn measure_tasks(
 ) -> Result<(), Error> {
     writer.finish()?; // the tasks read it
     let values = tasks::measure(run, learner.state.step, tasks)?;
-    metrics.tasks(learner.state.step, &values)?;
-    learner.state.keep_curves(values);
+    if !values.is_empty() {
+        metrics.tasks(learner.state.step, &values)?; // none if the settings have no tasks any more
+        learner.state.keep_curves(values);
+    }
     learner.state.tasks_pending = false;
     resume::save(run, learner, metrics, writer)
 }
