@@ -339,17 +339,49 @@ def case_settings(rng, base):
     return Case({"run.toml": change_bytes(rng, (base / "run.toml").read_bytes())}, [train("check", "run.toml")])
 
 
+# Labelled sets of fine-tuning: the golden one to change, and the keys of [set] besides its files.
+PAIRS = 'format = "tsv"\ntext = "text_a"\ntext_b = "text_b"\nlabel = "label"'
+LABELLED = [
+    ("classification", "train.tsv", 'kind = "classification"\n' + PAIRS),
+    ("classification", "train.tsv", 'kind = "classification"\nformat = "csv"\nheader = false\ntext = "0"\nlabel = "0"'),
+    ("regression", "train.jsonl", 'kind = "regression"\nformat = "jsonl"\ntext = "text"\nlabel = "score"'),
+    ("tokens", "train.conll", 'kind = "tokens"\nformat = "conll"'),
+    ("spans", "train.json", 'kind = "spans"\nformat = "squad"\nby_characters = true'),
+    ("spans", "train.json", 'kind = "spans"\nformat = "squad"\nunanswerable = true'),
+    ("choice", "train.json", 'kind = "choice"\nformat = "c3"'),
+    ("embeddings", "train.tsv", 'kind = "embeddings"\n' + PAIRS),
+]
+
+
+def case_labelled(rng, base):
+    folder, name, keys = rng.choice(LABELLED)
+    golden = ROOT / "tests/golden/tuning" / folder
+    original = (golden / name).read_bytes()
+    changed = change_bytes(rng, original)
+    if name.endswith(".json") and rng.random() < 0.7:
+        changed = json.dumps(change_json(rng, json.loads(original)), ensure_ascii=False).encode("utf-8", "surrogatepass")
+    path, files = "set", {f"set/{name}": changed}
+    if rng.random() < 0.2:
+        inner = rng.choice([zipped([(f"{folder}/{name}", changed)]), change_bytes(rng, zipped([(name, original)]))])
+        path, files = "set.zip", {"set.zip": inner}
+    text = (f'path = "{path}"\ninit_from = "random"\nmodel = "{golden}/model/config.json"\ntokenizer = "{golden}/model"\noutput = "tuned"\n'
+            f'max_length = 24\nepochs = 1\n[spans]\nmax_question = 6\n[set]\ntrain = "{name}"\ndev_share = 0.3\n{keys}\n')
+    command = ["tune", "tune.toml"] + (["--check"] if rng.random() < 0.8 else [])
+    return Case({**files, "tune.toml": text.encode()}, [train(*command)])
+
+
 # How often each is drawn.
 KINDS = {
     "manifest": (case_manifest, 22), "shard": (case_shard, 20), "config": (case_config, 3), "pickle": (case_pickle, 4),
     "tokenizer": (case_tokenizer, 4), "safetensors": (case_safetensors, 2), "txt": (case_corpus("txt"), 6), "jsonl": (case_corpus("jsonl"), 6),
     "json": (case_corpus("json"), 5), "csv": (case_corpus("csv"), 5), "zip": (case_corpus("zip"), 6), "gz": (case_corpus("gz"), 5),
     "parquet": (case_corpus("parquet"), 8), "vocab": (case_vocab, 4), "dictionary": (case_dictionary, 1), "settings": (case_settings, 5),
+    "labelled": (case_labelled, 4),
 }
 
 
 # Files that only the trainer reads.
-TRAINER_KINDS = ("config", "pickle", "tokenizer", "safetensors")
+TRAINER_KINDS = ("config", "pickle", "tokenizer", "safetensors", "labelled")
 
 
 def limited():

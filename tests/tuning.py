@@ -1,7 +1,7 @@
-"""Fine-tuned models beside transformers: `quanci-train tune` trains each set of tests/golden/tuning, and transformers loads what it
-leaves behind and must compute the same; the programs that score predictions must agree with its scores.
+"""Fine-tuned models beside transformers: `quanci-train tune` trains each set of tests/golden/tuning, and transformers or
+sentence-transformers loads what it leaves behind and must compute the same; the programs that score predictions must agree with its scores.
 
-    python3 -m venv .venv-hf && .venv-hf/bin/pip install torch==2.11.0 transformers numpy seqeval
+    python3 -m venv .venv-hf && .venv-hf/bin/pip install torch==2.11.0 transformers numpy seqeval sentence-transformers scipy
     cargo build --release -p quanci-trainer
     .venv-hf/bin/python tests/tuning.py target/release/quanci-train
 """
@@ -28,9 +28,13 @@ SETS = {
     "spans": 'kind = "spans"\nformat = "squad"\ntrain = "train.json"\ndev = "dev.json"\nby_characters = true',
     "choice": 'kind = "choice"\nformat = "c3"\ntrain = "train.json"\ndev = "dev.json"',
 }
+PAIRS = 'kind = "embeddings"\nformat = "tsv"\ntrain = "train.tsv"\ndev = "dev.tsv"\ntext = "text_a"\ntext_b = "text_b"\nlabel = "label"'
+SETS["embeddings"] = PAIRS
+SETS["embeddings-softmax"] = PAIRS + '\n[embeddings]\nloss = "softmax"\npooling = "cls"'
 CLASSES = {
     "classification": "BertForSequenceClassification", "regression": "BertForSequenceClassification", "tokens": "BertForTokenClassification",
     "spans": "BertForQuestionAnswering", "choice": "BertForMultipleChoice",
+    "embeddings": "BertModel", "embeddings-softmax": "BertModel",
 }
 SETTINGS = """path = "set"
 init_from = "set/model"
@@ -60,9 +64,33 @@ def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def check_sentences(name, folder):
+    """The same for sentence embeddings, by sentence-transformers; and Spearman's correlation by scipy."""
+    from safetensors.torch import load_file
+    from scipy.stats import spearmanr
+    from sentence_transformers import SentenceTransformer
+
+    embedder = SentenceTransformer(str(folder / "run/model"), device="cpu")
+    rows = [line.split("\t") for line in (folder / "set/dev.tsv").read_text().splitlines()[1:]]
+    u, v = (embedder.encode([row[at] for row in rows], convert_to_tensor=True) for at in (1, 2))
+    if name == "embeddings":
+        made = torch.cosine_similarity(u, v).unsqueeze(1)
+        scores = json.loads((folder / "run/scores.json").read_text())
+        close(name, scores["dev"]["spearman"]["mean"], spearmanr(made[:, 0].numpy(), [float(row[0]) for row in rows]).statistic)
+        assert torch.allclose(embedder.similarity(u, v).diagonal(), made[:, 0], atol=1e-6)
+    else:
+        # The classifier is not a part of the folder.
+        best = load_file(folder / "run/seeds/5/best.safetensors")
+        made = torch.cat([u, v, (u - v).abs()], 1) @ best["classifier.weight"].T + best["classifier.bias"]
+    own = [line["logits"] for line in lines(folder / "run/seeds/5/predictions/dev.jsonl")]
+    return close(name, own, made)
+
+
 def check(name, folder, model, tokenizer):
     """The largest difference of logits."""
     predictions = folder / "run/seeds/5/predictions"
+    if name.startswith("embeddings"):
+        return check_sentences(name, folder)
     if name == "classification":
         rows = [line.split("\t") for line in (folder / "set/dev.tsv").read_text().splitlines()[1:]]
         made = []

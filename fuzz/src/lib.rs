@@ -2,6 +2,8 @@
 //! an error: no panic, no endless loop, no memory without bound.
 
 mod inputs;
+#[cfg(feature = "trainer")]
+mod labelled_sets;
 mod pipeline;
 mod readers;
 mod shards;
@@ -9,6 +11,14 @@ mod shards;
 mod trainer;
 
 /// Without libtorch there is nothing of the trainer to read.
+#[cfg(not(feature = "trainer"))]
+mod labelled_sets {
+    pub(crate) fn targets() -> Vec<crate::Target> {
+        Vec::new()
+    }
+}
+
+/// The same.
 #[cfg(not(feature = "trainer"))]
 mod trainer {
     pub(crate) fn targets() -> Vec<crate::Target> {
@@ -29,7 +39,8 @@ pub struct Target {
 
 /// All targets of this build.
 pub fn targets() -> Vec<Target> {
-    [shards::targets(), pipeline::targets(), readers::targets(), trainer::targets()].concat()
+    [shards::targets(), pipeline::targets(), readers::targets(), trainer::targets(), labelled_sets::targets()]
+        .concat()
 }
 
 /// Runs the target `name`.

@@ -9,7 +9,7 @@ use serde_json::Value;
 pub(crate) const TRAIN: &str = env!("CARGO_BIN_EXE_quanci-train-under-test");
 
 /// What each set of `tests/golden/tuning` is, in settings.
-pub(crate) const SETS: [(&str, &str); 5] = [
+pub(crate) const SETS: [(&str, &str); 7] = [
     (
         "classification",
         "kind = \"classification\"\nformat = \"tsv\"\ntrain = \"train.tsv\"\ndev = \"dev.tsv\"\ntext = \"text_a\"\ntext_b = \"text_b\"\nlabel = \"label\"",
@@ -24,6 +24,14 @@ pub(crate) const SETS: [(&str, &str); 5] = [
         "kind = \"spans\"\nformat = \"squad\"\ntrain = \"train.json\"\ndev = \"dev.json\"\nby_characters = true",
     ),
     ("choice", "kind = \"choice\"\nformat = \"c3\"\ntrain = \"train.json\"\ndev = \"dev.json\""),
+    (
+        "embeddings",
+        "kind = \"embeddings\"\nformat = \"tsv\"\ntrain = \"train.tsv\"\ndev = \"dev.tsv\"\ntext = \"text_a\"\ntext_b = \"text_b\"\nlabel = \"label\"",
+    ),
+    (
+        "embeddings-softmax",
+        "kind = \"embeddings\"\nformat = \"tsv\"\ntrain = \"train.tsv\"\ndev = \"dev.tsv\"\ntext = \"text_a\"\ntext_b = \"text_b\"\nlabel = \"label\"\n[embeddings]\nloss = \"softmax\"\npooling = \"cls\"",
+    ),
 ];
 
 pub(crate) fn copy(from: &Path, to: &Path) {

@@ -7,6 +7,7 @@ mod checkpoints;
 mod configs;
 mod convert;
 mod docs;
+mod embeddings;
 mod hostile;
 mod hub;
 mod init;

@@ -18,7 +18,8 @@ pub use phase::{OptimizerState, PhaseSettings, Schedule};
 pub use places::without_places;
 pub use quanci_batches::{DataSettings, DataSource, MaskOverride, MicroBatchSize, Verify};
 pub use tune::{
-    KnownSet, Metric, SetFormat, SpanSettings, TaskKind, TaskSet, TuneSettings, known_sets, tune_keys,
+    EmbeddingLoss, EmbeddingSettings, KnownSet, Metric, Pooling, SetFormat, SpanSettings, TaskKind, TaskSet,
+    TuneSettings, known_sets, tune_keys,
 };
 
 use crate::error::Error;

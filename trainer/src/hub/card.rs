@@ -38,7 +38,7 @@ pub(super) fn card(
         license: request.license,
         license_name: is_other.then_some("see-license"),
         license_link: is_other.then_some("LICENSE"),
-        library_name: "transformers",
+        library_name: if task == SENTENCES { "sentence-transformers" } else { "transformers" },
         pipeline_tag: task,
         mask_token: matches!(source, Source::Pretrained { .. }).then_some("[MASK]"),
         base_model: request.base_model,
@@ -53,6 +53,9 @@ pub(super) fn card(
     Ok(format!("---\n{}\n---\n{above}{about}{below}", header.to_yaml().trim_end()))
 }
 
+/// The Hub's name of what sentence embeddings are for.
+const SENTENCES: &str = "sentence-similarity";
+
 /// The Hub's name of what the model is for.
 fn task(source: &Source, config: &Value) -> &'static str {
     if let Source::Pretrained { .. } = source {
@@ -62,6 +65,8 @@ fn task(source: &Source, config: &Value) -> &'static str {
         Some("BertForTokenClassification") => "token-classification",
         Some("BertForQuestionAnswering") => "question-answering",
         Some("BertForMultipleChoice") => "multiple-choice",
+        // An encoder alone is what `tune` leaves of sentence embeddings.
+        Some("BertModel") => SENTENCES,
         _ => "text-classification",
     }
 }

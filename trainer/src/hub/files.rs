@@ -11,6 +11,8 @@ use crate::error::Error;
 /// Writes a file of the folder.
 pub(super) fn put(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
     let path = folder.join(name);
+    let parent = local::parent(&path);
+    local::create_folders(parent).map_err(Error::io("create", parent))?;
     local::write_synced(&path, bytes).map_err(Error::io("write", &path))
 }
 

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::train;
 
 /// The files of a tuned model that are laid out, if they are there: weights, config, those of any tokenizer of BERT.
-const TUNED_FILES: [&str; 7] = [
+const TUNED_FILES: [&str; 11] = [
     "model.safetensors",
     "config.json",
     "vocab.txt",
@@ -19,6 +19,11 @@ const TUNED_FILES: [&str; 7] = [
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
+    // Of sentence embeddings.
+    "modules.json",
+    "1_Pooling/config.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
 ];
 
 /// A model with what is known of it.

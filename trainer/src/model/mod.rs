@@ -29,7 +29,7 @@ pub use attention::AttentionKernel;
 pub use batch::{DeviceBatch, HostBatch, Rows};
 pub use bert::Bert;
 pub use device_check::{Comparison, check_device, choose_kernels};
-pub use head::{Head, HeadInput};
+pub use head::{Head, HeadInput, RowVector};
 pub use kernels::{Kernels, Pointwise};
 pub use loss::{Losses, sum_of_cross_entropy};
 pub use network::{Logits, Network};

@@ -95,6 +95,7 @@ fn read(item: &Item, input: HeadInput) -> usize {
     match input {
         HeadInput::Pooled => item.rows.len(),
         HeadInput::Tokens => item.rows.iter().map(|row| row.ids.len()).sum(),
+        HeadInput::Pairs(_) => item.rows.len() / 2,
     }
 }
 

@@ -9,13 +9,14 @@ use super::tasks::Head;
 use crate::checkpoint::{STATE_FILE, read_state};
 use crate::config::without_places;
 
-/// The class of transformers that has such a head.
+/// The class of transformers or sentence-transformers that has such a head.
 pub(super) fn class(head: &Head) -> &'static str {
     match head {
         Head::Classes(_) | Head::Number => "BertForSequenceClassification",
         Head::Labels(_) => "BertForTokenClassification",
         Head::Span => "BertForQuestionAnswering",
         Head::Choice => "BertForMultipleChoice",
+        Head::Cosine(_) | Head::PairClasses(..) => "SentenceTransformer",
     }
 }
 
@@ -28,12 +29,22 @@ pub(super) fn card(run: &TuneRun<'_>, report: &TuneReport) -> String {
         Head::Labels(_) => "token-classification",
         Head::Span => "question-answering",
         Head::Choice => "multiple-choice",
+        Head::Cosine(_) | Head::PairClasses(..) => "sentence-similarity",
+    };
+    let is_sentences = pipeline == "sentence-similarity";
+    let library = if is_sentences { "sentence-transformers" } else { "transformers" };
+    let code = if is_sentences {
+        "from sentence_transformers import SentenceTransformer\n\nmodel = SentenceTransformer(\"THIS FOLDER\")\n".to_owned()
+    } else {
+        format!(
+            "from transformers import AutoTokenizer, {class}\n\nmodel = {class}.from_pretrained(\"THIS FOLDER\")\n\
+             tokenizer = AutoTokenizer.from_pretrained(\"THIS FOLDER\")\n"
+        )
     };
     let mut text = format!(
-        "---\nlibrary_name: transformers\npipeline_tag: {pipeline}\ndatasets:\n- {}\nlicense: other\nlicense_name: see-the-set\n---\n\n\
+        "---\nlibrary_name: {library}\npipeline_tag: {pipeline}\ndatasets:\n- {}\nlicense: other\nlicense_name: see-the-set\n---\n\n\
          # {class}, tuned on {} with quanci\n\n\
-         ```python\nfrom transformers import AutoTokenizer, {class}\n\nmodel = {class}.from_pretrained(\"THIS FOLDER\")\n\
-         tokenizer = AutoTokenizer.from_pretrained(\"THIS FOLDER\")\n```\n\n## Scores\n\n",
+         ```python\n{code}```\n\n## Scores\n\n",
         set.name, set.name
     );
     scores(&mut text, report);

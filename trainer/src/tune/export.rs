@@ -1,13 +1,16 @@
-//! The tuned model as a folder of Hugging Face's.
+//! The tuned model as a folder of Hugging Face's, or of sentence-transformers'.
 
 use serde_json::{Map, Value, json};
+use tch::Tensor;
 
 use super::best::put;
 use super::card::{card, class};
 use super::learner::TuneLearner;
 use super::report::TuneReport;
 use super::run::TuneRun;
+use super::start;
 use super::tasks::Head;
+use crate::config::Pooling;
 use crate::error::Error;
 use crate::model::weights;
 
@@ -26,18 +29,63 @@ pub(super) fn tokenizer(run: &TuneRun<'_>) -> Result<(), Error> {
 /// If a file cannot be written.
 pub(super) fn model(run: &TuneRun<'_>, learner: &TuneLearner, report: &TuneReport) -> Result<(), Error> {
     let folder = run.settings.output.join("model");
-    let trained = learner.trained();
-    let tensors = trained.iter().map(|(name, tensor)| (name.as_str(), tensor));
+    let (tensors, others) = match run.head {
+        Head::Cosine(pooling) | Head::PairClasses(_, pooling) => {
+            (encoder(run, learner, report.best_seed())?, sentence_files(run, pooling))
+        }
+        _ => (learner.trained(), Vec::new()),
+    };
+    let tensors = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor));
     put(&folder.join("model.safetensors"), &weights::to_safetensors(tensors, &[])?)?;
     put(&folder.join("config.json"), config(run).as_bytes())?;
+    others.iter().try_for_each(|(name, content)| put(&folder.join(name), pretty(content).as_bytes()))?;
     run.tokenizer_files.iter().try_for_each(|(name, bytes)| put(&folder.join(name), bytes))?;
     put(&folder.join("README.md"), card(run, report).as_bytes())
+}
+
+/// The tensors of transformers' `BertModel`. Its pooler, which no vector of a text is made by, is that of the start.
+fn encoder(run: &TuneRun<'_>, learner: &TuneLearner, seed: u64) -> Result<Vec<(String, Tensor)>, Error> {
+    let untrained =
+        start::start(run, seed)?.0.bert.parameters().filter(|name| name.starts_with("bert.pooler."));
+    let all = learner.trained().into_iter().chain(untrained);
+    Ok(all.filter_map(|(name, tensor)| Some((name.strip_prefix("bert.")?.to_owned(), tensor))).collect())
+}
+
+/// What sentence-transformers reads beside the model, in the layout of its versions 2 to 5, which later ones read too.
+fn sentence_files(run: &TuneRun<'_>, pooling: Pooling) -> Vec<(&'static str, Value)> {
+    let module = |index: u32, path: &str, class: &str| json!({ "idx": index, "name": index.to_string(), "path": path, "type": format!("sentence_transformers.models.{class}") });
+    vec![
+        ("modules.json", json!([module(0, "", "Transformer"), module(1, "1_Pooling", "Pooling")])),
+        (
+            "1_Pooling/config.json",
+            json!({
+                "word_embedding_dimension": run.model.hidden_size,
+                "pooling_mode_cls_token": pooling == Pooling::Cls,
+                "pooling_mode_mean_tokens": pooling == Pooling::Mean,
+                "pooling_mode_max_tokens": false,
+                "pooling_mode_mean_sqrt_len_tokens": false,
+            }),
+        ),
+        (
+            "sentence_bert_config.json",
+            json!({ "max_seq_length": run.settings.max_length, "do_lower_case": false }),
+        ),
+        ("config_sentence_transformers.json", json!({ "similarity_fn_name": "cosine" })),
+    ]
+}
+
+fn pretty(content: &Value) -> String {
+    serde_json::to_string_pretty(content).expect("its keys are strings") + "\n"
 }
 
 fn config(run: &TuneRun<'_>) -> String {
     let mut config: Map<String, Value> =
         serde_json::from_str(&run.model.to_json()).expect("a model's config is an object");
-    config.insert("architectures".to_owned(), json!([class(&run.head)]));
+    let architecture = match &run.head {
+        Head::Cosine(_) | Head::PairClasses(..) => "BertModel",
+        head => class(head),
+    };
+    config.insert("architectures".to_owned(), json!([architecture]));
     // Those of another model that this one began as.
     for key in ["id2label", "label2id", "num_labels", "problem_type"] {
         config.remove(key);
@@ -46,7 +94,7 @@ fn config(run: &TuneRun<'_>) -> String {
         // transformers takes one label for a number, and names it so.
         Head::Number => vec!["LABEL_0".to_owned()],
         Head::Classes(labels) | Head::Labels(labels) => labels.clone(),
-        Head::Span | Head::Choice => Vec::new(),
+        Head::Span | Head::Choice | Head::Cosine(_) | Head::PairClasses(..) => Vec::new(),
     };
     if !labels.is_empty() {
         let by_id = labels.iter().enumerate().map(|(id, label)| (id.to_string(), json!(label)));
@@ -59,7 +107,7 @@ fn config(run: &TuneRun<'_>) -> String {
             drop(config.insert("problem_type".to_owned(), json!("single_label_classification")))
         }
         Head::Number => drop(config.insert("problem_type".to_owned(), json!("regression"))),
-        Head::Labels(_) | Head::Span | Head::Choice => {}
+        _ => {}
     }
-    serde_json::to_string_pretty(&config).expect("a config has string keys only") + "\n"
+    pretty(&Value::Object(config))
 }

@@ -6,9 +6,9 @@ use tch::{Device, Kind, TchError, Tensor};
 use super::batch::{MicroItems, losses};
 use super::run::TuneRun;
 use super::tasks::{Head as TaskHead, Item};
-use crate::config::Compute;
+use crate::config::{Compute, Pooling};
 use crate::error::Error;
-use crate::model::{Bert, Head, HeadInput};
+use crate::model::{Bert, Head, HeadInput, RowVector};
 use crate::optim::{Optimizer, Scaler, schedule};
 use crate::train::kind_of;
 
@@ -167,17 +167,25 @@ fn trained(bert: &Bert, head: &Head) -> Vec<(String, Tensor)> {
     trained
 }
 
-/// The head of a task as transformers has it: its name, what it reads, how many outputs it has, and whether dropout comes before.
+/// The head of a task as transformers or sentence-transformers has it: its name, what it reads, how many outputs it has, and whether dropout comes before.
 fn new_head(run: &TuneRun<'_>, seed: u64) -> Result<Head, TchError> {
     let config = &run.model;
     // transformers: `classifier_dropout` where it is set.
     let own = config.others.get("classifier_dropout").and_then(serde_json::Value::as_f64);
     let dropout = own.unwrap_or(config.hidden_dropout_prob);
+    let vector = |pooling: &Pooling| match pooling {
+        Pooling::Mean => RowVector::Mean,
+        Pooling::Cls => RowVector::First,
+    };
     let (name, input, outputs, dropout) = match &run.head {
         TaskHead::Classes(labels) => ("classifier", HeadInput::Pooled, labels.len() as i64, dropout),
         TaskHead::Number | TaskHead::Choice => ("classifier", HeadInput::Pooled, 1, dropout),
         TaskHead::Labels(labels) => ("classifier", HeadInput::Tokens, labels.len() as i64, dropout),
         TaskHead::Span => ("qa_outputs", HeadInput::Tokens, 2, 0.0),
+        TaskHead::PairClasses(labels, pooling) => {
+            ("classifier", HeadInput::Pairs(vector(pooling)), labels.len() as i64, 0.0)
+        }
+        TaskHead::Cosine(pooling) => return Ok(Head::cosine(vector(pooling))),
     };
     Head::new(name, input, outputs, config, dropout, seed, run.device)
 }

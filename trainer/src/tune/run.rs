@@ -136,8 +136,8 @@ impl<'a> TuneRun<'a> {
     /// The labels; none where there are no classes.
     pub fn labels(&self) -> &[String] {
         match &self.head {
-            Head::Classes(labels) | Head::Labels(labels) => labels,
-            Head::Number | Head::Span | Head::Choice => &[],
+            Head::Classes(labels) | Head::Labels(labels) | Head::PairClasses(labels, _) => labels,
+            Head::Number | Head::Span | Head::Choice | Head::Cosine(_) => &[],
         }
     }
 
@@ -208,7 +208,11 @@ fn mismatches(
         ));
     }
     let set = &settings.set;
-    let has_pairs = !set.text_b.is_empty() || matches!(set.kind, TaskKind::Spans | TaskKind::Choice);
+    let has_pairs = match set.kind {
+        TaskKind::Spans | TaskKind::Choice => true,
+        TaskKind::Embeddings => false,
+        _ => !set.text_b.is_empty(),
+    };
     if has_pairs && model.type_vocab_size < 2 {
         problems.push("the set has rows of two segments, and the model one segment type".to_owned());
     }

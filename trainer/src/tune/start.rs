@@ -35,7 +35,7 @@ fn take_head(
     report: &mut LoadReport,
 ) -> Result<(), Error> {
     let own: Vec<(&str, &Tensor)> = learner.head.parameters().iter().collect();
-    if !own.iter().all(|(name, _)| report.unused.iter().any(|unused| unused == name)) {
+    if own.is_empty() || !own.iter().all(|(name, _)| report.unused.iter().any(|unused| unused == name)) {
         return Ok(());
     }
     let theirs = weights::read(path)?;

@@ -1,18 +1,20 @@
 """Writes tests/golden/tuning: small labelled sets, tiny models with heads and random weights, and what transformers makes of ten
 steps of fine-tuning without dropout, in the order of the files: losses, and logits of dev after each of two epochs.
 
-Run: python trainer/tests/python/golden_tuning.py      (torch 2.11, transformers 5.23)
+Run: python trainer/tests/python/golden_tuning.py [NAME…]
+(torch 2.11, transformers 5.23; embeddings: transformers 5.24, sentence-transformers 6.2)
 """
 
 import json
 import pathlib
 import random
 import shutil
+import sys
 
 import torch
 from transformers import (
     BertConfig, BertForMultipleChoice, BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification,
-    BertTokenizer, get_linear_schedule_with_warmup,
+    BertModel, BertTokenizer, get_linear_schedule_with_warmup,
 )
 
 OUT = pathlib.Path(__file__).parents[3] / "tests/golden/tuning"
@@ -265,6 +267,68 @@ def choice():
     )
 
 
+def sentences(name, seed, pooling, labels, loss_of):
+    """Pairs of texts, each text with a vector of its own, by sentence-transformers: its modules and its losses."""
+    from safetensors.torch import load_file, save_file
+    from sentence_transformers import SentenceTransformer, models
+
+    draw.seed(seed)
+    more = {"id2label": dict(enumerate(labels))} if labels else {}
+    folder, _, _ = prepared(name, BertModel, seed, **more)
+    rows = lambda count: [(draw.choice(labels) if labels else round(draw.uniform(0, 5), 3), text(3, 30), text(3, 12)) for _ in range(count)]
+    train, dev = rows(18), rows(7)
+    for part, of in (("train", train), ("dev", dev)):
+        table(folder, f"{part}.tsv", of, ("label", "text_a", "text_b"))
+    transformer = models.Transformer(str(folder / "model"), max_seq_length=LENGTH)
+    embedder = SentenceTransformer(modules=[transformer, models.Pooling(16, pooling_mode=pooling)], device="cpu")
+    encoded = lambda batch, at: embedder.preprocess([row[at] for row in batch])
+    loss, targets, logits = loss_of(embedder)
+    head = {key: value.detach() for key, value in loss.state_dict().items() if key.startswith("classifier.")}
+    path = folder / "model/model.safetensors"
+    save_file({**load_file(path), **head}, path, metadata={"format": "pt"})
+
+    class Both(torch.nn.Module):
+        """The model with the parameters of the loss, by the names that transformers has."""
+        def __init__(self):
+            super().__init__()
+            self.loss = loss
+
+    trained(
+        folder, Both(), train, dev,
+        lambda batch: loss([encoded(batch, 1), encoded(batch, 2)], targets(batch)),
+        lambda row: logits(*(embedder(encoded([row], at))["sentence_embedding"] for at in (1, 2))),
+    )
+
+
+def embeddings():
+    from sentence_transformers.sentence_transformer import losses
+
+    def cosine(embedder):
+        return (
+            losses.CosineSimilarityLoss(embedder), lambda batch: torch.tensor([row[0] / 5 for row in batch]),
+            lambda u, v: torch.cosine_similarity(u, v).tolist(),
+        )
+
+    sentences("embeddings", 6, "mean", [], cosine)
+
+
+def embeddings_softmax():
+    from sentence_transformers.sentence_transformer import losses
+
+    labels = ["against", "for", "neither"]
+
+    def softmax(embedder):
+        torch.manual_seed(8)
+        loss = losses.SoftmaxLoss(embedder, 16, 3)
+        return (
+            loss, lambda batch: torch.tensor([labels.index(row[0]) for row in batch]),
+            lambda u, v: loss.classifier(torch.cat([u, v, (u - v).abs()], 1))[0].tolist(),
+        )
+
+    sentences("embeddings-softmax", 7, "cls", labels, softmax)
+
+
 torch.set_num_threads(1)
-for make in (classification, regression, tokens, spans, choice):
-    make()
+for make in (classification, regression, tokens, spans, choice, embeddings, embeddings_softmax):
+    if not sys.argv[1:] or make.__name__ in sys.argv[1:]:
+        make()

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::embeddings::EmbeddingLoss;
+
 /// What is asked of the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -16,6 +18,8 @@ pub enum TaskKind {
     Spans,
     /// Which of several answers is right.
     Choice,
+    /// A vector for each text: how near the two of a pair are, or what they are to one another.
+    Embeddings,
 }
 
 /// How the files are written.
@@ -52,15 +56,18 @@ pub enum Metric {
     Matthews,
     /// The mean of Pearson's and Spearman's correlations.
     Correlation,
+    /// Spearman's correlation.
+    Spearman,
 }
 
 /// The kinds by name.
-pub(super) const KINDS: [(&str, TaskKind); 5] = [
+pub(super) const KINDS: [(&str, TaskKind); 6] = [
     ("classification", TaskKind::Classification),
     ("regression", TaskKind::Regression),
     ("tokens", TaskKind::Tokens),
     ("spans", TaskKind::Spans),
     ("choice", TaskKind::Choice),
+    ("embeddings", TaskKind::Embeddings),
 ];
 /// The formats by name.
 pub(super) const FORMATS: [(&str, SetFormat); 7] = [
@@ -73,12 +80,13 @@ pub(super) const FORMATS: [(&str, SetFormat); 7] = [
     ("c3", SetFormat::C3),
 ];
 /// The scores by name.
-pub(super) const METRICS: [(&str, Metric); 5] = [
+pub(super) const METRICS: [(&str, Metric); 6] = [
     ("accuracy", Metric::Accuracy),
     ("f1", Metric::F1),
     ("macro_f1", Metric::MacroF1),
     ("matthews", Metric::Matthews),
     ("correlation", Metric::Correlation),
+    ("spearman", Metric::Spearman),
 ];
 
 impl TaskKind {
@@ -86,21 +94,23 @@ impl TaskKind {
     pub(super) fn formats(self) -> &'static [SetFormat] {
         use SetFormat::{C3, Cluener, Conll, Csv, Jsonl, Squad, Tsv};
         match self {
-            TaskKind::Classification | TaskKind::Regression => &[Tsv, Csv, Jsonl],
+            TaskKind::Classification | TaskKind::Regression | TaskKind::Embeddings => &[Tsv, Csv, Jsonl],
             TaskKind::Tokens => &[Conll, Cluener, Tsv],
             TaskKind::Spans => &[Squad],
             TaskKind::Choice => &[C3],
         }
     }
 
-    /// The scores that it has, its own first.
-    pub(super) fn metrics(self) -> &'static [Metric] {
-        use Metric::{Accuracy, Correlation, F1, MacroF1, Matthews};
+    /// The scores that it has, its own first. `loss` is that of sentence embeddings.
+    pub(super) fn metrics(self, loss: EmbeddingLoss) -> &'static [Metric] {
+        use Metric::{Accuracy, Correlation, F1, MacroF1, Matthews, Spearman};
         match self {
             TaskKind::Classification => &[Accuracy, F1, MacroF1, Matthews],
-            TaskKind::Regression => &[Correlation],
+            TaskKind::Regression => &[Correlation, Spearman],
             TaskKind::Tokens | TaskKind::Spans => &[F1],
             TaskKind::Choice => &[Accuracy],
+            TaskKind::Embeddings if loss == EmbeddingLoss::Softmax => &[Accuracy, MacroF1],
+            TaskKind::Embeddings => &[Spearman, Correlation],
         }
     }
 }

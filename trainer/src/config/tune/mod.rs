@@ -1,5 +1,6 @@
 //! The settings of a tune run: a pretrained model trained on a labelled set.
 
+mod embeddings;
 mod kinds;
 mod known;
 mod set;
@@ -10,6 +11,7 @@ use quanci_batches::MicroBatchSize;
 use quanci_settings::{Key, Section, SettingsFile};
 use serde::Serialize;
 
+pub use embeddings::{EmbeddingLoss, EmbeddingSettings, Pooling};
 pub use kinds::{Metric, SetFormat, TaskKind};
 pub use known::{KnownSet, known_sets};
 pub use set::TaskSet;
@@ -54,6 +56,8 @@ pub struct TuneSettings {
     pub shuffle: bool,
     /// `[spans]`.
     pub spans: SpanSettings,
+    /// `[embeddings]`.
+    pub embeddings: EmbeddingSettings,
     /// `[optimizer]`.
     pub optimizer: OptimizerSettings,
     /// `[precision]`.
@@ -138,7 +142,8 @@ pub(super) fn show(path: &Path, text: &str, overrides: &[String]) -> Result<Stri
 }
 
 fn from_section(source: &SettingsFile, root: &Section<'_>) -> TuneSettings {
-    let set = set::from_section(source, root);
+    let embeddings = embeddings::from_section(root.section("embeddings"));
+    let set = set::from_section(source, root, embeddings.loss);
     let init = "weights to begin with: a folder or file of Hugging Face, TensorFlow 1 or UER, a run's folder or a \
                 checkpoint's; or `random`";
     let init_from = Some(root.required_path("init_from", init)).filter(|place| place != "random");
@@ -176,6 +181,7 @@ fn from_section(source: &SettingsFile, root: &Section<'_>) -> TuneSettings {
         max_length: root.integer("max_length", "tokens of a row at most", 128, 8..=1_048_576) as u32,
         shuffle: root.boolean("shuffle", "another order of the examples in each epoch", true),
         spans: spans(root.section("spans")),
+        embeddings,
         optimizer: tables::optimizer(root.section("optimizer")),
         precision: tables::precision(root.section("precision")),
         checkpoint: checkpoint(root.section("checkpoint")),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use quanci_settings::{Section, SettingsFile};
 use serde::Serialize;
 
+use super::embeddings::EmbeddingLoss;
 use super::kinds::{FORMATS, KINDS, METRICS, Metric, SetFormat, TaskKind};
 use super::known::{KnownSet, known_sets};
 
@@ -61,7 +62,7 @@ pub struct TaskSet {
 }
 
 /// `task`, `path` and `[set]`.
-pub(super) fn from_section(source: &SettingsFile, root: &Section<'_>) -> TaskSet {
+pub(super) fn from_section(source: &SettingsFile, root: &Section<'_>, loss: EmbeddingLoss) -> TaskSet {
     let names: Vec<(&str, usize)> =
         known_sets().iter().enumerate().map(|(at, set)| (set.name.as_str(), at)).collect();
     let help = "a known set; without it, `[set]` says what there is to read";
@@ -69,7 +70,8 @@ pub(super) fn from_section(source: &SettingsFile, root: &Section<'_>) -> TaskSet
     let known = known.map(|at| &known_sets()[at]);
     let path = source.join(root.required_path("path", "the folder or the zip archive with the set's files"));
     let section = root.section("set");
-    let set = spelled(&section, path, known.map_or_else(KnownSet::default, Clone::clone), known.is_some());
+    let is_known = known.is_some();
+    let set = spelled(&section, path, known.cloned().unwrap_or_default(), is_known, loss);
     if known.is_none() && !section.has("kind") {
         root.problem("task", "is missing: name a known set, or say in [set] what there is to read");
     }
@@ -78,22 +80,30 @@ pub(super) fn from_section(source: &SettingsFile, root: &Section<'_>) -> TaskSet
 }
 
 /// The keys of `[set]` over what is known.
-fn spelled(section: &Section<'_>, path: PathBuf, known: KnownSet, is_known: bool) -> TaskSet {
+fn spelled(
+    section: &Section<'_>,
+    path: PathBuf,
+    known: KnownSet,
+    is_known: bool,
+    loss: EmbeddingLoss,
+) -> TaskSet {
     let own = |help| move |word: &'static str| section.string(word, help);
     let kind = section.listed(
         "kind",
         "what is asked",
-        "`classification`, `regression`, `tokens`, `spans`, `choice`",
+        "`classification`, `regression`, `tokens`, `spans`, `choice`, `embeddings`",
         &KINDS,
     );
     let formats = "`tsv`, `csv`, `jsonl`, `conll`, `cluener`, `squad`, `c3`";
     let format = section.listed("format", "how the files are written", formats, &FORMATS);
-    let metrics = "`accuracy`, `f1`, `macro_f1`, `matthews`, `correlation`";
+    let metrics = "`accuracy`, `f1`, `macro_f1`, `matthews`, `correlation`, `spearman`";
     let metric = section.listed("metric", "the score by which the best epoch is chosen", metrics, &METRICS);
     let names = |key, help| section.names(key, help, "that of the known set").unwrap_or_default();
     let or = |given: Vec<String>, known: &[String]| if given.is_empty() { known.to_vec() } else { given };
     let kind = kind.or(known.kind).unwrap_or(TaskKind::Classification);
     let format = format.or(known.format).unwrap_or(kind.formats()[0]);
+    // Of a known set that is asked something else, as pairs of texts can be.
+    let known_metric = known.metric.filter(|metric| kind.metrics(loss).contains(metric));
     let share = |key, help| section.number(key, help, 0.0, 0.0..=0.9);
     let set = TaskSet {
         name: own("its name, for reports")("name")
@@ -146,15 +156,15 @@ fn spelled(section: &Section<'_>, path: PathBuf, known: KnownSet, is_known: bool
             "questions may have no answer, as in SQuAD 2",
             known.unanswerable,
         ),
-        metric: metric.or(known.metric).unwrap_or(kind.metrics()[0]),
+        metric: metric.or(known_metric).unwrap_or(kind.metrics(loss)[0]),
         licence: own("licence, for the model card")("licence").unwrap_or(known.licence),
         source: own("where the set comes from, for the model card")("source").unwrap_or(known.source),
     };
-    check(section, &set, is_known);
+    check(section, &set, is_known, loss);
     set
 }
 
-fn check(section: &Section<'_>, set: &TaskSet, is_known: bool) {
+fn check(section: &Section<'_>, set: &TaskSet, is_known: bool, loss: EmbeddingLoss) {
     if !set.kind.formats().contains(&set.format) {
         let known: Vec<&str> = FORMATS
             .iter()
@@ -166,7 +176,7 @@ fn check(section: &Section<'_>, set: &TaskSet, is_known: bool) {
             format_args!("is of no use for this kind: it is read from {}", known.join(", ")),
         );
     }
-    if !set.kind.metrics().contains(&set.metric) {
+    if !set.kind.metrics(loss).contains(&set.metric) {
         section.problem("metric", "is no score of this kind");
     }
     if set.train.is_empty() && (is_known || section.has("kind")) {
@@ -185,6 +195,9 @@ fn check(section: &Section<'_>, set: &TaskSet, is_known: bool) {
     }
     if set.format.is_table() && (set.text.is_empty() || set.label.is_empty()) {
         section.problem("text", "and `label` are needed: the columns to read");
+    }
+    if set.kind == TaskKind::Embeddings && set.text_b.is_empty() {
+        section.problem("text_b", "is missing: sentence embeddings are trained on pairs of texts");
     }
     for (key, pairs) in
         [("same_labels", set.same_labels.iter().collect()), ("only", Vec::from_iter(&set.only))]

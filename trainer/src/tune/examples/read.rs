@@ -52,7 +52,7 @@ pub(crate) fn read(set: &TaskSet) -> Result<Splits, Error> {
 
 fn examples(file: &TextFile, set: &TaskSet, notices: &mut Vec<String>) -> Result<Examples, Error> {
     match (set.kind, set.format) {
-        (TaskKind::Classification | TaskKind::Regression, _) => {
+        (TaskKind::Classification | TaskKind::Regression | TaskKind::Embeddings, _) => {
             texts(file, set, notices).map(Examples::Texts)
         }
         (TaskKind::Tokens, SetFormat::Cluener) => cluener(file, notices).map(Examples::Tokens),

@@ -33,9 +33,7 @@ pub(crate) fn build<'a>(
         }};
     }
     Ok(match train {
-        Examples::Texts(_) => {
-            Box::new(TextTask::new(set, parts!(Examples::Texts), tokenizer, most, notices)?)
-        }
+        Examples::Texts(_) => Box::new(TextTask::new(settings, parts!(Examples::Texts), tokenizer, notices)?),
         Examples::Tokens(_) => {
             Box::new(TokenTask::new(set, parts!(Examples::Tokens), tokenizer, most, notices)?)
         }

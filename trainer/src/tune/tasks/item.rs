@@ -27,7 +27,7 @@ pub(crate) enum Target {
 /// A token that nothing is asked of.
 pub(crate) const IGNORED: i64 = -100;
 
-/// Rows that are judged together: one, but for questions with several answers.
+/// Rows that are judged together: one, but for questions with several answers and for pairs of texts with a vector each.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Item {
     pub(crate) rows: Vec<TokenRow>,

@@ -1,6 +1,7 @@
 //! What every task gives the loop: items to learn, and a judgement of what the model makes of them.
 
 use super::item::Item;
+use crate::config::Pooling;
 use crate::tune::examples::Split;
 use crate::tune::scoring::Scores;
 
@@ -17,6 +18,10 @@ pub(crate) enum Head {
     Span,
     /// A score for each of several rows.
     Choice,
+    /// The cosine of the vectors of two rows.
+    Cosine(Pooling),
+    /// The class of two rows, by their vectors.
+    PairClasses(Vec<String>, Pooling),
 }
 
 /// A file to write.

@@ -9,7 +9,7 @@ use super::labels::{majority, sorted};
 use super::parts::Parts;
 use super::rows;
 use super::task::{Head, PredictionFile, Task, largest};
-use crate::config::{TaskKind, TaskSet};
+use crate::config::{EmbeddingLoss, EmbeddingSettings, TaskKind, TaskSet, TuneSettings};
 use crate::error::Error;
 use crate::text::Tokenizer;
 use crate::tune::examples::{Split, TextExample};
@@ -20,6 +20,8 @@ pub(super) struct TextTask {
     /// The names of the classes; none where numbers are asked for.
     labels: Option<Vec<String>>,
     items: Parts<Vec<Item>>,
+    /// How vectors of texts are made, where they are asked for.
+    embeddings: Option<EmbeddingSettings>,
 }
 
 impl TextTask {
@@ -28,14 +30,16 @@ impl TextTask {
     /// # Errors
     /// If a label is unknown or no number, or some examples of a part have labels and others have none.
     pub(super) fn new(
-        set: &TaskSet,
+        settings: &TuneSettings,
         examples: Parts<Vec<TextExample>>,
         tokenizer: &Tokenizer,
-        most: usize,
         notices: &mut Vec<String>,
     ) -> Result<TextTask, Error> {
+        let (set, most) = (&settings.set, settings.max_length as usize);
+        let embeddings = (set.kind == TaskKind::Embeddings).then(|| settings.embeddings.clone());
         let labels = match set.kind {
             TaskKind::Regression => None,
+            TaskKind::Embeddings if settings.embeddings.loss == EmbeddingLoss::Cosine => None,
             _ if set.labels.is_empty() => {
                 Some(sorted(examples.train.iter().filter_map(|example| example.label.as_deref())))
             }
@@ -54,14 +58,27 @@ impl TextTask {
             let items: Result<Vec<Item>, Error> = examples
                 .into_iter()
                 .map(|example| {
-                    let target = target(&example, labels.as_deref(), split)?;
+                    let scale = embeddings.as_ref().map(|embeddings| embeddings.label_scale);
+                    let target = target(&example, labels.as_deref(), scale, split)?;
                     let a = tokenizer.pieces(&example.text)?;
-                    let (row, is_cut) = match &example.text_b {
-                        Some(b) => rows::pair(tokenizer, a, tokenizer.pieces(b)?, most),
-                        None => rows::single(tokenizer, a, most),
+                    let b = example.text_b.as_deref().map(|text| tokenizer.pieces(text)).transpose()?;
+                    let (rows, is_cut) = match b {
+                        Some(b) if embeddings.is_some() => {
+                            let both = [a, b].map(|text| rows::single(tokenizer, text, most));
+                            let is_cut = both.iter().any(|(_, is_cut)| *is_cut);
+                            (both.map(|(row, _)| row).to_vec(), is_cut)
+                        }
+                        Some(b) => {
+                            let (row, is_cut) = rows::pair(tokenizer, a, b, most);
+                            (vec![row], is_cut)
+                        }
+                        None => {
+                            let (row, is_cut) = rows::single(tokenizer, a, most);
+                            (vec![row], is_cut)
+                        }
                     };
                     cut += usize::from(is_cut);
-                    Ok(Item { rows: vec![row], target })
+                    Ok(Item { rows, target })
                 })
                 .collect();
             if cut > 0 {
@@ -72,7 +89,7 @@ impl TextTask {
             }
             items
         })?;
-        Ok(TextTask { labels, items })
+        Ok(TextTask { labels, items, embeddings })
     }
 
     /// True classes or values of a part; none where they are not known.
@@ -116,13 +133,26 @@ fn check_labels(split: Split, examples: &[TextExample], set: &TaskSet) -> Result
     }
 }
 
-fn target(example: &TextExample, labels: Option<&[String]>, split: Split) -> Result<Target, Error> {
+/// The target of an example. `scale` is what numbers are divided by, where the cosine of vectors is to be that.
+fn target(
+    example: &TextExample,
+    labels: Option<&[String]>,
+    scale: Option<f64>,
+    split: Split,
+) -> Result<Target, Error> {
     let Some(label) = &example.label else { return Ok(Target::None) };
     let wrong =
         |what: String| Error::input(example.place.file.as_path(), format!("{}: {what}", example.place.what));
     let Some(labels) = labels else {
         let value = label.trim().parse::<f64>().ok().filter(|value| value.is_finite());
-        return value.map(Target::Value).ok_or_else(|| wrong(format!("the label {label:?} is no number")));
+        let value = value.ok_or_else(|| wrong(format!("the label {label:?} is no number")))?;
+        let Some(scale) = scale else { return Ok(Target::Value(value)) };
+        if value.abs() > scale {
+            return Err(wrong(format!(
+                "the label {label:?} is beyond `embeddings.label_scale` = {scale}: no cosine can be so large"
+            )));
+        }
+        return Ok(Target::Value(value / scale));
     };
     let found = labels.iter().position(|own| own == label);
     let known = || {
@@ -140,7 +170,13 @@ fn target(example: &TextExample, labels: Option<&[String]>, split: Split) -> Res
 
 impl Task for TextTask {
     fn head(&self) -> Head {
-        self.labels.clone().map_or(Head::Number, Head::Classes)
+        let pooling = self.embeddings.as_ref().map(|embeddings| embeddings.pooling);
+        match (self.labels.clone(), pooling) {
+            (None, None) => Head::Number,
+            (Some(labels), None) => Head::Classes(labels),
+            (None, Some(pooling)) => Head::Cosine(pooling),
+            (Some(labels), Some(pooling)) => Head::PairClasses(labels, pooling),
+        }
     }
 
     fn items(&self, split: Split) -> Option<&[Item]> {
@@ -164,13 +200,14 @@ impl Task for TextTask {
         self.scored(split, &vec![guess; self.items.get(split)?.len()])
     }
 
-    /// Lines of JSON as CLUE takes them, with logits; and the table that GLUE takes.
+    /// Lines of JSON as CLUE takes them, with logits; and the table that GLUE takes. Cosines are in the labels' scale.
     fn predictions(&self, split: Split, logits: &[Vec<f32>]) -> Vec<PredictionFile> {
+        let scale = self.embeddings.as_ref().map_or(1.0, |embeddings| embeddings.label_scale);
         let (mut lines, mut table) = (String::new(), "index\tprediction\n".to_owned());
         for (id, (logits, predicted)) in logits.iter().zip(self.predicted(logits)).enumerate() {
             let label = match &self.labels {
                 Some(labels) => json!(labels[predicted as usize]),
-                None => json!(predicted),
+                None => json!(scale * predicted),
             };
             let word = label.as_str().map_or_else(|| label.to_string(), str::to_owned);
             writeln!(lines, "{}", json!({ "id": id, "label": label, "logits": logits }))
