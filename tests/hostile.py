@@ -207,7 +207,9 @@ def corpora():
         "csv": [(("id,text\r\n" + "".join(f'{i},"{line}"\r\n' for i, line in enumerate(text.split("\n")))).encode(), "csv", 'text_field = "text"')],
         "zip": [(zipped([("a.txt", text), ("b.txt", text)]), "documents", "")],
         "gz": [(gzip.compress(text.encode()), "paragraphs", ""), (gzip.compress(lines.encode()), "jsonl", "")],
-        "parquet": [(None, "parquet", 'text_field = "source"')],
+        "parquet": [(None, "parquet", 'text_field = "source"')] + [
+            ((ROOT / f"tests/fixtures/hostile/{name}.parquet").read_bytes(), "parquet", 'text_field = "text"') for name in ("delta-lengths", "delta-texts")
+        ],
     }
 
 

@@ -4,7 +4,7 @@ use quanci_pipeline::config::{Format, TableSettings};
 use quanci_pipeline::readers::{self, ReadSettings};
 
 use crate::Target;
-use crate::inputs::{compressed, with_file, zip_of};
+use crate::inputs::{compressed, file, with_file, zip_of};
 use crate::shards::shard_seeds;
 
 /// Of corpora.
@@ -13,7 +13,7 @@ pub(crate) fn targets() -> Vec<Target> {
         Target { name: "text", seeds: text_seeds, run: text },
         Target { name: "json", seeds: json_seeds, run: json },
         Target { name: "table", seeds: table_seeds, run: table },
-        Target { name: "parquet", seeds: shard_seeds, run: parquet },
+        Target { name: "parquet", seeds: parquet_seeds, run: parquet },
         Target { name: "wiki", seeds: wiki_seeds, run: wiki },
         Target { name: "page", seeds: page_seeds, run: page },
         Target { name: "book", seeds: book_seeds, run: book },
@@ -65,7 +65,14 @@ fn table(bytes: &[u8]) {
     read_table(Format::Tsv, &["1"], TableSettings { separator: None, ..table }, bytes);
 }
 
+/// A shard, and texts whose lengths are stored as differences.
+fn parquet_seeds() -> Vec<Vec<u8>> {
+    let deltas = ["delta-lengths", "delta-texts"].map(|name| file(&format!("tests/fixtures/hostile/{name}.parquet")));
+    [shard_seeds(), deltas.to_vec()].concat()
+}
+
 fn parquet(bytes: &[u8]) {
+    read_all(Format::Parquet, &["text"], bytes);
     read_all(Format::Parquet, &["source"], bytes);
     read_all(Format::Parquet, &["input_ids"], bytes);
 }

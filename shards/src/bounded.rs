@@ -30,6 +30,9 @@ const FEW_VALUES: u64 = 1 << 20;
 /// The values of nested columns that are read for each byte of a column chunk.
 const MAX_VALUES_A_BYTE: u64 = 64;
 
+/// DELTA_LENGTH_BYTE_ARRAY and DELTA_BYTE_ARRAY.
+const DELTA_TEXTS: [u64; 2] = [6, 7];
+
 /// Fails if bytes that a codec has packed unpack to more than so many.
 pub type CheckUnpacked = fn(Compression, &[u8], u64) -> Result<()>;
 
@@ -41,6 +44,9 @@ pub struct PageLimits {
     pub check: Option<CheckUnpacked>,
     /// The most values of a nested column for each row, where that is known.
     pub values_a_row: Option<u32>,
+    /// Whether texts may have lengths that are stored as differences. Such pages name the number of their values themselves, and
+    /// the library believes it: who allows them checks them when they are unpacked.
+    pub delta_texts: bool,
 }
 
 /// The file below the library, with the bounds on its pages.
@@ -148,6 +154,9 @@ impl<R: ChunkReader> BoundedPages<R> {
         // Only the first page of a column is known before rows are decoded.
         if header.is_dictionary && start != chunk.start {
             return Err(refused("a dictionary behind the first page of its column"));
+        }
+        if !self.limits.delta_texts && DELTA_TEXTS.contains(&header.encoding) {
+            return Err(refused("texts in an encoding that this format version has not"));
         }
         let mut seen = self.seen();
         seen.pages.insert(start + header.length as u64, header);

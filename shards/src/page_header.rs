@@ -15,6 +15,8 @@ pub(crate) struct PageHeader {
     pub(crate) unpacked: u64,
     /// Values, nulls and empty lists among them.
     pub(crate) values: u64,
+    /// The number of the encoding of its values (Parquet's enum Encoding).
+    pub(crate) encoding: u64,
     /// Bytes at its beginning that are never packed.
     pub(crate) plain: u64,
     /// A page of the values that others refer to.
@@ -40,10 +42,13 @@ impl PageHeader {
                 (2, types::I32) => header.unpacked = size(walker.integer()?)?,
                 (3, types::I32) => header.packed = size(walker.integer()?)?,
                 // Of data, of a dictionary, of data by the second version.
-                (5 | 7, types::STRUCT) => header.values = header.values.max(counts(&mut walker)?[0]),
+                (5 | 7, types::STRUCT) => {
+                    let counts = counts(&mut walker)?;
+                    (header.values, header.encoding) = (header.values.max(counts[0]), counts[1]);
+                }
                 (8, types::STRUCT) => {
                     let counts = counts(&mut walker)?;
-                    header.values = header.values.max(counts[0]);
+                    (header.values, header.encoding) = (header.values.max(counts[0]), counts[3]);
                     // The bytes of definition and repetition levels.
                     header.plain = counts[4] + counts[5];
                 }

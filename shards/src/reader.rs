@@ -121,7 +121,7 @@ pub(crate) fn open_checked(
 
 /// The bounds on a shard's pages: it packs by Zstandard, and its rows have a largest length.
 fn limits(manifest: &Manifest) -> PageLimits {
-    PageLimits { check: None, values_a_row: Some(manifest.max_seq_len) }
+    PageLimits { check: None, values_a_row: Some(manifest.max_seq_len), delta_texts: false }
 }
 
 fn checked<R: ChunkReader + 'static>(

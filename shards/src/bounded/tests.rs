@@ -1,5 +1,6 @@
 //! Pages that lie about what they unpack to.
 
+use parquet::basic::Encoding;
 use parquet::data_type::{ByteArray, ByteArrayType, DataType};
 use parquet::file::metadata::ParquetMetaDataReader;
 use parquet::file::properties::{WriterProperties, WriterVersion};
@@ -35,7 +36,9 @@ fn plain(version: WriterVersion) -> WriterProperties {
 
 fn bounded(file: &Bytes) -> BoundedPages<Bytes> {
     let metadata = ParquetMetaDataReader::new().parse_and_finish(file).unwrap();
-    BoundedPages::new(file.clone(), &metadata, PageLimits::default())
+    // Writers of version 2 store lengths as differences.
+    let limits = PageLimits { delta_texts: true, ..PageLimits::default() };
+    BoundedPages::new(file.clone(), &metadata, limits)
 }
 
 const TEXT: &str = "message m { required binary text (UTF8); }";
@@ -124,8 +127,8 @@ fn values_of_nested_columns() {
     };
     let message = read(PageLimits::default()).unwrap_err().to_string();
     assert!(message.contains("values in a column of"), "{message}");
-    read(PageLimits { check: None, values_a_row: Some(1 << 25) }).unwrap();
-    read(PageLimits { check: None, values_a_row: Some(1 << 20) }).unwrap_err();
+    read(PageLimits { values_a_row: Some(1 << 25), ..PageLimits::default() }).unwrap();
+    read(PageLimits { values_a_row: Some(1 << 20), ..PageLimits::default() }).unwrap_err();
 }
 
 #[test]
@@ -142,4 +145,24 @@ fn the_dictionary_comes_first() {
     moved.copy_within(4..4 + length, data as usize);
     let message = bounded(&moved.into()).get_read(data).map(drop).unwrap_err().to_string();
     assert!(message.contains("behind the first page"), "{message}");
+}
+
+/// Texts by differences are read only where they are checked later.
+#[test]
+fn texts_by_differences() {
+    for (version, encoding) in [
+        (WriterVersion::PARQUET_1_0, Encoding::DELTA_BYTE_ARRAY),
+        (WriterVersion::PARQUET_2_0, Encoding::DELTA_LENGTH_BYTE_ARRAY),
+    ] {
+        let properties = WriterProperties::builder()
+            .set_writer_version(version)
+            .set_dictionary_enabled(false)
+            .set_encoding(encoding);
+        let file = file(TEXT, &["甲", "乙"], None, properties.build());
+        bounded(&file).get_read(4).unwrap();
+        let metadata = ParquetMetaDataReader::new().parse_and_finish(&file).unwrap();
+        let refusing = BoundedPages::new(file, &metadata, PageLimits::default());
+        let message = refusing.get_read(4).map(drop).unwrap_err().to_string();
+        assert!(message.contains("an encoding that this format version has not"), "{message}");
+    }
 }

@@ -5,20 +5,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch, StructArray};
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader};
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use quanci_shard_store::ParquetFile;
 use quanci_shards::{BoundedPages, PageLimits, check_footer};
 
 mod columns;
+mod delta;
+mod pages;
 mod texts;
 mod unpacked;
 
 use columns::Leaf;
+use pages::CheckedGroups;
 use texts::Texts;
 
 use super::cut::DocumentCutter;
@@ -39,7 +40,17 @@ const BATCH_BYTES: u64 = 64 << 20;
 /// A row is planned for as a quarter of the dictionary. It may be all of it, so a batch takes four times what is planned.
 const DICTIONARY_SHARE: u64 = 4;
 
-type FileBuilder = ParquetRecordBatchReaderBuilder<BoundedPages<ParquetFile>>;
+/// A file whose footer was read.
+struct OpenFile {
+    metadata: ArrowReaderMetadata,
+    pages: BoundedPages<ParquetFile>,
+}
+
+impl OpenFile {
+    fn footer(&self) -> &Arc<ParquetMetaData> {
+        self.metadata.metadata()
+    }
+}
 
 /// The columns of strings, as paths of `text_field`.
 ///
@@ -47,13 +58,12 @@ type FileBuilder = ParquetRecordBatchReaderBuilder<BoundedPages<ParquetFile>>;
 /// If the file cannot be read.
 pub fn text_columns(path: &Path) -> Result<Vec<String>, Error> {
     let (input, _) = look(path, None)?;
-    Ok(columns::of_strings(builder(&input)?.schema()))
+    Ok(columns::of_strings(open_file(&input)?.metadata.schema()))
 }
 
 /// Whether the file can be read and has the columns.
 pub(super) fn check(input: &Input, settings: &ReadSettings) -> Result<(), Error> {
-    let builder = builder(input)?;
-    let leaves = leaves(input, &builder, settings)?;
+    let leaves = leaves(input, &open_file(input)?, settings)?;
     // What is damaged there, or too large, would end the job.
     let first = InputSplit { input: input.clone(), part: Part::RowGroups { start: 0, end: 1, bytes: 0 } };
     open(&first, settings)?.next()?;
@@ -98,16 +108,16 @@ fn check_encoding(input: &Input, settings: &ReadSettings) -> Result<(), Error> {
 /// Packs consecutive row groups into parts of about `target` bytes. A row group is never split, so a part may be much
 /// larger.
 pub(super) fn parts(input: &Input, target: u64) -> Result<Vec<Part>, Error> {
-    let builder = builder(input)?;
+    let footer = open_file(input)?.footer().clone();
     let (mut parts, mut start, mut bytes) = (Vec::new(), 0, 0u64);
-    for (group, end) in builder.metadata().row_groups().iter().zip(1..) {
+    for (group, end) in footer.row_groups().iter().zip(1..) {
         bytes = bytes.saturating_add(u64::try_from(group.compressed_size()).unwrap_or(0));
         if bytes >= target {
             parts.push(Part::RowGroups { start, end, bytes });
             (start, bytes) = (end, 0);
         }
     }
-    let end = u32::try_from(builder.metadata().num_row_groups()).unwrap_or(u32::MAX);
+    let end = u32::try_from(footer.num_row_groups()).unwrap_or(u32::MAX);
     if start < end || parts.is_empty() {
         parts.push(Part::RowGroups { start, end, bytes });
     }
@@ -117,14 +127,15 @@ pub(super) fn parts(input: &Input, target: u64) -> Result<Vec<Part>, Error> {
 /// Opens the row groups of a part.
 pub(super) fn open(split: &InputSplit, settings: &ReadSettings) -> Result<Box<dyn Reader>, Error> {
     let input = &split.input;
-    let builder = builder(input)?;
-    let all = builder.metadata().num_row_groups();
+    let file = open_file(input)?;
+    let footer = file.footer().clone();
+    let all = footer.num_row_groups();
     let groups: Range<usize> = match split.part {
         Part::RowGroups { start, end, .. } => (start as usize).min(all)..(end as usize).min(all),
         Part::Whole | Part::Bytes { .. } => 0..all,
     };
     let size = |groups: Range<usize>| -> (u64, u64) {
-        let groups = &builder.metadata().row_groups()[groups];
+        let groups = &footer.row_groups()[groups];
         let sum = |numbers: &mut dyn Iterator<Item = i64>| {
             numbers.fold(0u64, |sum, number| sum.saturating_add(u64::try_from(number).unwrap_or(0)))
         };
@@ -135,11 +146,14 @@ pub(super) fn open(split: &InputSplit, settings: &ReadSettings) -> Result<Box<dy
     // missing.
     let ((rows_before, _), (rows, bytes)) = (size(0..groups.start), size(groups.clone()));
     // Projection pushdown: only the text columns are read and decoded.
-    let leaves: Vec<usize> = leaves(input, &builder, settings)?.iter().map(|leaf| leaf.index).collect();
-    let batch_rows = batch_rows(input, &builder, groups.clone(), &leaves)?;
-    let mask = ProjectionMask::leaves(builder.parquet_schema(), leaves);
-    let batches = builder.with_batch_size(batch_rows).with_projection(mask);
-    let batches = guarded(input, || batches.with_row_groups(groups.collect()).build())?;
+    let leaves: Vec<usize> = leaves(input, &file, settings)?.iter().map(|leaf| leaf.index).collect();
+    let batch_rows = batch_rows(input, &file, groups.clone(), &leaves)?;
+    let batches = guarded(input, || {
+        let schema = file.metadata.parquet_schema();
+        let levels = parquet_to_arrow_field_levels(schema, ProjectionMask::leaves(schema, leaves), None)?;
+        let groups = CheckedGroups { file: Arc::new(file.pages.clone()), metadata: footer.clone(), groups };
+        ParquetRecordBatchReader::try_new_with_row_groups(&levels, &groups, batch_rows, None)
+    })?;
     let origin = Origin { path: Arc::from(input.path.as_path()), compression: Compression::None };
     Ok(Box::new(ParquetReader {
         input: input.clone(),
@@ -160,27 +174,25 @@ pub(super) fn open(split: &InputSplit, settings: &ReadSettings) -> Result<Box<dy
 /// A row may be its one entry, and the next row the same.
 fn batch_rows(
     input: &Input,
-    builder: &FileBuilder,
+    file: &OpenFile,
     groups: Range<usize>,
     leaves: &[usize],
 ) -> Result<usize, Error> {
-    let file = ParquetFile::open(&input.path).map_err(Error::io("open", &input.path))?;
-    let pages = bounded(file, builder.metadata());
     let mut longest = 0;
-    for group in &builder.metadata().row_groups()[groups] {
+    for group in &file.footer().row_groups()[groups] {
         let columns = || leaves.iter().filter_map(|&leaf| group.columns().get(leaf));
         let bytes = columns().map(|column| u64::try_from(column.uncompressed_size()).unwrap_or(0));
         let rows = u64::try_from(group.num_rows()).unwrap_or(0).max(1);
         longest = longest.max(bytes.fold(0, u64::saturating_add) / rows);
         for column in columns() {
-            let dictionary = guarded(input, || pages.dictionary_bytes(column))?;
+            let dictionary = guarded(input, || file.pages.dictionary_bytes(column))?;
             longest = longest.max(dictionary / DICTIONARY_SHARE);
         }
     }
     Ok(((BATCH_BYTES / longest.max(1)) as usize).clamp(1, BATCH_ROWS))
 }
 
-fn builder(input: &Input) -> Result<FileBuilder, Error> {
+fn open_file(input: &Input) -> Result<OpenFile, Error> {
     if input.compression != Compression::None {
         let message = format!("a Parquet file must not be packed ({}): unpack it", input.compression.name());
         return Err(Error::input(&input.path, message));
@@ -193,12 +205,8 @@ fn builder(input: &Input) -> Result<FileBuilder, Error> {
     let metadata = guarded(input, || ArrowReaderMetadata::load(&file, options))?;
     // Before any column is read: a damaged footer may hold any offset and any size.
     check_chunks(input, metadata.metadata())?;
-    Ok(FileBuilder::new_with_metadata(bounded(file, metadata.metadata()), metadata))
-}
-
-/// The file, with bounds on what its pages unpack to.
-fn bounded(file: ParquetFile, metadata: &ParquetMetaData) -> BoundedPages<ParquetFile> {
-    BoundedPages::new(file, metadata, PageLimits { check: Some(unpacked::check), values_a_row: None })
+    let limits = PageLimits { check: Some(unpacked::check), values_a_row: None, delta_texts: true };
+    Ok(OpenFile { pages: BoundedPages::new(file, metadata.metadata(), limits), metadata })
 }
 
 /// Checks that the column chunks that the footer names lie within the file.
@@ -246,8 +254,9 @@ fn damaged(input: &Input, error: &dyn std::error::Error) -> Error {
 }
 
 /// The columns of text that the fields name.
-fn leaves(input: &Input, builder: &FileBuilder, settings: &ReadSettings) -> Result<Vec<Leaf>, Error> {
-    columns::leaves(builder.schema(), builder.parquet_schema().num_columns(), &settings.text_field)
+fn leaves(input: &Input, file: &OpenFile, settings: &ReadSettings) -> Result<Vec<Leaf>, Error> {
+    let (schema, columns) = (file.metadata.schema(), file.metadata.parquet_schema().num_columns());
+    columns::leaves(schema, columns, &settings.text_field)
         .map_err(|message| Error::input(&input.path, message))
 }
 

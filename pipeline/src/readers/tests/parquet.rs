@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use ::parquet::arrow::ArrowWriter;
-use ::parquet::file::properties::WriterProperties;
+use ::parquet::basic::{Compression as Codec, Encoding as Values};
+use ::parquet::file::properties::{WriterProperties, WriterVersion};
 use arrow_array::builder::{ListBuilder, MapBuilder, StringBuilder};
 use arrow_array::{
     ArrayRef, BinaryArray, Int32Array, LargeStringArray, NullArray, RecordBatch, StringArray,
@@ -171,4 +172,81 @@ fn binary_columns_in_an_encoding() {
     assert!(error.contains("set `encoding` = \"gb18030\""), "{error}");
     let utf8: ArrayRef = Arc::new(BinaryArray::from_iter_values(texts));
     check_with(&of("text"), parquet(vec![("text", utf8)]), &texts);
+}
+
+/// Columns of texts, plain and nested, whose lengths are stored as differences.
+fn with_delta(version: WriterVersion, values: Values, codec: Codec) -> Vec<u8> {
+    let texts: Vec<Option<String>> =
+        (0..300).map(|n| (n % 7 != 3).then(|| format!("共同的开头{}", "字".repeat(n % 5)))).collect();
+    let mut lists = ListBuilder::new(StringBuilder::new());
+    for n in 0..300 {
+        lists.append_value((0..n % 4).map(|item| Some(format!("段落{item}"))));
+    }
+    let columns: [(&str, ArrayRef); 2] =
+        [("text", Arc::new(StringArray::from(texts))), ("lines", Arc::new(lists.finish()))];
+    let batch = RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true)));
+    let batch = batch.expect("columns of one length");
+    let properties = WriterProperties::builder()
+        .set_writer_version(version)
+        .set_dictionary_enabled(false)
+        .set_encoding(values)
+        .set_compression(codec)
+        .set_data_page_row_count_limit(100)
+        .set_write_batch_size(50);
+    let mut bytes = Vec::new();
+    let mut writer =
+        ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties.build())).expect("a writer");
+    writer.write(&batch).expect("written");
+    writer.close().expect("closed");
+    bytes
+}
+
+const DELTAS: [Values; 2] = [Values::DELTA_LENGTH_BYTE_ARRAY, Values::DELTA_BYTE_ARRAY];
+
+#[test]
+fn lengths_by_differences() {
+    for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
+        for codec in [Codec::UNCOMPRESSED, Codec::SNAPPY, Codec::ZSTD(Default::default())] {
+            let plain = with_delta(version, Values::PLAIN, codec);
+            for field in ["text", "lines[]"] {
+                let expected = read_bytes(plain.clone(), &of(field)).expect("readable");
+                assert_eq!(expected.len(), 300);
+                for values in DELTAS {
+                    let found = read_bytes(with_delta(version, values, codec), &of(field)).expect("readable");
+                    assert!(found == expected, "{version:?} {codec:?} {values:?} {field}");
+                }
+            }
+        }
+    }
+}
+
+/// A page that names two billion lengths must not ask for their memory.
+#[test]
+fn false_counts_within_pages() {
+    for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
+        for values in DELTAS {
+            let whole = with_delta(version, values, Codec::UNCOMPRESSED);
+            // Blocks of 128 values in 4 parts; then their number, of one or two bytes.
+            let places: Vec<usize> =
+                (4..whole.len() - 8).filter(|&at| whole[at..].starts_with(&[0x80, 1, 4])).collect();
+            assert!(places.len() >= 3, "{places:?}");
+            for at in places {
+                let number = &whole[at + 3..];
+                let length = 1 + number.iter().take_while(|&&byte| byte >= 0x80).count();
+                let mut changed = whole.clone();
+                // As long as before, so that everything else stays in its place.
+                changed[at + 3..at + 3 + length].fill(0xff);
+                changed[at + 3 + length..at + 7].fill(0xff);
+                changed[at + 7] = 0x07;
+                let (mut refused, mut named) = (0, 0);
+                for field in ["text", "lines[]"] {
+                    if let Err(error) = read_bytes(changed.clone(), &of(field)) {
+                        refused += 1;
+                        named += usize::from(error.to_string().contains("names 2147483647 lengths"));
+                    }
+                }
+                assert_eq!((refused, named), (1, 1), "{version:?} {values:?} at {at}");
+            }
+        }
+    }
 }
