@@ -37,6 +37,10 @@ struct Disk {
     unsynced: BTreeMap<u64, String>,
     /// The number of the line of the last sync.
     synced: BTreeMap<u64, usize>,
+    /// Those of every sync.
+    syncs: Vec<(usize, u64)>,
+    /// And of the first removal of a shard.
+    first_removal: Option<usize>,
     renames: usize,
 }
 
@@ -50,11 +54,15 @@ impl Disk {
             let path = parts.next().unwrap_or_default();
             match what {
                 "write" => drop(disk.unsynced.insert(one, "written".to_owned())),
+                "drop" if path.ends_with(".parquet") => {
+                    disk.first_removal.get_or_insert(number);
+                }
                 "drop" => {}
                 "new" => drop(disk.unsynced.remove(&one)),
                 "sync" => {
                     disk.unsynced.remove(&one);
                     disk.synced.insert(one, number);
+                    disk.syncs.push((number, one));
                 }
                 "name" => {
                     assert_eq!(
@@ -69,6 +77,26 @@ impl Disk {
             }
         }
         disk
+    }
+
+    /// The exchange of two folders is a system call that the library does not see. It lies before the first old file is
+    /// removed: by then every new file is on the disk, and after them the folder that has both names.
+    fn replaced(&self, folder: &Path) {
+        let removal = self.first_removal.expect("the old shards are removed");
+        let inode = |path: &Path| fs::metadata(path).unwrap().ino();
+        let mut last = 0;
+        let mut waiting = vec![folder.to_path_buf()];
+        while let Some(next) = waiting.pop() {
+            for entry in fs::read_dir(next).unwrap().map(|entry| entry.unwrap().path()) {
+                let synced = self.synced[&inode(&entry)];
+                assert!(synced < removal, "{} was synced after old files were removed", entry.display());
+                last = last.max(synced);
+                waiting.extend(Some(entry).filter(|entry| entry.is_dir()));
+            }
+        }
+        let above = inode(folder.parent().unwrap());
+        let between = |&(number, inode): &(usize, u64)| inode == above && (last..removal).contains(&number);
+        assert!(self.syncs.iter().any(between), "the name was not synced before old files were removed");
     }
 
     /// All of a folder is on the disk, and its own name.
@@ -119,6 +147,7 @@ fn what_counts_as_done_survives_a_power_cut() {
     // In the place of another data set.
     let disk = run(&place, &library, &["prepare", "run.toml", "--force", "--set", "seed=7"]);
     disk.has(&place.join("deep/er/out"));
+    disk.replaced(&place.join("deep/er/out"));
     assert_ne!(hashes(&place.join("deep/er/out")), first);
     place.write("v.toml", vocab_settings("size = 2000\nwork = \"vw\""));
     let disk = run(&place, &library, &["vocab", "v.toml"]);
