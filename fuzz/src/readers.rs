@@ -67,7 +67,8 @@ fn table(bytes: &[u8]) {
 
 /// A shard, and texts whose lengths are stored as differences.
 fn parquet_seeds() -> Vec<Vec<u8>> {
-    let deltas = ["delta-lengths", "delta-texts"].map(|name| file(&format!("tests/fixtures/hostile/{name}.parquet")));
+    let deltas =
+        ["delta-lengths", "delta-texts"].map(|name| file(&format!("tests/fixtures/hostile/{name}.parquet")));
     [shard_seeds(), deltas.to_vec()].concat()
 }
 
