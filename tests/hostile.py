@@ -12,6 +12,7 @@ that the variable QUANCI_PROGRAMS names.
 
 import argparse
 import collections
+import copy
 import gzip
 import hashlib
 import io
@@ -116,11 +117,12 @@ def change_json(rng, value):
         if kind == 0:
             del inside[path[-1]]
         elif kind == 1 and isinstance(inside, list):
-            inside.insert(path[-1], inside[path[-1]])
+            inside.insert(path[-1], copy.deepcopy(inside[path[-1]]))
         elif kind == 2 and isinstance(inside[path[-1]], int):
             inside[path[-1]] += rng.choice([-1, 1])
         else:
-            inside[path[-1]] = rng.choice(VALUES)
+            # A list of its own: another change may put something into it.
+            inside[path[-1]] = copy.deepcopy(rng.choice(VALUES))
     return value
 
 
