@@ -34,16 +34,18 @@ one piece & piece=$!
 wait "$word"
 wait "$piece"
 # What is done is not done again: random weights, half of the sets on each core, then all in one table.
-gather() { # a folder, then options of `score`
+collect() { # a folder, and those whose runs it takes
     mkdir -p "$1/runs"
-    cp -r scores-*/runs/* "$1/runs/"
-    score "$1" word piece --random "${@:2}"
+    for from in "${@:2}"; do cp -r "$from"/runs/* "$1/runs/"; done
 }
-gather half-1 --sets chnsenticorp >half-1.md & first=$!
-gather half-2 --sets ocnli,cluener,thucnews-titles >half-2.md & second=$!
+half() { # a folder and its sets
+    collect "$1" scores-word scores-piece
+    score "$1" word piece --random --sets "$2" >"$1.md"
+}
+half scores-half-1 chnsenticorp & first=$!
+half scores-half-2 ocnli,cluener,thucnews-titles & second=$!
 wait "$first"
 wait "$second"
-mv half-1 scores-half-1
-mv half-2 scores-half-2
-gather scores
+collect scores scores-half-1 scores-half-2
+score scores word piece --random
 echo "$((SECONDS / 60)) minutes"

@@ -16,6 +16,7 @@ mod labelled;
 mod models;
 mod objects;
 mod ranks;
+mod recipes;
 mod score;
 mod tasks;
 mod tune;
