@@ -22,20 +22,20 @@ os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 import numpy
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoTokenizer, BertConfig, BertForPreTraining
+from transformers import AlbertConfig, AlbertForPreTraining, AutoTokenizer, BertConfig, BertForPreTraining
 
 VOCABULARY = "[PAD] [UNK] [CLS] [SEP] [MASK] ， 。 清 晨 的 河 面 上 起 了 一 层 薄 雾 老 人 坐 在 门 口 修 补 渔 网 a b c A B C ##a ##b e ##e é É x ##x 1 2 ##1"
 LINES = ["清晨的河面上起了一层薄雾。", "老人坐在门口修补渔网。", "a bab 清[MASK]的"]
 MASKED = "清晨的河[MASK]上起了一层薄雾。"
 
 
-def tiny(seed=1, **more):
+def tiny(seed=1, config=BertConfig, kind=BertForPreTraining, **more):
     torch.manual_seed(seed)
-    config = BertConfig(
+    config = config(
         vocab_size=len(VOCABULARY.split()), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
         max_position_embeddings=40, initializer_range=0.3, **more,
     )
-    model = BertForPreTraining(config).eval()
+    model = kind(config).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)
@@ -164,14 +164,14 @@ class Tried:
         if ran.returncode:
             return self.say(name, f"exit code {ran.returncode}: {ran.stderr}")
         ours, model, worst = load_file(made), copy.deepcopy(model).to(kind).float(), 0.0
-        has_pooler = "bert.pooler.dense.weight" not in ran.stderr
+        has_pooler = "pooler" not in ran.stderr
         for i in range(len(LINES)):
             with torch.no_grad():
-                theirs = model.bert(input_ids=ours[f"input_ids.{i}"][None])
+                theirs = model.base_model(input_ids=ours[f"input_ids.{i}"][None])
             worst = max(worst, (ours[f"hidden.{i}"] - theirs.last_hidden_state[0]).abs().max().item())
             if has_pooler:
                 worst = max(worst, (ours["pooled"][i] - theirs.pooler_output[0]).abs().max().item())
-        if "cls.predictions" not in ran.stderr:
+        if "predictions" not in ran.stderr:
             worst = max(worst, self.masks(folder, model, ours))
         self.say(name, "" if worst <= limit else f"differs by {worst:.1e}")
 
@@ -259,6 +259,16 @@ def main():
     tried.same("padded", padded, padded.save_pretrained)
     alone = {name: tensor for name, tensor in model.state_dict().items() if "word_embeddings" not in name}
     tried.same("decoder alone", model, lambda folder: torch.save(alone, folder / "pytorch_model.bin"))
+    for is_tied in (True, False):
+        albert = tiny(config=AlbertConfig, kind=AlbertForPreTraining, embedding_size=8, tie_word_embeddings=is_tied)
+        state, name = albert.state_dict(), f"ALBERT, {'tied' if is_tied else 'untied'}"
+        bare = {key.removeprefix("albert."): tensor for key, tensor in state.items() if key.startswith("albert.")}
+        tried.same(name, albert, albert.save_pretrained)
+        tried.same(f"{name}, .bin", albert, lambda folder: torch.save(state, folder / "pytorch_model.bin"))
+        tried.same(f"{name}, module.", albert, lambda folder: torch.save(renamed(state, lambda key: f"module.{key}"), folder / "pytorch_model.bin"))
+        tried.same(f"{name}, bare", albert, lambda folder: torch.save(bare, folder / "pytorch_model.bin"))
+        tried.refuses(f"{name}, as a BERT", model, lambda folder: torch.save(state, folder / "pytorch_model.bin"), 2, "an ALBERT's names")
+        tried.refuses(f"a BERT as {name}", albert, lambda folder: torch.save(model.state_dict(), folder / "pytorch_model.bin"), 2, "a BERT's names")
     for name, write, code, word in refused(model):
         tried.refuses(name, model, write, code, word)
     for seed in range(args.tokenizers):

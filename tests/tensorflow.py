@@ -110,6 +110,12 @@ def check_bundles(checked):
     ours = safetensors(middle / "model.safetensors")
     expected = {hf: numpy.ascontiguousarray(theirs[google].T) if transposed else theirs[google] for google, hf, transposed in names}
     checked.same("Hugging Face's names", {name: ours[name] for name in expected}, expected)
+    # An ALBERT, from the graph of google-research/albert.
+    albert = GOLDEN / "tf1-checkpoint/albert"
+    out = checked.converted(checked.converted(albert, "hf"), "tf1")
+    checked.same("TensorFlow reads an ALBERT", bundle(out / "model.ckpt-best"), bundle(albert / "model.ckpt-best"))
+    newest = tf.train.latest_checkpoint(str(out))
+    checked.say("`checkpoint` names it, too", "" if newest == str(out / "model.ckpt-best") else f"{newest}")
     checked.same("TensorFlow reads it again", bundle(checked.converted(middle, "tf1") / "bert_model.ckpt"), theirs)
 
 
@@ -132,7 +138,7 @@ def check_saver(checked):
 
 def check_torch(checked):
     """UER's files, by torch.load with weights_only, and mapped into memory."""
-    for name in ("bert", "mlm"):
+    for name in ("bert", "mlm", "albert", "albert-tied"):
         theirs = torch.load(GOLDEN / f"uer/{name}/model.bin", weights_only=True)
         theirs = {key: value.numpy() for key, value in theirs.items()}
         theirs["embedding.seg.embedding.weight"] = theirs["embedding.seg.embedding.weight"].copy()
@@ -142,7 +148,7 @@ def check_torch(checked):
             ours = torch.load(out / "model.bin", weights_only=True, mmap=mapped)
             checked.same(f"PyTorch reads uer/{name}, mmap {mapped}", {key: value.numpy() for key, value in ours.items()}, theirs)
         tied = ours["embedding.word.embedding.weight"].data_ptr() == ours["target.mlm.linear_2.weight"].data_ptr()
-        checked.say("the decoder shares the storage of the words", "" if tied else "it does not")
+        checked.say(f"the decoder of {name} is the words, or of its own", "" if tied == (name != "albert") else "it is not")
         # By way of Hugging Face the scales are changed and changed back: to a unit in the last place.
         again = checked.converted(checked.converted(uer_folder_copy(checked, name), "hf"), "uer")
         ours = torch.load(again / "model.bin", weights_only=True)

@@ -28,13 +28,14 @@ SETS = {
     "spans": 'kind = "spans"\nformat = "squad"\ntrain = "train.json"\ndev = "dev.json"\nby_characters = true',
     "choice": 'kind = "choice"\nformat = "c3"\ntrain = "train.json"\ndev = "dev.json"',
 }
+SETS["classification-albert"] = SETS["classification"]
 PAIRS = 'kind = "embeddings"\nformat = "tsv"\ntrain = "train.tsv"\ndev = "dev.tsv"\ntext = "text_a"\ntext_b = "text_b"\nlabel = "label"'
 SETS["embeddings"] = PAIRS
 SETS["embeddings-softmax"] = PAIRS + '\n[embeddings]\nloss = "softmax"\npooling = "cls"'
 CLASSES = {
     "classification": "BertForSequenceClassification", "regression": "BertForSequenceClassification", "tokens": "BertForTokenClassification",
     "spans": "BertForQuestionAnswering", "choice": "BertForMultipleChoice",
-    "embeddings": "BertModel", "embeddings-softmax": "BertModel",
+    "embeddings": "BertModel", "embeddings-softmax": "BertModel", "classification-albert": "AlbertForSequenceClassification",
 }
 SETTINGS = """path = "set"
 init_from = "set/model"
@@ -91,7 +92,7 @@ def check(name, folder, model, tokenizer):
     predictions = folder / "run/seeds/5/predictions"
     if name.startswith("embeddings"):
         return check_sentences(name, folder)
-    if name == "classification":
+    if name.startswith("classification"):
         rows = [line.split("\t") for line in (folder / "set/dev.tsv").read_text().splitlines()[1:]]
         made = []
         for _, a, b in rows:

@@ -8,12 +8,12 @@ use serde_json::Value;
 
 pub(crate) const TRAIN: &str = env!("CARGO_BIN_EXE_quanci-train-under-test");
 
+const CLASSIFICATION: &str = "kind = \"classification\"\nformat = \"tsv\"\ntrain = \"train.tsv\"\ndev = \"dev.tsv\"\ntext = \"text_a\"\ntext_b = \"text_b\"\nlabel = \"label\"";
+
 /// What each set of `tests/golden/tuning` is, in settings.
-pub(crate) const SETS: [(&str, &str); 7] = [
-    (
-        "classification",
-        "kind = \"classification\"\nformat = \"tsv\"\ntrain = \"train.tsv\"\ndev = \"dev.tsv\"\ntext = \"text_a\"\ntext_b = \"text_b\"\nlabel = \"label\"",
-    ),
+pub(crate) const SETS: [(&str, &str); 8] = [
+    ("classification", CLASSIFICATION),
+    ("classification-albert", CLASSIFICATION),
     (
         "regression",
         "kind = \"regression\"\nformat = \"jsonl\"\ntrain = \"train.jsonl\"\ndev = \"dev.jsonl\"\ntext = \"text\"\nlabel = \"score\"",

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests panic where something is wrong")]
 #![expect(clippy::print_stdout, reason = "tests say what they skip")]
 
+mod albert;
 mod bad_input;
 mod checkpoints;
 mod configs;

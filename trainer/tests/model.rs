@@ -1,4 +1,4 @@
-//! The model against transformers' `BertForPreTraining`: golden files made by `tests/python/golden_model.py`.
+//! The model against transformers' `BertForPreTraining` and `AlbertForPreTraining`: golden files made by `tests/python/golden_model.py`.
 #![expect(clippy::unwrap_used, reason = "tests panic where something is wrong")]
 
 use std::collections::BTreeMap;
@@ -79,7 +79,7 @@ fn real_positions(expected: &Expected) -> Vec<i64> {
 
 #[test]
 fn logits_equal_transformers() {
-    for name in ["erf", "tanh"] {
+    for name in ["erf", "tanh", "albert"] {
         let expected = Expected::read(name);
         for file in ["model.safetensors", "pytorch_model.bin", "legacy.bin"] {
             let bert = filled(name, file);
@@ -108,14 +108,38 @@ fn a_last_layer_at_few_tokens_gives_what_the_whole_layer_gives() {
 
 #[test]
 fn features_equal_transformers() {
-    let expected = Expected::read("tanh");
-    let bert = filled("tanh", "model.safetensors");
-    let (hidden, pooled) =
-        tch::no_grad(|| bert.network(Kind::Float)?.features(&expected.inputs(&[]))).unwrap();
-    let real = Tensor::from_slice(&real_positions(&expected));
-    let at = |hidden: &Tensor| hidden.flatten(0, 1).index_select(0, &real);
-    assert_close(&hidden, &at(&expected.tensors["last_hidden_state"]), 1e-5);
-    assert_close(&pooled, &expected.tensors["pooler_output"], 1e-5);
+    for name in ["tanh", "albert"] {
+        let expected = Expected::read(name);
+        let bert = filled(name, "model.safetensors");
+        let (hidden, pooled) =
+            tch::no_grad(|| bert.network(Kind::Float)?.features(&expected.inputs(&[]))).unwrap();
+        let real = Tensor::from_slice(&real_positions(&expected));
+        let at = |hidden: &Tensor| hidden.flatten(0, 1).index_select(0, &real);
+        assert_close(&hidden, &at(&expected.tensors["last_hidden_state"]), 1e-5);
+        assert_close(&pooled, &expected.tensors["pooler_output"], 1e-5);
+    }
+}
+
+/// Each weight of an ALBERT is used by every layer: its gradient is the sum over them, whether or not layers are computed again in the
+/// backward pass.
+#[test]
+fn gradients_of_shared_layers_equal_transformers() {
+    let expected = Expected::read("albert");
+    let real = real_positions(&expected);
+    let mut inputs = expected.inputs(&real);
+    let labels = expected.tensors["labels"].flatten(0, 1).index_select(0, &Tensor::from_slice(&real));
+    (inputs.labels, inputs.pair_labels) = (labels, Some(expected.tensors["pair_labels"].shallow_clone()));
+    for checkpointing in [false, true] {
+        let mut bert = filled("albert", "model.safetensors");
+        bert.set_checkpointing(checkpointing);
+        let losses = bert.network(Kind::Float).unwrap().losses(&inputs, true).unwrap();
+        losses.share(real.len() as f64, 5.0).unwrap().backward();
+        for (name, parameter) in bert.parameters().iter() {
+            let theirs = &expected.tensors[&format!("gradient.{name}")];
+            let largest = theirs.abs().max().double_value(&[]).max(1.0);
+            assert_close(&parameter.grad(), theirs, 1e-5 * largest);
+        }
+    }
 }
 
 #[test]
@@ -134,14 +158,18 @@ fn what_is_written_reads_back_bit_for_bit() {
 /// The same seed draws the same model; another one does not.
 #[test]
 fn new_models_come_from_their_seed() {
-    let shape = ModelConfig::read(&golden("erf").join("config.json")).unwrap();
-    let new = |seed| Bert::new(shape.clone(), seed, Device::Cpu).unwrap();
-    let (a, b, c) = (new(5), new(5), new(6));
-    let words = "bert.embeddings.word_embeddings.weight";
-    assert!(a.parameters().get(words).unwrap().equal(b.parameters().get(words).unwrap()));
-    assert!(!a.parameters().get(words).unwrap().equal(c.parameters().get(words).unwrap()));
-    let counted = a.config().encoder_parameters() + a.config().head_parameters();
-    assert_eq!(a.parameters().count() as i64, counted);
+    for (name, words) in [
+        ("erf", "bert.embeddings.word_embeddings.weight"),
+        ("albert", "albert.embeddings.word_embeddings.weight"),
+    ] {
+        let shape = ModelConfig::read(&golden(name).join("config.json")).unwrap();
+        let new = |seed| Bert::new(shape.clone(), seed, Device::Cpu).unwrap();
+        let (a, b, c) = (new(5), new(5), new(6));
+        assert!(a.parameters().get(words).unwrap().equal(b.parameters().get(words).unwrap()));
+        assert!(!a.parameters().get(words).unwrap().equal(c.parameters().get(words).unwrap()));
+        let counted = a.config().encoder_parameters() + a.config().head_parameters();
+        assert_eq!(a.parameters().count() as i64, counted);
+    }
 }
 
 #[test]
@@ -158,6 +186,19 @@ fn more_positions_keep_the_old_ones_and_fewer_layers_the_first() {
     let positions = bert.parameters().get("bert.embeddings.position_embeddings.weight").unwrap();
     let theirs: BTreeMap<String, Tensor> = weights::read(&path).unwrap().into_iter().collect();
     assert!(positions.narrow(0, 0, 24).equal(&theirs["bert.embeddings.position_embeddings.weight"]));
+}
+
+/// Weights of the one architecture in a model of the other: told by their names, not filled in part.
+#[test]
+fn a_bert_is_no_albert() {
+    for (model, file, says) in
+        [("erf", "albert", "these are an ALBERT's names"), ("albert", "erf", "these are a BERT's names")]
+    {
+        let shape = ModelConfig::read(&golden(model).join("config.json")).unwrap();
+        let bert = Bert::new(shape, 7, Device::Cpu).unwrap();
+        let message = load(&bert, &golden(file).join("model.safetensors")).unwrap_err().to_string();
+        assert!(message.contains(says), "{message}");
+    }
 }
 
 #[test]

@@ -6,9 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use quanci_trainer::convert::{self, Request, SourceModel, Target};
-use quanci_trainer::model::config::Activation;
+use quanci_trainer::model::config::{Activation, ModelConfig};
 use quanci_trainer::model::weights::{self, Form, Wanted};
-use quanci_trainer::model::{Bert, DeviceBatch, HostBatch, NormForm, sum_of_cross_entropy};
+use quanci_trainer::model::{Architecture, Bert, DeviceBatch, HostBatch, NormForm, sum_of_cross_entropy};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
@@ -181,6 +181,27 @@ fn logits_are_those_of_tensorflow_and_of_transformers() {
     assert!(masked.flatten(0, -1) != Tensor::from_slice(&other));
 }
 
+/// The graph of google-research/albert: `inner_group_0`, `LayerNorm_1`, a product from embeddings to layers.
+#[test]
+fn logits_of_an_albert_are_those_of_tensorflow() {
+    let outputs = json("tf1-checkpoint/albert/outputs.json");
+    let inputs = &outputs["inputs"];
+    let rows = Rows::new(&inputs["input_ids"], &inputs["segment_ids"], 1, |row, at| {
+        inputs["input_mask"][row][at] == 1
+    });
+    let source = convert::open(&golden("tf1-checkpoint/albert"), None).unwrap();
+    assert_eq!((source.form, source.config.hidden_act), (Form::Google, Activation::GeluNew));
+    assert_eq!((source.config.architecture(), source.config.embedding_width()), (Architecture::Albert, 8));
+    let bert = filled(&source, false);
+    assert_eq!(bert.parameters().iter().count(), outputs["variables"].as_object().unwrap().len());
+    let [hidden, pooled, masked, pairs] = rows.run(&bert);
+    let theirs = &outputs["tensorflow"];
+    assert_near(&hidden, &rows.real(&theirs["sequence_output"]), 1e-5);
+    assert_near(&pooled, &numbers(&theirs["pooled_output"]), 1e-5);
+    assert_near(&masked.log_softmax(-1, Kind::Float), &rows.real(&theirs["mlm_log_probs"]), 1e-5);
+    assert_near(&pairs.log_softmax(-1, Kind::Float), &numbers(&theirs["sop_log_probs"]), 1e-5);
+}
+
 fn uer_rows(outputs: &Value) -> Rows {
     Rows::new(&outputs["src"], &outputs["seg"], 2, |row, at| outputs["seg"][row][at] != 0)
 }
@@ -204,7 +225,13 @@ fn assert_losses(outputs: &Value, rows: &Rows, masked: &Tensor, pairs: &Tensor) 
 /// In UER's own LayerNorm the logits are UER's; with its scales changed, BERT's LayerNorm gives the same but for its epsilon.
 #[test]
 fn logits_and_losses_are_those_of_uer() {
-    for (model, file) in [("bert", "model.bin"), ("mlm", "model.bin"), ("mlm", "model-legacy.bin")] {
+    for (model, file) in [
+        ("bert", "model.bin"),
+        ("mlm", "model.bin"),
+        ("mlm", "model-legacy.bin"),
+        ("albert", "model.bin"),
+        ("albert-tied", "model.bin"),
+    ] {
         let outputs = json(&format!("uer/{model}/outputs.json"));
         let rows = uer_rows(&outputs);
         let folder = uer(model, file);
@@ -215,7 +242,7 @@ fn logits_and_losses_are_those_of_uer() {
             let [hidden, _, masked, pairs] = rows.run(&filled(&source, as_stored));
             assert_near(&hidden, &rows.real(&outputs["hidden"]), limit);
             assert_near(&masked, &rows.real(&outputs["mlm_logits"]), limit);
-            if model == "bert" {
+            if model != "mlm" {
                 assert_near(&pairs, &numbers(&outputs["sp_logits"]), limit);
             }
             if as_stored {
@@ -260,10 +287,34 @@ fn a_written_bundle_is_that_of_tensorflow() {
     }
 }
 
+/// An ALBERT by way of Hugging Face and back is Google's, byte for byte.
+#[test]
+fn a_written_albert_is_that_of_tensorflow() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = convert::open(&golden("tf1-checkpoint/albert"), None).unwrap();
+    let (middle, out) = (folder.path().join("hf"), folder.path().join("tf1"));
+    convert::convert(&request(&source, Target::HuggingFace, &middle)).unwrap();
+    let middle = convert::open(&middle, None).unwrap();
+    let converted = convert::convert(&request(&middle, Target::Google, &out)).unwrap();
+    assert_eq!((converted.parameters, converted.differences.largest), (32, 0.0));
+    for file in ["model.ckpt-best.index", "model.ckpt-best.data-00000-of-00001"] {
+        let theirs = fs::read(golden("tf1-checkpoint/albert").join(file)).unwrap();
+        assert_eq!(fs::read(out.join(file)).unwrap(), theirs, "{file}");
+    }
+    // Google's keys, but for those that its code does not read.
+    let theirs: Value = json("tf1-checkpoint/albert/albert_config.json");
+    let config: Value = serde_json::from_slice(&fs::read(out.join("albert_config.json")).unwrap()).unwrap();
+    for (key, value) in config.as_object().unwrap() {
+        assert_eq!(value.as_f64(), theirs[key].as_f64(), "{key}");
+    }
+    let ModelConfig { others, .. } = convert::open(&out, None).unwrap().config;
+    assert_eq!(convert::open(&out, None).unwrap().config, ModelConfig { others, ..source.config });
+}
+
 /// From UER to Hugging Face and back: the weights are the same to a unit in the last place, the logits as near as the epsilons.
 #[test]
 fn uer_there_and_back() {
-    for model in ["bert", "mlm"] {
+    for model in ["bert", "mlm", "albert", "albert-tied"] {
         let folder = uer(model, "model.bin");
         let source = convert::open(folder.path(), None).unwrap();
         let (hf, back) = (folder.path().join("hf"), folder.path().join("uer"));
@@ -297,7 +348,7 @@ fn uer_there_and_back() {
 /// for UER from there, the model computes what transformers does.
 #[test]
 fn copies_of_uers_script_compute_what_transformers_computes() {
-    for model in ["bert", "mlm"] {
+    for model in ["bert", "mlm", "albert-tied"] {
         let outputs = json(&format!("uer/{model}/outputs.json"));
         let rows = uer_rows(&outputs);
         let file = format!("uer/{model}/huggingface.safetensors");
@@ -312,7 +363,9 @@ fn copies_of_uers_script_compute_what_transformers_computes() {
         let written = convert::open(&out, None).unwrap();
         for (source, as_stored, limit) in [(&source, false, 1e-5), (&written, true, 5e-5)] {
             let [hidden, _, masked, _] = rows.run(&filled(source, as_stored));
-            assert_near(&hidden, &rows.real(&theirs["hidden"]), limit);
+            if theirs["hidden"].is_array() {
+                assert_near(&hidden, &rows.real(&theirs["hidden"]), limit);
+            }
             assert_near(&masked, &rows.real(&theirs["mlm_logits"]), limit);
         }
         assert!((numbers(&theirs["mlm_logits"])[0] - numbers(&outputs["mlm_logits"])[0]).abs() > 0.01);

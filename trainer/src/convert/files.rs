@@ -9,13 +9,11 @@ use super::target::Target;
 use super::vocabulary::Vocabulary;
 use crate::error::Error;
 use crate::model::config::{Activation, ModelConfig};
-use crate::model::weights::{self, GOOGLE_FILES, LoadReport, NamedTensor, UER_FILE};
-use crate::model::{Bert, NormForm};
+use crate::model::weights::{self, LoadReport, NamedTensor, UER_FILE, google_files};
+use crate::model::{Architecture, Bert, NormForm};
 
 /// The file of weights in a folder of transformers'.
 const HUGGING_FACE_FILE: &str = "model.safetensors";
-/// Google's config.
-const GOOGLE_CONFIG: &str = "bert_config.json";
 /// transformers' and UER's config.
 const CONFIG: &str = "config.json";
 
@@ -39,26 +37,38 @@ impl Parts {
     pub(super) fn of(bert: &Bert, report: &LoadReport) -> Parts {
         let lacks = |start: &str| report.missing.iter().any(|name| name.starts_with(start));
         let is_there = |name: &str| !report.missing.iter().any(|missing| missing == name);
-        let has_pooler = !lacks("bert.pooler.");
+        let architecture = bert.config().architecture();
+        let has_pooler = !lacks(architecture.pooler());
         Parts {
             parameters: bert.parameters().filter(is_there),
             missing: report.missing.clone(),
-            has_masked: !lacks("cls.predictions."),
-            has_pairs: has_pooler && !lacks("cls.seq_relationship."),
+            has_masked: !lacks(architecture.masked_head()),
+            has_pairs: has_pooler && !lacks(architecture.pair_head()),
             has_pooler,
         }
     }
 }
 
 /// The names of the files of a form: the weights last.
-pub(super) fn names(target: Target, vocabulary: &Vocabulary) -> Vec<String> {
-    let tokenizer = vocabulary.files(target).map(|(name, _)| name);
-    let own: &[&str] = match target {
-        Target::HuggingFace => &[CONFIG, HUGGING_FACE_FILE],
-        Target::Google => &[GOOGLE_CONFIG, GOOGLE_FILES[0], GOOGLE_FILES[1], GOOGLE_FILES[2]],
-        Target::Uer => &[CONFIG, UER_FILE],
-    };
-    tokenizer.chain(own.iter().copied()).map(str::to_owned).collect()
+pub(super) fn names(target: Target, architecture: Architecture, vocabulary: &Vocabulary) -> Vec<String> {
+    let mut names: Vec<String> = vocabulary.files(target).map(|(name, _)| name.to_owned()).collect();
+    match target {
+        Target::HuggingFace => names.extend([CONFIG, HUGGING_FACE_FILE].map(str::to_owned)),
+        Target::Google => {
+            names.push(google_config_name(architecture).to_owned());
+            names.extend(google_files(architecture));
+        }
+        Target::Uer => names.extend([CONFIG, UER_FILE].map(str::to_owned)),
+    }
+    names
+}
+
+/// Google's config.
+fn google_config_name(architecture: Architecture) -> &'static str {
+    match architecture {
+        Architecture::Bert => "bert_config.json",
+        Architecture::Albert => "albert_config.json",
+    }
 }
 
 /// Writes them into a folder. `norm` is the LayerNorm that the scales are for.
@@ -83,8 +93,9 @@ pub(super) fn write(
             write(CONFIG, hugging_face_config(config, parts).as_bytes())?;
         }
         Target::Google => {
-            weights::write_google(folder, &weights::for_bert(&parts.parameters, is_unbiased)?)?;
-            write(GOOGLE_CONFIG, google_config(config).as_bytes())?;
+            let architecture = config.architecture();
+            weights::write_google(folder, &weights::for_bert(&parts.parameters, is_unbiased)?, architecture)?;
+            write(google_config_name(architecture), google_config(config).as_bytes())?;
         }
         Target::Uer => {
             weights::write_uer(folder, &parts.parameters, config, !is_unbiased)?;
@@ -101,25 +112,25 @@ fn pretty(value: &Value) -> String {
 }
 
 fn hugging_face_config(config: &ModelConfig, parts: &Parts) -> String {
-    let class = match (parts.has_masked, parts.has_pairs) {
-        (true, true) => "BertForPreTraining",
-        (true, false) => "BertForMaskedLM",
-        _ => "BertModel",
-    };
+    let class = config.architecture().class(match (parts.has_masked, parts.has_pairs) {
+        (true, true) => "ForPreTraining",
+        (true, false) => "ForMaskedLM",
+        _ => "Model",
+    });
     let text = config.to_json();
     let mut value: Value = serde_json::from_str(&text).expect("it was just written");
     value["architectures"] = json!([class]);
     pretty(&value)
 }
 
-/// The keys of google-research/bert's `BertConfig`, in its order.
+/// The keys of google-research/bert's `BertConfig` or google-research/albert's `AlbertConfig`.
 fn google_config(config: &ModelConfig) -> String {
     let activation = match config.hidden_act {
         Activation::Relu => "relu",
         // The target's config has no other: `Target::config` saw to it.
         Activation::Gelu | Activation::GeluNew => "gelu",
     };
-    pretty(&json!({
+    let mut made = json!({
         "attention_probs_dropout_prob": config.attention_probs_dropout_prob,
         "hidden_act": activation,
         "hidden_dropout_prob": config.hidden_dropout_prob,
@@ -131,7 +142,13 @@ fn google_config(config: &ModelConfig) -> String {
         "num_hidden_layers": config.num_hidden_layers,
         "type_vocab_size": config.type_vocab_size,
         "vocab_size": config.vocab_size,
-    }))
+    });
+    if config.architecture() == Architecture::Albert {
+        made["embedding_size"] = config.embedding_width().into();
+        made["num_hidden_groups"] = 1.into();
+        made["inner_group_num"] = 1.into();
+    }
+    pretty(&made)
 }
 
 fn uer_config(config: &ModelConfig, parts: &Parts) -> String {

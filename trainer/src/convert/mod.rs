@@ -1,4 +1,4 @@
-//! Checkpoints of one program as those of another: Hugging Face's, google-research/bert's, UER's.
+//! Checkpoints of one program as those of another: Hugging Face's, Google's (google-research/bert and google-research/albert), UER's.
 //!
 //! ```text
 //!  source    what is converted: weights, config, tokenizer
@@ -80,7 +80,7 @@ pub fn convert(request: &Request<'_>) -> Result<Converted, Error> {
     let Request { source, target, .. } = request;
     let written_config = target.config(&source.config, request.accepted)?;
     let vocabulary = Vocabulary::find(request.tokenizer, request.vocabulary, &source.config)?;
-    let names = files::names(*target, &vocabulary);
+    let names = files::names(*target, source.config.architecture(), &vocabulary);
     let place = Place::begin(request.folder, &names, request.force)?;
 
     let entries = vocabulary.entries;

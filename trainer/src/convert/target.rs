@@ -1,6 +1,7 @@
 //! The forms that can be written, and what of a model's function has no place in them.
 
 use crate::error::Error;
+use crate::model::Architecture;
 use crate::model::config::{Activation, ModelConfig};
 
 /// A form to write.
@@ -8,7 +9,8 @@ use crate::model::config::{Activation, ModelConfig};
 pub enum Target {
     /// `model.safetensors` and `config.json`, as transformers has them.
     HuggingFace,
-    /// A checkpoint of TensorFlow 1 with `bert_config.json`, as google-research/bert has them.
+    /// A checkpoint of TensorFlow 1 with `bert_config.json` or `albert_config.json`, as google-research/bert and
+    /// google-research/albert have them.
     Google,
     /// `model.bin` and `config.json` of UER-py and TencentPretrain.
     Uer,
@@ -26,7 +28,7 @@ impl Target {
     pub fn describe(self) -> &'static str {
         match self {
             Target::HuggingFace => "Hugging Face's",
-            Target::Google => "google-research/bert's",
+            Target::Google => "Google's",
             Target::Uer => "UER's",
         }
     }
@@ -54,6 +56,15 @@ impl Target {
                     );
                     changes.push(("layer_norm_eps", what));
                     config.layer_norm_eps = GOOGLE_EPSILON;
+                }
+                if source.architecture() == Architecture::Albert
+                    && source.embedding_width() == source.hidden_size
+                {
+                    problems.push(
+                        "`embedding_size` is `hidden_size`, where google-research/albert has no product between them: it cannot be \
+                         written in this form"
+                            .to_owned(),
+                    );
                 }
                 if !source.is_tied() {
                     problems.push(

@@ -31,7 +31,7 @@ pub(super) fn card(
     let name = request.repository.rsplit('/').next().unwrap_or_default();
     let results = scores::of(source, task);
     let is_other = request.license == Some("other");
-    let mut tags = vec!["bert", "quanci"];
+    let mut tags = vec![if config["model_type"] == "albert" { "albert" } else { "bert" }, "quanci"];
     tags.extend(request.languages.iter().any(|language| language == "zh").then_some("chinese"));
     let header = Header {
         language: request.languages,
@@ -61,12 +61,13 @@ fn task(source: &Source, config: &Value) -> &'static str {
     if let Source::Pretrained { .. } = source {
         return "fill-mask";
     }
-    match config["architectures"][0].as_str() {
-        Some("BertForTokenClassification") => "token-classification",
-        Some("BertForQuestionAnswering") => "question-answering",
-        Some("BertForMultipleChoice") => "multiple-choice",
+    let class = config["architectures"][0].as_str().unwrap_or_default();
+    match class.trim_start_matches("Albert").trim_start_matches("Bert") {
+        "ForTokenClassification" => "token-classification",
+        "ForQuestionAnswering" => "question-answering",
+        "ForMultipleChoice" => "multiple-choice",
         // An encoder alone is what `tune` leaves of sentence embeddings.
-        Some("BertModel") => SENTENCES,
+        "Model" => SENTENCES,
         _ => "text-classification",
     }
 }

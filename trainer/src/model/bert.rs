@@ -8,7 +8,7 @@ use super::network::Network;
 use super::parameters::Parameters;
 use super::parts::NormForm;
 
-/// A BERT with both heads of pretraining. What it computes is in the [`Network`] that it makes.
+/// A BERT or an ALBERT with both heads of pretraining. What it computes is in the [`Network`] that it makes.
 #[derive(Debug)]
 pub struct Bert {
     config: ModelConfig,
@@ -63,7 +63,8 @@ impl Bert {
 
     /// The parameters that training changes: pooler and pair head have no gradient where there are no pairs.
     pub fn trained(&self, with_pairs: bool) -> Vec<(String, Tensor)> {
-        let pair_only = ["bert.pooler.", "cls.seq_relationship."];
+        let architecture = self.config.architecture();
+        let pair_only = [architecture.pooler(), architecture.pair_head()];
         self.parameters.filter(|name| with_pairs || !pair_only.iter().any(|prefix| name.starts_with(prefix)))
     }
 

@@ -1,10 +1,12 @@
-//! The shape of a BERT: `config.json` as Hugging Face writes it (transformers, models/bert/configuration_bert.py).
+//! The shape of a BERT or an ALBERT: `config.json` as Hugging Face writes it (transformers, models/bert/configuration_bert.py and
+//! models/albert/configuration_albert.py).
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::architecture::Architecture;
 use crate::error::Error;
 
 /// What a `config.json` says that the computation depends on, and all else as it was.
@@ -14,6 +16,9 @@ pub struct ModelConfig {
     pub vocab_size: i64,
     /// Width of a position's vector.
     pub hidden_size: i64,
+    /// Width of the embeddings of an ALBERT; those of a BERT are `hidden_size` wide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedding_size: Option<i64>,
     /// Layers.
     pub num_hidden_layers: i64,
     /// Heads of a layer; they divide `hidden_size`.
@@ -60,6 +65,11 @@ pub enum Activation {
     Relu,
 }
 
+/// The key that tells architectures apart.
+const MODEL_TYPE: &str = "model_type";
+/// Keys that an ALBERT's config alone has: groups of layers that share weights, and layers of a group.
+const GROUPS: [&str; 2] = ["num_hidden_groups", "inner_group_num"];
+
 /// The largest config that is read.
 pub(super) const MAX_FILE_BYTES: u64 = 16 << 20;
 /// The most parameters of a model that is built: about 50 times those of the largest BERTs.
@@ -104,9 +114,10 @@ impl ModelConfig {
     /// # Errors
     /// If it describes no BERT that can be built.
     pub fn parse(text: &[u8], path: &Path) -> Result<ModelConfig, Error> {
-        let shape: ModelConfig = serde_json::from_slice(text)
-            .map_err(|error| Error::input(path, format!("not a BERT's config.json: {error}")))?;
-        shape.checked(path)
+        let refused = |error| Error::input(path, format!("not a BERT's config.json: {error}"));
+        let shape: ModelConfig = serde_json::from_slice(text).map_err(refused)?;
+        let object: Map<String, Value> = serde_json::from_slice(text).map_err(refused)?;
+        shape.with_defaults(&object).checked(path)
     }
 
     /// Takes a config from an object of JSON, and checks it; `path` is named in errors.
@@ -114,9 +125,63 @@ impl ModelConfig {
     /// # Errors
     /// If it describes no BERT that can be built.
     pub fn of_object(object: Map<String, Value>, path: &Path) -> Result<ModelConfig, Error> {
-        let shape: ModelConfig = serde_json::from_value(Value::Object(object))
+        let shape: ModelConfig = serde_json::from_value(Value::Object(object.clone()))
             .map_err(|error| Error::input(path, format!("not a BERT's config.json: {error}")))?;
-        shape.checked(path)
+        shape.with_defaults(&object).checked(path)
+    }
+
+    /// An ALBERT's config has other defaults (transformers' `AlbertConfig`), and Google's has no `model_type`.
+    fn with_defaults(mut self, given: &Map<String, Value>) -> ModelConfig {
+        let lacks = |key: &str| !given.contains_key(key);
+        if lacks(MODEL_TYPE) && GROUPS.iter().any(|key| !lacks(key)) {
+            self.others.insert(MODEL_TYPE.to_owned(), Architecture::Albert.model_type().into());
+        }
+        if self.architecture() == Architecture::Bert {
+            return self;
+        }
+        self.embedding_size.get_or_insert(128);
+        if lacks("hidden_act") {
+            self.hidden_act = Activation::GeluNew;
+        }
+        if lacks("hidden_dropout_prob") {
+            self.hidden_dropout_prob = 0.0;
+        }
+        if lacks("attention_probs_dropout_prob") {
+            self.attention_probs_dropout_prob = 0.0;
+        }
+        self
+    }
+
+    /// What the model computes.
+    pub fn architecture(&self) -> Architecture {
+        match self.others.get(MODEL_TYPE).and_then(Value::as_str) {
+            Some("albert") => Architecture::Albert,
+            _ => Architecture::Bert,
+        }
+    }
+
+    /// Width of the embeddings, and of the vectors that the MLM head decodes.
+    pub fn embedding_width(&self) -> i64 {
+        self.embedding_size
+            .filter(|_| self.architecture() == Architecture::Albert)
+            .unwrap_or(self.hidden_size)
+    }
+
+    /// Layers that have weights of their own.
+    pub(super) fn stored_layers(&self) -> i64 {
+        match self.architecture() {
+            Architecture::Bert => self.num_hidden_layers,
+            Architecture::Albert => 1,
+        }
+    }
+
+    /// Dropout before the head of fine-tuning, as transformers' classes have it.
+    pub fn classifier_dropout(&self) -> f64 {
+        let set = |key: &str| self.others.get(key).and_then(Value::as_f64);
+        match self.architecture() {
+            Architecture::Bert => set("classifier_dropout").unwrap_or(self.hidden_dropout_prob),
+            Architecture::Albert => set("classifier_dropout_prob").unwrap_or(0.1),
+        }
     }
 
     fn checked(self, path: &Path) -> Result<ModelConfig, Error> {
@@ -129,6 +194,7 @@ impl ModelConfig {
         let sizes = [
             ("vocab_size", self.vocab_size, 1 << 24),
             ("hidden_size", self.hidden_size, 1 << 16),
+            ("embedding_size", self.embedding_size.unwrap_or(1), 1 << 16),
             ("num_hidden_layers", self.num_hidden_layers, 1000),
             ("num_attention_heads", self.num_attention_heads, 1 << 12),
             ("intermediate_size", self.intermediate_size, 1 << 18),
@@ -172,8 +238,28 @@ impl ModelConfig {
         let is = |key: &str, wanted: &str| {
             self.others.get(key).is_none_or(|value| value.as_str() == Some(wanted) || value.is_null())
         };
-        if !is("model_type", "bert") {
-            problems.push("`model_type` is not \"bert\"".to_owned());
+        if !is(MODEL_TYPE, "bert") && !is(MODEL_TYPE, "albert") {
+            problems.push("`model_type` is neither \"bert\" nor \"albert\"".to_owned());
+        }
+        match self.architecture() {
+            Architecture::Bert => {
+                if let Some(width) = self.embedding_size.filter(|width| *width != self.hidden_size) {
+                    problems.push(format!(
+                        "`embedding_size` is {width}, and a BERT's embeddings are `hidden_size` = {} wide; an ALBERT's config says \
+                         \"model_type\": \"albert\"",
+                        self.hidden_size
+                    ));
+                }
+            }
+            Architecture::Albert => {
+                for key in GROUPS {
+                    if let Some(value) = self.others.get(key).filter(|value| value.as_i64() != Some(1)) {
+                        problems.push(format!(
+                            "`{key}` is {value}, and one layer, whose weights serve for all, is computed: 1"
+                        ));
+                    }
+                }
+            }
         }
         if !is("position_embedding_type", "absolute") {
             problems.push("`position_embedding_type` is not \"absolute\"".to_owned());
@@ -194,12 +280,13 @@ impl ModelConfig {
         self.others.get("tie_word_embeddings").and_then(Value::as_bool).unwrap_or(true)
     }
 
-    /// The bytes of `config.json` for transformers' `BertForPreTraining`.
+    /// The bytes of `config.json` for transformers' `BertForPreTraining` or `AlbertForPreTraining`.
     pub fn to_json(&self) -> String {
         let mut value = serde_json::to_value(self).expect("a shape has string keys only");
         let map = value.as_object_mut().expect("a struct is an object");
-        map.insert("architectures".to_owned(), serde_json::json!(["BertForPreTraining"]));
-        map.insert("model_type".to_owned(), "bert".into());
+        let architecture = self.architecture();
+        map.insert("architectures".to_owned(), serde_json::json!([architecture.class("ForPreTraining")]));
+        map.insert(MODEL_TYPE.to_owned(), architecture.model_type().into());
         map.entry("pad_token_id").or_insert(0.into());
         let mut json = serde_json::to_string_pretty(&value).expect("a shape has string keys only");
         json.push('\n');
@@ -208,30 +295,33 @@ impl ModelConfig {
 
     /// Parameters of encoder and pooler: what papers call the size of a BERT.
     pub fn encoder_parameters(&self) -> i64 {
-        let (h, ff) = (self.hidden_size, self.intermediate_size);
+        let (e, h, ff) = (self.embedding_width(), self.hidden_size, self.intermediate_size);
         let linear = |from: i64, to: i64| from * to + to;
-        let embeddings = (self.vocab_size + self.max_position_embeddings + self.type_vocab_size) * h + 2 * h;
+        let embeddings = (self.vocab_size + self.max_position_embeddings + self.type_vocab_size) * e + 2 * e;
+        let mapping = if self.architecture() == Architecture::Albert { linear(e, h) } else { 0 };
         // Query, key, value, output; up and down; two LayerNorms.
         let layer = 4 * linear(h, h) + linear(h, ff) + linear(ff, h) + 4 * h;
-        embeddings + self.num_hidden_layers * layer + linear(h, h)
+        embeddings + mapping + self.stored_layers() * layer + linear(h, h)
     }
 
     /// Parameters of the two heads; the MLM decoder is the word embedding, unless the model has one of its own.
     pub fn head_parameters(&self) -> i64 {
-        let h = self.hidden_size;
-        let decoder = if self.is_tied() { 0 } else { self.vocab_size * h };
-        h * h + h + 2 * h + self.vocab_size + 2 * h + 2 + decoder
+        let (e, h) = (self.embedding_width(), self.hidden_size);
+        let decoder = if self.is_tied() { 0 } else { self.vocab_size * e };
+        h * e + e + 2 * e + self.vocab_size + 2 * h + 2 + decoder
     }
 
     /// Operations of a training step, forward and backward, for one token of a row of `length` tokens, `masked` of which
     /// go through the vocabulary (the count usual for model FLOP utilisation: products only, nothing computed twice).
     pub fn flops_per_token(&self, length: f64, masked: f64) -> f64 {
         let (h, ff, v) = (self.hidden_size as f64, self.intermediate_size as f64, self.vocab_size as f64);
+        let e = self.embedding_width() as f64;
         // 6 operations per weight and token (2 forward, 4 backward); 12 L H for scores and mixtures of attention.
         let layer = 6.0 * (4.0 * h * h + 2.0 * h * ff) + 12.0 * length * h;
         // The MLM head runs on the masked tokens, the pooler once per row.
-        let heads = masked / length * 6.0 * (h * h + h * v) + 6.0 * h * h / length;
-        self.num_hidden_layers as f64 * layer + heads
+        let heads = masked / length * 6.0 * (h * e + e * v) + 6.0 * h * h / length;
+        let mapping = if self.architecture() == Architecture::Albert { 6.0 * e * h } else { 0.0 };
+        mapping + self.num_hidden_layers as f64 * layer + heads
     }
 }
 
@@ -291,6 +381,40 @@ mod tests {
         let mut decoder = shape(2, 128);
         decoder.others.insert("is_decoder".to_owned(), true.into());
         assert!(decoder.problems()[0].contains("`is_decoder`"));
+    }
+
+    /// Lan et al. 2020, table 1 (12M, 18M, 60M, 235M for a vocabulary of 30,000), and the config without transformers' keys that
+    /// Google's archives have.
+    #[test]
+    fn an_albert_has_its_papers_sizes_and_transformers_defaults() {
+        let albert = |hidden: i64, layers: i64, heads: i64| {
+            let text = format!(
+                r#"{{"vocab_size": 30000, "embedding_size": 128, "hidden_size": {hidden}, "num_hidden_layers": {layers},
+                "num_attention_heads": {heads}, "intermediate_size": {}, "num_hidden_groups": 1, "inner_group_num": 1}}"#,
+                4 * hidden
+            );
+            ModelConfig::parse(text.as_bytes(), Path::new("albert_config.json")).unwrap()
+        };
+        for (hidden, layers, heads, millions) in
+            [(768, 12, 12, 11.68), (1024, 24, 16, 17.68), (2048, 24, 16, 58.72), (4096, 12, 64, 222.6)]
+        {
+            let counted = albert(hidden, layers, heads).encoder_parameters() as f64 / 1e6;
+            assert!((counted - millions).abs() < 0.051, "{hidden}: {counted}");
+        }
+        let base = albert(768, 12, 12);
+        assert_eq!((base.architecture(), base.embedding_width()), (Architecture::Albert, 128));
+        assert_eq!((base.hidden_act, base.hidden_dropout_prob), (Activation::GeluNew, 0.0));
+        let json: Value = serde_json::from_str(&base.to_json()).unwrap();
+        assert_eq!(
+            (&json["model_type"], &json["architectures"][0]),
+            (&"albert".into(), &"AlbertForPreTraining".into())
+        );
+        let mut groups = base.clone();
+        groups.others.insert("inner_group_num".to_owned(), 2.into());
+        assert!(groups.problems()[0].contains("`inner_group_num`"));
+        let mut bert = shape(2, 128);
+        bert.embedding_size = Some(64);
+        assert!(bert.problems()[0].contains("`embedding_size`"));
     }
 
     #[test]

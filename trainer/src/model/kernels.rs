@@ -36,7 +36,8 @@ pub(super) struct Hidden {
 impl Kernels {
     /// The fastest for a model of `config` that computes in `kind` on `device`.
     pub fn fastest(config: &ModelConfig, device: Device, kind: Kind) -> Kernels {
-        let whole_packs = [config.hidden_size, config.intermediate_size].iter().all(|width| width % 8 == 0);
+        let widths = [config.embedding_width(), config.hidden_size, config.intermediate_size];
+        let whole_packs = widths.iter().all(|width| width % 8 == 0);
         let pointwise = if device.is_cuda() && whole_packs { Pointwise::Fused } else { Pointwise::Separate };
         let head_size = config.hidden_size / config.num_attention_heads;
         Kernels { attention: AttentionKernel::fastest(head_size, device, kind), pointwise }

@@ -1,4 +1,4 @@
-//! BERT as Google built it: its config, its computation, its losses, its weights in the files of Hugging Face, TensorFlow
+//! BERT and ALBERT as Google built them: config, its computation, its losses, its weights in the files of Hugging Face, TensorFlow
 //! and UER.
 //!
 //! ```text
@@ -6,6 +6,7 @@
 //!  HostBatch -> DeviceBatch ------------------------- each micro-batch --> Logits -> Losses
 //! ```
 
+mod architecture;
 pub mod attention;
 mod batch;
 mod bert;
@@ -25,6 +26,7 @@ mod tf1;
 mod uer;
 pub mod weights;
 
+pub use architecture::{Architecture, is_of_layer_norm};
 pub use attention::AttentionKernel;
 pub use batch::{DeviceBatch, HostBatch, Rows};
 pub use bert::Bert;

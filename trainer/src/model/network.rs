@@ -1,11 +1,12 @@
 //! The computation: embeddings, post-LayerNorm layers, pooler and the two heads of pretraining (google-research/bert,
 //! modeling.py and run_pretraining.py; names as in transformers, models/bert/modeling_bert.py).
 //!
-//! Shapes: B rows, T tokens in all of them, H hidden, A selected tokens (`[CLS]` and masked), N masked tokens.
+//! Shapes: B rows, T tokens in all of them, H hidden, E the width of embeddings (H but in an ALBERT), A selected tokens (`[CLS]` and masked), N masked tokens.
 
 use quanci_torch_ext::fused;
 use tch::{Kind, TchError, Tensor};
 
+use super::architecture::{Architecture, EMBEDDING_MAPPING};
 use super::batch::{DeviceBatch, Rows};
 use super::config::ModelConfig;
 use super::kernels::{Hidden, Kernels, Pointwise};
@@ -14,7 +15,7 @@ use super::loss::Losses;
 use super::parameters::Parameters;
 use super::parts::{Linear, Made, Norm, NormForm, torch};
 
-/// A BERT with both heads, its weights in the kind that is computed in. It is made once a step from the fp32 parameters
+/// A BERT or an ALBERT with both heads, its weights in the kind that is computed in. It is made once a step from the fp32 parameters
 /// (the master weights): the casts are recorded by autograd, so that gradients arrive at the parameters in fp32, and
 /// each is made once however many micro-batches a step has.
 #[derive(Debug)]
@@ -45,27 +46,45 @@ pub struct Logits {
 #[derive(Debug)]
 struct Embeddings {
     words: Tensor,
-    /// `[segments * positions, H]`: the sum of both embeddings for each pair.
+    /// `[segments * positions, E]`: the sum of both embeddings for each pair.
     positions: Tensor,
     norm: Norm,
+    /// From E to H, in the kind that is computed in: an ALBERT's.
+    mapping: Option<Linear>,
 }
 
-/// Takes parameters by their names, cast.
+/// Takes parameters by their names in `BertForPreTraining`, cast.
 struct Cast<'a> {
     parameters: &'a Parameters,
+    architecture: Architecture,
     kind: Kind,
 }
 
 impl Cast<'_> {
     fn parameter(&self, name: &str) -> Made {
-        let found = self.parameters.get(name).map(Tensor::shallow_clone);
-        found.ok_or_else(|| TchError::Torch(format!("there is no parameter {name}")))
+        let own = self.architecture.own_name(name);
+        let found = self.parameters.get(&own).map(Tensor::shallow_clone);
+        found.ok_or_else(|| TchError::Torch(format!("there is no parameter {own}")))
     }
 
     /// Each of `groups` parameters as one tensor, in one operation for all.
     fn groups(&self, names: &[String], groups: &[usize]) -> Result<Vec<Tensor>, TchError> {
         let tensors: Result<Vec<Tensor>, TchError> = names.iter().map(|name| self.parameter(name)).collect();
         quanci_torch_ext::cast(&tensors?, groups, self.kind).map_err(torch)
+    }
+
+    fn linear(&self, module: &str) -> Result<Linear, TchError> {
+        let made = self.groups(&["weight", "bias"].map(|end| format!("{module}.{end}")), &[1, 1])?;
+        Ok(Linear { weight: made[0].shallow_clone(), bias: made[1].shallow_clone() })
+    }
+
+    /// All layers, an ALBERT's from one set of tensors.
+    fn layers(&self, model: &ModelConfig, config: LayerConfig) -> Result<Vec<Layer>, TchError> {
+        if self.architecture == Architecture::Bert {
+            return (0..model.num_hidden_layers).map(|index| self.layer(index, config)).collect();
+        }
+        let tensors = self.layer(0, config)?.tensors();
+        Ok((0..model.num_hidden_layers).map(|_| Layer::from_tensors(config, &tensors)).collect())
     }
 
     fn layer(&self, index: i64, config: LayerConfig) -> Result<Layer, TchError> {
@@ -132,17 +151,22 @@ impl Heads {
 }
 
 impl Embeddings {
-    fn new(parameters: &Parameters, norm: NormForm) -> Result<Embeddings, TchError> {
-        let fp32 = Cast { parameters, kind: Kind::Float };
+    fn new(cast: &Cast<'_>, norm: NormForm) -> Result<Embeddings, TchError> {
+        let &Cast { parameters, architecture, .. } = cast;
+        let fp32 = Cast { parameters, architecture, kind: Kind::Float };
         let get = |name: &str| fp32.parameter(&format!("bert.embeddings.{name}"));
         let (positions, segments) =
             (get("position_embeddings.weight")?, get("token_type_embeddings.weight")?);
-        // Positions and segments as one table of [segments × positions, H]: one lookup per token instead of two.
+        // Positions and segments as one table of [segments × positions, E]: one lookup per token instead of two.
         let sums = segments.f_unsqueeze(1)?.f_add(&positions.f_unsqueeze(0)?)?;
         Ok(Embeddings {
             words: get("word_embeddings.weight")?,
             positions: sums.f_flatten(0, 1)?,
             norm: Norm { weight: get("LayerNorm.weight")?, bias: get("LayerNorm.bias")?, form: norm },
+            mapping: match architecture {
+                Architecture::Bert => None,
+                Architecture::Albert => Some(cast.linear(EMBEDDING_MAPPING)?),
+            },
         })
     }
 
@@ -154,7 +178,9 @@ impl Embeddings {
         dropout: f64,
         pointwise: Pointwise,
     ) -> Result<Hidden, TchError> {
-        if let (Pointwise::Fused, NormForm::Biased { epsilon }) = (pointwise, self.norm.form) {
+        if let (Pointwise::Fused, NormForm::Biased { epsilon }, None) =
+            (pointwise, self.norm.form, &self.mapping)
+        {
             let args = fused::Embed {
                 ids: &batch.ids,
                 positions: &batch.positions,
@@ -171,7 +197,11 @@ impl Embeddings {
         let words = Tensor::f_embedding(&self.words, &batch.ids, -1, false, false)?;
         let positions = Tensor::f_embedding(&self.positions, &batch.positions, -1, false, false)?;
         let embedded = self.norm.forward(&words.f_add(&positions)?)?.f_to_kind(kind)?;
-        embedded.f_dropout(dropout, dropout > 0.0).map(Hidden::from)
+        let embedded = embedded.f_dropout(dropout, dropout > 0.0)?;
+        match &self.mapping {
+            None => Ok(embedded.into()),
+            Some(mapping) => mapping.forward(&embedded).map(Hidden::from),
+        }
     }
 }
 
@@ -197,14 +227,12 @@ impl Network {
             norm,
             kernels,
         };
-        let cast = Cast { parameters, kind };
-        let layers: Result<Vec<Layer>, TchError> =
-            (0..config.num_hidden_layers).map(|index| cast.layer(index, layer_config)).collect();
+        let cast = Cast { parameters, architecture: config.architecture(), kind };
         let Heads { pooler, transform, transform_norm, decoder, pair } = Heads::new(&cast, config, norm)?;
         Ok(Network {
             kind,
-            embeddings: Embeddings::new(parameters, norm)?,
-            layers: layers?,
+            embeddings: Embeddings::new(&cast, norm)?,
+            layers: cast.layers(config, layer_config)?,
             pooler,
             transform,
             transform_norm,
@@ -267,7 +295,7 @@ impl Network {
         self.pooler.forward(first)?.f_tanh()
     }
 
-    /// Both heads up to their last product: the transformed masked tokens, `[N, H]`, and the pairs' logits. The last layer
+    /// Both heads up to their last product: the transformed masked tokens, `[N, E]`, and the pairs' logits. The last layer
     /// is computed at `[CLS]` and the masked tokens alone: nothing else of it is read, and what is left out is most of its
     /// work.
     fn heads(

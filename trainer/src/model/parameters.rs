@@ -1,10 +1,11 @@
-//! A model's parameters by their Hugging Face names, in the order of its modules: the same order on all ranks.
+//! A model's parameters by their names in transformers, in the order of its modules: the same order on all ranks.
 
 use std::f64::consts::SQRT_2;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tch::{Device, Kind, TchError, Tensor};
 
+use super::architecture::{Architecture, EMBEDDING_MAPPING};
 use super::config::ModelConfig;
 
 /// The parameters of a model.
@@ -30,34 +31,39 @@ enum Fill {
 struct Layout {
     list: Vec<(String, Vec<i64>, Fill)>,
     normal: Fill,
+    architecture: Architecture,
 }
 
 impl Layout {
     fn of(config: &ModelConfig) -> Layout {
         let normal = Fill::Normal(config.initializer_range);
-        let mut layout = Layout { list: Vec::new(), normal };
-        let h = config.hidden_size;
+        let architecture = config.architecture();
+        let mut layout = Layout { list: Vec::new(), normal, architecture };
+        let (e, h) = (config.embedding_width(), config.hidden_size);
         let embeddings = [
             ("word_embeddings", config.vocab_size),
             ("position_embeddings", config.max_position_embeddings),
             ("token_type_embeddings", config.type_vocab_size),
         ];
         for (name, entries) in embeddings {
-            layout.add(format!("bert.embeddings.{name}.weight"), &[entries, h], normal);
+            layout.add(&format!("bert.embeddings.{name}.weight"), &[entries, e], normal);
         }
-        layout.norm("bert.embeddings.LayerNorm", h);
-        for index in 0..config.num_hidden_layers {
+        layout.norm("bert.embeddings.LayerNorm", e);
+        if architecture == Architecture::Albert {
+            layout.linear(EMBEDDING_MAPPING, e, h);
+        }
+        for index in 0..config.stored_layers() {
             layout.layer(&format!("bert.encoder.layer.{index}"), config);
         }
         layout.linear("bert.pooler.dense", h, h);
         if config.is_tied() {
-            layout.add("cls.predictions.bias".to_owned(), &[config.vocab_size], Fill::Zeros);
+            layout.add("cls.predictions.bias", &[config.vocab_size], Fill::Zeros);
         } else {
             // transformers takes the bias by this name where the decoder is not tied.
-            layout.linear("cls.predictions.decoder", h, config.vocab_size);
+            layout.linear("cls.predictions.decoder", e, config.vocab_size);
         }
-        layout.linear("cls.predictions.transform.dense", h, h);
-        layout.norm("cls.predictions.transform.LayerNorm", h);
+        layout.linear("cls.predictions.transform.dense", h, e);
+        layout.norm("cls.predictions.transform.LayerNorm", e);
         layout.linear("cls.seq_relationship", h, 2);
         layout
     }
@@ -75,17 +81,18 @@ impl Layout {
     }
 
     fn linear(&mut self, name: &str, from: i64, to: i64) {
-        self.add(format!("{name}.weight"), &[to, from], self.normal);
-        self.add(format!("{name}.bias"), &[to], Fill::Zeros);
+        self.add(&format!("{name}.weight"), &[to, from], self.normal);
+        self.add(&format!("{name}.bias"), &[to], Fill::Zeros);
     }
 
     fn norm(&mut self, name: &str, size: i64) {
-        self.add(format!("{name}.weight"), &[size], Fill::Ones);
-        self.add(format!("{name}.bias"), &[size], Fill::Zeros);
+        self.add(&format!("{name}.weight"), &[size], Fill::Ones);
+        self.add(&format!("{name}.bias"), &[size], Fill::Zeros);
     }
 
-    fn add(&mut self, name: String, sizes: &[i64], fill: Fill) {
-        self.list.push((name, sizes.to_vec(), fill));
+    /// Adds the parameter that `BertForPreTraining` calls `name`.
+    fn add(&mut self, name: &str, sizes: &[i64], fill: Fill) {
+        self.list.push((self.architecture.own_name(name), sizes.to_vec(), fill));
     }
 }
 

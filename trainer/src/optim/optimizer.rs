@@ -14,6 +14,7 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use crate::config::{OptimizerName, OptimizerSettings};
 use crate::error::Error;
+use crate::model::is_of_layer_norm;
 
 /// The state of an optimizer, and the parameters that it steps.
 pub struct Optimizer {
@@ -83,7 +84,7 @@ const SECOND: &str = "exp_avg_sq.";
 const LONG_AGO: f64 = 1e12;
 
 fn decays(name: &str) -> bool {
-    !name.ends_with("bias") && !name.contains("LayerNorm")
+    !name.ends_with("bias") && !is_of_layer_norm(name)
 }
 
 impl Optimizer {

@@ -9,11 +9,12 @@ use crate::config::without_places;
 
 /// `README.md`, as Hugging Face shows it.
 pub(super) fn model_card(state: &State) -> String {
-    let mut text = String::from(
-        "---\nlanguage: zh\nlibrary_name: transformers\npipeline_tag: fill-mask\nmask_token: \"[MASK]\"\n---\n\n# BERT, \
-         pretrained with quanci\n\n```python\nfrom transformers import AutoTokenizer, BertForPreTraining\n\nmodel = \
-         BertForPreTraining.from_pretrained(\"THIS FOLDER\")\ntokenizer = \
-         AutoTokenizer.from_pretrained(\"THIS FOLDER\")\n```\n\n",
+    let class = state.model["architectures"][0].as_str().unwrap_or("BertForPreTraining");
+    let name = class.trim_end_matches("ForPreTraining").to_uppercase();
+    let mut text = format!(
+        "---\nlanguage: zh\nlibrary_name: transformers\npipeline_tag: fill-mask\nmask_token: \"[MASK]\"\n---\n\n# {name}, \
+         pretrained with quanci\n\n```python\nfrom transformers import AutoTokenizer, {class}\n\nmodel = \
+         {class}.from_pretrained(\"THIS FOLDER\")\ntokenizer = AutoTokenizer.from_pretrained(\"THIS FOLDER\")\n```\n\n",
     );
     let model = |key: &str| state.model.get(key).map_or(String::new(), Value::to_string);
     let mut line = |what: &str, value: String| {

@@ -8,22 +8,23 @@ use super::scoring::{Scores, Summary};
 use super::tasks::Head;
 use crate::checkpoint::{STATE_FILE, read_state};
 use crate::config::without_places;
+use crate::model::Architecture;
 
 /// The class of transformers or sentence-transformers that has such a head.
-pub(super) fn class(head: &Head) -> &'static str {
+pub(super) fn class(head: &Head, architecture: Architecture) -> String {
     match head {
-        Head::Classes(_) | Head::Number => "BertForSequenceClassification",
-        Head::Labels(_) => "BertForTokenClassification",
-        Head::Span => "BertForQuestionAnswering",
-        Head::Choice => "BertForMultipleChoice",
-        Head::Cosine(_) | Head::PairClasses(..) => "SentenceTransformer",
+        Head::Classes(_) | Head::Number => architecture.class("ForSequenceClassification"),
+        Head::Labels(_) => architecture.class("ForTokenClassification"),
+        Head::Span => architecture.class("ForQuestionAnswering"),
+        Head::Choice => architecture.class("ForMultipleChoice"),
+        Head::Cosine(_) | Head::PairClasses(..) => "SentenceTransformer".to_owned(),
     }
 }
 
 /// `README.md`, as Hugging Face shows it.
 pub(super) fn card(run: &TuneRun<'_>, report: &TuneReport) -> String {
     let set = &run.settings.set;
-    let class = class(&run.head);
+    let class = class(&run.head, run.model.architecture());
     let pipeline = match run.head {
         Head::Classes(_) | Head::Number => "text-classification",
         Head::Labels(_) => "token-classification",

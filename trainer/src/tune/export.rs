@@ -43,12 +43,15 @@ pub(super) fn model(run: &TuneRun<'_>, learner: &TuneLearner, report: &TuneRepor
     put(&folder.join("README.md"), card(run, report).as_bytes())
 }
 
-/// The tensors of transformers' `BertModel`. Its pooler, which no vector of a text is made by, is that of the start.
+/// The tensors of transformers' `BertModel` or `AlbertModel`. Its pooler, which no vector of a text is made by, is that of the start.
 fn encoder(run: &TuneRun<'_>, learner: &TuneLearner, seed: u64) -> Result<Vec<(String, Tensor)>, Error> {
+    let architecture = run.model.architecture();
     let untrained =
-        start::start(run, seed)?.0.bert.parameters().filter(|name| name.starts_with("bert.pooler."));
+        start::start(run, seed)?.0.bert.parameters().filter(|name| name.starts_with(architecture.pooler()));
     let all = learner.trained().into_iter().chain(untrained);
-    Ok(all.filter_map(|(name, tensor)| Some((name.strip_prefix("bert.")?.to_owned(), tensor))).collect())
+    Ok(all
+        .filter_map(|(name, tensor)| Some((name.strip_prefix(architecture.encoder())?.to_owned(), tensor)))
+        .collect())
 }
 
 /// What sentence-transformers reads beside the model, in the layout of its versions 2 to 5, which later ones read too.
@@ -82,8 +85,8 @@ fn config(run: &TuneRun<'_>) -> String {
     let mut config: Map<String, Value> =
         serde_json::from_str(&run.model.to_json()).expect("a model's config is an object");
     let architecture = match &run.head {
-        Head::Cosine(_) | Head::PairClasses(..) => "BertModel",
-        head => class(head),
+        Head::Cosine(_) | Head::PairClasses(..) => run.model.architecture().class("Model"),
+        head => class(head, run.model.architecture()),
     };
     config.insert("architectures".to_owned(), json!([architecture]));
     // Those of another model that this one began as.

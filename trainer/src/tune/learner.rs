@@ -160,8 +160,10 @@ impl TuneLearner {
 
 fn trained(bert: &Bert, head: &Head) -> Vec<(String, Tensor)> {
     let has_pooler = head.input() == HeadInput::Pooled;
-    let is_trained =
-        |name: &str| name.starts_with("bert.") && (has_pooler || !name.starts_with("bert.pooler."));
+    let architecture = bert.config().architecture();
+    let is_trained = |name: &str| {
+        name.starts_with(architecture.encoder()) && (has_pooler || !name.starts_with(architecture.pooler()))
+    };
     let mut trained = bert.parameters().filter(is_trained);
     trained.extend(head.parameters().filter(|_| true));
     trained
@@ -170,9 +172,7 @@ fn trained(bert: &Bert, head: &Head) -> Vec<(String, Tensor)> {
 /// The head of a task as transformers or sentence-transformers has it: its name, what it reads, how many outputs it has, and whether dropout comes before.
 fn new_head(run: &TuneRun<'_>, seed: u64) -> Result<Head, TchError> {
     let config = &run.model;
-    // transformers: `classifier_dropout` where it is set.
-    let own = config.others.get("classifier_dropout").and_then(serde_json::Value::as_f64);
-    let dropout = own.unwrap_or(config.hidden_dropout_prob);
+    let dropout = config.classifier_dropout();
     let vector = |pooling: &Pooling| match pooling {
         Pooling::Mean => RowVector::Mean,
         Pooling::Cls => RowVector::First,

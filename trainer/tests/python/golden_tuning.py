@@ -13,7 +13,7 @@ import sys
 
 import torch
 from transformers import (
-    BertConfig, BertForMultipleChoice, BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification,
+    AlbertConfig, AlbertForSequenceClassification, BertConfig, BertForMultipleChoice, BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification,
     BertModel, BertTokenizer, get_linear_schedule_with_warmup,
 )
 
@@ -32,13 +32,13 @@ def text(least, most):
     return "".join(parts).strip()
 
 
-def prepared(name, kind, seed, **more):
+def prepared(name, kind, seed, configuration=BertConfig, **more):
     """A fresh folder with a model of its own, and its tokenizer."""
     folder = OUT / name
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "model").mkdir(parents=True)
     torch.manual_seed(seed)
-    config = BertConfig(
+    config = configuration(
         vocab_size=len(VOCABULARY), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
         max_position_embeddings=32, initializer_range=0.2, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, **more,
     )
@@ -55,7 +55,7 @@ def prepared(name, kind, seed, **more):
 
 def trained(folder, model, train, dev, loss_of, logits_of):
     """Ten steps as BERT is fine-tuned: AdamW without decay of biases and LayerNorm, clipping, warm-up and linear decay."""
-    plain = lambda name: name.endswith("bias") or "LayerNorm" in name
+    plain = lambda name: name.endswith("bias") or "LayerNorm" in name or "layer_norm" in name
     groups = [
         {"params": [p for n, p in model.named_parameters() if not plain(n)], "weight_decay": 0.01},
         {"params": [p for n, p in model.named_parameters() if plain(n)], "weight_decay": 0.0},
@@ -87,8 +87,8 @@ def table(folder, name, rows, header):
     (folder / name).write_text("\n".join(lines) + "\n")
 
 
-def classification():
-    folder, model, tokenizer = prepared("classification", BertForSequenceClassification, 1, id2label={0: "bad", 1: "good", 2: "neither"})
+def classification(name="classification", kind=BertForSequenceClassification, seed=1, **more):
+    folder, model, tokenizer = prepared(name, kind, seed, id2label={0: "bad", 1: "good", 2: "neither"}, **more)
     ids = {"bad": 0, "good": 1, "neither": 2}
     rows = lambda count: [(draw.choice(list(ids)), text(3, 30), text(3, 30)) for _ in range(count)]
     train, dev = rows(18), rows(7)
@@ -115,6 +115,12 @@ def classification():
         lambda batch: model(**encoded(batch), labels=torch.tensor([ids[label] for label, _, _ in batch])).loss,
         lambda row: model(**encoded([row])).logits[0].tolist(),
     )
+
+
+def classification_albert():
+    classification(
+        "classification-albert", AlbertForSequenceClassification, 9, configuration=AlbertConfig, embedding_size=8,
+        hidden_act="relu", classifier_dropout_prob=0.0, bos_token_id=None, eos_token_id=None)
 
 
 def regression():
@@ -329,6 +335,6 @@ def embeddings_softmax():
 
 
 torch.set_num_threads(1)
-for make in (classification, regression, tokens, spans, choice, embeddings, embeddings_softmax):
+for make in (classification, regression, tokens, spans, choice, embeddings, embeddings_softmax, classification_albert):
     if not sys.argv[1:] or make.__name__ in sys.argv[1:]:
         make()

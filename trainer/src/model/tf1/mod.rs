@@ -1,4 +1,4 @@
-//! Checkpoints of TensorFlow 1, as google-research/bert writes and reads them: a prefix such as `bert_model.ckpt`, of which
+//! Checkpoints of TensorFlow 1, as google-research/bert and google-research/albert write and read them: a prefix such as `bert_model.ckpt`, of which
 //! `PREFIX.index` says what lies where in `PREFIX.data-00000-of-00001` and its like. The graph in `PREFIX.meta` is not needed.
 //!
 //! ```text
@@ -24,4 +24,4 @@ mod write;
 
 pub(super) use bundle::Bundle;
 pub(super) use table::is_table;
-pub(super) use write::{BundleWriter, CHECKPOINT_FILE, PREFIX};
+pub(super) use write::{BundleWriter, CHECKPOINT_FILE, checkpoint_file, prefix_of};

@@ -1,5 +1,7 @@
-//! From the names of google-research/bert (modeling.py, run_pretraining.py, optimization.py) to transformers', and back.
+//! From the names of google-research/bert (modeling.py, run_pretraining.py, optimization.py) and google-research/albert (modeling.py)
+//! to transformers', and back.
 
+use crate::model::architecture::Architecture;
 use crate::model::header::{Change, Renamed, TensorHeader};
 
 /// The variables of an optimizer, by the end of their names.
@@ -26,17 +28,65 @@ pub(in crate::model) fn refused(tensors: &[TensorHeader]) -> Option<String> {
              tf.compat.v1.train.Saver under the names of google-research/bert",
         ),
         (
-            "/inner_group_",
-            "an ALBERT, whose layers share their weights and whose embeddings are narrower than its layers: quanci's model \
-             is BERT, which cannot hold it",
+            "/layer_shared/",
+            "an ALBERT of brightmart/albert_zh, which adds positions to embeddings that are as wide as its layers: take one of \
+             Google's or UER's",
+        ),
+        (
+            "/group_1/",
+            "an ALBERT with several groups of layers (num_hidden_groups): one, whose weights serve for all layers, is computed",
+        ),
+        (
+            "/inner_group_1/",
+            "an ALBERT with several layers in a group (inner_group_num): one, whose weights serve for all layers, is computed",
         ),
     ];
     let found = known.into_iter().find(|(part, _)| tensors.iter().any(|tensor| tensor.name.contains(part)));
     found.map(|(_, what)| format!("it is {what}"))
 }
 
-/// A variable's name as transformers has it. A name of something else stays what it is, with dots.
-pub(in crate::model) fn renamed(name: &str) -> Renamed {
+/// The layer of an ALBERT, and what a BERT's first is called.
+const LAYERS: [&str; 2] = ["bert/encoder/transformer/group_0/inner_group_0", "bert/encoder/layer_0"];
+/// The parts of a layer: as google-research/albert names them, and as google-research/bert does.
+const ALBERT_LAYER: [[&str; 2]; 8] = [
+    ["attention_1/self/query", "attention/self/query"],
+    ["attention_1/self/key", "attention/self/key"],
+    ["attention_1/self/value", "attention/self/value"],
+    ["attention_1/output/dense", "attention/output/dense"],
+    ["LayerNorm", "attention/output/LayerNorm"],
+    ["ffn_1/intermediate/dense", "intermediate/dense"],
+    ["ffn_1/intermediate/output/dense", "output/dense"],
+    ["LayerNorm_1", "output/LayerNorm"],
+];
+
+/// The architecture of the model that has these variables.
+pub(in crate::model) fn architecture(tensors: &[TensorHeader]) -> Architecture {
+    let is_shared = tensors.iter().any(|tensor| tensor.name.starts_with(LAYERS[0]));
+    if is_shared { Architecture::Albert } else { Architecture::Bert }
+}
+
+/// A variable of the layer `from` as the layer `to` names it, both among [`LAYERS`]; others stay what they are.
+fn of_other_layer(name: &str, from: usize, to: usize) -> String {
+    let within = name.strip_prefix(LAYERS[from]).and_then(|rest| rest.strip_prefix('/'));
+    let Some((part, last)) = within.and_then(|rest| rest.rsplit_once('/')) else { return name.to_owned() };
+    match ALBERT_LAYER.iter().find(|names| names[from] == part) {
+        Some(names) => format!("{}/{}/{last}", LAYERS[to], names[to]),
+        None => name.to_owned(),
+    }
+}
+
+/// The name in transformers of a variable of a model of this architecture. A name of something else stays what it is, with dots.
+pub(in crate::model) fn renamed(name: &str, architecture: Architecture) -> Renamed {
+    match architecture {
+        Architecture::Bert => bert_renamed(name),
+        Architecture::Albert => {
+            let Renamed { name, change } = bert_renamed(&of_other_layer(name, 0, 1));
+            Renamed { name: architecture.own_name(&name), change }
+        }
+    }
+}
+
+fn bert_renamed(name: &str) -> Renamed {
     let parts: Vec<&str> = name.split('/').collect();
     let mut change = Change::None;
     let mut names: Vec<String> = Vec::new();
@@ -58,8 +108,16 @@ pub(in crate::model) fn renamed(name: &str) -> Renamed {
     Renamed { name: names.join("."), change }
 }
 
-/// The name that google-research/bert has for a parameter; none if it has no such variable.
-pub(in crate::model) fn to_google(name: &str) -> Option<Renamed> {
+/// The name that google-research/bert or google-research/albert has for a parameter; none if it has no such variable.
+pub(in crate::model) fn to_google(name: &str, architecture: Architecture) -> Option<Renamed> {
+    let Renamed { name, change } = bert_to_google(&architecture.bert_name(name))?;
+    match architecture {
+        Architecture::Bert => Some(Renamed { name, change }),
+        Architecture::Albert => Some(Renamed { name: of_other_layer(&name, 1, 0), change }),
+    }
+}
+
+fn bert_to_google(name: &str) -> Option<Renamed> {
     // The word embeddings are the decoder there.
     if name.starts_with("cls.predictions.decoder.") {
         return None;
@@ -108,11 +166,69 @@ mod tests {
             ("cls/seq_relationship/output_bias", "cls.seq_relationship.bias", false),
         ] {
             let change = if transposed { Change::Transposed } else { Change::None };
-            assert_eq!(renamed(google), Renamed { name: ours.to_owned(), change });
-            assert_eq!(to_google(ours), Some(Renamed { name: google.to_owned(), change }));
+            assert_eq!(renamed(google, Architecture::Bert), Renamed { name: ours.to_owned(), change });
+            assert_eq!(
+                to_google(ours, Architecture::Bert),
+                Some(Renamed { name: google.to_owned(), change })
+            );
         }
-        assert_eq!(to_google("cls.predictions.decoder.weight"), None);
+        assert_eq!(to_google("cls.predictions.decoder.weight", Architecture::Bert), None);
         assert!(is_of_optimizer("bert/pooler/dense/bias/adam_v") && is_of_optimizer("global_step"));
         assert!(!is_of_optimizer("bert/pooler/dense/bias"));
+    }
+
+    /// The table of UER's `convert_albert_from_original_tf_to_uer.py`, and of transformers 4's `load_tf_weights_in_albert`.
+    #[test]
+    fn names_of_an_albert_there_and_back() {
+        let (google_layer, layer) = (
+            "bert/encoder/transformer/group_0/inner_group_0",
+            "albert.encoder.albert_layer_groups.0.albert_layers.0",
+        );
+        for (google, ours, transposed) in [
+            ("bert/embeddings/position_embeddings", "albert.embeddings.position_embeddings.weight", false),
+            ("bert/embeddings/LayerNorm/gamma", "albert.embeddings.LayerNorm.weight", false),
+            (
+                "bert/encoder/embedding_hidden_mapping_in/kernel",
+                "albert.encoder.embedding_hidden_mapping_in.weight",
+                true,
+            ),
+            (
+                &format!("{google_layer}/attention_1/self/key/kernel"),
+                &format!("{layer}.attention.key.weight"),
+                true,
+            ),
+            (
+                &format!("{google_layer}/attention_1/output/dense/bias"),
+                &format!("{layer}.attention.dense.bias"),
+                false,
+            ),
+            (&format!("{google_layer}/LayerNorm/beta"), &format!("{layer}.attention.LayerNorm.bias"), false),
+            (
+                &format!("{google_layer}/ffn_1/intermediate/dense/kernel"),
+                &format!("{layer}.ffn.weight"),
+                true,
+            ),
+            (
+                &format!("{google_layer}/ffn_1/intermediate/output/dense/kernel"),
+                &format!("{layer}.ffn_output.weight"),
+                true,
+            ),
+            (
+                &format!("{google_layer}/LayerNorm_1/gamma"),
+                &format!("{layer}.full_layer_layer_norm.weight"),
+                false,
+            ),
+            ("bert/pooler/dense/kernel", "albert.pooler.weight", true),
+            ("cls/predictions/transform/LayerNorm/gamma", "predictions.LayerNorm.weight", false),
+            ("cls/predictions/output_bias", "predictions.bias", false),
+            ("cls/seq_relationship/output_weights", "sop_classifier.classifier.weight", false),
+        ] {
+            let change = if transposed { Change::Transposed } else { Change::None };
+            assert_eq!(renamed(google, Architecture::Albert), Renamed { name: ours.to_owned(), change });
+            assert_eq!(
+                to_google(ours, Architecture::Albert),
+                Some(Renamed { name: google.to_owned(), change })
+            );
+        }
     }
 }

@@ -13,15 +13,24 @@ use super::prefix;
 use super::proto::{BundleEntry, BundleHeader, DT_FLOAT, Shape, Version};
 use super::table_writer::TableWriter;
 use crate::error::Error;
+use crate::model::architecture::Architecture;
 use crate::model::float_bytes::float_bytes;
 
+/// The file that names the prefix.
+pub(in crate::model) const CHECKPOINT_FILE: &str = prefix::CHECKPOINT;
+
 /// The prefix that Google's archives have.
-pub(in crate::model) const PREFIX: &str = "bert_model.ckpt";
-/// The file that names the prefix, and its content.
-pub(in crate::model) const CHECKPOINT_FILE: (&str, &str) = (
-    prefix::CHECKPOINT,
-    "model_checkpoint_path: \"bert_model.ckpt\"\nall_model_checkpoint_paths: \"bert_model.ckpt\"\n",
-);
+pub(in crate::model) fn prefix_of(architecture: Architecture) -> &'static str {
+    match architecture {
+        Architecture::Bert => "bert_model.ckpt",
+        Architecture::Albert => "model.ckpt-best",
+    }
+}
+
+/// The content of [`CHECKPOINT_FILE`].
+pub(in crate::model) fn checkpoint_file(prefix: &str) -> String {
+    format!("model_checkpoint_path: \"{prefix}\"\nall_model_checkpoint_paths: \"{prefix}\"\n")
+}
 
 /// A checkpoint that grows. Variables come in the order of their names' bytes.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::model::architecture::Architecture;
 use crate::model::config::{Activation, ModelConfig};
 
 /// UER's LayerNorm adds so much to the deviation, unless its config says otherwise.
@@ -14,7 +15,8 @@ pub(in crate::model) struct Counted {
     /// Entries of the vocabulary.
     pub(in crate::model) words: i64,
     pub(in crate::model) positions: i64,
-    pub(in crate::model) layers: i64,
+    /// None if all layers share one layer's weights.
+    pub(in crate::model) layers: Option<i64>,
 }
 
 /// True if this is UER's config: its keys are nobody else's.
@@ -46,8 +48,20 @@ pub(in crate::model) fn to_transformers(
     let (hidden, heads, feedforward) =
         (number("hidden_size"), number("heads_num"), number("feedforward_size"));
     let layers = number("layers_num");
-    if layers != counted.layers && problems.is_empty() {
-        problems.push(format!("`layers_num` is {layers}, and the weights have {} layers", counted.layers));
+    let is_albert = is_true(config, SHARING);
+    let embedded = if is_albert { number("emb_size") } else { hidden };
+    match counted.layers {
+        _ if !problems.is_empty() => {}
+        Some(_) if is_albert => {
+            problems.push(format!("`{SHARING}` is true, and each layer of the weights has its own"))
+        }
+        None if !is_albert => {
+            problems.push(format!("the weights have one layer that all share, and `{SHARING}` is not true"));
+        }
+        Some(counted) if layers != counted => {
+            problems.push(format!("`layers_num` is {layers}, and the weights have {counted} layers"));
+        }
+        _ => {}
     }
     let activation = activation(config, &mut problems);
     if !problems.is_empty() {
@@ -69,6 +83,11 @@ pub(in crate::model) fn to_transformers(
         "type_vocab_size": 2,
     });
     let object = made.as_object_mut().expect("it is written as an object");
+    if is_albert {
+        let more = json!({ "embedding_size": embedded, "num_hidden_groups": 1, "inner_group_num": 1 });
+        object.extend(more.as_object().cloned().unwrap_or_default());
+        object.insert("model_type".to_owned(), Architecture::Albert.model_type().into());
+    }
     if !is_true(config, "tie_weights") {
         object.insert("tie_word_embeddings".to_owned(), false.into());
     }
@@ -91,13 +110,15 @@ fn activation(config: &Map<String, Value>, problems: &mut Vec<String>) -> Value 
     }
 }
 
-/// Keys that ask for another computation than BERT's.
+/// The keys of an ALBERT.
+const SHARING: &str = "parameter_sharing";
+const FACTORIZED: &str = "factorized_embedding_parameterization";
+
+/// Keys that ask for another computation than BERT's and ALBERT's.
 fn refused(config: &Map<String, Value>) -> Vec<String> {
     let mut problems = Vec::new();
     let flags = [
         "remove_embedding_layernorm",
-        "factorized_embedding_parameterization",
-        "parameter_sharing",
         "relative_position_embedding",
         "rotary_position_embedding",
         "remove_transformer_bias",
@@ -133,10 +154,18 @@ fn refused(config: &Map<String, Value>) -> Vec<String> {
         }
     }
     let size = |key: &str| config.get(key).and_then(Value::as_i64);
-    if let (Some(embedded), Some(hidden)) = (size("emb_size"), size("hidden_size"))
-        && embedded != hidden
-    {
-        problems.push(format!("`emb_size` is {embedded} and `hidden_size` {hidden}: that is an ALBERT"));
+    match (is_true(config, SHARING), is_true(config, FACTORIZED)) {
+        (true, true) => {}
+        (false, false) => {
+            if let (Some(embedded), Some(hidden)) = (size("emb_size"), size("hidden_size"))
+                && embedded != hidden
+            {
+                problems.push(format!(
+                    "`emb_size` is {embedded} and `hidden_size` {hidden}, and `{FACTORIZED}` is not true, which an ALBERT's is"
+                ));
+            }
+        }
+        _ => problems.push(format!("`{SHARING}` and `{FACTORIZED}`: an ALBERT has both, a BERT neither")),
     }
     problems
 }
@@ -148,8 +177,9 @@ pub(in crate::model) fn from_transformers(config: &ModelConfig, targets: &[&str]
         Activation::GeluNew => "gelu_fast",
         Activation::Relu => "relu",
     };
-    json!({
-        "emb_size": config.hidden_size,
+    let is_albert = config.architecture() == Architecture::Albert;
+    let mut made = json!({
+        "emb_size": config.embedding_width(),
         "feedforward_size": config.intermediate_size,
         "hidden_size": config.hidden_size,
         "hidden_act": activation,
@@ -157,20 +187,25 @@ pub(in crate::model) fn from_transformers(config: &ModelConfig, targets: &[&str]
         "layers_num": config.num_hidden_layers,
         "max_seq_length": config.max_position_embeddings,
         "dropout": config.hidden_dropout_prob,
-        "data_processor": if targets.contains(&"sp") { "bert" } else { "mlm" },
+        "data_processor": if !targets.contains(&"sp") { "mlm" } else if is_albert { "albert" } else { "bert" },
         "embedding": ["word", "pos", "seg"],
         "encoder": "transformer",
         "mask": "fully_visible",
         "target": targets,
         "tie_weights": config.is_tied(),
-    })
+    });
+    if is_albert {
+        made[FACTORIZED] = true.into();
+        made[SHARING] = true.into();
+    }
+    made
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const COUNTED: Counted = Counted { words: 51, positions: 24, layers: 2 };
+    const COUNTED: Counted = Counted { words: 51, positions: 24, layers: Some(2) };
 
     fn object(more: Value) -> Map<String, Value> {
         let mut config = json!({
@@ -204,10 +239,32 @@ mod tests {
     }
 
     #[test]
+    fn an_albert_there_and_back() {
+        let counted = Counted { layers: None, ..COUNTED };
+        let flags = json!({
+            "emb_size": 8, "parameter_sharing": true, "factorized_embedding_parameterization": true, "data_processor": "albert",
+        });
+        let made = to_transformers(&object(flags.clone()), counted).unwrap();
+        let config: ModelConfig = serde_json::from_value(Value::Object(made)).unwrap();
+        assert_eq!((config.architecture(), config.embedding_width()), (Architecture::Albert, 8));
+        let back = from_transformers(&config, &["mlm", "sp"]);
+        for (key, value) in object(flags) {
+            assert_eq!(back[&key], value, "{key}");
+        }
+        let problems = to_transformers(&object(json!({})), counted).unwrap_err();
+        assert!(problems[0].contains("one layer that all share"), "{problems:?}");
+    }
+
+    #[test]
     fn what_is_no_bert_is_refused_by_its_key() {
         for (more, key) in [
             (json!({"emb_size": 8}), "emb_size"),
             (json!({"parameter_sharing": true}), "parameter_sharing"),
+            (json!({"factorized_embedding_parameterization": true}), "factorized_embedding_parameterization"),
+            (
+                json!({"parameter_sharing": true, "factorized_embedding_parameterization": true}),
+                "each layer of the weights",
+            ),
             (json!({"layernorm_positioning": "pre"}), "layernorm_positioning"),
             (json!({"layernorm": "t5"}), "`layernorm`"),
             (json!({"mask": "causal"}), "mask"),

@@ -1,5 +1,6 @@
 //! From the names of UER-py and TencentPretrain (layers/, encoders/transformer_encoder.py, targets/) to transformers', and back.
 
+use crate::model::architecture::{Architecture, EMBEDDING_MAPPING};
 use crate::model::header::{Change, Renamed, TensorHeader};
 
 /// The word embeddings, since July 2023 and before.
@@ -18,7 +19,7 @@ const LAYER: [(&str, &str, bool); 8] = [
 ];
 
 /// Everything else: UER's name, those that it had before July 2023, transformers', and what it is.
-const OTHERS: [(&str, &[&str], &str, Part); 9] = [
+const OTHERS: [(&str, &[&str], &str, Part); 10] = [
     (
         "embedding.word.embedding",
         &["embedding.word_embedding"],
@@ -38,6 +39,7 @@ const OTHERS: [(&str, &[&str], &str, Part); 9] = [
         Part::Segments,
     ),
     ("embedding.layer_norm", &[], "bert.embeddings.LayerNorm", Part::Norm),
+    ("encoder.linear", &[], EMBEDDING_MAPPING, Part::Plain),
     ("target.mlm.linear_1", &["target.mlm_linear_1"], "cls.predictions.transform.dense", Part::Plain),
     ("target.mlm.layer_norm", &["target.layer_norm"], "cls.predictions.transform.LayerNorm", Part::Norm),
     ("target.mlm.linear_2", &["target.mlm_linear_2"], "cls.predictions.decoder", Part::Plain),
@@ -74,9 +76,10 @@ pub(in crate::model) fn is_uer(names: &[String]) -> bool {
 /// What model has these names, if it is none that can be read.
 pub(in crate::model) fn refused(tensors: &[TensorHeader], names: &[String]) -> Option<String> {
     let has = |part: &str| names.iter().any(|name| name.starts_with(part));
-    let what = if has("encoder.transformer.self_attn") || has("encoder.linear.") {
-        "an ALBERT of UER, whose layers share their weights and whose embeddings are narrower than its layers: quanci's model is \
-         BERT, which cannot hold it; UER's convert_albert_from_uer_to_huggingface.py makes an ALBERT of transformers of it"
+    let is_shared = has("encoder.transformer.self_attn.");
+    let what = if is_shared != has("encoder.linear.") {
+        "a model of UER whose layers share their weights (parameter_sharing) or whose embeddings are narrower than its layers \
+         (factorized_embedding_parameterization): both together are an ALBERT, one alone is nobody's model"
     } else if has("encoder.layer_norm.") {
         "a model of UER with LayerNorm before its blocks (layernorm_positioning \"pre\"), such as GPT-2: it is no BERT"
     } else if ["encoder.rnn", "encoder.forward", "encoder.gate", "encoder.conv"].iter().any(|part| has(part))
@@ -88,7 +91,7 @@ pub(in crate::model) fn refused(tensors: &[TensorHeader], names: &[String]) -> O
         "a language model of UER that reads in one direction (target lm): it is no BERT"
     } else if !has("embedding.layer_norm.") || !has("embedding.seg") {
         "a model of UER without segments, or without a LayerNorm after its embeddings: it is no BERT"
-    } else if tensors.iter().zip(names).any(|(tensor, name)| is_odd(tensor, name)) {
+    } else if tensors.iter().zip(names).any(|(tensor, name)| is_odd(tensor, name, architecture(names))) {
         "a model of UER whose table of segments has not three rows, or whose LayerNorms are one number wide"
     } else {
         return None;
@@ -96,16 +99,37 @@ pub(in crate::model) fn refused(tensors: &[TensorHeader], names: &[String]) -> O
     Some(format!("it is {what}"))
 }
 
-fn is_odd(tensor: &TensorHeader, name: &str) -> bool {
-    let Some(renamed) = renamed(name) else { return false };
+/// The architecture of the model that has these names: layers that share their weights have no numbers.
+pub(in crate::model) fn architecture(names: &[String]) -> Architecture {
+    let is_shared = names.iter().any(|name| name.starts_with("encoder.transformer.self_attn."));
+    if is_shared { Architecture::Albert } else { Architecture::Bert }
+}
+
+fn is_odd(tensor: &TensorHeader, name: &str, architecture: Architecture) -> bool {
+    let Some(renamed) = renamed(name, architecture) else { return false };
     match renamed.change {
         Change::WithoutFirstRow => tensor.sizes.first() != Some(&3),
         change => change.sizes(&tensor.sizes).is_none(),
     }
 }
 
-/// A name as transformers has it; none if it is of something else.
-pub(in crate::model) fn renamed(name: &str) -> Option<Renamed> {
+/// The name in transformers of a parameter of a model of this architecture; none if it is of something else.
+pub(in crate::model) fn renamed(name: &str, architecture: Architecture) -> Option<Renamed> {
+    match architecture {
+        Architecture::Bert => bert_renamed(name),
+        Architecture::Albert => {
+            let numbered = name.strip_prefix(SHARED).map(|part| format!("{FIRST}{part}"));
+            let Renamed { name, change } = bert_renamed(numbered.as_deref().unwrap_or(name))?;
+            Some(Renamed { name: architecture.own_name(&name), change })
+        }
+    }
+}
+
+/// What stands before a part of the layer that all share, and of a first layer.
+const SHARED: &str = "encoder.transformer.";
+const FIRST: &str = "encoder.transformer.0.";
+
+fn bert_renamed(name: &str) -> Option<Renamed> {
     let (module, last) = name.rsplit_once('.')?;
     if let Some(rest) = module.strip_prefix("encoder.transformer.") {
         let (layer, part) = rest.split_once('.')?;
@@ -133,8 +157,14 @@ fn with_last(module: &str, last: &str, part: Part) -> Option<Renamed> {
     Some(Renamed { name: format!("{module}.{last}"), change })
 }
 
-/// The name that UER has for a parameter of transformers', and what is done to it; none if it has no such parameter.
-pub(in crate::model) fn to_uer(name: &str) -> Option<Renamed> {
+/// The name that UER has for a parameter of a model of this architecture, and what is done to it; none if it has no such parameter.
+pub(in crate::model) fn to_uer(name: &str, architecture: Architecture) -> Option<Renamed> {
+    let Renamed { name, change } = bert_to_uer(&architecture.bert_name(name))?;
+    let part = name.strip_prefix(FIRST).filter(|_| architecture == Architecture::Albert);
+    Some(Renamed { name: part.map_or(name.clone(), |part| format!("{SHARED}{part}")), change })
+}
+
+fn bert_to_uer(name: &str) -> Option<Renamed> {
     if ["cls.predictions.bias", "cls.predictions.decoder.bias"].contains(&name) {
         return Some(Renamed { name: "target.mlm.linear_2.bias".to_owned(), change: Change::None });
     }
@@ -193,8 +223,8 @@ mod tests {
             ("target.sp.linear_1.weight", "bert.pooler.dense.weight", Change::None),
             ("target.sp.linear_2.bias", "cls.seq_relationship.bias", Change::None),
         ] {
-            assert_eq!(renamed(uer), Some(Renamed { name: ours.to_owned(), change }));
-            assert_eq!(to_uer(ours).unwrap().name, uer);
+            assert_eq!(renamed(uer, Architecture::Bert), Some(Renamed { name: ours.to_owned(), change }));
+            assert_eq!(to_uer(ours, Architecture::Bert).unwrap().name, uer);
         }
         for (old, new) in [
             ("embedding.word_embedding.weight", "embedding.word.embedding.weight"),
@@ -203,10 +233,33 @@ mod tests {
             ("target.nsp_linear_2.weight", "target.sp.linear_2.weight"),
             ("target.mlm_linear_2.weight", "target.mlm.linear_2.weight"),
         ] {
-            assert_eq!(renamed(old), renamed(new), "{old}");
+            assert_eq!(renamed(old, Architecture::Bert), renamed(new, Architecture::Bert), "{old}");
         }
         for name in ["target.cls.linear_1.weight", "encoder.transformer.self_attn.final_linear.bias", "x"] {
-            assert_eq!(renamed(name), None, "{name}");
+            assert_eq!(renamed(name, Architecture::Bert), None, "{name}");
+        }
+        for (uer, ours) in [
+            ("embedding.pos.embedding.weight", "albert.embeddings.position_embeddings.weight"),
+            ("encoder.linear.bias", "albert.encoder.embedding_hidden_mapping_in.bias"),
+            (
+                "encoder.transformer.self_attn.linear_layers.1.weight",
+                "albert.encoder.albert_layer_groups.0.albert_layers.0.attention.key.weight",
+            ),
+            (
+                "encoder.transformer.layer_norm_2.gamma",
+                "albert.encoder.albert_layer_groups.0.albert_layers.0.full_layer_layer_norm.weight",
+            ),
+            (
+                "encoder.transformer.feed_forward.linear_2.bias",
+                "albert.encoder.albert_layer_groups.0.albert_layers.0.ffn_output.bias",
+            ),
+            ("target.mlm.linear_1.weight", "predictions.dense.weight"),
+            ("target.mlm.linear_2.bias", "predictions.bias"),
+            ("target.sp.linear_1.bias", "albert.pooler.bias"),
+            ("target.sp.linear_2.weight", "sop_classifier.classifier.weight"),
+        ] {
+            assert_eq!(renamed(uer, Architecture::Albert).unwrap().name, ours);
+            assert_eq!(to_uer(ours, Architecture::Albert).unwrap().name, uer);
         }
     }
 }

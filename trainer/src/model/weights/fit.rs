@@ -8,17 +8,40 @@ use super::forms::FileTensor;
 use super::names::{self, Named};
 use super::report::{LoadReport, Wanted};
 use crate::error::Error;
+use crate::model::architecture::Architecture;
 use crate::model::config::is_padding;
 use crate::model::parameters::shapes;
 
-const WORDS: &str = "bert.embeddings.word_embeddings.weight";
-const POSITIONS: &str = "bert.embeddings.position_embeddings.weight";
-/// The decoder of the MLM head: the word embeddings again, or of its own.
-pub(super) const DECODER: &str = "cls.predictions.decoder.weight";
-const DECODER_BIAS: &str = "cls.predictions.decoder.bias";
-const BIAS: &str = "cls.predictions.bias";
-/// What is drawn anew without being asked for: a checkpoint of an encoder alone has none of it.
-const HEADS: [&str; 2] = ["bert.pooler.", "cls."];
+/// The names of parameters whose rows may be more or fewer, or that have two names.
+#[derive(Debug)]
+pub(super) struct Names {
+    words: String,
+    positions: String,
+    /// The decoder of the MLM head: the word embeddings again, or of its own.
+    decoder: String,
+    decoder_bias: String,
+    bias: String,
+}
+
+impl Names {
+    pub(super) fn of(architecture: Architecture) -> Names {
+        let own = |name: &str| architecture.own_name(name);
+        Names {
+            words: own("bert.embeddings.word_embeddings.weight"),
+            positions: own("bert.embeddings.position_embeddings.weight"),
+            decoder: own("cls.predictions.decoder.weight"),
+            decoder_bias: own("cls.predictions.decoder.bias"),
+            bias: own("cls.predictions.bias"),
+        }
+    }
+
+    /// The names to look for: those of the model, and of a decoder that other models have.
+    pub(super) fn candidates<'a>(&'a self, known: &BTreeSet<&'a str>) -> BTreeSet<&'a str> {
+        let Names { decoder, decoder_bias, bias, .. } = self;
+        known.iter().copied().chain([decoder, decoder_bias, bias].map(String::as_str)).collect()
+    }
+}
+
 /// The most names of a file that a message shows.
 const SHOWN: usize = 8;
 
@@ -49,27 +72,28 @@ pub(super) struct Part {
 pub(super) fn fit(tensors: &[FileTensor], wanted: &Wanted<'_>, path: &Path) -> Result<Fit, Error> {
     let shapes = shapes(wanted.config);
     let known: BTreeSet<&str> = shapes.iter().map(|(name, _)| name.as_str()).collect();
+    let architecture = wanted.config.architecture();
+    let special = Names::of(architecture);
     let names: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
-    let Named { mut ours, others } =
-        names::map(&names, &candidates(&known)).map_err(|problem| Error::input(path, problem))?;
+    let Named { mut ours, others } = names::map(&names, &special.candidates(&known), architecture)
+        .map_err(|problem| Error::input(path, problem))?;
     let mut fit = Fit::default();
     let others = others.into_iter().map(|index| &tensors[index]);
     fit.report.unused =
         others.filter(|tensor| !is_buffer(tensor)).map(|tensor| tensor.header.name.clone()).collect();
-    share_decoder(&mut ours, &known, &mut fit);
+    share_decoder(&mut ours, &known, &special, &mut fit);
     let (mut missing, mut problems) = (Vec::new(), Vec::new());
     for (name, sizes) in &shapes {
         let Some(tensor) = ours.remove(name) else {
             let allowed = wanted.allow_missing.iter().any(|allowed| name.starts_with(allowed));
-            let is_head = HEADS.iter().any(|head| name.starts_with(head));
-            if allowed || is_head {
+            if allowed || is_drawn_anew(name, architecture) {
                 fit.report.missing.push(name.clone())
             } else {
                 missing.push(name.clone())
             }
             continue;
         };
-        match rows(name, &tensors[tensor], sizes, wanted, &mut fit.report) {
+        match rows(name, &tensors[tensor], sizes, wanted, &special, &mut fit.report) {
             Ok(rows) => fit.parts.push(Part { parameter: name.clone(), tensor, rows }),
             Err(problem) => problems.push(problem),
         }
@@ -84,7 +108,7 @@ pub(super) fn fit(tensors: &[FileTensor], wanted: &Wanted<'_>, path: &Path) -> R
         .collect();
     if !missing.is_empty() {
         let own: Vec<&str> = tensors.iter().map(|tensor| tensor.header.name.as_str()).collect();
-        asked.push(told_missing(&missing, &own, path));
+        asked.push(told_missing(&missing, &own, architecture, path));
     }
     match (asked.is_empty(), problems.is_empty()) {
         (true, true) => Ok(fit),
@@ -101,22 +125,23 @@ fn is_buffer(tensor: &FileTensor) -> bool {
     !tensor.header.is_float() || tensor.sizes.contains(&0)
 }
 
-/// The names to look for: those of the model, and of a decoder that other models have.
-pub(super) fn candidates<'a>(known: &BTreeSet<&'a str>) -> BTreeSet<&'a str> {
-    known.iter().copied().chain([DECODER, DECODER_BIAS, BIAS]).collect()
+/// What is drawn anew without being asked for: a checkpoint of an encoder alone has none of it.
+fn is_drawn_anew(name: &str, architecture: Architecture) -> bool {
+    name.starts_with(architecture.pooler()) || architecture.heads().iter().any(|head| name.starts_with(head))
 }
 
 /// A decoder that the model has no place for is the word embeddings again, or serves as them where they are missing; its bias
 /// has two names.
-fn share_decoder(ours: &mut BTreeMap<String, usize>, known: &BTreeSet<&str>, fit: &mut Fit) {
-    for (extra, own) in [(DECODER, WORDS), (DECODER_BIAS, BIAS), (BIAS, DECODER_BIAS)] {
-        if known.contains(extra) || !known.contains(own) {
+fn share_decoder(ours: &mut BTreeMap<String, usize>, known: &BTreeSet<&str>, special: &Names, fit: &mut Fit) {
+    let Names { words, decoder, decoder_bias, bias, .. } = special;
+    for (extra, own) in [(decoder, words), (decoder_bias, bias), (bias, decoder_bias)] {
+        if known.contains(extra.as_str()) || !known.contains(own.as_str()) {
             continue;
         }
         let Some(tensor) = ours.remove(extra) else { continue };
         match ours.get(own) {
             // Of a model with a decoder of its own, only the decoder's bias is used in transformers.
-            Some(_) if extra == BIAS => {}
+            Some(_) if extra == bias => {}
             Some(&first) => fit.same.push([first, tensor]),
             None => drop(ours.insert(own.to_owned(), tensor)),
         }
@@ -129,6 +154,7 @@ fn rows(
     tensor: &FileTensor,
     sizes: &[i64],
     wanted: &Wanted<'_>,
+    special: &Names,
     report: &mut LoadReport,
 ) -> Result<Option<i64>, String> {
     let own = &tensor.header.name;
@@ -148,11 +174,12 @@ fn rows(
         return Err(differ());
     }
     // Positions may be added at the end; the old keep their meaning.
-    if name == POSITIONS && has < wants {
+    let Names { words, positions, decoder, decoder_bias, bias } = special;
+    if name == positions && has < wants {
         report.extended.push(name.to_owned());
         return Ok(Some(has));
     }
-    if ![WORDS, DECODER, BIAS, DECODER_BIAS].contains(&name) {
+    if ![words, decoder, bias, decoder_bias].iter().any(|own| *own == name) {
         return Err(differ());
     }
     let entries = wanted.entries.unwrap_or(0);
@@ -184,6 +211,8 @@ fn leftovers(
     report: &mut LoadReport,
     problems: &mut Vec<String>,
 ) {
+    let architecture = wanted.config.architecture();
+    // An ALBERT has one layer.
     let is_deeper = |name: &str| {
         let rest = name.strip_prefix("bert.encoder.layer.");
         let layer = rest.and_then(|rest| rest.split('.').next()?.parse::<i64>().ok());
@@ -195,7 +224,8 @@ fn leftovers(
         if is_buffer(tensor) {
             continue;
         }
-        let is_encoder = name.starts_with("bert.embeddings.") || name.starts_with("bert.encoder.");
+        let within = name.strip_prefix(architecture.encoder()).unwrap_or_default();
+        let is_encoder = within.starts_with("embeddings.") || within.starts_with("encoder.");
         if is_encoder && !is_deeper(&name) {
             foreign.push(tensor.header.name.clone());
         } else {
@@ -204,14 +234,15 @@ fn leftovers(
     }
     if !foreign.is_empty() {
         problems.push(format!(
-            "the file's encoder computes with {}, which a BERT has not: it is another kind of model",
-            some_of(&foreign)
+            "the file's encoder computes with {}, which {} has not: it is another kind of model",
+            some_of(&foreign),
+            architecture.describe()
         ));
     }
 }
 
-fn told_missing(missing: &[String], names: &[&str], path: &Path) -> String {
-    let what = names::program(names).map_or(String::new(), |what| format!(" ({what})"));
+fn told_missing(missing: &[String], names: &[&str], architecture: Architecture, path: &Path) -> String {
+    let what = names::program(names, architecture).map_or(String::new(), |what| format!(" ({what})"));
     format!(
         "{}: it holds {}{what}, and lacks these parameters of the model's encoder: {}. If they are to be drawn anew, name them or \
          their beginnings in `allow_missing`",

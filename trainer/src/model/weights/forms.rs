@@ -1,5 +1,7 @@
 //! Whose names a state dict has; and its tensors as they are for transformers' model, with what makes them so.
 
+use std::collections::BTreeMap;
+
 use crate::model::header::{Change, TensorHeader, norm_scale};
 use crate::model::tf1::names as google;
 use crate::model::uer::names as uer;
@@ -43,7 +45,7 @@ pub(super) struct Translated {
 /// UER's LayerNorms stay what they are.
 ///
 /// # Errors
-/// If they are of a model that is known, and is no BERT.
+/// If they are of a model that is known, and is neither a BERT nor an ALBERT.
 pub(super) fn translated(
     tensors: &[(usize, TensorHeader)],
     of_tensorflow: bool,
@@ -86,8 +88,9 @@ fn google_form(tensors: &[(usize, TensorHeader)], headers: &[TensorHeader]) -> R
         let step = if has_step { ", global_step among them" } else { "" };
         told.push(format!("{} variables of the optimizer are left out{step}", left.len()));
     }
+    let architecture = google::architecture(headers);
     let tensors = kept.into_iter().map(|(file, header)| {
-        let renamed = google::renamed(&header.name);
+        let renamed = google::renamed(&header.name, architecture);
         changed(*file, header, renamed.name, renamed.change)
     });
     Ok(Translated { form: Form::Google, tensors: tensors.collect(), told })
@@ -102,23 +105,26 @@ fn uer_form(
     if let Some(problem) = uer::refused(headers, names) {
         return Err(problem);
     }
+    let architecture = uer::architecture(names);
     let mut told = Vec::new();
-    let one = |((file, header), name): (&(usize, TensorHeader), &String)| match uer::renamed(name) {
-        Some(renamed) if as_stored && renamed.change == Change::ToBiasedNorm => {
-            changed(*file, header, renamed.name, Change::None)
-        }
-        Some(renamed) => changed(*file, header, renamed.name, renamed.change),
-        None => unchanged(*file, header),
-    };
+    let one =
+        |((file, header), name): (&(usize, TensorHeader), &String)| match uer::renamed(name, architecture) {
+            Some(renamed) if as_stored && renamed.change == Change::ToBiasedNorm => {
+                changed(*file, header, renamed.name, Change::None)
+            }
+            Some(renamed) => changed(*file, header, renamed.name, renamed.change),
+            None => unchanged(*file, header),
+        };
     let tensors: Vec<FileTensor> = tensors.iter().zip(names).map(one).collect();
-    let norms: Vec<&FileTensor> =
-        tensors.iter().filter(|tensor| tensor.change == Change::ToBiasedNorm).collect();
-    if let Some(first) = norms.first() {
-        let width = first.sizes[0];
+    // An ALBERT's are of two widths.
+    let mut norms: BTreeMap<i64, usize> = BTreeMap::new();
+    for tensor in tensors.iter().filter(|tensor| tensor.change == Change::ToBiasedNorm) {
+        *norms.entry(tensor.sizes[0]).or_default() += 1;
+    }
+    for (width, count) in norms {
         told.push(format!(
-            "UER's LayerNorm divides by the unbiased deviation: the scales of {} LayerNorms are multiplied by √({}/{width}) = {:.6}, \
-             so that BERT's computes the same",
-            norms.len(),
+            "UER's LayerNorm divides by the unbiased deviation: the scales of {count} LayerNorms are multiplied by √({}/{width}) = \
+             {:.6}, so that BERT's computes the same",
             width - 1,
             norm_scale(width)
         ));

@@ -1,4 +1,4 @@
-//! Weights from files and to files, by the names of transformers' `BertForPreTraining`.
+//! Weights from files and to files, by a model's own names: those of transformers' `BertForPreTraining` or `AlbertForPreTraining`.
 //!
 //! ```text
 //!  path -> files (headers) -> forms (Google's and UER's names) -> names -> fit (every problem, before a number is read) -> numbers -> parameters
@@ -28,7 +28,7 @@ pub use host::{HostTensors, to_safetensors};
 pub use report::{LoadReport, Wanted};
 pub use safetensors::parse_safetensors;
 pub use source::{Source, function_differences, source};
-pub use write::{GOOGLE_FILES, NamedTensor, UER_FILE, for_bert, uer_config, write_google, write_uer};
+pub use write::{NamedTensor, UER_FILE, for_bert, google_files, uer_config, write_google, write_uer};
 
 use super::parameters::{Parameters, shapes};
 use crate::error::Error;
@@ -174,7 +174,7 @@ fn state_dict(files: &Files, wanted: &Wanted<'_>, as_stored: bool) -> Result<Tra
     let score = |dict: &Result<Translated, String>| {
         let tensors = dict.as_ref().map_or(&[][..], |dict| &dict.tensors);
         let names: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
-        names::matches(&names, &known)
+        names::matches(&names, &known, wanted.config.architecture())
     };
     let scores: Vec<usize> = dicts.iter().map(score).collect();
     let most = scores.iter().copied().max().unwrap_or(0);

@@ -1,10 +1,12 @@
-//! From the names of a file to those of transformers' `BertForPreTraining`.
+//! From the names of a file to a model's own, those of transformers' `BertForPreTraining` or `AlbertForPreTraining`.
 //!
 //! A model's names have something before and between them that tells how it was wrapped when it was saved
 //! (`module.`, `_orig_mod.`, `model.`, `0.auto_model.`), or lack `bert.`. What stands before them is not looked up in a list but
 //! found: it is what stands before most names of the encoder.
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::architecture::Architecture;
 
 /// Parts of a name that only say how a model was wrapped: data parallelism, torch.compile, Lightning, FSDP.
 const WRAPPERS: [&str; 6] = [
@@ -25,14 +27,19 @@ pub(super) struct Named {
     pub(super) others: Vec<usize>,
 }
 
-/// Maps `names`, those of a file, to names of the parameters `wanted`.
+/// Maps `names`, those of a file, to names of the parameters `wanted`, those of a model of this architecture.
 ///
 /// # Errors
 /// If the file holds two encoders, one name twice, or an encoder of another kind.
-pub(super) fn map(names: &[&str], wanted: &BTreeSet<&str>) -> Result<Named, String> {
+pub(super) fn map(
+    names: &[&str],
+    wanted: &BTreeSet<&str>,
+    architecture: Architecture,
+) -> Result<Named, String> {
     let plain: Vec<String> = names.iter().map(|name| plain(name)).collect();
-    let encoder: BTreeSet<&str> = wanted.iter().filter_map(|name| name.strip_prefix("bert.")).collect();
-    let heads: BTreeSet<&str> = wanted.iter().copied().filter(|name| name.starts_with("cls.")).collect();
+    let is_of_head = |name: &str| architecture.heads().iter().any(|head| name.starts_with(head));
+    let encoder = encoder(wanted, architecture);
+    let heads: BTreeSet<&str> = wanted.iter().copied().filter(|name| is_of_head(name)).collect();
     let prefix = prefix(&plain, &encoder)?;
     if prefix.as_deref().is_some_and(|prefix| prefix.contains("roberta")) {
         return Err("its names are those of a RoBERTa, whose positions begin at 2: it is no BERT".to_owned());
@@ -43,8 +50,8 @@ pub(super) fn map(names: &[&str], wanted: &BTreeSet<&str>) -> Result<Named, Stri
         let of_encoder = prefix.as_deref().and_then(|prefix| name.strip_prefix(prefix));
         let of_head = head_prefix.as_deref().and_then(|prefix| name.strip_prefix(prefix));
         let ours = match (of_head, of_encoder) {
-            (Some(rest), _) if rest.starts_with("cls.") => rest.to_owned(),
-            (_, Some(rest)) if is_of_encoder(rest) => format!("bert.{rest}"),
+            (Some(rest), _) if is_of_head(rest) => rest.to_owned(),
+            (_, Some(rest)) if is_of_encoder(rest) => format!("{}{rest}", architecture.encoder()),
             _ => {
                 found.others.push(index);
                 continue;
@@ -61,9 +68,14 @@ fn is_of_encoder(name: &str) -> bool {
     ["embeddings.", "encoder.", "pooler."].iter().any(|part| name.starts_with(part))
 }
 
+/// The names `wanted` of the encoder, without what they begin with.
+fn encoder<'a>(wanted: &BTreeSet<&'a str>, architecture: Architecture) -> BTreeSet<&'a str> {
+    wanted.iter().filter_map(|name| name.strip_prefix(architecture.encoder())).collect()
+}
+
 /// How many of the parameters `wanted` a dictionary with these names has, whatever stands before them.
-pub(super) fn matches(names: &[&str], wanted: &BTreeSet<&str>) -> usize {
-    let encoder: BTreeSet<&str> = wanted.iter().filter_map(|name| name.strip_prefix("bert.")).collect();
+pub(super) fn matches(names: &[&str], wanted: &BTreeSet<&str>, architecture: Architecture) -> usize {
+    let encoder = encoder(wanted, architecture);
     let plain: Vec<String> = names.iter().map(|name| plain(name)).collect();
     votes(&plain, &encoder).into_values().max().unwrap_or(0)
 }
@@ -111,17 +123,33 @@ pub(super) fn plain(name: &str) -> String {
     parts.join(".")
 }
 
-/// The program that gives tensors these names, and what to do, where it is known.
-pub(super) fn program(names: &[&str]) -> Option<&'static str> {
+/// The program or architecture that gives tensors these names, and what to do, where it is known. `architecture` is the model's.
+pub(super) fn program(names: &[&str], architecture: Architecture) -> Option<&'static str> {
     let known = [
         ("_flat_param", "these are FSDP's flat parameters: save a full state dict (FULL_STATE_DICT)"),
         (
             "language_model.encoder.layers.",
             "these are Megatron-LM's names: convert the checkpoint to Hugging Face's format",
         ),
-        ("albert.", "these are an ALBERT's names: it is no BERT"),
     ];
-    known.into_iter().find(|(part, _)| names.iter().any(|name| name.contains(part))).map(|(_, what)| what)
+    const OF_ALBERT: &str =
+        "these are an ALBERT's names: its model's config.json says \"model_type\": \"albert\"";
+    const OF_BERT: &str = "these are a BERT's names, and the model is an ALBERT by its config.json";
+    let other = match architecture {
+        Architecture::Bert => [
+            ("albert.", OF_ALBERT),
+            ("/inner_group_", OF_ALBERT),
+            ("encoder.transformer.self_attn", OF_ALBERT),
+        ],
+        Architecture::Albert => {
+            [("encoder.layer.0.", OF_BERT), ("/layer_0/", OF_BERT), ("encoder.transformer.0.", OF_BERT)]
+        }
+    };
+    known
+        .into_iter()
+        .chain(other)
+        .find(|(part, _)| names.iter().any(|name| name.contains(part)))
+        .map(|(_, what)| what)
 }
 
 #[cfg(test)]
@@ -137,7 +165,7 @@ mod tests {
     ];
 
     fn mapped(names: &[&str]) -> Vec<String> {
-        map(names, &BTreeSet::from(WANTED)).unwrap().ours.into_keys().collect()
+        map(names, &BTreeSet::from(WANTED), Architecture::Bert).unwrap().ours.into_keys().collect()
     }
 
     #[test]
@@ -159,6 +187,7 @@ mod tests {
         let found = map(
             &["embeddings.word_embeddings.weight", "cls.predictions.bias", "classifier.weight"],
             &BTreeSet::from(WANTED),
+            Architecture::Bert,
         );
         let found = found.unwrap();
         assert_eq!(found.ours.len(), 2);
@@ -166,8 +195,36 @@ mod tests {
     }
 
     #[test]
+    fn an_albert_is_found_behind_anything_too() {
+        let wanted = [
+            "albert.embeddings.word_embeddings.weight",
+            "albert.pooler.weight",
+            "predictions.dense.weight",
+            "sop_classifier.classifier.weight",
+        ];
+        for before in ["", "module.", "model."] {
+            let names = wanted.map(|name| format!("{before}{name}"));
+            let names = names.each_ref().map(String::as_str);
+            let found = map(&names, &BTreeSet::from(wanted), Architecture::Albert).unwrap();
+            assert_eq!(found.ours.into_keys().collect::<Vec<_>>(), wanted, "{before}");
+        }
+        let bare = ["embeddings.word_embeddings.weight", "pooler.weight", "classifier.weight"];
+        let found = map(&bare, &BTreeSet::from(wanted), Architecture::Albert).unwrap();
+        assert_eq!(
+            (found.ours.into_keys().collect::<Vec<_>>(), found.others),
+            (wanted[..2].iter().map(|&name| name.to_owned()).collect(), vec![2])
+        );
+        assert!(
+            program(&["bert/encoder/transformer/group_0/inner_group_0/LayerNorm/beta"], Architecture::Bert)
+                .is_some()
+        );
+        assert!(program(&["bert.encoder.layer.0.output.dense.bias"], Architecture::Albert).is_some());
+        assert!(program(&["bert.encoder.layer.0.output.dense.bias"], Architecture::Bert).is_none());
+    }
+
+    #[test]
     fn two_models_and_models_of_others_are_refused() {
-        let message = |names: &[&str]| map(names, &BTreeSet::from(WANTED)).unwrap_err();
+        let message = |names: &[&str]| map(names, &BTreeSet::from(WANTED), Architecture::Bert).unwrap_err();
         assert!(
             message(&["q.embeddings.word_embeddings.weight", "k.embeddings.word_embeddings.weight"])
                 .contains("two models")

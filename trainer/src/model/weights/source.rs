@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::files::Files;
 use super::forms::{Form, Translated, translated};
 use crate::error::Error;
+use crate::model::architecture::Architecture;
 use crate::model::config::{Activation, MAX_FILE_BYTES, ModelConfig};
 use crate::model::parts::NormForm;
 use crate::model::uer::config as uer;
@@ -34,7 +35,7 @@ pub struct Source {
 /// What a checkpoint is; none if no config lies beside it and none is given.
 ///
 /// # Errors
-/// If the weights or the config cannot be read, or are of no BERT.
+/// If the weights or the config cannot be read, or are neither a BERT's nor an ALBERT's.
 pub fn source(path: &Path, config: Option<&Path>) -> Result<Option<Source>, Error> {
     let files = Files::open(path)?;
     let found = match config {
@@ -107,13 +108,16 @@ fn in_folder(folder: &Path, of_tensorflow: bool) -> Result<Option<PathBuf>, Erro
 
 /// What the sizes of the weights say of a model.
 fn counted(tensors: &[(&str, &[i64])]) -> uer::Counted {
+    let is_albert = tensors.iter().any(|(name, _)| name.starts_with(Architecture::Albert.encoder()));
+    let architecture = if is_albert { Architecture::Albert } else { Architecture::Bert };
     let rows = |name: &str| {
-        let found =
-            tensors.iter().find(|(own, _)| *own == format!("bert.embeddings.{name}_embeddings.weight"));
+        let name = architecture.own_name(&format!("bert.embeddings.{name}_embeddings.weight"));
+        let found = tensors.iter().find(|(own, _)| *own == name);
         found.and_then(|(_, sizes)| sizes.first().copied()).unwrap_or(0)
     };
     let layer = |name: &str| name.strip_prefix("bert.encoder.layer.")?.split('.').next()?.parse::<i64>().ok();
     let layers = tensors.iter().filter_map(|(name, _)| layer(name)).max().map_or(0, |last| last + 1);
+    let layers = (!is_albert).then_some(layers);
     uer::Counted { words: rows("word"), positions: rows("position"), layers }
 }
 
@@ -157,13 +161,13 @@ impl ConfigReader<'_> {
         let is_gelu = config.hidden_act == Activation::Gelu;
         let name = self.path.display();
         if self.form == Form::Google && !is_of_transformers {
-            if !object.contains_key("type_vocab_size") {
+            if !object.contains_key("type_vocab_size") && config.architecture() == Architecture::Bert {
                 config.type_vocab_size = GOOGLE_SEGMENTS;
             }
             if is_gelu {
                 config.hidden_act = Activation::GeluNew;
                 self.told.push(format!(
-                    "{name}: `hidden_act` \"gelu\" of google-research/bert is its tanh form, which transformers calls \"gelu_new\""
+                    "{name}: `hidden_act` \"gelu\" of google-research is its tanh form, which transformers calls \"gelu_new\""
                 ));
             }
         } else if is_gelu && !is_of_transformers && self.path.ends_with("bert_config.json") {
