@@ -33,6 +33,7 @@ mod shared_lines;
 mod slurm;
 mod tasks;
 mod tfrecord;
+mod tfrecord_import;
 mod vocab;
 
 use std::fs;

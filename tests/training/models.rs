@@ -71,6 +71,35 @@ fn a_model_learns_and_is_exported() {
     }
 }
 
+/// Records of create_pretraining_data.py as a data set: what is measured on them is what is measured on the rows that they were made of.
+#[test]
+fn imported_records_are_trained_on() {
+    let place = place();
+    let pipeline = integration_tests::Place::new(env!("CARGO_BIN_EXE_quanci-under-test"));
+    let data = crate::data().to_str().unwrap();
+    pipeline.run(&["export-tfrecord", data, "train", "--epochs", "1"]).exits(0);
+    pipeline.run(&["export-tfrecord", data, "held-out", "--split", "validation"]).exits(0);
+    let imported = place.join("imported");
+    let vocab = crate::data().join("vocab.txt");
+    let (imported, vocab) = (imported.to_str().unwrap(), vocab.to_str().unwrap());
+    let import = ["import-tfrecord", "train", "-o", imported, "--vocab", vocab, "--validation", "held-out"];
+    pipeline.run(&import).exits(0);
+    let settings = Settings { output: "run", phase: PHASE, more: MORE }.write(&place);
+    let text = fs::read_to_string(place.join(&settings)).unwrap();
+    place.write(&settings, text.replace(data, imported));
+    place.run(&["pretrain", &settings, "--quiet"]).exits(0);
+    let of = |data: &str| {
+        place.run(&["eval", "--model", "run/model", "--data", data, "--json"]).exits(0).json()["report"]
+            .clone()
+    };
+    let (own, theirs) = (of(imported), of(data));
+    for key in ["mlm_loss", "pair_loss"] {
+        // Sums are by class of token, and records do not have the classes of words.
+        let [own, theirs] = [&own, &theirs].map(|report| report[key].as_f64().unwrap());
+        assert!((own - theirs).abs() < 1e-9, "{key}: {own} {theirs}");
+    }
+}
+
 /// A run that begins with another's weights begins where that one ended; what does not fit is listed.
 #[test]
 fn a_model_begins_with_the_weights_of_another() {

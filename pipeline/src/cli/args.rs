@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use quanci_cli::Color;
 use quanci_cli::reference::Topic;
-use quanci_shards::Split;
+use quanci_shards::{Objective, Split};
 
 use crate::config::SampleShare;
 use crate::error::Error;
@@ -124,6 +124,8 @@ pub(super) enum Command {
         #[arg(long)]
         force: bool,
     },
+    /// Make a data set of the TFRecord files of create_pretraining_data.py, with the masks and pairs that they hold
+    ImportTfrecord(ImportArgs),
     /// Show statistics: lengths, pairs, masks, words, corpora and dropped documents
     Stats {
         /// Folder of the data set
@@ -264,6 +266,46 @@ impl From<PageLanguage> for Language {
 pub(super) enum SplitName {
     Train,
     Validation,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum ObjectiveName {
+    Nsp,
+    Sop,
+    Mlm,
+}
+
+impl From<ObjectiveName> for Objective {
+    fn from(name: ObjectiveName) -> Objective {
+        match name {
+            ObjectiveName::Nsp => Objective::Nsp,
+            ObjectiveName::Sop => Objective::Sop,
+            ObjectiveName::Mlm => Objective::Mlm,
+        }
+    }
+}
+
+/// Arguments of `import-tfrecord`.
+#[derive(Args)]
+pub(super) struct ImportArgs {
+    /// TFRecord files, and folders of them
+    #[arg(required = true, value_name = "RECORDS", value_parser = quanci_cli::place())]
+    pub(super) records: Vec<PathBuf>,
+    /// Folder to write
+    #[arg(short, long, value_parser = quanci_cli::place())]
+    pub(super) out: PathBuf,
+    /// The vocabulary whose ids the files hold
+    #[arg(long, value_name = "FILE", value_parser = quanci_cli::place())]
+    pub(super) vocab: PathBuf,
+    /// TFRecord files or folders that become the validation split
+    #[arg(long, value_name = "RECORDS", value_parser = quanci_cli::place())]
+    pub(super) validation: Vec<PathBuf>,
+    /// What `next_sentence_labels` mean: the next sentence, the order of sentences, or nothing (rows of one segment)
+    #[arg(long, value_enum, default_value_t = ObjectiveName::Nsp)]
+    pub(super) objective: ObjectiveName,
+    /// The text was not lower-cased, which the tokenizer's files will say
+    #[arg(long)]
+    pub(super) cased: bool,
 }
 
 impl From<SplitName> for Split {

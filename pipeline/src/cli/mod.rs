@@ -64,6 +64,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Error> {
             let settings = tfrecord::Settings { split: split.into(), epochs, seed, files, force };
             view::export_tfrecord(&data, &folder, &settings, common, output)
         }
+        Command::ImportTfrecord(args) => view::import_tfrecord(&args, common, output),
         Command::Stats { folder } => view::stats(&folder, common, output),
         Command::Report { folder, output: path, lang, seed } => {
             let options = PageOptions { seed, language: lang.into() };

@@ -1,10 +1,10 @@
-//! `init`, `inspect`, `verify`, `stats`, `report`, `export-tfrecord` and `man`.
+//! `init`, `inspect`, `verify`, `stats`, `report`, `export-tfrecord`, `import-tfrecord` and `man`.
 
 use std::path::Path;
 
 use serde_json::json;
 
-use super::args::Common;
+use super::args::{Common, ImportArgs};
 use crate::engine::shell;
 use crate::error::Error;
 use crate::init;
@@ -13,6 +13,7 @@ use crate::view::inspect::{self, Choice};
 use crate::view::report::{self, PageOptions};
 use crate::view::{DataSet, stats, verify};
 use quanci_cli::{FOREIGN_PAGE, ManError, Output, from_here, write_man_pages};
+use quanci_shards::Split;
 use quanci_store::path_text::encode;
 
 /// `quanci init`.
@@ -121,6 +122,32 @@ pub(super) fn export_tfrecord(
     output.json(&json!({
         "ok": true, "path": encode(folder), "files": manifest.files.len(), "instances": manifest.instances(),
         "max_seq_length": manifest.max_seq_length, "max_predictions_per_seq": manifest.max_predictions_per_seq,
+    }));
+    Ok(())
+}
+
+/// `quanci import-tfrecord`.
+pub(super) fn import_tfrecord(args: &ImportArgs, common: &Common, output: &Output) -> Result<(), Error> {
+    let settings = tfrecord::ImportSettings {
+        records: &args.records,
+        validation: &args.validation,
+        vocabulary: &args.vocab,
+        objective: args.objective.into(),
+        is_cased: args.cased,
+    };
+    let imported = pool(common)?.install(|| tfrecord::import(&args.out, &settings))?;
+    imported.warnings.iter().for_each(|warning| output.warning(warning));
+    let manifest = &imported.manifest;
+    let [train, validation] = [Split::Train, Split::Validation].map(|split| manifest.rows(split, 0));
+    output.result(format_args!("data set  {}  (data id {})", from_here(&args.out), manifest.data_id));
+    output.result(format_args!(
+        "instances {train} for training, {validation} for validation, of {} tokens and {} masks at most",
+        manifest.max_seq_len, manifest.masking.max_predictions
+    ));
+    output.result(format_args!("next: quanci-train init {}", from_here(&args.out)));
+    output.json(&json!({
+        "ok": true, "path": encode(&args.out), "data_id": manifest.data_id, "instances": train, "validation": validation,
+        "max_seq_len": manifest.max_seq_len, "max_predictions": manifest.masking.max_predictions,
     }));
     Ok(())
 }

@@ -1,19 +1,14 @@
 //! Records read back: those of quanci by their manifest, and those of create_pretraining_data.py by themselves.
 
-use std::io::{BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use quanci_shards::MANIFEST_FILE;
-use quanci_tfrecord::{Example, RecordReader};
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 
 use super::folder::{Manifest, RECORDS};
-use super::instance::{Instance, Lengths};
+use super::instance::Lengths;
+use super::records::{ReadFile, is_record_file, read_file, record_files, same_lengths};
 use crate::error::Error;
-
-/// The ends of the names of files of records.
-const ENDINGS: [&str; 2] = ["tfrecord", "tfrecords"];
 
 /// What was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,17 +37,6 @@ pub fn is_records(path: &Path) -> Result<bool, Error> {
     Ok(path.join(RECORDS).exists() || !record_files(path)?.is_empty())
 }
 
-fn is_record_file(path: &Path) -> bool {
-    let ending = path.extension().and_then(|ending| ending.to_str());
-    ending.is_some_and(|ending| ENDINGS.contains(&ending)) && !path.is_dir()
-}
-
-/// The files of records of a folder, without a manifest.
-fn record_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let names = quanci_store::names(folder).map_err(Error::io("list", folder))?;
-    Ok(names.into_iter().map(|name| folder.join(name)).filter(|path| is_record_file(path)).collect())
-}
-
 /// Reads every record of a file or folder, on the current thread pool, and checks its checksums and features; with a manifest,
 /// also that the files are those that it names.
 ///
@@ -65,7 +49,8 @@ pub fn check(path: &Path) -> Result<Checked, Error> {
         None if path.is_dir() => record_files(path)?,
         None => vec![path.to_path_buf()],
     };
-    let read: Result<Vec<ReadFile>, Error> = files.par_iter().map(|file| read_file(file)).collect();
+    let read: Result<Vec<ReadFile>, Error> =
+        files.par_iter().map(|file| read_file(file, |_| Ok(()))).collect();
     let read = read?;
     if let Some(manifest) = &manifest {
         for ((file, read), path) in manifest.files.iter().zip(&read).zip(&files) {
@@ -75,20 +60,11 @@ pub fn check(path: &Path) -> Result<Checked, Error> {
             }
         }
     }
-    let mut lengths: Option<Lengths> = manifest.as_ref().map(|manifest| Lengths {
+    let wanted = manifest.as_ref().map(|manifest| Lengths {
         row: manifest.max_seq_length as usize,
         masks: manifest.max_predictions_per_seq as usize,
     });
-    for (read, file) in read.iter().zip(&files) {
-        let Some(own) = read.lengths else { continue };
-        if *lengths.get_or_insert(own) != own {
-            let message = format!(
-                "its rows are of {} tokens and {} masks, and others of other lengths",
-                own.row, own.masks
-            );
-            return Err(Error::Damaged { path: file.clone(), message });
-        }
-    }
+    let lengths = same_lengths(files.iter().map(|file| file.as_path()).zip(&read), wanted)?;
     let lengths = lengths.ok_or_else(|| Error::input(path, "holds no record"))?;
     Ok(Checked {
         files: files.len() as u64,
@@ -96,53 +72,4 @@ pub fn check(path: &Path) -> Result<Checked, Error> {
         bytes: read.iter().map(|file| file.bytes).sum(),
         lengths,
     })
-}
-
-struct ReadFile {
-    instances: u64,
-    bytes: u64,
-    sha256: String,
-    lengths: Option<Lengths>,
-}
-
-/// Reads the records of a file, one at a time.
-fn read_file(path: &Path) -> Result<ReadFile, Error> {
-    let opened = quanci_store::FileHandle::open(path).and_then(|file| file.stream(0));
-    let stream = opened.map_err(Error::io("read", path))?;
-    let mut counted = Counted { input: BufReader::new(stream), hash: Sha256::new(), bytes: 0 };
-    let mut records = RecordReader::new(&mut counted);
-    let (mut instances, mut lengths) = (0, None);
-    loop {
-        let damaged = |message: String| Error::Damaged { path: path.to_path_buf(), message };
-        let record = match records.next_record() {
-            Ok(Some(record)) => record,
-            Ok(None) => break,
-            Err(quanci_tfrecord::RecordError::Io(error)) => return Err(Error::io("read", path)(error)),
-            Err(error) => return Err(damaged(error.to_string())),
-        };
-        let read = Example::decode(record).and_then(|example| Instance::from_example(&example));
-        let (_, own) = read.map_err(|problem| damaged(format!("record {instances}: {problem}")))?;
-        if *lengths.get_or_insert(own) != own {
-            return Err(damaged(format!("record {instances}: its lists are not as long as those before")));
-        }
-        instances += 1;
-    }
-    let sha256 = counted.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(ReadFile { instances, bytes: counted.bytes, sha256, lengths })
-}
-
-/// Hashes and counts what is read through it.
-struct Counted<R> {
-    input: R,
-    hash: Sha256,
-    bytes: u64,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.input.read(buffer)?;
-        self.hash.update(&buffer[..read]);
-        self.bytes += read as u64;
-        Ok(read)
-    }
 }

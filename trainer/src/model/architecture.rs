@@ -149,7 +149,7 @@ fn swapped(name: &str, pair: impl Fn(&(&'static str, &'static str)) -> [&'static
 }
 
 /// True for a scale or shift of a LayerNorm, whichever the architecture.
-pub fn is_of_layer_norm(name: &str) -> bool {
+pub(super) fn is_of_layer_norm(name: &str) -> bool {
     name.contains("LayerNorm") || name.contains("layer_norm")
 }
 

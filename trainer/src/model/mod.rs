@@ -26,7 +26,7 @@ mod tf1;
 mod uer;
 pub mod weights;
 
-pub use architecture::{Architecture, is_of_layer_norm};
+pub use architecture::Architecture;
 pub use attention::AttentionKernel;
 pub use batch::{DeviceBatch, HostBatch, Rows};
 pub use bert::Bert;

@@ -14,7 +14,6 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use crate::config::{OptimizerName, OptimizerSettings};
 use crate::error::Error;
-use crate::model::is_of_layer_norm;
 
 /// The state of an optimizer, and the parameters that it steps.
 pub struct Optimizer {
@@ -83,8 +82,9 @@ const SECOND: &str = "exp_avg_sq.";
 /// So many steps that β^t is less than the last bit of 1, for every β that the settings allow.
 const LONG_AGO: f64 = 1e12;
 
+/// Google's `exclude_from_weight_decay` (google-research/bert, optimization.py); an ALBERT's layers have the second spelling.
 fn decays(name: &str) -> bool {
-    !name.ends_with("bias") && !is_of_layer_norm(name)
+    !name.ends_with("bias") && !name.contains("LayerNorm") && !name.contains("layer_norm")
 }
 
 impl Optimizer {

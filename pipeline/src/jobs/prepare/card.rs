@@ -7,7 +7,7 @@ use quanci_shards::{Manifest, Split};
 use crate::config::SampleShare;
 
 /// The card of a data set.
-pub(super) fn card(manifest: &Manifest) -> String {
+pub(crate) fn card(manifest: &Manifest) -> String {
     let train = manifest.shards.iter().filter(|shard| shard.split == Split::Train);
     let (rows, tokens) =
         train.fold((0, 0), |(rows, tokens), shard| (rows + shard.rows, tokens + shard.tokens));

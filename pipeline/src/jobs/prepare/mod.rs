@@ -37,6 +37,7 @@ mod stages;
 mod unfinished;
 mod weights;
 
+pub(crate) use card::card as data_card;
 pub use job::PrepareJob;
 pub use sample::is_there as sample_is_there;
 pub use stages::stages;

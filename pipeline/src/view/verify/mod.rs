@@ -19,6 +19,7 @@ use quanci_shards::MANIFEST_FILE;
 use rayon::prelude::*;
 
 use crate::error::Error;
+pub(crate) use rules::IMPORTED;
 use rules::RowRules;
 pub use verdict::{Problems, Sound, Verdict};
 

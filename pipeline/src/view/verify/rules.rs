@@ -9,6 +9,9 @@ use quanci_shards::{Manifest, Objective, Row, Split};
 use crate::vocab::CONTINUATION;
 use crate::vocab::file::Vocabulary;
 
+/// The key of the settings of a data set whose masks others drew (`quanci import-tfrecord`).
+pub(crate) const IMPORTED: &str = "imported";
+
 /// Called with each problem of a row.
 pub(super) type ProblemSink<'a> = &'a mut dyn FnMut(String);
 
@@ -31,7 +34,9 @@ struct Segments {
 impl<'a> RowRules<'a> {
     pub(super) fn new(manifest: &'a Manifest, vocabulary: Option<&Vocabulary>) -> RowRules<'a> {
         let mut reserved = vec![false; manifest.vocabulary.size as usize];
-        for &id in &manifest.vocabulary.reserved {
+        // create_pretraining_data.py draws replacements from all entries.
+        let is_imported = manifest.settings.get(IMPORTED).is_some();
+        for &id in manifest.vocabulary.reserved.iter().filter(|_| !is_imported) {
             // Ids come from the manifest, and may be out of range.
             reserved.get_mut(id as usize).into_iter().for_each(|reserved| *reserved = true);
         }

@@ -228,6 +228,8 @@ fn gradients_begin_anew_in_place_or_not() {
 fn what_decays() {
     let names = ["bert.encoder.layer.0.attention.self.query.weight", "cls.predictions.decoder.weight"];
     assert!(names.iter().all(|name| decays(name)));
-    let names = ["cls.predictions.bias", "bert.embeddings.LayerNorm.weight", "bert.pooler.dense.bias"];
+    let albert = "albert.encoder.albert_layer_groups.0.albert_layers.0.full_layer_layer_norm.weight";
+    let names =
+        ["cls.predictions.bias", "bert.embeddings.LayerNorm.weight", "bert.pooler.dense.bias", albert];
     assert!(names.iter().all(|name| !decays(name)));
 }
