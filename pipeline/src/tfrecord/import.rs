@@ -4,24 +4,20 @@
 //! Every file is read twice: first all of them are checked and hashed, so that nothing is written of records that cannot be taken,
 //! then they are written. Memory does not grow with them, and no byte depends on the number of threads.
 
-use std::fs::{self, File};
-use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-use quanci_shards::manifest::{FileEntry, ShardEntry, VocabularyEntry, sha256};
+use quanci_shards::manifest::{FileEntry, sha256};
 use quanci_shards::mask::{MaskMode, MaskSettings, MaskUnit, Replace};
-use quanci_shards::{
-    FORMAT_VERSION, FileKeys, MANIFEST_FILE, Manifest, Objective, RowRef, ShardWriter, Split,
-};
+use quanci_shards::{FORMAT_VERSION, FileKeys, MANIFEST_FILE, Manifest, Objective, Split};
 use quanci_store::{is_object, local};
-use rayon::prelude::*;
 
 use super::folder::real_output;
 use super::instance::Lengths;
-use super::records::{ReadFile, all_files, read_file, same_lengths};
-use super::rows::{ImportedRow, RowRules};
+use super::part::{Part, SOURCE};
+use super::records::same_lengths;
+use super::rows::RowRules;
 use crate::config::{Han, TokenizeSettings};
-use crate::counters::{Counters, SplitCounters};
+use crate::counters::Counters;
 use crate::error::Error;
 use crate::jobs::prepare::data_card;
 use crate::view::verify::IMPORTED;
@@ -53,12 +49,8 @@ pub struct Imported {
     pub warnings: Vec<String>,
 }
 
-/// The name of the corpus of all rows.
-const SOURCE: &str = "tfrecord";
 /// The share of masked tokens that create_pretraining_data.py has by default.
 const USUAL_SHARE: f64 = 0.15;
-/// The most files of a split: their names have five digits.
-const MAX_FILES: usize = 99_999;
 
 /// Writes a data set of records to the folder `output`, on the current thread pool.
 ///
@@ -97,13 +89,7 @@ pub fn import(output: &Path, settings: &ImportSettings<'_>) -> Result<Imported, 
     let mut manifest = Manifest {
         format_version: FORMAT_VERSION,
         data_id,
-        vocabulary: VocabularyEntry {
-            file: "vocab.txt".to_owned(),
-            sha256: vocabulary.sha256(),
-            size: vocabulary.len() as u32,
-            specials: vocabulary.specials(),
-            reserved: vocabulary.reserved(),
-        },
+        vocabulary: vocabulary.entry(),
         objective: settings.objective,
         max_seq_len: lengths.row as u32,
         copies: 1,
@@ -183,140 +169,6 @@ fn masking(lengths: Lengths, parts: [&Part; 2]) -> MaskSettings {
         max_predictions: lengths.masks as u32,
         replace: Replace::default(),
     }
-}
-
-/// The files of a split.
-struct Part {
-    split: Split,
-    files: Vec<PathBuf>,
-    /// What each holds, and the share of masked tokens that its rows need.
-    read: Vec<(ReadFile, f64)>,
-}
-
-/// What was written of a split.
-struct Written {
-    shards: Vec<ShardEntry>,
-    counters: SplitCounters,
-}
-
-impl Part {
-    fn read(split: Split, places: &[PathBuf], rules: &RowRules<'_>) -> Result<Part, Error> {
-        let files = all_files(places)?;
-        if files.len() > MAX_FILES {
-            return Err(Error::settings(format!("{} files; at most {MAX_FILES} are imported", files.len())));
-        }
-        let read = |file: &PathBuf| {
-            let mut share = 0.0f64;
-            let read = read_file(file, |instance| {
-                let row = rules.row(instance)?;
-                share = share.max(row.mask_share());
-                Ok(())
-            })?;
-            Ok((read, share))
-        };
-        let read: Result<Vec<_>, Error> = files.par_iter().map(read).collect();
-        Ok(Part { split, read: read?, files })
-    }
-
-    /// Leaves out files without a record; gives a word for each.
-    fn leave_out_empty(&mut self) -> Vec<String> {
-        let mut told = Vec::new();
-        let kept = std::mem::take(&mut self.files).into_iter().zip(std::mem::take(&mut self.read));
-        for (file, read) in kept {
-            if read.0.instances == 0 {
-                told.push(format!("{}: holds no record, and is left out", file.display()));
-            } else {
-                self.files.push(file);
-                self.read.push(read);
-            }
-        }
-        told
-    }
-
-    fn write(&self, rules: &RowRules<'_>, folder: &Path, keys: &FileKeys) -> Result<Written, Error> {
-        let within = if self.split == Split::Train { "copy-00" } else { "validation" };
-        if !self.files.is_empty() {
-            let path = folder.join(within);
-            fs::create_dir_all(&path).map_err(Error::io("create", &path))?;
-        }
-        let count = self.files.len();
-        let written: Result<Vec<(ShardEntry, SplitCounters)>, Error> = (0..count)
-            .into_par_iter()
-            .map(|at| {
-                self.write_shard(
-                    at,
-                    format!("{within}/part-{at:05}-of-{count:05}.parquet"),
-                    rules,
-                    folder,
-                    keys,
-                )
-            })
-            .collect();
-        let mut counters = SplitCounters::default();
-        let shards = written?.into_iter().map(|(shard, own)| {
-            counters.merge(&own);
-            shard
-        });
-        Ok(Written { shards: shards.collect(), counters })
-    }
-
-    fn write_shard(
-        &self,
-        at: usize,
-        name: String,
-        rules: &RowRules<'_>,
-        folder: &Path,
-        keys: &FileKeys,
-    ) -> Result<(ShardEntry, SplitCounters), Error> {
-        let (from, path) = (&self.files[at], folder.join(&name));
-        let file = File::create_new(&path).map_err(Error::io("create", &path))?;
-        let output = BufWriter::with_capacity(1 << 18, file);
-        let mut writer = ShardWriter::new(output, &path, keys, &[SOURCE.to_owned()])?;
-        let mut counters = SplitCounters::default();
-        // An error of the shard is no record's fault.
-        let mut failed = None;
-        let read = read_file(from, |instance| {
-            let row = rules.row(instance)?;
-            count_row(&mut counters, &row);
-            let made = RowRef {
-                view: row.view(),
-                next_sentence_label: row.label,
-                masks: Some(&row.masks),
-                document: row.document,
-                source: 0,
-            };
-            writer.push(&made).map_err(|error| {
-                failed = Some(error);
-                String::new()
-            })
-        });
-        if let Some(error) = failed {
-            return Err(error.into());
-        }
-        if read? != self.read[at].0 {
-            return Err(Error::input(from, "was changed while it was read"));
-        }
-        let (file, written) = writer.finish()?;
-        let file = file.into_inner().map_err(|error| error.into_error());
-        file.and_then(|file| file.sync_all()).map_err(Error::io("write", &path))?;
-        let entry = ShardEntry {
-            path: name,
-            split: self.split,
-            copy: 0,
-            rows: written.rows,
-            tokens: written.tokens,
-            bytes: written.bytes,
-            sha256: written.sha256,
-        };
-        Ok((entry, counters))
-    }
-}
-
-fn count_row(counters: &mut SplitCounters, row: &ImportedRow) {
-    counters.instances += 1;
-    counters.tokens += row.ids.len() as u64;
-    counters.masked += row.masks.positions.len() as u64;
-    counters.label_one += u64::from(row.label == Some(1));
 }
 
 /// The tokenizer's files and the card, as the manifest lists them.

@@ -9,7 +9,8 @@
 //!  records    the instances of a file, one at a time
 //!  check      records read back, each checked
 //!  rows       an instance as a row of a data set
-//!  import     files to shards
+//!  part       the files of a split to shards
+//!  import     files to a data set
 //! ```
 
 mod check;
@@ -17,6 +18,7 @@ mod export;
 mod folder;
 mod import;
 mod instance;
+mod part;
 mod records;
 mod rows;
 mod shares;

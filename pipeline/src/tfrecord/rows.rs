@@ -141,3 +141,61 @@ impl<'a> RowRules<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use quanci_shards::rng::{RandomSource, Rng};
+
+    use super::*;
+
+    fn vocabulary() -> Vocabulary {
+        let pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "的", "一", "##一", "##s", "a"];
+        Vocabulary::from_pieces(pieces.map(str::to_owned).to_vec(), Path::new("vocab.txt"))
+            .expect("a vocabulary")
+    }
+
+    /// Whatever the lists hold that the features of a record allow, the row is sound or refused; most are refused.
+    #[test]
+    fn no_instance_panics() {
+        let vocabulary = vocabulary();
+        let mut rng = Rng::new(&[3]);
+        let mut taken = 0;
+        for _ in 0..50_000 {
+            let mut below = |most: usize| rng.below(most) as i64;
+            let length = below(9) as usize;
+            let mut ids: Vec<i64> = (0..length).map(|_| below(12) - 1).collect();
+            if length > 1 && below(4) > 0 {
+                (ids[0], ids[length - 1]) = (2, 3);
+            }
+            let b = below(length + 2);
+            if b > 1 && (b as usize) <= length {
+                ids[b as usize - 1] = 3;
+            }
+            let positions: Vec<i64> = (0..length as i64).filter(|_| below(4) == 0).collect();
+            let labels: Vec<i64> = positions.iter().map(|_| below(11)).collect();
+            let segment_ids = (0..length as i64).map(|at| i64::from(at >= b)).collect();
+            let pair = below(3);
+            let objective = [Objective::Nsp, Objective::Mlm][below(2) as usize];
+            let instance = Instance {
+                input_ids: ids.clone(),
+                segment_ids,
+                positions: positions.clone(),
+                labels: labels.clone(),
+                pair,
+            };
+            let Ok(row) = RowRules::new(&vocabulary, objective).row(instance) else { continue };
+            taken += 1;
+            assert_eq!(row.ids.len(), length);
+            assert_eq!(row.segment_b.is_some(), objective == Objective::Nsp);
+            for (at, (&id, &starts)) in row.ids.iter().zip(&row.word_starts).enumerate() {
+                assert!(starts || [7, 8].contains(&id), "{at}");
+            }
+            for ((&at, &label), &input) in positions.iter().zip(&labels).zip(&row.masks.inputs) {
+                assert_eq!((i64::from(row.ids[at as usize]), i64::from(input)), (label, ids[at as usize]));
+            }
+        }
+        assert!((100..25_000).contains(&taken), "{taken}");
+    }
+}

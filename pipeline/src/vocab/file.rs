@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use quanci_shards::manifest::{MAX_VOCABULARY, Specials, sha256};
+use quanci_shards::manifest::{MAX_VOCABULARY, Specials, VocabularyEntry, sha256};
 use rustc_hash::FxHashMap;
 
 use super::CONTINUATION;
@@ -137,6 +137,17 @@ impl Vocabulary {
         let is_idle = |id: u32, piece: &str| piece.is_empty() || self.id(piece) != Some(id);
         let pieces = (0u32..).zip(&self.pieces);
         pieces.filter(|(id, piece)| is_reserved(piece) || is_idle(*id, piece)).map(|(id, _)| id).collect()
+    }
+
+    /// What a manifest says of it.
+    pub fn entry(&self) -> VocabularyEntry {
+        VocabularyEntry {
+            file: "vocab.txt".to_owned(),
+            sha256: self.sha256(),
+            size: self.len() as u32,
+            specials: self.specials(),
+            reserved: self.reserved(),
+        }
     }
 
     /// The file as it is hashed and copied into data sets: no byte order mark, and a line feed after each entry. So a

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use quanci_shards::manifest::{FileEntry, ShardEntry, VocabularyEntry, sha256};
+use quanci_shards::manifest::{FileEntry, ShardEntry, sha256};
 use quanci_shards::{FORMAT_VERSION, MANIFEST_FILE, Manifest, Split};
 use quanci_store::{is_object, local};
 
@@ -252,13 +252,7 @@ impl Commit<'_> {
         Manifest {
             format_version: FORMAT_VERSION,
             data_id: layout.data_id.clone(),
-            vocabulary: VocabularyEntry {
-                file: "vocab.txt".to_owned(),
-                sha256: vocabulary.sha256(),
-                size: vocabulary.len() as u32,
-                specials: vocabulary.specials(),
-                reserved: vocabulary.reserved(),
-            },
+            vocabulary: vocabulary.entry(),
             objective: settings.instances.objective,
             max_seq_len: settings.instances.max_seq_len,
             copies: settings.instances.copies,

@@ -7,7 +7,7 @@ mod rows;
 use std::fs::{self, File};
 use std::path::Path;
 
-use quanci_shards::manifest::{FileEntry, ShardEntry, VocabularyEntry, sha256};
+use quanci_shards::manifest::{FileEntry, ShardEntry, sha256};
 use quanci_shards::mask::{MaskMode, MaskSettings, MaskUnit, Masks, Replace, RowView};
 use quanci_shards::{
     FORMAT_VERSION, FileKeys, MANIFEST_FILE, Manifest, Objective, RowRef, ShardWriter, Split,
@@ -80,13 +80,7 @@ fn manifest(vocabulary: &Vocabulary) -> Manifest {
     Manifest {
         format_version: FORMAT_VERSION,
         data_id: "7e57".to_owned(),
-        vocabulary: VocabularyEntry {
-            file: "vocab.txt".to_owned(),
-            sha256: vocabulary.sha256(),
-            size: vocabulary.len() as u32,
-            specials: vocabulary.specials(),
-            reserved: vocabulary.reserved(),
-        },
+        vocabulary: vocabulary.entry(),
         objective: Objective::Nsp,
         max_seq_len: 12,
         copies: 1,
