@@ -100,8 +100,15 @@ fn an_albert_goes_through_every_form() {
         let settings = Settings { output: "next", phase: PHASE, more: MORE }.write(&place);
         let old = fs::read_to_string(place.join(&settings)).unwrap();
         place.write(&settings, format!("{text}{old}"));
-        place.run(&["check", &settings]).exits(0);
+        let ran = place.run(&["check", &settings]).exits(0);
+        assert!(!ran.err.contains("trained with"), "{}", ran.err);
     }
+    // No size of a tensor tells how often the layer is computed.
+    place.write("model.json", MODEL.replace("\"num_hidden_layers\": 3", "\"num_hidden_layers\": 2"));
+    place
+        .run(&["check", "next.toml"])
+        .exits(0)
+        .says(&["trained with `num_hidden_layers` = 3", "the model has 2"]);
 }
 
 /// Each kind of task leaves the class that transformers has for it.

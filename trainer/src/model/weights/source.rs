@@ -192,6 +192,10 @@ pub fn function_differences(path: &Path, config: &ModelConfig) -> Vec<String> {
         ("hidden_act", name(own.hidden_act), name(config.hidden_act)),
         ("num_attention_heads", own.num_attention_heads.into(), config.num_attention_heads.into()),
     ];
+    // No size tells how often a layer is computed whose weights serve for all.
+    if own.architecture() == Architecture::Albert {
+        pairs.push(("num_hidden_layers", own.num_hidden_layers.into(), config.num_hidden_layers.into()));
+    }
     // UER's is no epsilon of the same place.
     if source.form != Form::Uer {
         pairs.push(("layer_norm_eps", own.layer_norm_eps.into(), config.layer_norm_eps.into()));
