@@ -57,6 +57,10 @@ fn trim() {
 mod tests {
     use std::fs;
     use std::hint::black_box;
+    use std::sync::{Mutex, PoisonError};
+
+    /// Memory is counted for the whole process: the tests take turns.
+    static ALONE: Mutex<()> = Mutex::new(());
 
     /// Kilobytes of this process that lie in memory.
     fn resident() -> u64 {
@@ -70,6 +74,7 @@ mod tests {
     #[test]
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     fn large_blocks_go_back() {
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         super::return_large_blocks();
         let block = |bytes: usize| black_box(vec![1u8; bytes]);
         drop(block(24 << 20));
@@ -86,6 +91,7 @@ mod tests {
     #[test]
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     fn holes_go_back() {
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let mut blocks: Vec<Option<Vec<u8>>> =
             (0..1_000).map(|_| Some(black_box(vec![1u8; 64 << 10]))).collect();
         blocks.iter_mut().step_by(2).for_each(|block| drop(block.take()));
