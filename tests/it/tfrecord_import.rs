@@ -175,6 +175,11 @@ fn what_cannot_be_imported_is_told_before_anything_is_written() {
     };
     import(&[text(&one), text(&one)], &[]).exits(3).says(&["is named twice"]);
     import(&[text(&one)], &["--validation", text(&one)]).exits(2).says(&["for training and for validation"]);
+    // By its content: another name is no other text.
+    fs::copy(&one, place.join("copy.tfrecord")).unwrap();
+    let held_out = ["--validation", "copy.tfrecord"];
+    import(&[text(&one)], &held_out).exits(2).says(&["copy.tfrecord", "for training and for validation"]);
+    fs::remove_file(place.join("copy.tfrecord")).unwrap();
     import(&["nothing.tfrecord"], &[]).exits(3).says(&["nothing.tfrecord"]);
     fs::create_dir(place.join("empty")).unwrap();
     import(&["empty"], &[]).exits(3).says(&["no file of records"]);

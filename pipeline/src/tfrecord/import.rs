@@ -4,6 +4,7 @@
 //! Every file is read twice: first all of them are checked and hashed, so that nothing is written of records that cannot be taken,
 //! then they are written. Memory does not grow with them, and no byte depends on the number of threads.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use quanci_shards::manifest::{FileEntry, sha256};
@@ -63,9 +64,6 @@ pub fn import(output: &Path, settings: &ImportSettings<'_>) -> Result<Imported, 
     let [train, validation] = [(Split::Train, settings.records), (Split::Validation, settings.validation)]
         .map(|(split, places)| Part::read(split, places, &rules));
     let (mut train, mut validation) = (train?, validation?);
-    if let Some(both) = validation.files.iter().find(|file| train.files.contains(file)) {
-        return Err(Error::settings(format!("{} is named for training and for validation", both.display())));
-    }
     let all = || train.files.iter().chain(&validation.files).map(PathBuf::as_path);
     let read = train.read.iter().chain(&validation.read).map(|(file, _)| file);
     let lengths = same_lengths(all().zip(read), None)?;
@@ -75,6 +73,7 @@ pub fn import(output: &Path, settings: &ImportSettings<'_>) -> Result<Imported, 
     if train.files.is_empty() {
         return Err(Error::settings("the files for training hold no record".to_owned()));
     }
+    check_apart(&train, &validation)?;
     warnings.push(
         "these files do not say what a word is: every token without ## begins one, and masks are of single tokens".to_owned(),
     );
@@ -107,6 +106,8 @@ pub fn import(output: &Path, settings: &ImportSettings<'_>) -> Result<Imported, 
     };
     manifest.files = write_files(folder, &manifest, &vocabulary, settings)?;
     let manifest = manifest.sealed();
+    // What no reader would take is not published: rows of a million tokens, say.
+    Manifest::check(output, Ok(manifest.to_json().into_bytes()))?;
     write(folder, MANIFEST_FILE, manifest.to_json().as_bytes())?;
     for name in ["copy-00", "validation"].map(|name| folder.join(name)) {
         if name.is_dir() {
@@ -138,6 +139,22 @@ fn check_place(output: &Path) -> Result<(), Error> {
         return Ok(());
     }
     failed(format!("is not empty ({}); name another folder", work::listed(output, &entries)))
+}
+
+/// Fails if a file for validation has the records of one for training, whatever both are called.
+fn check_apart(train: &Part, validation: &Part) -> Result<(), Error> {
+    let by_content: BTreeMap<&str, &PathBuf> =
+        train.read.iter().map(|(file, _)| file.sha256.as_str()).zip(&train.files).collect();
+    for ((read, _), file) in validation.read.iter().zip(&validation.files) {
+        if let Some(same) = by_content.get(read.sha256.as_str()) {
+            return Err(Error::settings(format!(
+                "{} has the records of {}, which would be for training and for validation",
+                file.display(),
+                same.display()
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// How the data set came to be: the same for the same records, whatever they are called.
