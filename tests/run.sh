@@ -9,6 +9,13 @@ command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https
 command -v cc >/dev/null || { echo "cc is missing: install a C compiler, such as Debian's build-essential" >&2; exit 3; }
 
 say() { printf '\n== %s\n' "$*"; }
+# Where a disk is full, a linker ends with "Bus error", and pip with half an environment.
+disk=17
+there=$(du -skc target .libtorch .venv-* 2>/dev/null | tail -1 | cut -f1)
+free=$(df -Pk . | awk 'NR == 2 { print $4 }')
+if [ $(((there + free) >> 20)) -lt $disk ]; then
+    echo "all checks take $disk GB of disk, and $((free >> 20)) GB are free: they may fail for want of room" >&2
+fi
 say libtorch
 bash trainer/setup-libtorch.sh
 all=(--release --locked --workspace --features integration-tests/trainer)

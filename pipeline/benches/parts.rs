@@ -21,7 +21,7 @@ use quanci_pipeline::readers::{InputSplit, Part, ReadSettings, Record, open, sni
 use quanci_pipeline::steps::bucket::{Bucket, TokenizedDocument};
 use quanci_pipeline::steps::clean::Clean;
 use quanci_pipeline::steps::near_duplicates::{MinHash, MinHashScratch};
-use quanci_pipeline::steps::pair::{Instance, PairSettings, PieceKind, instances};
+use quanci_pipeline::steps::pair::{Instance, PairSettings, TokenKind, instances};
 use quanci_pipeline::steps::row::RowBuilder;
 use quanci_pipeline::steps::segment::{SegmentScratch, Segmenter, WordStarts};
 use quanci_pipeline::steps::sentences::sentences;
@@ -30,6 +30,7 @@ use quanci_pipeline::vocab::file::Vocabulary;
 use quanci_pipeline::vocab::write::tokenizer as hugging_face;
 use quanci_shards::mask::{MaskMode, MaskSettings, MaskUnit, Masker, Masks, Replace, RowView, replacements};
 use quanci_shards::rng::Rng;
+use quanci_shards::tokens::TokenBuffer;
 use quanci_shards::{FileKeys, Objective, RowRef, ShardWriter};
 
 /// Text taken of each file.
@@ -69,7 +70,7 @@ static TOKENIZER: LazyLock<Tokenizer> = LazyLock::new(|| {
     )
 });
 static PAIRS: LazyLock<PairSettings> = LazyLock::new(|| {
-    let kinds = VOCABULARY.pieces().map(PieceKind::of).collect();
+    let kinds = VOCABULARY.pieces().map(TokenKind::of).collect();
     let (objective, rules) = (Objective::Nsp, PairRules::Balanced);
     PairSettings { objective, max_seq_len: 128, short_seq_prob: 0.1, rules, kinds }
 });
@@ -135,12 +136,12 @@ fn bucket(cleaned: &[String]) -> Bucket {
     for (text, hash) in cleaned.iter().zip(1..) {
         let mut document = TokenizedDocument { hash, ..TokenizedDocument::default() };
         for sentence in split(text) {
-            TOKENIZER.apply(sentence, &words(sentence), &mut scratch, &mut document.pieces);
-            if document.sentence_ends.last().copied().unwrap_or(0) < document.pieces.len() as u32 {
-                document.sentence_ends.push(document.pieces.len() as u32);
+            TOKENIZER.apply(sentence, &words(sentence), &mut scratch, &mut document.tokens);
+            if document.sentence_ends.last().copied().unwrap_or(0) < document.tokens.len() as u32 {
+                document.sentence_ends.push(document.tokens.len() as u32);
             }
         }
-        if !document.pieces.is_empty() {
+        if !document.tokens.is_empty() {
             bucket.push_within(&document, PAIRS.room(), &|id| PAIRS.is_clause_mark(id));
         }
     }
@@ -156,7 +157,7 @@ fn make_instances(bucket: &Bucket) -> Vec<Instance> {
 }
 
 fn row_builder() -> RowBuilder {
-    RowBuilder::new(VOCABULARY.specials().cls, VOCABULARY.specials().sep)
+    RowBuilder::new(VOCABULARY.len(), &VOCABULARY.specials())
 }
 
 fn masker(unit: MaskUnit) -> Masker {
@@ -228,7 +229,7 @@ fn pairs() -> usize {
 /// The rows that masks are drawn for, with their masks or without.
 fn rows() -> usize {
     let mut rows = row_builder();
-    STAGES.instances.iter().map(|instance| rows.build(&STAGES.bucket, instance).ids.len()).sum()
+    STAGES.instances.iter().map(|instance| rows.build(&STAGES.bucket, instance).tokens.len()).sum()
 }
 
 fn write() -> usize {
@@ -241,7 +242,7 @@ fn write() -> usize {
         let row = RowRef {
             view: rows.build(&STAGES.bucket, instance),
             next_sentence_label: label,
-            masks: Some(masks),
+            masks: Some(masks.view()),
             document: u64::from(instance.document),
             source: 0,
         };
@@ -396,30 +397,27 @@ fn h_parquet(bencher: Bencher<'_, '_>) {
 }
 
 /// Rows one after the other, as a bucket of them would lie in memory.
-#[derive(Default)]
 struct BuiltRows {
-    ids: Vec<u32>,
-    word_starts: Vec<bool>,
+    tokens: TokenBuffer,
     rows: Vec<(Range<usize>, Option<usize>)>,
 }
 
 impl BuiltRows {
     fn new() -> BuiltRows {
-        let (mut built, mut builder) = (BuiltRows::default(), row_builder());
+        let tokens = TokenBuffer::with_capacity(VOCABULARY.len(), 0);
+        let (mut built, mut builder) = (BuiltRows { tokens, rows: Vec::new() }, row_builder());
         for instance in &STAGES.instances {
             let row = builder.build(&STAGES.bucket, instance);
-            let begin = built.ids.len();
-            built.ids.extend_from_slice(row.ids);
-            built.word_starts.extend_from_slice(row.word_starts);
-            built.rows.push((begin..built.ids.len(), row.segment_b));
+            let begin = built.tokens.len();
+            built.tokens.append(row.tokens);
+            built.rows.push((begin..built.tokens.len(), row.segment_b));
         }
         built
     }
 
     fn rows(&self) -> impl Iterator<Item = RowView<'_>> {
         self.rows.iter().map(|(at, segment_b)| RowView {
-            ids: &self.ids[at.clone()],
-            word_starts: &self.word_starts[at.clone()],
+            tokens: self.tokens.view().slice(at.clone()),
             segment_b: *segment_b,
         })
     }

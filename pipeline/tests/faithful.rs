@@ -2,6 +2,7 @@
 //! every line of real text; the small samples always, all of `shared/corpora` where it lies beside the repository.
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
 
+use quanci_shards::tokens::Token;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use quanci_pipeline::config::{CleanSettings, Han, SegmentSettings, TokenizeSetti
 use quanci_pipeline::document::{At, Document, Place};
 use quanci_pipeline::steps::clean::Clean;
 use quanci_pipeline::steps::segment::{SegmentScratch, Segmenter, WordStarts};
-use quanci_pipeline::steps::tokenize::{Piece, TokenizeScratch, Tokenizer};
+use quanci_pipeline::steps::tokenize::{TokenizeScratch, Tokenizer};
 use quanci_pipeline::vocab::file::Vocabulary;
 use quanci_pipeline::vocab::write::tokenizer as hugging_face;
 use rayon::prelude::*;
@@ -117,7 +118,7 @@ impl Compared {
     }
 
     /// A word's first piece that is no `##` piece starts it, and nothing else starts a word.
-    fn check_word_starts(&self, cleaned: &str, starts: &WordStarts, pieces: &[Piece]) {
+    fn check_word_starts(&self, cleaned: &str, starts: &WordStarts, pieces: &[Token]) {
         let encoding = self.reference.encode(cleaned, false);
         let Ok(encoding) = encoding else { return };
         if encoding.get_ids().len() != pieces.len() {

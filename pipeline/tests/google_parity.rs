@@ -11,10 +11,11 @@ use quanci_pipeline::config::PairRules;
 use quanci_pipeline::steps::bucket::{Bucket, TokenizedDocument};
 use quanci_pipeline::steps::pair::{Instance, PairSettings, instances};
 use quanci_pipeline::steps::row::RowBuilder;
-use quanci_pipeline::steps::tokenize::Piece;
 use quanci_shards::Objective;
+use quanci_shards::manifest::Specials;
 use quanci_shards::mask::{MaskMode, MaskSettings, MaskUnit, Masker, Masks, Replace};
 use quanci_shards::rng::RandomSource;
+use quanci_shards::tokens::Token;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -52,9 +53,7 @@ struct Made {
     masked_lm_ids: Vec<u32>,
 }
 
-const CLS: u32 = 101;
-const SEP: u32 = 102;
-const MASK: u32 = 103;
+const SPECIALS: Specials = Specials { pad: 0, unk: 100, cls: 101, sep: 102, mask: 103 };
 const VOCABULARY: u32 = 21_128;
 
 fn golden() -> Golden {
@@ -66,9 +65,9 @@ fn golden() -> Golden {
 fn document(sentences: &[Sentence]) -> TokenizedDocument {
     let mut document = TokenizedDocument::default();
     for sentence in sentences {
-        let pieces = sentence.ids.iter().zip(&sentence.word_starts);
-        document.pieces.extend(pieces.map(|(&id, &start)| Piece::new(id, start == 1)));
-        document.sentence_ends.push(document.pieces.len() as u32);
+        let tokens = sentence.ids.iter().zip(&sentence.word_starts);
+        document.tokens.extend(tokens.map(|(&id, &start)| Token::new(id, start == 1)));
+        document.sentence_ends.push(document.tokens.len() as u32);
     }
     document
 }
@@ -90,8 +89,8 @@ fn build(bucket: &Bucket, case: &Case, rng: &mut CPythonRandom) -> Vec<Made> {
         replace: Replace::default(),
     };
     // Google's replacements are any entry, specials too.
-    let mut masker = Masker::new(masking, MASK, (0..VOCABULARY).collect());
-    let mut rows = RowBuilder::google(CLS, SEP);
+    let mut masker = Masker::new(masking, SPECIALS.mask, (0..VOCABULARY).collect());
+    let mut rows = RowBuilder::google(VOCABULARY as usize, &SPECIALS);
     let (mut masks, mut made) = (Masks::default(), Vec::new());
     for _ in 0..case.duplicates {
         for document in 0..bucket.len() {
@@ -103,8 +102,12 @@ fn build(bucket: &Bucket, case: &Case, rng: &mut CPythonRandom) -> Vec<Made> {
                 &mut |instance: Instance, rng: &mut CPythonRandom| {
                     let row = rows.build(bucket, &instance);
                     masker.draw(row, rng, &mut masks);
-                    let mut input_ids = row.ids.to_vec();
-                    let labels = masks.positions.iter().map(|&position| row.ids[position as usize]).collect();
+                    let mut input_ids = row.tokens.ids();
+                    let labels = masks
+                        .positions
+                        .iter()
+                        .map(|&position| row.tokens.get(position as usize).id())
+                        .collect();
                     for (&position, &input) in masks.positions.iter().zip(&masks.inputs) {
                         input_ids[position as usize] = input;
                     }
@@ -150,8 +153,8 @@ fn every_instance_is_googles() {
 /// (NVIDIA/DeepLearningExamples issue 421). Worked out by hand: the room is 13, both sentences make the one chunk.
 #[test]
 fn a_lone_document_is_paired_with_itself() {
-    let pieces = (0..8).map(|i| Piece::new(1000 + i, true)).collect();
-    let lone = TokenizedDocument { pieces, sentence_ends: vec![4, 8], ..TokenizedDocument::default() };
+    let tokens = (0..8).map(|i| Token::new(1000 + i, true)).collect();
+    let lone = TokenizedDocument { tokens, sentence_ends: vec![4, 8], ..TokenizedDocument::default() };
     let mut bucket = Bucket::default();
     bucket.push(&lone);
     let settings = PairSettings {
@@ -173,7 +176,7 @@ fn a_lone_document_is_paired_with_itself() {
         match made[0].label {
             0 => assert_eq!((made.len(), made[0].b.clone()), (1, Some(4..8))),
             _ => {
-                // Random: wanted are 13 - 4 pieces, so B runs to the document's end from either sentence; the second
+                // Random: wanted are 13 - 4 tokens, so B runs to the document's end from either sentence; the second
                 // sentence is pushed back and becomes a chunk of its own, forced, paired with the document again.
                 assert!([Some(0..8), Some(4..8)].contains(&made[0].b), "{:?}", made[0]);
                 assert_eq!(

@@ -4,10 +4,10 @@
 use proptest::prelude::*;
 use quanci_pipeline::config::PairRules;
 use quanci_pipeline::steps::bucket::{Bucket, TokenizedDocument};
-use quanci_pipeline::steps::pair::{Instance, PairSettings, PieceKind, instances};
-use quanci_pipeline::steps::tokenize::Piece;
+use quanci_pipeline::steps::pair::{Instance, PairSettings, TokenKind, instances};
 use quanci_shards::Objective;
 use quanci_shards::rng::Rng;
+use quanci_shards::tokens::Token;
 
 const MARK: u32 = 7;
 
@@ -19,11 +19,11 @@ fn bucket(documents: &[Vec<Vec<usize>>], settings: &PairSettings) -> Bucket {
         for sentence in sentences {
             for &length in sentence {
                 match length {
-                    0 => document.pieces.push(Piece::new(MARK, true)),
-                    _ => document.pieces.extend((0..length).map(|p| Piece::new(1000 + p as u32, p == 0))),
+                    0 => document.tokens.push(Token::new(MARK, true)),
+                    _ => document.tokens.extend((0..length).map(|p| Token::new(1000 + p as u32, p == 0))),
                 }
             }
-            document.sentence_ends.push(document.pieces.len() as u32);
+            document.sentence_ends.push(document.tokens.len() as u32);
         }
         bucket.push_within(&document, settings.room(), &|id| settings.is_clause_mark(id));
     }
@@ -31,8 +31,8 @@ fn bucket(documents: &[Vec<Vec<usize>>], settings: &PairSettings) -> Bucket {
 }
 
 fn settings(objective: Objective, max_seq_len: u32) -> PairSettings {
-    let mut kinds = vec![PieceKind::Text; 2000];
-    kinds[MARK as usize] = PieceKind::ClauseMark;
+    let mut kinds = vec![TokenKind::Text; 2000];
+    kinds[MARK as usize] = TokenKind::ClauseMark;
     PairSettings { objective, max_seq_len, short_seq_prob: 0.1, rules: PairRules::Balanced, kinds }
 }
 
@@ -71,7 +71,7 @@ proptest! {
                 // A pair that is cut to fit may lose what it had.
                 if a.len() + b.len() < settings.room() as usize {
                     for side in [&a, &b] {
-                        let is_text = |position| bucket.pieces().get(position).id() != MARK;
+                        let is_text = |position: u32| bucket.tokens().get(position as usize).id() != MARK;
                         prop_assert!(side.len() > 1 && side.clone().any(is_text), "{side:?}");
                     }
                 }

@@ -15,6 +15,7 @@ mod reader;
 pub mod rng;
 mod schema;
 mod thrift;
+pub mod tokens;
 pub mod varint;
 mod writer;
 

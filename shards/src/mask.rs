@@ -6,6 +6,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::rng::{RandomSource, Rng};
+use crate::tokens::{Stored, Tokens, word_start_bits};
 
 /// Who draws the masks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,10 +93,8 @@ impl MaskSettings {
 /// A row to be masked: `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`.
 #[derive(Debug, Clone, Copy)]
 pub struct RowView<'a> {
-    /// Token ids.
-    pub ids: &'a [u32],
-    /// True where a token begins a word; as long as `ids`.
-    pub word_starts: &'a [bool],
+    /// Its tokens, special ones included.
+    pub tokens: Tokens<'a>,
     /// Position of B's first token.
     pub segment_b: Option<usize>,
 }
@@ -103,7 +102,7 @@ pub struct RowView<'a> {
 impl RowView<'_> {
     /// The positions of A and of B.
     pub fn segments(&self) -> [Range<usize>; 2] {
-        let end = self.ids.len().saturating_sub(1);
+        let end = self.tokens.len().saturating_sub(1);
         match self.segment_b {
             Some(b) => [1..b - 1, b..end],
             None => [1..end.max(1), end..end],
@@ -112,7 +111,7 @@ impl RowView<'_> {
 
     /// True for the positions of `[CLS]` and `[SEP]`.
     pub fn is_special(&self, position: usize) -> bool {
-        position == 0 || position + 1 == self.ids.len() || self.segment_b == Some(position + 1)
+        position == 0 || position + 1 == self.tokens.len() || self.segment_b == Some(position + 1)
     }
 }
 
@@ -125,6 +124,28 @@ pub struct Masks {
     pub inputs: Vec<u32>,
 }
 
+/// [`Masks`] that lie anywhere.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MasksView<'a> {
+    /// Masked positions, ascending.
+    pub positions: &'a [u32],
+    /// What the model sees there; as many.
+    pub inputs: &'a [u32],
+}
+
+impl Masks {
+    /// All of them.
+    pub fn view(&self) -> MasksView<'_> {
+        MasksView { positions: &self.positions, inputs: &self.inputs }
+    }
+
+    /// Removes all and keeps the allocation.
+    pub fn clear(&mut self) {
+        self.positions.clear();
+        self.inputs.clear();
+    }
+}
+
 /// MacBERT's lengths of n-grams in words: shares of 1, 2, 3 and 4 words (Cui et al. 2020).
 pub const NGRAM_SHARES: [f64; 4] = [0.4, 0.3, 0.2, 0.1];
 
@@ -133,6 +154,7 @@ pub const NGRAM_SHARES: [f64; 4] = [0.4, 0.3, 0.2, 0.1];
 /// ```
 /// use quanci_shards::mask::{MaskMode, MaskSettings, MaskUnit, Masker, Masks, Replace, RowView};
 /// use quanci_shards::rng::Rng;
+/// use quanci_shards::tokens::TokenBuffer;
 ///
 /// let settings = MaskSettings {
 ///     mode: MaskMode::Static,
@@ -144,7 +166,8 @@ pub const NGRAM_SHARES: [f64; 4] = [0.4, 0.3, 0.2, 0.1];
 /// let mut masker = Masker::new(settings, 103, vec![500, 501]);
 /// // [CLS], two words of two tokens, a word of one, [SEP]
 /// let word_starts = [true, true, false, true, false, true, true];
-/// let row = RowView { ids: &[101, 11, 12, 13, 14, 15, 102], word_starts: &word_starts, segment_b: None };
+/// let tokens = TokenBuffer::of(&[101, 11, 12, 13, 14, 15, 102], &word_starts);
+/// let row = RowView { tokens: tokens.view(), segment_b: None };
 /// let mut masks = Masks::default();
 /// masker.draw(row, &mut Rng::new(&[12345]), &mut masks);
 /// // 30 % of 7 tokens is 2; words are masked whole, so both tokens of a word are masked or neither is.
@@ -178,34 +201,47 @@ impl Masker {
 
     /// Draws the masks of one row into `masks`, replacing what was there.
     pub fn draw<D: RandomSource>(&mut self, row: RowView<'_>, rng: &mut D, masks: &mut Masks) {
+        masks.clear();
+        self.append(row, rng, masks);
+    }
+
+    /// Draws the masks of one row and adds them to those of other rows.
+    pub fn append<D: RandomSource>(&mut self, row: RowView<'_>, rng: &mut D, masks: &mut Masks) {
         // Buffers are cleared, not allocated: a masker lives as long as its shard.
-        self.chosen.clear(row.ids.len());
-        self.find_units(&row);
-        let budget = self.settings.budget(row.ids.len());
+        self.chosen.clear(row.tokens.len());
+        match row.tokens {
+            Tokens::Narrow(tokens) => self.find_units(&row, tokens),
+            Tokens::Wide(tokens) => self.find_units(&row, tokens),
+        }
+        let budget = self.settings.budget(row.tokens.len());
         match self.settings.unit {
             MaskUnit::Word | MaskUnit::Piece => self.choose_units(&row, budget, rng),
             MaskUnit::Ngram => self.choose_ngrams(&row, budget, rng),
         }
-        self.chosen.write(masks);
+        self.chosen.append_to(masks);
     }
 
-    fn find_units(&mut self, row: &RowView<'_>) {
-        let each_piece = self.settings.unit == MaskUnit::Piece;
+    fn find_units<S: Stored>(&mut self, row: &RowView<'_>, tokens: &[S]) {
+        let each_token = self.settings.unit == MaskUnit::Piece;
         self.starts.clear();
-        self.starts.resize(row.ids.len(), 0);
+        self.starts.resize(tokens.len(), 0);
         let mut units = 0;
-        for mut segment in row.segments() {
-            // The first token of A opens a unit even if it continues a word: truncation may have cut the word.
-            if units == 0
-                && let Some(first) = segment.next()
-            {
-                self.starts[0] = first as u32;
-                units = 1;
-            }
-            for (position, &word_start) in (segment.start..).zip(&row.word_starts[segment.clone()]) {
-                // Branchless: an `if` here would be mispredicted at about every third token.
-                self.starts[units] = position as u32;
-                units += usize::from(word_start | each_piece);
+        for segment in row.segments() {
+            // 64 tokens at a time, as bits: a branch at each token would be mispredicted at every third one.
+            for (block, first) in tokens[segment.clone()].chunks(64).zip((segment.start..).step_by(64)) {
+                let all = u64::MAX >> (64 - block.len());
+                let mut begins = if each_token { all } else { word_start_bits(block) };
+                if units == 0 {
+                    // The first token of A opens a unit even if it continues a word: truncation may have cut the word.
+                    begins |= 1;
+                }
+                let count = begins.count_ones() as usize;
+                for start in &mut self.starts[units..units + count] {
+                    *start = first as u32 + begins.trailing_zeros();
+                    // Clears the lowest set bit.
+                    begins &= begins - 1;
+                }
+                units += count;
             }
         }
         self.starts.truncate(units);
@@ -216,7 +252,7 @@ impl Masker {
 
     /// First position and end of a unit: it goes on to the next one, or to the `[SEP]` before it.
     fn unit(&self, row: &RowView<'_>, index: usize) -> (u32, u32) {
-        let next = self.starts.get(index + 1).map_or(row.ids.len() - 1, |&next| next as usize);
+        let next = self.starts.get(index + 1).map_or(row.tokens.len() - 1, |&next| next as usize);
         // The unit before B ends at the [SEP] between A and B, not at B.
         let end = if row.segment_b == Some(next) { next - 1 } else { next };
         (self.starts[index], end as u32)
@@ -276,7 +312,7 @@ impl Masker {
             let input = if rng.uniform() < mask {
                 self.mask_id
             } else if rng.uniform() * (keep + random) < keep {
-                row.ids[position as usize]
+                row.tokens.get(position as usize).id()
             } else {
                 self.replacements[rng.below(self.replacements.len())]
             };
@@ -308,9 +344,7 @@ impl MaskedSet {
         self.count += 1;
     }
 
-    fn write(&self, masks: &mut Masks) {
-        masks.positions.clear();
-        masks.inputs.clear();
+    fn append_to(&self, masks: &mut Masks) {
         for (word, &bits) in self.bits.iter().enumerate() {
             let mut left = bits;
             while left != 0 {
@@ -361,6 +395,7 @@ mod tests {
 
     use super::*;
     use crate::rng::Rng;
+    use crate::tokens::TokenBuffer;
 
     const MASK: u32 = 4;
 
@@ -399,7 +434,8 @@ mod tests {
         ) {
             let b = b.filter(|&b| b < words.len());
             let (ids, word_starts, segment_b) = row(&words, b);
-            let view = RowView { ids: &ids, word_starts: &word_starts, segment_b };
+            let tokens = TokenBuffer::of(&ids, &word_starts);
+            let view = RowView { tokens: tokens.view(), segment_b };
             let settings = settings(unit, prob, max);
             let mut masker = Masker::new(settings, MASK, vec![50, 51]);
             let mut masks = Masks::default();
@@ -426,7 +462,8 @@ mod tests {
     #[test]
     fn shares_are_kept() {
         let (ids, word_starts, segment_b) = row(&[2; 60], Some(30));
-        let row = RowView { ids: &ids, word_starts: &word_starts, segment_b };
+        let tokens = TokenBuffer::of(&ids, &word_starts);
+        let row = RowView { tokens: tokens.view(), segment_b };
         let mut masker = Masker::new(settings(MaskUnit::Word, 0.15, 20), MASK, vec![50]);
         let (mut masks, mut rng) = (Masks::default(), Rng::new(&[3]));
         let mut counts = [0u32; 3];

@@ -15,23 +15,20 @@ use crate::error::Error;
 use crate::file::LocalFile;
 use crate::leaf_reader::LeafReader;
 use crate::manifest::{Manifest, Objective, ShardEntry, Specials};
-use crate::mask::Masks;
+use crate::mask::{Masks, RowView};
 use crate::reader::open_checked;
 use crate::schema::ROW_GROUP_ROWS;
+use crate::tokens::{Token, TokenBuffer};
 
 /// Rows decoded at once: few enough that their columns stay in the processor's cache.
 const ROWS_AT_ONCE: usize = 512;
-
-/// Bytes of a cache line.
-const CACHE_LINE: usize = 64;
 
 /// The rows of one row group, within bounds: ids are in the vocabulary, `[CLS]` and `[SEP]` where they belong, B and
 /// its label as the objective has them, masked positions ascending and on no special.
 #[derive(Debug)]
 pub struct PackedRows {
     rows: Vec<RowOffsets>,
-    /// For each token, id × 2 + whether it begins a word.
-    tokens: Integers,
+    tokens: TokenBuffer,
     positions: Vec<u16>,
     inputs: Integers,
 }
@@ -103,35 +100,14 @@ impl PackedRows {
     /// prefetching several rows in a loop overlaps their misses. Pass the result to [`std::hint::black_box`], or the
     /// compiler removes the loads.
     pub fn prefetch(&self, row: usize) -> u32 {
-        let range = self.range(row, |row| row.tokens_end);
-        // One load a cache line brings in the whole row.
-        // 32 tokens of two bytes, or 16 of four.
-        let line = CACHE_LINE / size_of::<u16>();
-        match &self.tokens {
-            Integers::Narrow(tokens) => {
-                tokens[range].iter().step_by(line).fold(0, |sum, &token| sum ^ u32::from(token))
-            }
-            Integers::Wide(tokens) => {
-                tokens[range].iter().step_by(line / 2).fold(0, |sum, &token| sum ^ token)
-            }
-        }
+        self.view(row).tokens.touch()
     }
 
-    /// Replaces the content of `ids` and `word_starts` by those of a row.
-    pub fn tokens(&self, row: usize, ids: &mut Vec<u32>, word_starts: &mut Vec<bool>) {
-        let range = self.range(row, |row| row.tokens_end);
-        ids.clear();
-        word_starts.clear();
-        match &self.tokens {
-            Integers::Narrow(tokens) => {
-                ids.extend(tokens[range.clone()].iter().map(|token| u32::from(token >> 1)));
-                word_starts.extend(tokens[range].iter().map(|token| token & 1 == 1));
-            }
-            Integers::Wide(tokens) => {
-                ids.extend(tokens[range.clone()].iter().map(|token| token >> 1));
-                word_starts.extend(tokens[range].iter().map(|token| token & 1 == 1));
-            }
-        }
+    /// A row's tokens, and where its B begins: what masks are drawn for.
+    #[inline]
+    pub fn view(&self, row: usize) -> RowView<'_> {
+        let tokens = self.tokens.view().slice(self.range(row, |row| row.tokens_end));
+        RowView { tokens, segment_b: self.segment_b(row) }
     }
 
     /// Replaces the content of `masks` by the stored masks of a row; empty if they were not read.
@@ -160,13 +136,6 @@ impl Integers {
             Integers::Narrow(Vec::with_capacity(room))
         } else {
             Integers::Wide(Vec::with_capacity(room))
-        }
-    }
-
-    fn len(&self) -> usize {
-        match self {
-            Integers::Narrow(values) => values.len(),
-            Integers::Wide(values) => values.len(),
         }
     }
 
@@ -246,7 +215,7 @@ impl RowGroupPacker {
         let room = (group.column(0).num_values() as usize).min(rows * manifest.max_seq_len as usize);
         let packed = PackedRows {
             rows: Vec::with_capacity(rows),
-            tokens: Integers::new(size.saturating_mul(2), room),
+            tokens: TokenBuffer::with_capacity(size as usize, room),
             positions: Vec::new(),
             inputs: Integers::new(size, 0),
         };
@@ -285,8 +254,7 @@ impl RowGroupPacker {
     fn check_and_pack(&mut self) -> Result<(), Problem> {
         self.check_tokens()?;
         let (ids, starts) = (&self.ids.values, &self.word_starts.values);
-        // The lowest bit holds the word start: one array to read instead of two.
-        let tokens = ids.iter().zip(starts).map(|(&id, &start)| (id as u32) << 1 | u32::from(start));
+        let tokens = ids.iter().zip(starts).map(|(&id, &start)| Token::new(id as u32, start));
         let first = self.packed.tokens.len();
         self.packed.tokens.extend(tokens);
         let pairs = self.segment_b.optional().zip(self.labels.optional());
@@ -397,7 +365,7 @@ impl RowGroupPacker {
 mod tests {
     use super::*;
     use crate::manifest::{FORMAT_VERSION, Split, VocabularyEntry};
-    use crate::mask::{MaskMode, MaskSettings, MaskUnit, Replace, RowView};
+    use crate::mask::{MaskMode, MaskSettings, MaskUnit, Replace};
     use crate::rng::{RandomSource, Rng};
     use crate::schema::FileKeys;
     use crate::writer::{RowRef, ShardWriter};
@@ -455,9 +423,11 @@ mod tests {
                 .map(|at| at as u32)
                 .collect();
             let masks = Masks { inputs: positions.iter().map(|_| 4).collect(), positions };
-            let view = RowView { ids: &ids, word_starts: &word_starts, segment_b: Some(b) };
+            let tokens = TokenBuffer::of(&ids, &word_starts);
+            let view = RowView { tokens: tokens.view(), segment_b: Some(b) };
             let label = Some(rng.below(2) as u8);
-            let row = RowRef { view, next_sentence_label: label, masks: Some(&masks), document, source: 0 };
+            let row =
+                RowRef { view, next_sentence_label: label, masks: Some(masks.view()), document, source: 0 };
             writer.push(&row).unwrap();
         }
         let written = writer.finish().unwrap().1;
@@ -469,14 +439,14 @@ mod tests {
 
     /// A packed row in the form that the other reader gives.
     fn same(packed: &PackedRows, row: usize, other: &Row<'_>) -> bool {
-        let (mut ids, mut starts, mut masks) = (Vec::new(), Vec::new(), Masks::default());
-        packed.tokens(row, &mut ids, &mut starts);
+        let mut masks = Masks::default();
+        let tokens = packed.view(row).tokens;
         packed.masks(row, &mut masks);
         let signed = |values: &[u32]| values.iter().map(|&value| value as i32).collect::<Vec<_>>();
         let (positions, inputs) = other.masks.unwrap();
-        signed(&ids) == other.input_ids
-            && ids.len() == packed.row_len(row)
-            && starts == other.word_starts
+        signed(&tokens.ids()) == other.input_ids
+            && tokens.len() == packed.row_len(row)
+            && tokens.word_starts() == other.word_starts
             && packed.segment_b(row).map(|b| b as i32) == other.segment_b
             && packed.label(row).map(|label| label as i8) == other.next_sentence_label
             && (signed(&masks.positions), signed(&masks.inputs)) == (positions.to_vec(), inputs.to_vec())

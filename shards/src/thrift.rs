@@ -2,6 +2,8 @@
 
 use parquet::errors::{ParquetError, Result};
 
+use crate::varint::{VarintError, take_varint};
+
 /// Types of the compact protocol of Thrift.
 pub(crate) mod types {
     pub(crate) const TRUE: u8 = 1;
@@ -102,15 +104,10 @@ impl Walker<'_> {
     }
 
     fn bits(&mut self, most: u32) -> Result<u64> {
-        let mut value = 0;
-        for shift in (0..most.next_multiple_of(7)).step_by(7) {
-            let byte = self.byte()?;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Ok(value);
-            }
-        }
-        Err(refused("a number out of range in its metadata"))
+        take_varint(&mut self.bytes, most).map_err(|error| match error {
+            VarintError::EndsEarly => ends_early(),
+            VarintError::TooLong => refused("a number out of range in its metadata"),
+        })
     }
 
     /// A signed number of 32 bits.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use integration_tests::{Place, leftovers, root};
 use quanci_pipeline::tfrecord::{Instance, Lengths};
 use quanci_shards::mask::{Masker, Masks, RowView, dynamic_mask_rng, replacements};
+use quanci_shards::tokens::TokenBuffer;
 use quanci_shards::{Manifest, ShardReader, Split};
 use quanci_tfrecord::{Example, RecordReader, frame};
 use serde_json::Value;
@@ -96,7 +97,8 @@ fn expected(folder: &Path, split: Split, epoch: u64, seed: u64) -> Vec<Instance>
                         masks.inputs = inputs.iter().map(|&input| input as u32).collect();
                     }
                     None => {
-                        let view = RowView { ids: &ids, word_starts: &row.word_starts, segment_b };
+                        let tokens = TokenBuffer::of(&ids, &row.word_starts);
+                        let view = RowView { tokens: tokens.view(), segment_b };
                         let mut rng = dynamic_mask_rng(seed, epoch, manifest.data_key(), file as u64, number);
                         masker.draw(view, &mut rng, &mut masks);
                     }

@@ -1,6 +1,7 @@
 //! Micro-batches from rows: ids, masks, labels, end to end.
 
 use quanci_shards::mask::{MaskSettings, Masker, Masks, RowView, dynamic_mask_rng, replacements};
+use quanci_shards::tokens::Tokens;
 
 use crate::batch::MicroBatch;
 use crate::row_groups::{RowAt, RowGroup};
@@ -27,8 +28,6 @@ pub(super) struct Builder {
     sources: Vec<(MaskFrom, u64)>,
     /// Whether to tell the lengths of masked words.
     words: bool,
-    ids: Vec<u32>,
-    word_starts: Vec<bool>,
     masks: Masks,
 }
 
@@ -55,8 +54,7 @@ impl Builder {
             }
         };
         let sources = sets.sets().iter().map(|set| (mask_from(set), set.key)).collect();
-        let (ids, word_starts, masks) = Default::default();
-        Builder { seed, sources, words, ids, word_starts, masks }
+        Builder { seed, sources, words, masks: Masks::default() }
     }
 
     /// Builds one.
@@ -86,35 +84,33 @@ impl Builder {
     fn add(&mut self, at: &RowAt, batch: &mut MicroBatch) {
         let RowGroup { key, rows } = &*at.group;
         let row = at.row as usize;
-        rows.tokens(row, &mut self.ids, &mut self.word_starts);
-        let segment_b = rows.segment_b(row);
-        self.mask(at, segment_b, key.set as usize);
+        let view = rows.view(row);
+        let tokens = view.tokens;
+        self.mask(at, view, key.set as usize);
         let start = batch.input_ids.len();
-        batch.input_ids.extend(self.ids.iter().map(|&id| i64::from(id)));
+        tokens.extend_ids(&mut batch.input_ids);
         for (&position, &input) in self.masks.positions.iter().zip(&self.masks.inputs) {
             let place = start + position as usize;
-            // `ids` stays unmasked: the label is the original id, the input what the mask puts in its place.
-            batch.labels.push(i64::from(self.ids[position as usize]));
+            // The row stays unmasked: the label is the original id, the input what the mask puts in its place.
+            batch.labels.push(i64::from(tokens.get(position as usize).id()));
             batch.masked.push(place as i64);
             batch.input_ids[place] = i64::from(input);
         }
-        batch.lengths.push(self.ids.len() as i64);
-        batch.segment_b.push(segment_b.unwrap_or(self.ids.len()) as i64);
+        batch.lengths.push(tokens.len() as i64);
+        batch.segment_b.push(view.segment_b.unwrap_or(tokens.len()) as i64);
         batch.pair_labels.extend(rows.label(row).map(i64::from));
         batch.keys.push(at.key());
         if self.words {
-            let words = self.masks.positions.iter().map(|&at| word_lengths(&self.word_starts, at as usize));
+            let words = self.masks.positions.iter().map(|&at| word_length(tokens, at as usize));
             batch.word_lengths.extend(words);
         }
     }
 
-    fn mask(&mut self, at: &RowAt, segment_b: Option<usize>, set: usize) {
-        let (rows, row) = (&at.group.rows, at.row as usize);
+    fn mask(&mut self, at: &RowAt, view: RowView<'_>, set: usize) {
         let (from, data_key) = &mut self.sources[set];
         match from {
-            MaskFrom::Stored => rows.masks(row, &mut self.masks),
+            MaskFrom::Stored => at.group.rows.masks(at.row as usize, &mut self.masks),
             MaskFrom::Drawn(masker) => {
-                let view = RowView { ids: &self.ids, word_starts: &self.word_starts, segment_b };
                 let key = at.key();
                 // A key of this row and epoch alone: masks depend neither on threads nor on what was built before.
                 let mut rng = dynamic_mask_rng(self.seed, at.epoch, *data_key, u64::from(key.file), key.row);
@@ -124,22 +120,28 @@ impl Builder {
     }
 }
 
-/// Pieces of the word that a position is in, 255 at most. Special tokens begin words: none goes beyond its segment.
-fn word_lengths(word_starts: &[bool], position: usize) -> u8 {
-    let before = word_starts[..=position].iter().rev().take_while(|&&start| !start).count();
-    let after = word_starts[position + 1..].iter().take_while(|&&start| !start).count();
+/// Tokens of the word that a position is in, 255 at most. Special tokens begin words: none goes beyond its segment.
+fn word_length(tokens: Tokens<'_>, position: usize) -> u8 {
+    let continues = |at: &usize| !tokens.get(*at).is_word_start();
+    let before = (0..=position).rev().take_while(continues).count();
+    let after = (position + 1..tokens.len()).take_while(continues).count();
     u8::try_from(before + 1 + after).unwrap_or(u8::MAX)
 }
 
 #[cfg(test)]
 mod tests {
+    use quanci_shards::tokens::TokenBuffer;
+
     use super::*;
 
     #[test]
     fn words_are_as_long_as_they_are() {
+        let length = |starts: &[bool], position| {
+            word_length(TokenBuffer::of(&vec![7; starts.len()], starts).view(), position)
+        };
         let starts = [true, true, false, false, true, true];
-        assert_eq!([1, 2, 3, 4].map(|position| word_lengths(&starts, position)), [3, 3, 3, 1]);
+        assert_eq!([1, 2, 3, 4].map(|position| length(&starts, position)), [3, 3, 3, 1]);
         // Damaged: nothing begins a word.
-        assert_eq!(word_lengths(&[false; 300], 7), 255);
+        assert_eq!(length(&[false; 300], 7), 255);
     }
 }

@@ -18,6 +18,9 @@ pub enum Class {
     Other,
 }
 
+/// How many classes there are.
+pub const CLASSES: usize = 5;
+
 /// The class of any character.
 pub fn class(c: char) -> Class {
     // The order of the checks is that of `tokenizers`: `\t`, `\n` and `\r` are control characters, but count as white

@@ -1,7 +1,7 @@
 //! Small pure steps: one document in, its parts out. No files, no clock, no shared state, no failure.
 //!
 //! ```text
-//! Document -clean-> Cleaned -sentences-> &str -segment-> WordStarts -tokenize-> Piece …  -pair, mask-> Instance
+//! Document -clean-> Cleaned -sentences-> &str -segment-> WordStarts -tokenize-> Token …  -pair, mask-> Instance
 //! ```
 
 pub mod bucket;
@@ -11,9 +11,9 @@ pub mod count;
 mod fold;
 pub mod line_holders;
 pub mod line_keys;
+pub mod lines;
 pub mod near_duplicates;
 pub mod pair;
-pub mod pieces;
 pub mod pretokenize;
 pub mod row;
 pub mod sample;

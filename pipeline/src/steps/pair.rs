@@ -1,7 +1,7 @@
 //! Makes instances of documents: Google's algorithm over sentences (google-research/bert, `create_pretraining_data.py`,
 //! `create_instances_from_document`), either exactly or with rules that fix its weaknesses on Chinese text.
 //!
-//! An instance is two ranges of a bucket's pieces. Chunks, divided sentences, pushed-back rests and truncation only move
+//! An instance is two ranges of a bucket's tokens. Chunks, divided sentences, pushed-back rests and truncation only move
 //! the ends of ranges; nothing is copied until a row is written.
 
 use std::ops::Range;
@@ -21,9 +21,9 @@ pub const PAIRS_VERSION: u32 = 2;
 pub struct Instance {
     /// A's document.
     pub document: u32,
-    /// A's pieces.
+    /// A's tokens.
     pub a: Range<u32>,
-    /// B's pieces; none for `mlm`.
+    /// B's tokens; none for `mlm`.
     pub b: Option<Range<u32>>,
     /// 0 = B follows A; 1 = B is from another document (`nsp`), A and B are swapped (`sop`).
     pub label: u8,
@@ -36,19 +36,19 @@ pub struct Instance {
 pub struct PairSettings {
     /// What an instance is.
     pub objective: Objective,
-    /// Pieces of an instance at most, specials included.
+    /// Tokens of an instance at most, specials included.
     pub max_seq_len: u32,
     /// Probability that a document's instances aim at a random shorter length.
     pub short_seq_prob: f64,
     /// By which rules.
     pub rules: PairRules,
     /// What each id of the vocabulary is.
-    pub kinds: Vec<PieceKind>,
+    pub kinds: Vec<TokenKind>,
 }
 
-/// What a piece is, for the places where a sentence may be divided.
+/// What a token is, for the places where a sentence may be divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PieceKind {
+pub enum TokenKind {
     /// A Hanzi, a letter, a digit.
     Text,
     /// ，；：、 and the like, after which a sentence may be divided.
@@ -59,36 +59,36 @@ pub enum PieceKind {
     Other,
 }
 
-impl PieceKind {
+impl TokenKind {
     /// The kind of an entry of a vocabulary.
-    pub fn of(piece: &str) -> PieceKind {
-        match piece {
-            "，" | "；" | "：" | "、" | "．" | "," | ";" | ":" => PieceKind::ClauseMark,
+    pub fn of(token: &str) -> TokenKind {
+        match token {
+            "，" | "；" | "：" | "、" | "．" | "," | ";" | ":" => TokenKind::ClauseMark,
             "“" | "‘" | "「" | "『" | "《" | "〈" | "（" | "【" | "〔" | "［" | "(" | "[" | "{" | "<" => {
-                PieceKind::Opening
+                TokenKind::Opening
             }
-            _ if !is_reserved(piece) && piece.contains(char::is_alphanumeric) => PieceKind::Text,
-            _ => PieceKind::Other,
+            _ if !is_reserved(token) && token.contains(char::is_alphanumeric) => TokenKind::Text,
+            _ => TokenKind::Other,
         }
     }
 }
 
-/// The least pieces of A and of B.
+/// The least tokens of A and of B.
 const MIN_SIDE: u32 = 2;
 
 impl PairSettings {
-    /// Pieces of A and B together at most.
+    /// Tokens of A and B together at most.
     pub fn room(&self) -> u32 {
         self.max_seq_len - if self.objective == Objective::Mlm { 2 } else { 3 }
     }
 
-    /// True for a piece after which a sentence may be divided.
+    /// True for a token after which a sentence may be divided.
     pub fn is_clause_mark(&self, id: u32) -> bool {
-        self.kind(id) == PieceKind::ClauseMark
+        self.kind(id) == TokenKind::ClauseMark
     }
 
-    fn kind(&self, id: u32) -> PieceKind {
-        self.kinds.get(id as usize).copied().unwrap_or(PieceKind::Other)
+    fn kind(&self, id: u32) -> TokenKind {
+        self.kinds.get(id as usize).copied().unwrap_or(TokenKind::Other)
     }
 }
 
@@ -108,7 +108,7 @@ pub fn instances<D: RandomSource>(
     let short = rng.uniform() < settings.short_seq_prob;
     // Uniform over 2..=room, as `rng.randint(2, max_num_tokens)`, whose bounds are inclusive.
     let target = if short && room > 2 { 2 + rng.below(room as usize - 1) as u32 } else { room };
-    let mut walk = Walk { bucket, document, settings, target, rng, sink };
+    let mut walk = Walk { bucket, document, settings, target, inner: Vec::new(), rng, sink };
     match settings.objective {
         Objective::Mlm => walk.pack(),
         Objective::Nsp | Objective::Sop => walk.pairs(),
@@ -120,6 +120,8 @@ struct Walk<'a, D, S> {
     document: usize,
     settings: &'a PairSettings,
     target: u32,
+    /// Scratch: the ends of sentences at which a chunk may be parted.
+    inner: Vec<u32>,
     rng: &'a mut D,
     sink: &'a mut S,
 }
@@ -177,10 +179,17 @@ impl<D: RandomSource, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
             }
             PairRules::Balanced => {
                 // Neither side may be marks alone.
-                let inner: Vec<u32> =
-                    ends[..ends.len() - 1].iter().copied().filter(|&end| self.parts(from..to, end)).collect();
+                let mut inner = std::mem::take(&mut self.inner);
+                inner.clear();
+                inner.extend(ends[..ends.len() - 1].iter().filter(|&&end| self.parts(from..to, end)));
                 divided = inner.is_empty();
-                if divided { self.divide(from..to) } else { Some(self.sentence_boundary(from, &inner, to)) }
+                let boundary = if divided {
+                    self.divide(from..to)
+                } else {
+                    Some(self.sentence_boundary(from, &inner, to))
+                };
+                self.inner = inner;
+                boundary
             }
         };
         // A chunk of one word. With a random B its label would be known by its length.
@@ -201,7 +210,7 @@ impl<D: RandomSource, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
 
     /// Where A ends: after a random sentence, as Google draws it, but the last. That makes B longer than A on average (the
     /// sentence that fills a chunk is a long one), which would give swapped pairs away: for `sop` it is the end nearest to
-    /// a random piece.
+    /// a random token.
     fn sentence_boundary(&mut self, from: u32, inner: &[u32], to: u32) -> u32 {
         if self.settings.objective != Objective::Sop {
             return inner[self.rng.below(inner.len())];
@@ -233,7 +242,7 @@ impl<D: RandomSource, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
         to
     }
 
-    /// Pieces of another document in place of `a.end..to`, or none if no other can be drawn.
+    /// Tokens of another document in place of `a.end..to`, or none if no other can be drawn.
     fn random_b(&mut self, a: &Range<u32>, to: u32, divided: bool) -> Option<Range<u32>> {
         match self.settings.rules {
             PairRules::Google => Some(self.google_b(a)),
@@ -260,7 +269,7 @@ impl<D: RandomSource, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
         start..*end
     }
 
-    /// Ours: `wanted` pieces of a document of other content, from the beginning of a sentence (within one, if the rest it
+    /// Ours: `wanted` tokens of a document of other content, from the beginning of a sentence (within one, if the rest it
     /// replaces began so), up to the word boundary nearest to that length.
     fn balanced_b(&mut self, wanted: u32, divided: bool) -> Option<Range<u32>> {
         let wanted = wanted.max(1);
@@ -285,7 +294,7 @@ impl<D: RandomSource, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
         self.is_side(b.clone()).then_some(b)
     }
 
-    /// The beginning of a random sentence after which `wanted` pieces are left, or the document's.
+    /// The beginning of a random sentence after which `wanted` tokens are left, or the document's.
     fn random_start(&mut self, other: usize, wanted: u32, divided: bool) -> u32 {
         let positions = self.bucket.positions(other);
         let ends = self.bucket.sentence_ends(other);
@@ -306,16 +315,16 @@ impl<D: RandomSource, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
             return None;
         }
         let point = inner.start + self.rng.below(inner.len()) as u32;
-        let piece = |position: u32| self.bucket.pieces().get(position);
+        let token = |position: u32| self.bucket.tokens().get(position as usize);
         // A mark at the sentence's very beginning leaves nothing to divide off.
-        let kind = |position: u32| self.settings.kind(piece(position).id());
+        let kind = |position: u32| self.settings.kind(token(position).id());
         // Neither within a word nor before a mark that ends what is before it.
         let at_word = |position: u32| {
-            let may_begin = matches!(kind(position), PieceKind::Text | PieceKind::Opening);
-            piece(position).is_word_start() && may_begin && self.parts(sentence.clone(), position)
+            let may_begin = matches!(kind(position), TokenKind::Text | TokenKind::Opening);
+            token(position).is_word_start() && may_begin && self.parts(sentence.clone(), position)
         };
         let after_mark = |position: u32| {
-            position > inner.start && kind(position - 1) == PieceKind::ClauseMark && at_word(position)
+            position > inner.start && kind(position - 1) == TokenKind::ClauseMark && at_word(position)
         };
         nearest(inner.clone(), point, after_mark).or_else(|| nearest(inner, point, at_word))
     }
@@ -325,11 +334,11 @@ impl<D: RandomSource, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
         self.is_side(range.start..at) && self.is_side(at..range.end)
     }
 
-    /// True for a range that may be A or B: some pieces, and one of text among them.
+    /// True for a range that may be A or B: some tokens, and one of text among them.
     fn is_side(&self, mut range: Range<u32>) -> bool {
         range.end.saturating_sub(range.start) >= MIN_SIDE
             && range.any(|position| {
-                self.settings.kind(self.bucket.pieces().get(position).id()) == PieceKind::Text
+                self.settings.kind(self.bucket.tokens().get(position as usize).id()) == TokenKind::Text
             })
     }
 
@@ -339,11 +348,12 @@ impl<D: RandomSource, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
         if point >= end {
             return end;
         }
-        let at_word = |position: u32| position == end || self.bucket.pieces().get(position).is_word_start();
+        let at_word =
+            |position: u32| position == end || self.bucket.tokens().get(position as usize).is_word_start();
         nearest(bounds.start..end + 1, point, at_word).unwrap_or(end)
     }
 
-    /// Google's `truncate_seq_pair`: the longer one loses a piece at its front or its end, until both fit.
+    /// Google's `truncate_seq_pair`: the longer one loses a token at its front or its end, until both fit.
     fn truncate_and_emit(
         &mut self,
         mut a: Range<u32>,
@@ -355,12 +365,11 @@ impl<D: RandomSource, S: FnMut(Instance, &mut D)> Walk<'_, D, S> {
         // The room, not the target: as in Google's code, instances may exceed a short target, but never the maximum.
         while a.len() + b.len() > self.settings.room() as usize {
             let longer = if a.len() > b.len() { &mut a } else { &mut b };
-            // At the front or at the end, so that the model sees beginnings and ends of sentences alike.
-            if self.rng.uniform() < 0.5 {
-                longer.start += 1;
-            } else {
-                longer.end -= 1;
-            }
+            // At the front or at the end, so that the model sees beginnings and ends of sentences alike. No branch could
+            // foresee which.
+            let front = u32::from(self.rng.uniform() < 0.5);
+            longer.start += front;
+            longer.end -= 1 - front;
         }
         let (a, b) = if swapped { (b, a) } else { (a, b) };
         self.emit(a, Some(b), label, forced);

@@ -10,17 +10,29 @@ use super::chars::{Class, class};
 use super::segment::WordStarts;
 use crate::config::Han;
 
-/// How a character is treated.
-#[derive(Clone, Copy)]
-enum Action {
+/// How a character is treated: the number of a token of its own, or one of the values below. Four bytes, so that those of
+/// the frequent Hanzi fit into a processor's second cache.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Action(u32);
+
+impl Action {
     /// White space.
-    Space,
-    /// A token by itself, with the number that the caller gave it.
-    Lone(u32),
+    const SPACE: Action = Action(u32::MAX);
     /// A letter of a run.
-    Run,
+    const RUN: Action = Action(u32::MAX - 1);
     /// A Hanzi of a word, with `han = "words"`.
-    WordHan,
+    const WORD_HAN: Action = Action(u32::MAX - 2);
+
+    /// A token by itself, with the number that the caller gave it: an id or a character, far below the others.
+    fn lone(number: u32) -> Action {
+        debug_assert!(number < Action::WORD_HAN.0, "numbers are below 2^31");
+        Action(number)
+    }
+
+    #[inline]
+    fn is_lone(self) -> bool {
+        self.0 < Action::WORD_HAN.0
+    }
 }
 
 /// Maps a token that stands alone to its number: an id, or its character.
@@ -47,7 +59,7 @@ impl PreTokens {
     pub fn new(han: Han, lowercase: bool, number: Number) -> PreTokens {
         let normalizer = BertNormalizer::new(true, han == Han::Characters, None, lowercase);
         let mut tokens = PreTokens { han, normalizer, plane: Box::default(), number };
-        let action = |code| char::from_u32(code).map_or(Action::Space, |c| tokens.action(c));
+        let action = |code| char::from_u32(code).map_or(Action::SPACE, |c| tokens.action(c));
         // Filled by the function that is the slow path, so the two cannot disagree.
         tokens.plane = (0..0x1_0000).map(action).collect();
         tokens
@@ -56,13 +68,13 @@ impl PreTokens {
     fn action(&self, c: char) -> Action {
         match class(c) {
             // Removed characters are gone since cleaning.
-            Class::Removed | Class::Space => Action::Space,
-            Class::Han if self.han == Han::Words => Action::WordHan,
-            Class::Other => Action::Run,
+            Class::Removed | Class::Space => Action::SPACE,
+            Class::Han if self.han == Han::Words => Action::WORD_HAN,
+            Class::Other => Action::RUN,
             Class::Han | Class::Punctuation => match self.tokens(c.encode_utf8(&mut [0; 4])).as_slice() {
                 // Some characters are more than one, or none, once they are normalized.
-                [(token, _)] if token.chars().count() == 1 => Action::Lone((self.number)(token)),
-                _ => Action::Run,
+                [(token, _)] if token.chars().count() == 1 => Action::lone((self.number)(token)),
+                _ => Action::RUN,
             },
         }
     }
@@ -79,25 +91,26 @@ impl PreTokens {
                 // Hanzi of the supplementary planes are rare enough for the slow path.
                 None => self.action(c),
             };
-            let goes_on = match action {
-                Action::Run => !in_word,
-                Action::WordHan => in_word && !starts.contains(at),
-                Action::Space | Action::Lone(_) => false,
-            };
             // A state machine: a run ends where another kind of character, or with `han = "words"` another word,
             // begins.
-            if goes_on && run.is_some() {
-                continue;
-            }
-            if let Some(start) = run.take() {
+            if let Some(start) = run {
+                let goes_on = match action {
+                    Action::RUN => !in_word,
+                    Action::WORD_HAN => in_word && !starts.contains(at),
+                    _ => false,
+                };
+                if goes_on {
+                    continue;
+                }
                 visit.run(&sentence[start..at], start);
+                run = None;
             }
-            match action {
-                Action::Lone(number) => visit.lone(number, at),
-                Action::Space => {}
-                Action::Run | Action::WordHan => run = Some(at),
+            if action.is_lone() {
+                visit.lone(action.0, at);
+            } else if action != Action::SPACE {
+                run = Some(at);
+                in_word = action == Action::WORD_HAN;
             }
-            in_word = matches!(action, Action::WordHan);
         }
         if let Some(start) = run {
             visit.run(&sentence[start..], start);

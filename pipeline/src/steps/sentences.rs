@@ -23,6 +23,11 @@ fn first_end(text: &str) -> usize {
     let mut previous = ' ';
     for (at, c) in text.char_indices() {
         let candidate = match c {
+            // Nearly all characters of Chinese text, told by one comparison.
+            '\u{3100}'..='\u{ff00}' => {
+                previous = c;
+                continue;
+            }
             '。' | '！' | '？' | '｡' | '!' | '?' | '…' | '‼' | '⁇' | '⁈' | '⁉' | '.' => {
                 at + c.len_utf8()
             }

@@ -1,5 +1,6 @@
 //! WordPiece with word boundaries: the same ids as the `tokenizers` crate, and for each piece whether it begins a word.
 
+use quanci_shards::tokens::Token;
 use rustc_hash::FxHashMap;
 
 use super::pretokenize::{PreTokens, Visit};
@@ -9,51 +10,6 @@ use crate::vocab::MAX_WORD_CHARS;
 use crate::vocab::file::Vocabulary;
 use crate::vocab::marks::replaced_marks;
 use crate::vocab::wordpiece::WordPiece;
-
-/// A piece: its id, and in the highest bit whether it begins a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Piece(pub u32);
-
-const WORD_START: u32 = 1 << 31;
-const NARROW_WORD_START: u16 = 1 << 15;
-
-impl Piece {
-    /// A piece.
-    #[inline]
-    pub fn new(id: u32, word_start: bool) -> Piece {
-        Piece(if word_start { id | WORD_START } else { id })
-    }
-
-    /// Its id.
-    #[inline]
-    pub fn id(self) -> u32 {
-        self.0 & !WORD_START
-    }
-
-    /// True if it begins a word.
-    #[inline]
-    pub fn is_word_start(self) -> bool {
-        self.0 & WORD_START != 0
-    }
-
-    /// True if the pieces of a vocabulary of this size fit into two bytes.
-    pub fn are_narrow(vocabulary_size: usize) -> bool {
-        vocabulary_size <= usize::from(NARROW_WORD_START)
-    }
-
-    /// The piece in two bytes, if the vocabulary allows it: 15 bits of id, and in the highest bit whether it begins a
-    /// word.
-    #[inline]
-    pub fn narrow(self) -> u16 {
-        self.id() as u16 | if self.is_word_start() { NARROW_WORD_START } else { 0 }
-    }
-
-    /// The inverse of [`Piece::narrow`].
-    #[inline]
-    pub fn from_narrow(narrow: u16) -> Piece {
-        Piece::new(u32::from(narrow & !NARROW_WORD_START), narrow & NARROW_WORD_START != 0)
-    }
-}
 
 /// Cuts cleaned sentences into pieces. Shared by all threads; each has a [`TokenizeScratch`].
 pub struct Tokenizer {
@@ -104,7 +60,7 @@ impl Tokenizer {
         sentence: &str,
         starts: &WordStarts,
         scratch: &mut TokenizeScratch,
-        out: &mut Vec<Piece>,
+        out: &mut Vec<Token>,
     ) {
         let words = starts.cursor();
         scratch.unknown.clear();
@@ -149,7 +105,7 @@ struct PieceVisitor<'a> {
     tokenizer: &'a Tokenizer,
     words: super::segment::Cursor<'a>,
     scratch: &'a mut TokenizeScratch,
-    out: &'a mut Vec<Piece>,
+    out: &'a mut Vec<Token>,
 }
 
 impl Visit for PieceVisitor<'_> {
@@ -158,7 +114,7 @@ impl Visit for PieceVisitor<'_> {
         if id == self.tokenizer.wordpiece.unknown() {
             self.scratch.unknown.push(at as u32);
         }
-        self.out.push(Piece::new(id, self.words.starts_at(at)));
+        self.out.push(Token::new(id, self.words.starts_at(at)));
     }
 
     fn run(&mut self, run: &str, at: usize) {
@@ -172,7 +128,7 @@ impl Visit for PieceVisitor<'_> {
             out.extend(pieces.iter().map(|piece| {
                 let word_start =
                     piece.token_start.is_some_and(|offset| words.starts_at(at + offset as usize));
-                Piece::new(piece.id, word_start)
+                Token::new(piece.id, word_start)
             }));
         };
         if let Some(pieces) = runs.get(run) {

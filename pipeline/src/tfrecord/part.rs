@@ -119,7 +119,7 @@ impl Part {
             let made = RowRef {
                 view: row.view(),
                 next_sentence_label: row.label,
-                masks: Some(&row.masks),
+                masks: Some(row.masks.view()),
                 document: row.document,
                 source: 0,
             };
@@ -152,7 +152,7 @@ impl Part {
 
 fn count_row(counters: &mut SplitCounters, row: &ImportedRow) {
     counters.instances += 1;
-    counters.tokens += row.ids.len() as u64;
+    counters.tokens += row.tokens.len() as u64;
     counters.masked += row.masks.positions.len() as u64;
     counters.label_one += u64::from(row.label == Some(1));
 }

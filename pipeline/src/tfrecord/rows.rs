@@ -3,6 +3,7 @@
 use quanci_shards::Objective;
 use quanci_shards::manifest::Specials;
 use quanci_shards::mask::{Masks, RowView};
+use quanci_shards::tokens::TokenBuffer;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::instance::Instance;
@@ -23,8 +24,7 @@ pub(super) struct RowRules<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ImportedRow {
     /// The tokens as they were before they were masked.
-    pub(super) ids: Vec<u32>,
-    pub(super) word_starts: Vec<bool>,
+    pub(super) tokens: TokenBuffer,
     pub(super) segment_b: Option<usize>,
     pub(super) label: Option<u8>,
     pub(super) masks: Masks,
@@ -34,7 +34,7 @@ pub(super) struct ImportedRow {
 
 impl ImportedRow {
     pub(super) fn view(&self) -> RowView<'_> {
-        RowView { ids: &self.ids, word_starts: &self.word_starts, segment_b: self.segment_b }
+        RowView { tokens: self.tokens.view(), segment_b: self.segment_b }
     }
 
     /// The smallest share of masked tokens, in ten thousandths, that allows its masks.
@@ -42,7 +42,7 @@ impl ImportedRow {
         if self.masks.positions.len() < 2 {
             return 0.0;
         }
-        (self.masks.positions.len() as f64 / self.ids.len() as f64 * 1e4).ceil() / 1e4
+        (self.masks.positions.len() as f64 / self.tokens.len() as f64 * 1e4).ceil() / 1e4
     }
 }
 
@@ -72,15 +72,14 @@ impl<'a> RowRules<'a> {
         }
         let is_first = |at: usize| at == 1 || Some(at) == segment_b;
         let starts_word = |at: usize| is_special(at) || is_first(at) || !self.continues[ids[at] as usize];
-        let word_starts = (0..ids.len()).map(starts_word).collect();
+        let word_starts: Vec<bool> = (0..ids.len()).map(starts_word).collect();
         let end_of_a = segment_b.map_or(last, |b| b - 1);
         let a: Vec<u8> = ids[1..end_of_a].iter().flat_map(|id| id.to_le_bytes()).collect();
         Ok(ImportedRow {
             label: self.label(instance.pair)?,
             document: xxh3_64(&a),
             masks: Masks { inputs: positions.iter().map(|&at| inputs[at as usize]).collect(), positions },
-            ids,
-            word_starts,
+            tokens: TokenBuffer::of(&ids, &word_starts),
             segment_b,
         })
     }
@@ -187,13 +186,15 @@ mod tests {
             };
             let Ok(row) = RowRules::new(&vocabulary, objective).row(instance) else { continue };
             taken += 1;
-            assert_eq!(row.ids.len(), length);
+            let tokens = row.tokens.view();
+            assert_eq!(tokens.len(), length);
             assert_eq!(row.segment_b.is_some(), objective == Objective::Nsp);
-            for (at, (&id, &starts)) in row.ids.iter().zip(&row.word_starts).enumerate() {
-                assert!(starts || [7, 8].contains(&id), "{at}");
+            for (at, token) in tokens.iter().enumerate() {
+                assert!(token.is_word_start() || [7, 8].contains(&token.id()), "{at}");
             }
             for ((&at, &label), &input) in positions.iter().zip(&labels).zip(&row.masks.inputs) {
-                assert_eq!((i64::from(row.ids[at as usize]), i64::from(input)), (label, ids[at as usize]));
+                let id = i64::from(tokens.get(at as usize).id());
+                assert_eq!((id, i64::from(input)), (label, ids[at as usize]));
             }
         }
         assert!((100..25_000).contains(&taken), "{taken}");

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use quanci_shards::mask::{Masker, Masks, RowView, dynamic_mask_rng, replacements};
+use quanci_shards::tokens::TokenBuffer;
 use quanci_shards::{Manifest, Row};
 
 use crate::error::Error;
@@ -57,10 +58,6 @@ impl<'a> SoundRow<'a> {
             path: path.to_path_buf(),
             message: format!("row {number}: {problem}; run `quanci verify` to find all problems"),
         })
-    }
-
-    pub(super) fn view(&self) -> RowView<'_> {
-        RowView { ids: &self.ids, word_starts: &self.word_starts, segment_b: self.segment_b }
     }
 
     /// Positions of the tokens of A.
@@ -150,7 +147,9 @@ impl MaskSource {
         }
         // Seeded per row: the masks do not depend on which other rows are shown.
         let mut rng = dynamic_mask_rng(self.seed, self.epoch, self.data_key, file as u64, number);
-        self.masker.draw(row.view(), &mut rng, &mut self.drawn);
+        let tokens = TokenBuffer::of(&row.ids, &row.word_starts);
+        let view = RowView { tokens: tokens.view(), segment_b: row.segment_b };
+        self.masker.draw(view, &mut rng, &mut self.drawn);
         &self.drawn
     }
 }

@@ -11,7 +11,7 @@ use quanci_batches::masking_keys;
 use quanci_cli::guarded;
 use quanci_pipeline::error::Error;
 use quanci_pipeline::view;
-use quanci_shards::mask::{Masker, Masks, RowView, dynamic_mask_rng, replacements};
+use quanci_shards::mask::{Masker, Masks, dynamic_mask_rng, replacements};
 use quanci_shards::rng::Rng;
 use quanci_shards::{Manifest, PackedRows, ROW_GROUP_ROWS, Row, Rows, Split};
 use quanci_store::Cache;
@@ -202,14 +202,12 @@ impl DataSet {
         let changed = of_arguments(masking, |root| masking_keys(root.section("masking")))?;
         let settings = changed.apply(manifest.masking, manifest.max_seq_len).map_err(Error::settings)?;
         let packed = PackedRows::read(&self.local(shard)?, manifest, shard, group, false)?;
-        let (mut ids, mut word_starts, mut masks) = (Vec::new(), Vec::new(), Masks::default());
-        packed.tokens(row, &mut ids, &mut word_starts);
-        let view = RowView { ids: &ids, word_starts: &word_starts, segment_b: packed.segment_b(row) };
+        let mut masks = Masks::default();
         let vocabulary = &manifest.vocabulary;
         let random = replacements(vocabulary.size, &vocabulary.reserved);
         let number = (group * ROW_GROUP_ROWS + row) as u64;
         let mut rng: Rng = dynamic_mask_rng(seed, epoch, manifest.data_key(), file as u64, number);
-        Masker::new(settings, vocabulary.specials.mask, random).draw(view, &mut rng, &mut masks);
+        Masker::new(settings, vocabulary.specials.mask, random).draw(packed.view(row), &mut rng, &mut masks);
         Ok((masks.positions, masks.inputs))
     }
 }

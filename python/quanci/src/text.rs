@@ -1,5 +1,6 @@
 //! Words and pieces of text, as the program finds them.
 
+use quanci_shards::tokens::Token;
 use std::path::PathBuf;
 
 use pyo3::exceptions::PyKeyError;
@@ -8,7 +9,7 @@ use quanci_pipeline::config::{Han, SegmentSettings, TokenizeSettings, Words};
 use quanci_pipeline::error::Error;
 use quanci_pipeline::steps::segment::{self, SegmentScratch, WordStarts};
 use quanci_pipeline::steps::sentences::sentences;
-use quanci_pipeline::steps::tokenize::{self, Piece, TokenizeScratch};
+use quanci_pipeline::steps::tokenize::{self, TokenizeScratch};
 use quanci_pipeline::vocab::file::Vocabulary;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
@@ -135,7 +136,7 @@ impl Tokenizer {
 impl Tokenizer {
     fn encoded(&self, text: &str) -> Result<Encoded, Error> {
         let (mut segmented, mut starts) = (SegmentScratch::default(), WordStarts::default());
-        let (mut scratch, mut pieces) = (TokenizeScratch::default(), Vec::<Piece>::new());
+        let (mut scratch, mut pieces) = (TokenizeScratch::default(), Vec::<Token>::new());
         let (mut offsets, mut bytes, mut chars) = (Vec::new(), 0, 0);
         for (at, sentence) in sentences_of(text) {
             self.segmenter.words(sentence, &mut segmented, &mut starts);

@@ -24,24 +24,26 @@ impl<V: PageValues> ListColumn<V> {
     pub(super) fn new(column: ColumnDescPtr) -> ListColumn<V> {
         let (values, levels) = (V::default(), Levels::default());
         let defined = column.max_def_level() as u8;
-        ListColumn { values, levels, pages: ColumnPages::new(column, V::ENCODING), defined }
+        ListColumn { values, levels, pages: ColumnPages::new(column, V::ENCODING, V::SEARCH_STEP), defined }
     }
 
     /// Adds the list of a row, or null.
-    pub(super) fn push(&mut self, list: Option<&[V::Item]>) -> Result<()> {
+    pub(super) fn push(&mut self, list: Option<V::List<'_>>) -> Result<()> {
+        let length = list.map_or(0, V::len);
         // Definition levels: null, empty list, list with elements.
-        let level = match list {
-            None => 0,
-            Some([]) => self.defined - 1,
-            Some(_) => self.defined,
+        let level = match (list, length) {
+            (None, _) => 0,
+            (Some(_), 0) => self.defined - 1,
+            (Some(_), _) => self.defined,
         };
-        let list = list.unwrap_or_default();
         // A page ends between rows: readers can skip to a row without decoding half of one.
-        if self.levels.are_full_before(list.len()) {
+        if self.levels.are_full_before(length) {
             self.end_page()?;
         }
-        self.values.extend(list);
-        self.levels.push(list.len(), level);
+        if let Some(list) = list {
+            self.values.extend(list);
+        }
+        self.levels.push(length, level);
         Ok(())
     }
 

@@ -17,7 +17,7 @@ use parquet::errors::Result as ParquetResult;
 use parquet::file::writer::SerializedFileWriter;
 use sha2::{Digest, Sha256};
 
-use self::encodings::{ByteStreamSplit, DeltaBinaryPacked, PlainBits};
+use self::encodings::{DeltaBinaryPacked, MaskedInputs, TokenIds, WordStarts};
 use self::flat::FlatColumns;
 use self::lists::ListColumn;
 pub use self::row::RowRef;
@@ -44,12 +44,14 @@ pub struct WrittenShard {
 /// use std::path::Path;
 ///
 /// use quanci_shards::mask::RowView;
+/// use quanci_shards::tokens::TokenBuffer;
 /// use quanci_shards::{FileKeys, RowRef, ShardWriter};
 ///
 /// let keys = FileKeys { data_id: "00ff".to_owned(), vocabulary_sha256: "ab".to_owned() };
 /// let mut writer = ShardWriter::new(Vec::new(), Path::new("memory"), &keys, &["news".to_owned()])?;
 /// // [CLS], a word of two tokens, [SEP]
-/// let view = RowView { ids: &[101, 1921, 3698, 102], word_starts: &[true, true, false, true], segment_b: None };
+/// let tokens = TokenBuffer::of(&[101, 1921, 3698, 102], &[true, true, false, true]);
+/// let view = RowView { tokens: tokens.view(), segment_b: None };
 /// writer.push(&RowRef { view, next_sentence_label: None, masks: None, document: 7, source: 0 })?;
 /// let (bytes, written) = writer.finish()?;
 /// assert_eq!((written.rows, written.tokens, written.bytes), (1, 4, bytes.len() as u64));
@@ -58,10 +60,10 @@ pub struct WrittenShard {
 pub struct ShardWriter<W: Write + Send> {
     path: PathBuf,
     file: SerializedFileWriter<HashingWriter<W>>,
-    input_ids: ListColumn<ByteStreamSplit>,
-    word_starts: ListColumn<PlainBits>,
+    input_ids: ListColumn<TokenIds>,
+    word_starts: ListColumn<WordStarts>,
     masked_lm_positions: ListColumn<DeltaBinaryPacked>,
-    masked_lm_inputs: ListColumn<ByteStreamSplit>,
+    masked_lm_inputs: ListColumn<MaskedInputs>,
     flat: FlatColumns,
     /// Of the row group that has begun.
     group_rows: usize,
@@ -103,17 +105,17 @@ impl<W: Write + Send> ShardWriter<W> {
         self.push_lists(row).map_err(Error::parquet("write", &self.path))?;
         self.flat.push(row);
         self.rows += 1;
-        self.tokens += row.view.ids.len() as u64;
+        self.tokens += row.view.tokens.len() as u64;
         self.group_rows += 1;
         // Row groups are full but the last: readers compute the row group of a row by division.
         if self.group_rows == ROW_GROUP_ROWS { self.end_row_group() } else { Ok(()) }
     }
 
     fn push_lists(&mut self, row: &RowRef<'_>) -> ParquetResult<()> {
-        self.input_ids.push(Some(row.view.ids))?;
-        self.word_starts.push(Some(row.view.word_starts))?;
-        self.masked_lm_positions.push(row.masks.map(|masks| &masks.positions[..]))?;
-        self.masked_lm_inputs.push(row.masks.map(|masks| &masks.inputs[..]))
+        self.input_ids.push(Some(row.view.tokens))?;
+        self.word_starts.push(Some(row.view.tokens))?;
+        self.masked_lm_positions.push(row.masks.map(|masks| masks.positions))?;
+        self.masked_lm_inputs.push(row.masks.map(|masks| masks.inputs))
     }
 
     fn end_row_group(&mut self) -> Result<(), Error> {

@@ -17,7 +17,8 @@ use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, Trac
 use parquet::schema::types::ColumnDescPtr;
 use zstd::zstd_safe::zstd_sys::ZSTD_EndDirective;
 use zstd::zstd_safe::{
-    CCtx, CParameter, ErrorCode, InBuffer, OutBuffer, ResetDirective, compress_bound, get_error_name,
+    CCtx, CParameter, ErrorCode, InBuffer, OutBuffer, ParamSwitch, ResetDirective, compress_bound,
+    get_error_name,
 };
 
 use crate::schema::{ZSTD_LEVEL, compression};
@@ -25,8 +26,9 @@ use crate::varint::push_varint;
 
 /// The most elements of a page (512 KiB of ids), except for a row that has more by itself.
 pub(super) const PAGE_ELEMENTS: usize = 1 << 17;
-/// zstd's window: 128 KiB. A larger one finds no more in bytes that are split like this, and is slower.
-const WINDOW_LOG: u32 = 17;
+/// zstd's window: 256 KiB. A larger one finds no more in bytes that are split like this. With a smaller one, zstd's own buffer
+/// wraps around at every other block, and its search that can handle that is slower by a quarter.
+const WINDOW_LOG: u32 = 18;
 
 /// Levels of a page's lists.
 #[derive(Default)]
@@ -121,15 +123,22 @@ impl PageCompressor {
     fn new() -> PageCompressor {
         let mut zstd = CCtx::create();
         // The context is made once a thread: making one costs more than compressing a page.
-        for parameter in [CParameter::CompressionLevel(ZSTD_LEVEL), CParameter::WindowLog(WINDOW_LOG)] {
+        let parameters = [
+            CParameter::CompressionLevel(ZSTD_LEVEL),
+            CParameter::WindowLog(WINDOW_LOG),
+            // With a step, zstd would leave all that it does not find as it is.
+            CParameter::LiteralCompressionMode(ParamSwitch::Enable),
+        ];
+        for parameter in parameters {
             zstd.set_parameter(parameter).expect("zstd has these parameters");
         }
         PageCompressor { zstd, part: Vec::new(), packed: Vec::new(), uncompressed: 0 }
     }
 
-    fn begin_page(&mut self) -> Result<()> {
+    fn begin_page(&mut self, search_step: u32) -> Result<()> {
         // An error may have left one unfinished.
         self.zstd.reset(ResetDirective::SessionOnly).map_err(of_zstd)?;
+        self.zstd.set_parameter(CParameter::TargetLength(search_step)).map_err(of_zstd)?;
         self.packed.clear();
         self.uncompressed = 0;
         Ok(())
@@ -170,6 +179,7 @@ fn of_zstd(code: ErrorCode) -> ParquetError {
 pub(super) struct ColumnPages {
     column: ColumnDescPtr,
     encoding: Encoding,
+    search_step: u32,
     bytes: TrackedWrite<Vec<u8>>,
     rows: u64,
     levels: usize,
@@ -178,9 +188,9 @@ pub(super) struct ColumnPages {
 }
 
 impl ColumnPages {
-    pub(super) fn new(column: ColumnDescPtr, encoding: Encoding) -> ColumnPages {
+    pub(super) fn new(column: ColumnDescPtr, encoding: Encoding, search_step: u32) -> ColumnPages {
         let bytes = TrackedWrite::new(Vec::new());
-        ColumnPages { column, encoding, bytes, rows: 0, levels: 0, uncompressed: 0, count: 0 }
+        ColumnPages { column, encoding, search_step, bytes, rows: 0, levels: 0, uncompressed: 0, count: 0 }
     }
 
     /// Adds a page of lists with these levels, whose values `write` gives to the compressor.
@@ -198,7 +208,7 @@ impl ColumnPages {
         levels: &mut Levels,
         write: impl FnOnce(&mut PageCompressor) -> Result<()>,
     ) -> Result<()> {
-        compressor.begin_page()?;
+        compressor.begin_page(self.search_step)?;
         compressor.add(|part| levels.write(part))?;
         write(compressor)?;
         compressor.end_page()?;
@@ -226,8 +236,8 @@ impl ColumnPages {
         group: &mut SerializedRowGroupWriter<'_, W>,
     ) -> Result<()> {
         // The next row group begins with the same column.
-        let empty = ColumnPages::new(self.column.clone(), self.encoding);
-        let ColumnPages { column, encoding, bytes, rows, levels, uncompressed, count } =
+        let empty = ColumnPages::new(self.column.clone(), self.encoding, self.search_step);
+        let ColumnPages { column, encoding, bytes, rows, levels, uncompressed, count, .. } =
             std::mem::replace(self, empty);
         let bytes = Bytes::from(bytes.into_inner()?);
         let metadata = ColumnChunkMetaData::builder(column)

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use quanci_shards::manifest::{FileEntry, ShardEntry, Specials, VocabularyEntry};
 use quanci_shards::mask::{MaskMode, MaskSettings, MaskUnit, Masker, Masks, Replace, RowView, replacements};
 use quanci_shards::rng::{RandomSource, Rng};
+use quanci_shards::tokens::TokenBuffer;
 use quanci_shards::{
     FORMAT_VERSION, FileKeys, MANIFEST_FILE, Manifest, Objective, RowRef, ShardWriter, Split,
 };
@@ -94,7 +95,9 @@ impl Spec {
         written.label = b.map(|_| rng.below(2) as u8);
         if self.mode == MaskMode::Static || self.files()[file as usize].0 == Split::Validation {
             let mut masks = Masks::default();
-            masker.draw(written.view(), &mut rng, &mut masks);
+            let tokens = written.tokens();
+            let view = RowView { tokens: tokens.view(), segment_b: b };
+            masker.draw(view, &mut rng, &mut masks);
             written.masks = Some(masks);
         }
         written
@@ -123,7 +126,7 @@ impl Spec {
             for row in 0..rows {
                 let mut written = self.row(&mut masker, file, row);
                 change(file, row, &mut written);
-                writer.push(&written.as_ref(row)).unwrap();
+                writer.push(&written.as_ref(&written.tokens(), row)).unwrap();
             }
             let written = writer.finish().unwrap().1;
             shards.push(ShardEntry {
@@ -184,15 +187,15 @@ fn reserved() -> Vec<u32> {
 }
 
 impl Written {
-    pub(crate) fn view(&self) -> RowView<'_> {
-        RowView { ids: &self.ids, word_starts: &self.word_starts, segment_b: self.segment_b }
+    pub(crate) fn tokens(&self) -> TokenBuffer {
+        TokenBuffer::of(&self.ids, &self.word_starts)
     }
 
-    fn as_ref(&self, document: u64) -> RowRef<'_> {
+    fn as_ref<'a>(&'a self, tokens: &'a TokenBuffer, document: u64) -> RowRef<'a> {
         RowRef {
-            view: self.view(),
+            view: RowView { tokens: tokens.view(), segment_b: self.segment_b },
             next_sentence_label: self.label,
-            masks: self.masks.as_ref(),
+            masks: self.masks.as_ref().map(Masks::view),
             document,
             source: 0,
         }

@@ -1,7 +1,7 @@
 //! What a micro-batch holds of its rows.
 
 use quanci_shards::Objective;
-use quanci_shards::mask::{MaskMode, Masks, dynamic_mask_rng};
+use quanci_shards::mask::{MaskMode, Masks, RowView, dynamic_mask_rng};
 use quanci_shards::rng::Rng;
 
 use super::data_set::MASK;
@@ -56,7 +56,9 @@ fn drawn_masks_are_those_of_epoch_and_row() {
             check(&spec, micro, |row, key| {
                 let mut rng: Rng = dynamic_mask_rng(7, number / 2, spec.id, u64::from(key.file), key.row);
                 let mut masks = Masks::default();
-                masker.draw(row.view(), &mut rng, &mut masks);
+                let tokens = row.tokens();
+                let view = RowView { tokens: tokens.view(), segment_b: row.segment_b };
+                masker.draw(view, &mut rng, &mut masks);
                 masks
             });
         }

@@ -1,5 +1,6 @@
 //! Map: read -> clean -> split sentences -> segment words -> WordPiece -> part file.
 
+use quanci_shards::tokens::Token;
 use std::path::{Path, PathBuf};
 
 use quanci_shards::rng::splitmix64;
@@ -20,10 +21,11 @@ use crate::scratch::Pool;
 use crate::steps::bucket::TokenizedDocument;
 use crate::steps::clean::Clean;
 use crate::steps::line_keys::LineKeys;
+use crate::steps::lines::lines_of;
 use crate::steps::near_duplicates::{MinHash, MinHashScratch};
 use crate::steps::segment::{SegmentScratch, Segmenter, WordStarts};
 use crate::steps::sentences::sentences;
-use crate::steps::tokenize::{Piece, TokenizeScratch, Tokenizer};
+use crate::steps::tokenize::{TokenizeScratch, Tokenizer};
 use crate::vocab::file::Vocabulary;
 use crate::work;
 
@@ -119,7 +121,7 @@ impl Stage for Map<'_> {
     }
 }
 
-/// The steps from a document to its pieces.
+/// The steps from a document to its tokens.
 pub(super) struct Steps {
     clean: Clean,
     segmenter: Segmenter,
@@ -174,7 +176,7 @@ impl Steps {
             minhash: settings.clean.near_duplicates.as_ref().map(MinHash::new),
             lines: settings.clean.dedup_lines.as_ref().map(LineKeys::new),
             unk: vocabulary.specials().unk,
-            narrow: Piece::are_narrow(vocabulary.len()),
+            narrow: Token::are_narrow(vocabulary.len()),
             validation: settings.output.validation,
             scratch_pool: Pool::default(),
         })
@@ -205,20 +207,20 @@ impl Steps {
             scratch;
         lines.clear();
         tokenized.hash = cleaned.hash;
-        tokenized.pieces.clear();
+        tokenized.tokens.clear();
         tokenized.sentence_ends.clear();
         let mut sentence = |sentence: &str, tokenized: &mut TokenizedDocument| {
             // Sentence by sentence, so that no word crosses a sentence end.
             self.segmenter.words(sentence, segmenting, starts);
-            let before = tokenized.pieces.len();
-            self.tokenizer.apply(sentence, starts, tokenizing, &mut tokenized.pieces);
+            let before = tokenized.tokens.len();
+            self.tokenizer.apply(sentence, starts, tokenizing, &mut tokenized.tokens);
             let unknown = self.tokenizer.unknown(sentence, tokenizing).flatten();
             unknown.for_each(|character| chunk.report.unknown.add(character));
-            if tokenized.pieces.len() > before {
-                tokenized.sentence_ends.push(tokenized.pieces.len() as u32);
+            if tokenized.tokens.len() > before {
+                tokenized.sentence_ends.push(tokenized.tokens.len() as u32);
             }
         };
-        for line in cleaned.text.split('\n') {
+        for line in lines_of(&cleaned.text) {
             let first = tokenized.sentence_ends.len() as u32;
             if format == Format::Sentences {
                 sentence(line, tokenized);
@@ -230,7 +232,7 @@ impl Steps {
             lines.extend(key.map(|key| (key, Sentences { first, count })));
         }
         // Only characters that the tokenizer drops.
-        if tokenized.pieces.is_empty() {
+        if tokenized.tokens.is_empty() {
             return chunk.report.dropped.add(Reason::Empty, &self.clean.sample(document), &document.place);
         }
         cleaned.repairs.report(document, &mut chunk.report.repaired);
@@ -240,9 +242,9 @@ impl Steps {
         counts.documents += 1;
         counts.text_bytes += cleaned.text.len() as u64;
         counts.sentences += tokenized.sentence_ends.len() as u64;
-        counts.words += tokenized.pieces.iter().filter(|piece| piece.is_word_start()).count() as u64;
-        counts.pieces += tokenized.pieces.len() as u64;
-        counts.unknown += tokenized.pieces.iter().filter(|piece| piece.id() == self.unk).count() as u64;
+        counts.words += tokenized.tokens.iter().filter(|token| token.is_word_start()).count() as u64;
+        counts.pieces += tokenized.tokens.len() as u64;
+        counts.unknown += tokenized.tokens.iter().filter(|token| token.id() == self.unk).count() as u64;
         // A hash of a multiset: a commutative sum of mixed hashes.
         counts.hash_sum = counts.hash_sum.wrapping_add(splitmix64(salted(cleaned.hash, 0)));
         chunk.encoded.push(fine_bucket(cleaned.hash, is_validation), tokenized, self.narrow);

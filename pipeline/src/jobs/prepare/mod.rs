@@ -2,7 +2,7 @@
 //! looked for, and one where lines are compared.
 //!
 //! ```text
-//! map       read -> clean -> sentences -> words -> pieces, by fine bucket      one task a few files
+//! map       read -> clean -> sentences -> words -> tokens, by fine bucket      one task a few files
 //! layout    all counters -> buckets and shards; too many rejects end here      one task
 //! bands     documents whose signatures agree in a band are linked              one task a range of bands
 //! clusters  links -> clusters, of which one document each is kept              one task
@@ -25,7 +25,6 @@ mod map;
 mod near_duplicates;
 mod output;
 mod part;
-mod piece_text;
 mod prepared;
 mod reduce;
 mod report;
@@ -34,6 +33,7 @@ mod sample;
 mod scatter;
 mod shared_lines;
 mod stages;
+mod token_text;
 mod unfinished;
 mod weights;
 

@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::jobs::cleaning;
 use crate::jobs::job::no_stage;
 use crate::plan::Recipe;
-use crate::steps::pair::{PairSettings, PieceKind};
+use crate::steps::pair::{PairSettings, TokenKind};
 use crate::vocab::file::Vocabulary;
 use crate::work;
 
@@ -178,6 +178,6 @@ fn pair_settings(settings: &PrepareSettings, vocabulary: &Vocabulary) -> PairSet
         max_seq_len: settings.instances.max_seq_len,
         short_seq_prob: settings.instances.short_seq_prob,
         rules: settings.instances.rules,
-        kinds: vocabulary.pieces().map(PieceKind::of).collect(),
+        kinds: vocabulary.pieces().map(TokenKind::of).collect(),
     }
 }

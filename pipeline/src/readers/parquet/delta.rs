@@ -4,6 +4,7 @@
 
 use parquet::basic::Encoding;
 use parquet::errors::{ParquetError, Result};
+use quanci_shards::varint::{VarintError, take_varint};
 
 /// The values that are read of a page, however small it is.
 const MAX_VALUES: u64 = 1 << 24;
@@ -147,20 +148,12 @@ fn take<'a>(bytes: &mut &'a [u8], count: u64) -> Result<&'a [u8]> {
     Ok(taken)
 }
 
-/// A number of up to 64 bits, seven a byte.
+/// A number of up to 64 bits.
 fn varint(bytes: &mut &[u8]) -> Result<u64> {
-    let (mut number, mut shift) = (0u64, 0);
-    loop {
-        let byte = take(bytes, 1)?[0];
-        if shift > 63 {
-            return Err(refused("a number of more than 64 bits"));
-        }
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Ok(number);
-        }
-        shift += 7;
-    }
+    take_varint(bytes, u64::BITS).map_err(|error| match error {
+        VarintError::EndsEarly => refused("lengths that end early"),
+        VarintError::TooLong => refused("a number of more than 64 bits"),
+    })
 }
 
 /// Signed numbers, whose sign is their lowest bit.

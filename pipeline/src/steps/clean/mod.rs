@@ -20,7 +20,8 @@ use self::filter::Filter;
 use crate::config::{CleanSettings, PiiAction, PiiKind};
 use crate::document::Document;
 use crate::drops::{Dropped, Reason, SAMPLE_CHARS};
-use crate::steps::chars::{Class, Classes};
+use crate::steps::chars::{CLASSES, Class, Classes};
+use crate::steps::lines::lines_of;
 use crate::steps::script::Script;
 
 /// A document after cleaning.
@@ -92,7 +93,7 @@ impl Clean {
         let mended = self.mend(&document.text, &mut repairs)?;
         let mut text = String::with_capacity(mended.len());
         let mut counts = CharCounts::default();
-        for line in mended.split('\n') {
+        for line in lines_of(&mended) {
             self.clean_line(line, &mut text, &mut counts);
         }
         // `clean_line` ends every line with a newline, so only the last is too many.
@@ -186,7 +187,9 @@ impl Clean {
     }
 
     fn judge(&self, counts: &CharCounts) -> Result<(), Reason> {
-        let visible = counts.han + counts.letters + counts.marks;
+        let [han, letters, marks] =
+            [Class::Han, Class::Other, Class::Punctuation].map(|class| counts.0[class as usize]);
+        let visible = han + letters + marks;
         if visible == 0 {
             return Err(Reason::Empty);
         }
@@ -194,7 +197,7 @@ impl Clean {
             return Err(Reason::TooShort);
         }
         // Punctuation is left out: it is common to Chinese and Latin text.
-        let ratio = counts.han as f64 / (counts.han + counts.letters).max(1) as f64;
+        let ratio = han as f64 / (han + letters).max(1) as f64;
         if ratio < self.settings.min_han_ratio { Err(Reason::NotChinese) } else { Ok(()) }
     }
 
@@ -203,20 +206,22 @@ impl Clean {
         let begin = out.len();
         let mut copied = 0; // everything of the line before this byte is in `out`
         for (at, c) in line.char_indices() {
-            match self.classes.of(c) {
-                Class::Han => counts.han += 1,
-                Class::Other => counts.letters += 1,
-                Class::Punctuation => counts.marks += 1,
+            let class = self.classes.of(c);
+            // Counted without a branch: where marks are among Hanzi, none could foresee.
+            counts.0[class as usize] += 1;
+            let is_copied = match class {
+                Class::Han | Class::Other | Class::Punctuation => true,
                 // A plain space within a line is copied with its neighbours.
-                Class::Space if c == ' ' && out.len() + at - copied > begin => {}
-                class => {
-                    // Removed, white space of another kind, or a space at the front.
-                    // Text is copied in runs: most lines have nothing to remove.
-                    out.push_str(&line[copied..at]);
-                    copied = at + c.len_utf8();
-                    if class == Class::Space && out.len() > begin {
-                        out.push(' ');
-                    }
+                Class::Space => c == ' ' && out.len() + at - copied > begin,
+                Class::Removed => false,
+            };
+            if !is_copied {
+                // Removed, white space of another kind, or a space at the front.
+                // Text is copied in runs: most lines have nothing to remove.
+                out.push_str(&line[copied..at]);
+                copied = at + c.len_utf8();
+                if class == Class::Space && out.len() > begin {
+                    out.push(' ');
                 }
             }
         }
@@ -262,13 +267,9 @@ fn first_difference(text: &str, other: &str) -> usize {
     text[..same].char_indices().rev().nth(BEFORE - 1).map_or(0, |(at, _)| at)
 }
 
-/// Visible characters of a document by kind.
+/// The characters of a document, by their [`Class`].
 #[derive(Default)]
-struct CharCounts {
-    han: u64,
-    letters: u64,
-    marks: u64,
-}
+struct CharCounts([u64; CLASSES]);
 
 #[cfg(test)]
 mod tests {

@@ -152,12 +152,15 @@ impl Cursor<'_> {
     /// True if a word begins at `offset`, which is not below the offset asked for before.
     #[inline]
     pub fn starts_at(&mut self, offset: usize) -> bool {
-        let offsets = &self.starts.offsets;
-        // Both sequences ascend: a merge step instead of a binary search for each token.
-        while offsets.get(self.next).is_some_and(|&start| (start as usize) < offset) {
+        let start_at =
+            |next: usize| self.starts.offsets.get(next).map_or(usize::MAX, |&start| start as usize);
+        // Both sequences ascend: a merge step instead of a binary search for each token. Whether the word before is passed
+        // is no branch, as none could be foreseen; hardly ever are there several.
+        self.next += usize::from(start_at(self.next) < offset);
+        while start_at(self.next) < offset {
             self.next += 1;
         }
-        self.starts.everywhere || offsets.get(self.next).is_some_and(|&start| start as usize == offset)
+        self.starts.everywhere | (start_at(self.next) == offset)
     }
 }
 

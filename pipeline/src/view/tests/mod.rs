@@ -9,6 +9,7 @@ use std::path::Path;
 
 use quanci_shards::manifest::{FileEntry, ShardEntry, sha256};
 use quanci_shards::mask::{MaskMode, MaskSettings, MaskUnit, Masks, Replace, RowView};
+use quanci_shards::tokens::TokenBuffer;
 use quanci_shards::{
     FORMAT_VERSION, FileKeys, MANIFEST_FILE, Manifest, Objective, RowRef, ShardWriter, Split,
 };
@@ -76,7 +77,7 @@ fn write(folder: &Path, rows: &[TestRow], change: impl FnOnce(&mut Manifest)) ->
     manifest
 }
 
-fn manifest(vocabulary: &Vocabulary) -> Manifest {
+pub(in crate::view) fn manifest(vocabulary: &Vocabulary) -> Manifest {
     Manifest {
         format_version: FORMAT_VERSION,
         data_id: "7e57".to_owned(),
@@ -103,8 +104,9 @@ fn write_shard(folder: &Path, manifest: &Manifest, rows: &[TestRow]) -> ShardEnt
     let sources = ["news".to_owned(), "unknown".to_owned()];
     let mut writer = ShardWriter::new(output, &file, &keys, &sources).expect("a writer");
     for row in rows {
-        let view = RowView { ids: &row.ids, word_starts: &row.starts, segment_b: row.b };
-        let (next_sentence_label, masks) = (row.label, row.masks.as_ref());
+        let tokens = TokenBuffer::of(&row.ids, &row.starts);
+        let view = RowView { tokens: tokens.view(), segment_b: row.b };
+        let (next_sentence_label, masks) = (row.label, row.masks.as_ref().map(Masks::view));
         let row = RowRef { view, next_sentence_label, masks, document: 7, source: row.source };
         writer.push(&row).expect("a row");
     }

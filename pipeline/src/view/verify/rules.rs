@@ -256,3 +256,32 @@ fn whole_words(row: &Row<'_>, segments: &Segments, positions: &[i32], found: Pro
         found(format!("`masked_lm_positions`: the word at position {position} is only partly masked"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::view::tests::manifest;
+
+    /// Our writer writes none: a file of others may have one.
+    #[test]
+    fn negative_ids_are_found() {
+        let entries = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "天"].map(str::to_owned).to_vec();
+        let vocabulary = Vocabulary::from_pieces(entries, Path::new("vocab.txt")).expect("a vocabulary");
+        let manifest = Manifest { objective: Objective::Mlm, ..manifest(&vocabulary) };
+        let row = Row {
+            input_ids: &[2, -1, 3],
+            segment_b: None,
+            word_starts: vec![true; 3],
+            next_sentence_label: None,
+            masks: Some((&[], &[])),
+            document: 7,
+            source: "news",
+        };
+        let mut problems = Vec::new();
+        RowRules::new(&manifest, Some(&vocabulary))
+            .judge(Split::Train, &row, &mut |problem| problems.push(problem));
+        assert_eq!(problems, ["`input_ids`: -1 at position 1 is not in the vocabulary"]);
+    }
+}

@@ -1,6 +1,7 @@
 //! A table of LevelDB as TensorFlow writes it, read from its bytes: blocks of keys and values, an index of the blocks, and a
 //! footer (tensorflow, core/lib/io/format.cc, table_builder.cc).
 
+use quanci_shards::varint::{VarintError, take_varint};
 use quanci_tfrecord::masked_crc;
 
 /// The last eight bytes of every table.
@@ -125,16 +126,9 @@ fn place(bytes: &mut &[u8]) -> Result<(u64, u64), String> {
     Ok((varint(bytes)?, varint(bytes)?))
 }
 
-/// Seven bits a byte, the lowest first.
 fn varint(bytes: &mut &[u8]) -> Result<u64, String> {
-    let mut value = 0u64;
-    for shift in (0..64).step_by(7) {
-        let (&byte, rest) = bytes.split_first().ok_or("a number is cut off")?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Ok(value);
-        }
-    }
-    Err("a number is too long".to_owned())
+    take_varint(bytes, u64::BITS).map_err(|error| match error {
+        VarintError::EndsEarly => "a number is cut off".to_owned(),
+        VarintError::TooLong => "a number is too long".to_owned(),
+    })
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::piece_text::text_of;
+use super::super::token_text::text_of;
 use super::report::{ClusterReport, hexadecimal};
 use crate::drops::SAMPLE_CHARS;
 use crate::steps::near_duplicates::{MinHash, MinHashScratch, similarity};
-use crate::steps::tokenize::Piece;
 use crate::vocab::file::Vocabulary;
+use quanci_shards::tokens::Token;
 
 /// The file's name in the data set.
 pub(in crate::jobs::prepare) const FILE: &str = "near-duplicates.jsonl";
@@ -20,11 +20,11 @@ pub(in crate::jobs::prepare) const FILE: &str = "near-duplicates.jsonl";
 pub(in crate::jobs::prepare) struct Sample {
     /// Its content hash, in hexadecimal.
     document: String,
-    /// The beginning of its text, as its pieces have it.
+    /// The beginning of its text, as its tokens have it.
     text: String,
     corpus: u16,
     is_validation: bool,
-    /// Of the text of its pieces: part files have no other.
+    /// Of the text of its tokens: part files have no other.
     signature: Vec<i32>,
 }
 
@@ -35,7 +35,7 @@ pub(in crate::jobs::prepare) struct Sampler<'a> {
 }
 
 impl<'a> Sampler<'a> {
-    /// A sampler that shows the pieces of a vocabulary.
+    /// A sampler that shows the tokens of a vocabulary.
     pub(in crate::jobs::prepare) fn new(minhash: MinHash, vocabulary: &'a Vocabulary) -> Sampler<'a> {
         Sampler { minhash, vocabulary }
     }
@@ -46,9 +46,9 @@ impl<'a> Sampler<'a> {
         hash: u128,
         corpus: u16,
         is_validation: bool,
-        pieces: &[Piece],
+        tokens: &[Token],
     ) -> Sample {
-        let text = text_of(pieces, self.vocabulary);
+        let text = text_of(tokens, self.vocabulary);
         let mut scratch = MinHashScratch::default();
         self.minhash.sign(&text, &mut scratch);
         Sample {

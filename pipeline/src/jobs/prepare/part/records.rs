@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::fine_buckets::{BANDS, LINES};
 use crate::error::Error;
 use crate::steps::bucket::TokenizedDocument;
-use crate::steps::tokenize::Piece;
+use quanci_shards::tokens::Token;
 
 const HASH_BYTES: usize = 16;
 const CORPUS_BYTES: usize = 2;
@@ -29,7 +29,7 @@ struct DocumentSpan {
 }
 
 impl Encoded {
-    /// Adds a document. Pieces take two bytes each where the vocabulary is small enough (`narrow`).
+    /// Adds a document. Tokens take two bytes each where the vocabulary is small enough (`narrow`).
     pub(in crate::jobs::prepare) fn push(&mut self, fine: u32, document: &TokenizedDocument, narrow: bool) {
         let start = self.bytes.len();
         // The length is filled in once it is known.
@@ -38,9 +38,9 @@ impl Encoded {
         self.bytes.extend((document.sentence_ends.len() as u32).to_le_bytes());
         self.bytes.extend(document.sentence_ends.iter().flat_map(|end| end.to_le_bytes()));
         if narrow {
-            self.bytes.extend(document.pieces.iter().flat_map(|piece| piece.narrow().to_le_bytes()));
+            self.bytes.extend(document.tokens.iter().flat_map(|token| token.narrow().to_le_bytes()));
         } else {
-            self.bytes.extend(document.pieces.iter().flat_map(|piece| piece.0.to_le_bytes()));
+            self.bytes.extend(document.tokens.iter().flat_map(|token| token.to_bits().to_le_bytes()));
         }
         let bytes = (self.bytes.len() - start) as u32;
         self.bytes[start..start + 4].copy_from_slice(&(bytes - 4).to_le_bytes());
@@ -227,17 +227,19 @@ pub(in crate::jobs::prepare) fn decode(
 ) -> Option<()> {
     let (count, rest) = bytes.split_at_checked(4)?;
     let count = u32::from_le_bytes(count.try_into().ok()?) as usize;
-    let (ends, pieces) = rest.split_at_checked(count.checked_mul(4)?)?;
+    let (ends, tokens) = rest.split_at_checked(count.checked_mul(4)?)?;
     document.sentence_ends.clear();
     document.sentence_ends.extend(ends.chunks_exact(4).map(|e| u32::from_le_bytes([e[0], e[1], e[2], e[3]])));
-    document.pieces.clear();
+    document.tokens.clear();
     if narrow {
-        let pieces = pieces.chunks_exact(2);
-        document.pieces.extend(pieces.map(|p| Piece::from_narrow(u16::from_le_bytes([p[0], p[1]]))));
+        let tokens = tokens.chunks_exact(2);
+        document.tokens.extend(tokens.map(|p| Token::from_narrow(u16::from_le_bytes([p[0], p[1]]))));
     } else {
-        let pieces = pieces.chunks_exact(4);
-        document.pieces.extend(pieces.map(|p| Piece(u32::from_le_bytes([p[0], p[1], p[2], p[3]]))));
+        let tokens = tokens.chunks_exact(4);
+        document
+            .tokens
+            .extend(tokens.map(|p| Token::from_bits(u32::from_le_bytes([p[0], p[1], p[2], p[3]]))));
     }
     // The last sentence ends the document, and no document is without one: map drops those.
-    (document.sentence_ends.last() == Some(&(document.pieces.len() as u32))).then_some(())
+    (document.sentence_ends.last() == Some(&(document.tokens.len() as u32))).then_some(())
 }

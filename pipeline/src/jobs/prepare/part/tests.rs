@@ -5,15 +5,15 @@ use super::super::report::MapReport;
 use super::*;
 use crate::error::Error;
 use crate::steps::bucket::TokenizedDocument;
-use crate::steps::tokenize::Piece;
+use quanci_shards::tokens::Token;
 
 fn document(i: u32) -> TokenizedDocument {
-    let pieces = (0..3 + i % 5).map(|p| Piece::new((i + p) % 32_000, p % 2 == 0)).collect::<Vec<_>>();
+    let tokens = (0..3 + i % 5).map(|p| Token::new((i + p) % 32_000, p % 2 == 0)).collect::<Vec<_>>();
     TokenizedDocument {
         hash: u128::from(i) << 70,
         source: 0,
-        sentence_ends: vec![2, pieces.len() as u32],
-        pieces,
+        sentence_ends: vec![2, tokens.len() as u32],
+        tokens,
     }
 }
 

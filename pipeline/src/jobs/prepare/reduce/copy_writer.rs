@@ -5,8 +5,9 @@ use std::io::BufWriter;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use quanci_shards::mask::{MaskMode, Masker, Masks};
+use quanci_shards::mask::{MaskMode, Masker, Masks, MasksView};
 use quanci_shards::rng::{RandomSource, Rng};
+use quanci_shards::tokens::touch;
 use quanci_shards::{RowRef, ShardWriter, Split, WrittenShard};
 
 use super::super::map::{SALT_WEIGHT, salted};
@@ -33,13 +34,11 @@ pub(super) struct CopyWriter<'a> {
     pub(super) made: Vec<bool>,
 }
 
-/// Scratch for the instances of a bucket. Masks are drawn when an instance is made, before all are shuffled, and are
-/// stored one after the other.
+/// Scratch for the instances of a bucket. Masks are drawn when an instance is made, before all are shuffled, and lie one
+/// after the other.
 #[derive(Default)]
 pub(super) struct CopyScratch {
     all: Vec<Masked>,
-    positions: Vec<u32>,
-    inputs: Vec<u32>,
     masks: Masks,
 }
 
@@ -48,6 +47,30 @@ struct Masked {
     instance: Instance,
     masks: Range<u32>,
 }
+
+impl CopyScratch {
+    fn masks(&self, masked: &Masked) -> MasksView<'_> {
+        let range = masked.masks.start as usize..masked.masks.end as usize;
+        MasksView { positions: &self.masks.positions[range.clone()], inputs: &self.masks.inputs[range] }
+    }
+
+    /// Loads what rows are built of. Shuffled instances lie all over the bucket, and these loads wait for memory side by side.
+    fn prefetch(&self, bucket: &Bucket, instances: Range<usize>) {
+        let mut sum = 0;
+        for masked in &self.all[instances] {
+            let Instance { a, b, .. } = &masked.instance;
+            for segment in std::iter::once(a).chain(b) {
+                sum ^= bucket.tokens().slice(segment.start as usize..segment.end as usize).touch();
+            }
+            let masks = self.masks(masked);
+            sum ^= touch(masks.positions) ^ touch(masks.inputs);
+        }
+        std::hint::black_box(sum);
+    }
+}
+
+/// So many rows are prefetched together: their parts fit into the fastest cache.
+const PREFETCHED_ROWS: usize = 16;
 
 impl<'a> CopyWriter<'a> {
     pub(super) fn new(
@@ -65,7 +88,7 @@ impl<'a> CopyWriter<'a> {
         // What is measured on must not change from epoch to epoch: validation rows always carry their masks.
         let masked = reduce.settings.masking.mode == MaskMode::Static || split == Split::Validation;
         let masker = masked.then(|| reduce.masker.clone());
-        let rows = RowBuilder::new(specials.cls, specials.sep);
+        let rows = RowBuilder::new(reduce.vocabulary.len(), &specials);
         let (counters, made) = Default::default();
         Ok(CopyWriter { reduce, split, copy, path, writer, masker, rows, counters, made })
     }
@@ -91,7 +114,11 @@ impl<'a> CopyWriter<'a> {
             if written % 10_000 == 0 {
                 context.stop.check()?;
             }
-            self.write_row(bucket, scratch, written)?;
+            if written % PREFETCHED_ROWS == 0 {
+                let next = written..(written + PREFETCHED_ROWS).min(scratch.all.len());
+                scratch.prefetch(bucket, next);
+            }
+            self.write_row(bucket, scratch, &scratch.all[written])?;
         }
         context.progress.add_rows(scratch.all.len() as u64);
         context.progress.add_work(1);
@@ -99,22 +126,19 @@ impl<'a> CopyWriter<'a> {
     }
 
     fn make_instances(&mut self, bucket: &Bucket, rng: &mut Rng, scratch: &mut CopyScratch) {
-        let CopyScratch { all, positions, inputs, masks } = scratch;
+        let CopyScratch { all, masks } = scratch;
         all.clear();
-        positions.clear();
-        inputs.clear();
+        masks.clear();
         let CopyWriter { rows, masker, counters, reduce, .. } = self;
         let mut keep = |instance: Instance, rng: &mut Rng| {
-            let first = positions.len() as u32;
+            let first = masks.positions.len() as u32;
             if let Some(masker) = masker.as_mut() {
                 // One generator draws pairs and masks in turn, so the order of draws is part of what a seed means.
-                masker.draw(rows.build(bucket, &instance), rng, masks);
-                positions.extend_from_slice(&masks.positions);
-                inputs.extend_from_slice(&masks.inputs);
+                masker.append(rows.build(bucket, &instance), rng, masks);
             }
             counters.label_one += u64::from(instance.label);
             counters.forced += u64::from(instance.forced);
-            all.push(Masked { instance, masks: first..positions.len() as u32 });
+            all.push(Masked { instance, masks: first..masks.positions.len() as u32 });
         };
         for document in 0..bucket.len() {
             for _ in 0..passes(reduce, self.split, self.copy, bucket, document) {
@@ -126,24 +150,19 @@ impl<'a> CopyWriter<'a> {
         all.iter().for_each(|masked| self.made[masked.instance.document as usize] = true);
     }
 
-    fn write_row(&mut self, bucket: &Bucket, scratch: &mut CopyScratch, row: usize) -> Result<(), Error> {
-        let CopyScratch { all, positions, inputs, masks } = scratch;
-        let Masked { instance, masks: at } = &all[row];
+    fn write_row(&mut self, bucket: &Bucket, scratch: &CopyScratch, row: &Masked) -> Result<(), Error> {
+        let Masked { instance, .. } = row;
+        let masks = scratch.masks(row);
+        // The row is built again, from ranges: to shuffle whole rows would take far more memory.
         let view = self.rows.build(bucket, instance);
-        let at = at.start as usize..at.end as usize;
-        masks.positions.clear();
-        masks.inputs.clear();
-        masks.positions.extend_from_slice(&positions[at.clone()]);
-        masks.inputs.extend_from_slice(&inputs[at]);
         self.counters.instances += 1;
-        self.counters.tokens += view.ids.len() as u64;
+        self.counters.tokens += view.tokens.len() as u64;
         self.counters.masked += masks.positions.len() as u64;
         let document = instance.document as usize;
-        // The row is built again, from ranges: to shuffle whole rows would take far more memory.
         self.writer.push(&RowRef {
             view,
             next_sentence_label: instance.b.is_some().then_some(instance.label),
-            masks: self.masker.is_some().then_some(&*masks),
+            masks: self.masker.is_some().then_some(masks),
             document: (bucket.hash(document) >> 64) as u64,
             source: u32::from(bucket.source(document)),
         })?;

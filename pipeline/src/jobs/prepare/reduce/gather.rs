@@ -14,7 +14,7 @@ use crate::counters::SplitCounters;
 use crate::engine::Context;
 use crate::error::Error;
 use crate::steps::bucket::{Bucket, TokenizedDocument};
-use crate::steps::tokenize::Piece;
+use quanci_shards::tokens::Token;
 
 impl ReduceInputs<'_> {
     /// Fills `bucket` with documents in order of their hashes, each once, without the near-duplicates that are dropped and the
@@ -59,8 +59,8 @@ impl ReduceInputs<'_> {
         lines: &mut LinesOfShard,
         bucket: &mut Bucket,
     ) -> Result<(), Error> {
-        let narrow = Piece::are_narrow(self.vocabulary.len());
-        bucket.clear(narrow);
+        let narrow = Token::are_narrow(self.vocabulary.len());
+        bucket.clear_for(self.vocabulary.len());
         bucket.reserve(gathered.bytes.len() / if narrow { 2 } else { 4 });
         let mut document = TokenizedDocument::default();
         for entry in &gathered.documents {
@@ -84,10 +84,10 @@ impl ReduceInputs<'_> {
             return Ok(None);
         };
         let mut document = TokenizedDocument::default();
-        let narrow = Piece::are_narrow(self.vocabulary.len());
+        let narrow = Token::are_narrow(self.vocabulary.len());
         part::decode(encoded, narrow, &mut document).ok_or_else(|| self.damaged())?;
         let is_validation = belongs_to_validation(hash, self.settings.output.validation);
-        Ok(Some(near.sampler.sample(hash, corpus, is_validation, &document.pieces)))
+        Ok(Some(near.sampler.sample(hash, corpus, is_validation, &document.tokens)))
     }
 
     pub(super) fn damaged(&self) -> Error {

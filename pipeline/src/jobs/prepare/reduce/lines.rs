@@ -1,7 +1,7 @@
 //! Lines that other documents keep, as reduce tasks leave them out.
 
-use super::super::piece_text::text_of;
 use super::super::shared_lines::Lost;
+use super::super::token_text::text_of;
 use super::inputs::ReduceInputs;
 use crate::counters::SharedLineCounts;
 use crate::drops::{Dropped, Reason};
@@ -35,11 +35,11 @@ impl ReduceInputs<'_> {
             if range.is_empty() || range.end as usize > document.sentence_ends.len() {
                 return Err(self.damaged());
             }
-            let pieces = document.pieces_of(&range);
-            let text = text_of(&document.pieces[pieces.clone()], self.vocabulary);
+            let tokens = document.tokens_of(&range);
+            let text = text_of(&document.tokens[tokens.clone()], self.vocabulary);
             lines.repaired.add(Reason::SharedLine, &text, &"");
             counts.lines += 1;
-            counts.tokens += pieces.len() as u64;
+            counts.tokens += tokens.len() as u64;
             document.remove_sentences(range);
         }
         counts.documents += 1;
