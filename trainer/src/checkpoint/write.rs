@@ -127,7 +127,7 @@ fn is_unfinished(file_name: &OsStr) -> bool {
 }
 
 /// Removes the checkpoint in `folder`: the files of a checkpoint, then the folder. A folder in which a user keeps
-/// something else stays whole.
+/// something else stays whole. One that is half removed has a temporary name, and [`sweep`] removes the rest.
 fn remove(folder: &Path) -> Result<(), Error> {
     let entries = match fs::read_dir(folder) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(()),
@@ -140,14 +140,21 @@ fn remove(folder: &Path) -> Result<(), Error> {
         if !is_file || !FILES.iter().any(|name| entry.file_name() == *name) {
             return Ok(());
         }
-        own.push(entry.path());
+        own.push(entry.file_name());
     }
-    // The state goes first: a checkpoint that is half removed is not taken for one.
-    own.sort_by_key(|path| path.file_name() != Some(OsStr::new(STATE_FILE)));
-    for file in own {
+    let name = folder.file_name().unwrap_or_default();
+    let away = if is_unfinished(name) {
+        folder.to_path_buf()
+    } else {
+        let away = folder.with_file_name(local::temporary_name(&name.to_string_lossy()));
+        // A run that is killed now must not find a checkpoint without its state, and refuse to go on.
+        local::rename(folder, &away).map_err(Error::io("rename", folder))?;
+        away
+    };
+    for file in own.iter().map(|name| away.join(name)) {
         fs::remove_file(&file).map_err(Error::io("remove", &file))?;
     }
-    fs::remove_dir(folder).map_err(Error::io("remove", folder))
+    fs::remove_dir(&away).map_err(Error::io("remove", &away))
 }
 
 #[cfg(test)]
