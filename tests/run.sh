@@ -11,7 +11,7 @@ command -v cc >/dev/null || { echo "cc is missing: install a C compiler, such as
 say() { printf '\n== %s\n' "$*"; }
 # Where a disk is full, a linker ends with "Bus error", and pip with half an environment.
 disk=17
-there=$(du -skc target .libtorch .venv-* 2>/dev/null | tail -1 | cut -f1)
+there=$({ du -skc target .libtorch .venv-* 2>/dev/null || true; } | tail -1 | cut -f1) # in a new clone none is there
 free=$(df -Pk . | awk 'NR == 2 { print $4 }')
 if [ $(((there + free) >> 20)) -lt $disk ]; then
     echo "all checks take $disk GB of disk, and $((free >> 20)) GB are free: they may fail for want of room" >&2
