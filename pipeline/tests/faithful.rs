@@ -2,7 +2,6 @@
 //! every line of real text; the small samples always, all of `shared/corpora` where it lies beside the repository.
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
 
-use quanci_shards::tokens::Token;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -15,6 +14,7 @@ use quanci_pipeline::steps::segment::{SegmentScratch, Segmenter, WordStarts};
 use quanci_pipeline::steps::tokenize::{TokenizeScratch, Tokenizer};
 use quanci_pipeline::vocab::file::Vocabulary;
 use quanci_pipeline::vocab::write::tokenizer as hugging_face;
+use quanci_shards::tokens::Token;
 use rayon::prelude::*;
 
 fn root() -> PathBuf {

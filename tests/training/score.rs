@@ -1,11 +1,11 @@
 //! `score`: the table is that of the tune runs, is made again without training, and follows what it is made from.
 
-use quanci_shards::rng::{RandomSource, Rng};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use integration_tests::{Place, Ran};
+use quanci_shards::rng::{RandomSource, Rng};
 use serde_json::Value;
 
 use super::labelled::{TRAIN, copy, json, place};

@@ -1,6 +1,5 @@
 //! Words and pieces of text, as the program finds them.
 
-use quanci_shards::tokens::Token;
 use std::path::PathBuf;
 
 use pyo3::exceptions::PyKeyError;
@@ -11,6 +10,7 @@ use quanci_pipeline::steps::segment::{self, SegmentScratch, WordStarts};
 use quanci_pipeline::steps::sentences::sentences;
 use quanci_pipeline::steps::tokenize::{self, TokenizeScratch};
 use quanci_pipeline::vocab::file::Vocabulary;
+use quanci_shards::tokens::Token;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;

@@ -1,9 +1,9 @@
 //! Map: read -> clean -> split sentences -> segment words -> WordPiece -> part file.
 
-use quanci_shards::tokens::Token;
 use std::path::{Path, PathBuf};
 
 use quanci_shards::rng::splitmix64;
+use quanci_shards::tokens::Token;
 use rayon::prelude::*;
 
 use super::documents::PartFiles;

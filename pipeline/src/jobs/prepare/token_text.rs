@@ -1,7 +1,8 @@
 //! Tokens as text, to be shown: part files hold no other.
 
-use crate::vocab::file::Vocabulary;
 use quanci_shards::tokens::Token;
+
+use crate::vocab::file::Vocabulary;
 
 /// What stands for `[UNK]`: no letter, so that it is no part of a signature.
 const UNKNOWN: &str = "□";

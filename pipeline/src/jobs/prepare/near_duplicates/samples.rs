@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use quanci_shards::tokens::Token;
 use serde::{Deserialize, Serialize};
 
 use super::super::token_text::text_of;
@@ -9,7 +10,6 @@ use super::report::{ClusterReport, hexadecimal};
 use crate::drops::SAMPLE_CHARS;
 use crate::steps::near_duplicates::{MinHash, MinHashScratch, similarity};
 use crate::vocab::file::Vocabulary;
-use quanci_shards::tokens::Token;
 
 /// The file's name in the data set.
 pub(in crate::jobs::prepare) const FILE: &str = "near-duplicates.jsonl";

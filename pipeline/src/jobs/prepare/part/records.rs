@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::path::Path;
 
+use quanci_shards::tokens::Token;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::fine_buckets::{BANDS, LINES};
 use crate::error::Error;
 use crate::steps::bucket::TokenizedDocument;
-use quanci_shards::tokens::Token;
 
 const HASH_BYTES: usize = 16;
 const CORPUS_BYTES: usize = 2;

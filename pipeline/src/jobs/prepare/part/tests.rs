@@ -1,11 +1,12 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use quanci_shards::tokens::Token;
+
 use super::super::report::MapReport;
 use super::*;
 use crate::error::Error;
 use crate::steps::bucket::TokenizedDocument;
-use quanci_shards::tokens::Token;
 
 fn document(i: u32) -> TokenizedDocument {
     let tokens = (0..3 + i % 5).map(|p| Token::new((i + p) % 32_000, p % 2 == 0)).collect::<Vec<_>>();

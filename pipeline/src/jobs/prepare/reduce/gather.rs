@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use quanci_shards::tokens::Token;
+
 use super::super::documents::Documents;
 use super::super::map::belongs_to_validation;
 use super::super::near_duplicates::Sample;
@@ -14,7 +16,6 @@ use crate::counters::SplitCounters;
 use crate::engine::Context;
 use crate::error::Error;
 use crate::steps::bucket::{Bucket, TokenizedDocument};
-use quanci_shards::tokens::Token;
 
 impl ReduceInputs<'_> {
     /// Fills `bucket` with documents in order of their hashes, each once, without the near-duplicates that are dropped and the
