@@ -95,7 +95,7 @@ impl PageValues for TokenIds {
 
     const ENCODING: Encoding = Encoding::BYTE_STREAM_SPLIT;
 
-    // A quarter of the time for 1.6 % more bytes; at 8 it would be 40 % for 3 %.
+    // A quarter less time for 1.6 % more bytes. A step of 8 is a third less for 3 %, and shards pass 200 bytes an instance.
     const SEARCH_STEP: u32 = 4;
 
     fn len(list: Tokens<'_>) -> usize {
@@ -131,7 +131,7 @@ impl PageValues for MaskedInputs {
 
     const ENCODING: Encoding = Encoding::BYTE_STREAM_SPLIT;
 
-    // Four of five are [MASK] and the rest is noise: almost no search makes them smaller by 6 %, and takes a third of the time.
+    // Four of five are [MASK] and the rest is noise: with hardly any search they are smaller by 6 %, in two fifths of the time.
     const SEARCH_STEP: u32 = 1 << 15;
 
     fn len(list: &[u32]) -> usize {
