@@ -7,6 +7,7 @@ use super::batch::{DeviceBatch, Rows};
 use super::config::ModelConfig;
 use super::network::Network;
 use super::parameters::Parameters;
+use super::parts;
 
 /// What a head reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,8 +95,7 @@ impl Head {
                 Tensor::f_cat(&[u, v, apart], 1)?
             }
         };
-        let dropout = if train { self.dropout } else { 0.0 };
-        let read = read.f_dropout(dropout, dropout > 0.0)?;
+        let read = parts::dropout(read, if train { self.dropout } else { 0.0 })?;
         let cast: Vec<Tensor> = self
             .parameters
             .iter()

@@ -5,7 +5,7 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use super::attention::AttentionKernel;
 use super::config::{Activation, ModelConfig};
-use super::parts::{Linear, Made, Norm, NormForm, activate, torch};
+use super::parts::{self, Linear, Made, Norm, NormForm, activate, torch};
 
 /// By what the layers are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +113,6 @@ fn separate_add_norm(
     norm: &Norm,
     dropout: f64,
 ) -> Result<Hidden, TchError> {
-    // Without dropout the operation gives its input back.
-    let projected = linear.forward(x)?.f_dropout(dropout, dropout > 0.0)?;
+    let projected = parts::dropout(linear.forward(x)?, dropout)?;
     norm.forward(&projected.f_add(residual)?).map(Hidden::from)
 }

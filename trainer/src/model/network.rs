@@ -13,7 +13,7 @@ use super::kernels::{Hidden, Kernels, Pointwise};
 use super::layers::{LAYER_TENSORS, Layer, LayerConfig};
 use super::loss::Losses;
 use super::parameters::Parameters;
-use super::parts::{Linear, Made, Norm, NormForm, torch};
+use super::parts::{self, Linear, Made, Norm, NormForm, torch};
 
 /// A BERT or an ALBERT with both heads, its weights in the kind that is computed in. It is made once a step from the fp32 parameters
 /// (the master weights): the casts are recorded by autograd, so that gradients arrive at the parameters in fp32, and
@@ -197,7 +197,7 @@ impl Embeddings {
         let words = Tensor::f_embedding(&self.words, &batch.ids, -1, false, false)?;
         let positions = Tensor::f_embedding(&self.positions, &batch.positions, -1, false, false)?;
         let embedded = self.norm.forward(&words.f_add(&positions)?)?.f_to_kind(kind)?;
-        let embedded = embedded.f_dropout(dropout, dropout > 0.0)?;
+        let embedded = parts::dropout(embedded, dropout)?;
         match &self.mapping {
             None => Ok(embedded.into()),
             Some(mapping) => mapping.forward(&embedded).map(Hidden::from),

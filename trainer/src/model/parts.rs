@@ -1,5 +1,6 @@
 //! What the layers are made of: products and LayerNorm with their weights, and the nonlinearity.
 
+use quanci_torch_ext::fused;
 use tch::{TchError, Tensor};
 
 use super::config::Activation;
@@ -10,6 +11,11 @@ pub(super) type Made = Result<Tensor, TchError>;
 /// What `quanci_torch_ext` says, as tch says it.
 pub(super) fn torch(error: quanci_torch_ext::Error) -> TchError {
     TchError::Torch(error.to_string())
+}
+
+/// `dropout(x)`; `x` itself where nothing is left out.
+pub(super) fn dropout(x: Tensor, share: f64) -> Made {
+    if share > 0.0 { fused::dropout(&x, share).map_err(torch) } else { Ok(x) }
 }
 
 /// `x W^T + b`.

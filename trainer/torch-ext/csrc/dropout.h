@@ -4,7 +4,6 @@
 #include "shim.h"
 
 #include <ATen/CPUGeneratorImpl.h>
-#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 namespace quanci {
@@ -64,20 +63,12 @@ struct Dropout {
     return keeps;
   }
 
-  // dropout(x), x [rows, width], by ATen.
-  at::Tensor apply(const at::Tensor& x) const {
-    if (threshold == 0) return x;
-    TORCH_CHECK(x.is_contiguous() && x.size(-1) % 8 == 0, "dropout of our own takes multiples of 8 columns");
-    at::Tensor made = at::empty(x.sizes(), at::kFloat);
-    float* out = made.mutable_data_ptr<float>();
-    at::parallel_for(0, x.numel() / 8, 4096, [&](int64_t begin, int64_t end) {
-      for (int64_t at = begin; at < end; ++at) {
-        const auto eight = factors(static_cast<uint64_t>(at));
-        std::copy(eight.begin(), eight.end(), out + 8 * at);
-      }
-    });
-    return x * made.to(x.device(), x.scalar_type());
-  }
+  // dropout(x), with its derivative; number `at` has factor at % 8 of counter at / 8. The factors are computed again in the
+  // backward pass rather than kept.
+  at::Tensor apply(const at::Tensor& x) const;
+
+  // The same of a contiguous fp32 tensor on the CPU, without a derivative.
+  at::Tensor scaled(const at::Tensor& x) const;
 
  private:
   std::array<uint32_t, 4> philox(uint64_t counter) const {

@@ -96,6 +96,7 @@ unsafe extern "C" {
         kind: c_int,
         out: *mut *mut C_tensor,
     ) -> c_int;
+    pub(crate) fn quanci_dropout(x: *const C_tensor, share: c_double) -> *mut C_tensor;
     pub(crate) fn quanci_bias_activation(
         x: *const C_tensor,
         bias: *const C_tensor,

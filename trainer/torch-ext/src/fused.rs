@@ -55,6 +55,16 @@ pub fn add_norm(args: AddNorm<'_>) -> Result<[Tensor; 2], Error> {
     Ok([tensors::take(first)?, tensors::take(second)?])
 }
 
+/// `dropout(x)`, of any shape: a share of the numbers is set to 0, and the others are scaled up. On a CPU by a way of our
+/// own, which computes what is left out again in the backward pass; else by ATen.
+///
+/// # Errors
+/// If `share` is not from 0 to below 1, or there is no memory left.
+pub fn dropout(x: &Tensor, share: f64) -> Result<Tensor, Error> {
+    // SAFETY: the tensor lives through the call.
+    tensors::take(unsafe { ffi::quanci_dropout(x.as_ptr(), share) })
+}
+
 /// What [`embed`] takes; all but the integers in fp32.
 #[derive(Debug, Clone, Copy)]
 pub struct Embed<'a> {
