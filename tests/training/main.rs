@@ -9,6 +9,7 @@ mod configs;
 mod convert;
 mod docs;
 mod embeddings;
+mod gpu_kit;
 mod hostile;
 mod hub;
 mod init;
