@@ -1,8 +1,8 @@
 //! The parts of a prepare run over real text in memory, one thread: first a table of what each costs per 100 MB of text in
 //! a whole run of five copies, then each by itself. `cargo bench -p quanci-pipeline --bench parts`.
 //!
-//! The text is `../shared/corpora/medium` where that lies beside the repository (the first megabytes of each file), else
-//! the samples in the repository.
+//! The text is the folder `QUANCI_BENCH_TEXT` if that is set, else `../shared/corpora/medium` where that lies beside the
+//! repository (the first megabytes of each file), else the samples in the repository.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints, and may stop")]
 
@@ -89,15 +89,20 @@ static STAGES: LazyLock<Stages> = LazyLock::new(|| {
 fn documents() -> Vec<Document> {
     let medium = root().join("../shared/corpora/medium");
     let samples = ["original", "public-domain"].map(|folder| root().join("corpora/samples").join(folder));
-    let folders = if medium.is_dir() { vec![medium] } else { samples.to_vec() };
+    let (folders, limit) = match std::env::var_os("QUANCI_BENCH_TEXT") {
+        Some(folder) => (vec![PathBuf::from(folder)], usize::MAX),
+        None if medium.is_dir() => (vec![medium], FILE_TEXT),
+        None => (samples.to_vec(), FILE_TEXT),
+    };
     let entries = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| !path.to_string_lossy().ends_with(".md"));
     paths.sort();
-    paths.iter().flat_map(|path| documents_of(path)).collect()
+    paths.iter().flat_map(|path| documents_of(path, limit)).collect()
 }
 
-fn documents_of(path: &Path) -> Vec<Document> {
+/// The documents of a file, until they have so many bytes.
+fn documents_of(path: &Path, limit: usize) -> Vec<Document> {
     let format = if path.to_string_lossy().contains("jsonl") { Format::Jsonl } else { Format::Paragraphs };
     let settings = ReadSettings {
         format,
@@ -110,7 +115,7 @@ fn documents_of(path: &Path) -> Vec<Document> {
     let split = InputSplit { input: sniff(path, &settings).unwrap(), part: Part::Whole };
     let mut reader = open(&split, &settings).unwrap();
     let (mut documents, mut bytes) = (Vec::new(), 0);
-    while bytes < FILE_TEXT
+    while bytes < limit
         && let Some(record) = reader.next().unwrap()
     {
         if let Record::Document(document) = record {
@@ -203,10 +208,10 @@ fn split_sentences() -> usize {
     STAGES.cleaned.iter().map(|text| split(text).count()).sum()
 }
 
-fn segment() -> usize {
+fn segment(segmenter: &Segmenter) -> usize {
     let (mut scratch, mut starts) = (SegmentScratch::default(), WordStarts::default());
     let mut count = |sentence: &String| {
-        SEGMENTER.words(sentence, &mut scratch, &mut starts);
+        segmenter.words(sentence, &mut scratch, &mut starts);
         starts.offsets.len()
     };
     STAGES.sentences.iter().map(&mut count).sum()
@@ -269,7 +274,7 @@ fn table() {
     let steps = [
         ("clean and hash", seconds(clean)),
         ("split sentences", seconds(split_sentences)),
-        ("segment words (jieba)", seconds(segment)),
+        ("segment words (jieba)", seconds(|| segment(&SEGMENTER))),
         ("tokenize", seconds(tokenize)),
         ("pairs", seconds(pairs) * COPIES),
         ("masks", (masked - build) * COPIES),
@@ -286,7 +291,7 @@ fn table() {
     }
 }
 
-fn over_text(bencher: Bencher<'_, '_>, step: fn() -> usize) {
+fn over_text(bencher: Bencher<'_, '_>, step: impl Fn() -> usize + Sync) {
     let bytes: usize = STAGES.cleaned.iter().map(String::len).sum();
     bencher.counter(BytesCount::new(bytes)).bench(step);
 }
@@ -312,15 +317,29 @@ fn b_split_sentences(bencher: Bencher<'_, '_>) {
 
 #[divan::bench(sample_count = 10)]
 fn c_segment(bencher: Bencher<'_, '_>) {
-    over_text(bencher, segment);
+    over_text(bencher, || segment(&SEGMENTER));
 }
 
-/// jieba-rs itself: the same words.
+/// A segmenter that looks traditional characters up as they are, as jieba-rs does.
+fn like_jieba_rs() -> Segmenter {
+    let settings = SegmentSettings { traditional_as_simplified: false, ..SegmentSettings::default() };
+    Segmenter::new(&settings, None).unwrap()
+}
+
+#[divan::bench(sample_count = 10)]
+fn c_segment_like_jieba_rs(bencher: Bencher<'_, '_>) {
+    let segmenter = like_jieba_rs();
+    over_text(bencher, || segment(&segmenter));
+}
+
+/// jieba-rs itself: the same words as the one before.
 #[divan::bench(sample_count = 10)]
 fn c_segment_by_jieba_rs(bencher: Bencher<'_, '_>) {
-    let peer = jieba_rs::Jieba::new();
-    for (sentence, starts) in STAGES.sentences.iter().zip(&STAGES.starts) {
+    let (peer, segmenter) = (jieba_rs::Jieba::new(), like_jieba_rs());
+    let (mut scratch, mut starts) = (SegmentScratch::default(), WordStarts::default());
+    for sentence in &STAGES.sentences {
         let tokens = peer.cut(sentence, true);
+        segmenter.words(sentence, &mut scratch, &mut starts);
         let theirs = tokens.iter().map(|token| token.byte_start as u32);
         assert!(theirs.eq(starts.offsets.iter().copied()), "{sentence}");
     }

@@ -251,6 +251,7 @@ impl Masker {
     }
 
     /// First position and end of a unit: it goes on to the next one, or to the `[SEP]` before it.
+    #[inline]
     fn unit(&self, row: &RowView<'_>, index: usize) -> (u32, u32) {
         let next = self.starts.get(index + 1).map_or(row.tokens.len() - 1, |&next| next as usize);
         // The unit before B ends at the [SEP] between A and B, not at B.
@@ -303,6 +304,7 @@ impl Masker {
     }
 
     /// Each token draws for itself whether it is masked, replaced or kept.
+    #[inline]
     fn replace_unit<D: RandomSource>(&mut self, row: &RowView<'_>, unit: (u32, u32), rng: &mut D) {
         let Replace { mask, random, keep } = self.settings.replace;
         // A unit that is joined across [SEP] holds it; no other special is within one.
@@ -337,6 +339,7 @@ impl MaskedSet {
         self.count = 0;
     }
 
+    #[inline]
     fn insert(&mut self, position: u32, input: u32) {
         // One bit a position.
         self.bits[position as usize / 64] |= 1 << (position % 64);
@@ -344,6 +347,7 @@ impl MaskedSet {
         self.count += 1;
     }
 
+    #[inline]
     fn append_to(&self, masks: &mut Masks) {
         for (word, &bits) in self.bits.iter().enumerate() {
             let mut left = bits;
@@ -359,6 +363,7 @@ impl MaskedSet {
 }
 
 /// Tokens of a unit: one that was joined across `[SEP]` does not count it.
+#[inline]
 fn length(row: &RowView<'_>, unit: (u32, u32)) -> usize {
     let holds_sep = row.segment_b.is_some_and(|b| (unit.0 as usize..unit.1 as usize).contains(&(b - 1)));
     (unit.1 - unit.0) as usize - usize::from(holds_sep)

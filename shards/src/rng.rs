@@ -14,6 +14,7 @@ pub trait RandomSource {
 
     /// One step of a shuffle: after the calls for 0, 1, …, k, the first k + 1 items are those of a uniformly random
     /// order. A caller that needs only the first few items pays for those alone.
+    #[inline]
     fn shuffle_step<T>(&mut self, items: &mut [T], k: usize) {
         // Fisher-Yates, from the front.
         let chosen = k + self.below(items.len() - k);
@@ -56,6 +57,7 @@ impl Rng {
     }
 
     /// 64 random bits.
+    #[inline]
     pub fn next_u64(&mut self) -> u64 {
         let [s0, s1, s2, s3] = &mut self.state;
         let result = s0.wrapping_add(*s3).rotate_left(23).wrapping_add(*s0);
@@ -68,26 +70,35 @@ impl Rng {
         *s3 = s3.rotate_left(45);
         result
     }
+
+    /// The rest of [`RandomSource::below`]: draws again as long as the product is one of those that come too often.
+    #[cold]
+    fn unbiased(&mut self, n: u64, mut product: u128) -> u128 {
+        let threshold = n.wrapping_neg() % n;
+        while (product as u64) < threshold {
+            product = u128::from(self.next_u64()) * u128::from(n);
+        }
+        product
+    }
 }
 
 impl RandomSource for Rng {
+    #[inline]
     fn uniform(&mut self) -> f64 {
         // The upper 53 bits, which a double holds exactly.
         (self.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
 
     /// Lemire's multiplication without a bias ("Fast Random Integer Generation in an Interval", 2019).
+    #[inline]
     fn below(&mut self, n: usize) -> usize {
         assert!(n > 0, "a draw from nothing");
         let n = n as u64;
         // The upper half of the product is the result, the lower half decides whether it may be biased.
         let mut product = u128::from(self.next_u64()) * u128::from(n);
-        // The division is reached with probability n / 2^64: hardly ever.
+        // Reached with probability n / 2^64: hardly ever.
         if (product as u64) < n {
-            let threshold = n.wrapping_neg() % n;
-            while (product as u64) < threshold {
-                product = u128::from(self.next_u64()) * u128::from(n);
-            }
+            product = self.unbiased(n, product);
         }
         (product >> 64) as usize
     }
