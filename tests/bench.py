@@ -6,7 +6,8 @@
 Builds the release program and runs it over DIR/medium (../shared/corpora by default): length 128, 20 predictions, 5 copies,
 static whole-word masks, Google's vocabulary. Rates are per CPU-second (user and system, all threads), best of N rounds; wall
 times are compared pair by pair, and the median counts. Asserts nothing: numbers differ from machine to machine.
-Standard library only. Vocabulary training is compared with Python's `tokenizers` where .venv has it (tests/python/run.sh).
+Standard library only. Vocabulary training is compared with Python's `tokenizers` where .venv-peers has it (tests/peers.py), or .venv
+(tests/python/run.sh).
 """
 
 import argparse
@@ -187,9 +188,10 @@ def vocabulary(text, work, rounds):
         shutil.rmtree(work / "vocab", ignore_errors=True)
         ours.append(measure([PROGRAM, "vocab", config, "--threads", 1, "--quiet"]))
     result = {"vocab_cpu_s": min(cost.cpu for cost in ours), "vocab_peak_mb": max(cost.peak_mb for cost in ours)}
-    python = ROOT / ".venv/bin/python"
-    if not python.exists() or subprocess.run([python, "-c", "import tokenizers"], capture_output=True).returncode != 0:
-        return result | {"skipped": "tokenizers is not in .venv: tests/python/run.sh puts it there"}
+    pythons = [python for name in (".venv-peers", ".venv") if (python := ROOT / name / "bin/python").exists()]
+    python = next((it for it in pythons if subprocess.run([it, "-c", "import tokenizers"], capture_output=True).returncode == 0), None)
+    if python is None:
+        return result | {"skipped": "tokenizers is neither in .venv-peers nor in .venv: tests/peers.py and tests/python/run.sh put it there"}
     peer = measure([python, "-c", PEER, *plain_text(text, work)])
     return result | {"tokenizers_cpu_s": peer.cpu, "tokenizers_peak_mb": peer.peak_mb, "vocab_ratio": peer.cpu / result["vocab_cpu_s"]}
 
@@ -235,6 +237,24 @@ def tiny_files(work, count=10_000):
     return {"tiny_files": count, "tiny_us_per_file": cost.wall / count * 1e6, "cat_us_per_file": cat.wall / count * 1e6}
 
 
+def samples(work):
+    """What someone waits for who tries things out: a run over the samples of the repository, and `inspect` of its rows."""
+    output, folder = work / "samples", ROOT / "corpora/samples/public-domain"
+    table = f'[[corpus]]\nname = "novels"\npaths = ["{folder}/*.txt"]\nformat = "paragraphs"\n'
+    config = write_config(work, "samples", f'vocab = "{VOCABULARY}"\n{table}', f'{SETTINGS}\n[output]\npath = "{output}"\n')
+    jobs = []
+    for _ in range(5):
+        shutil.rmtree(output, ignore_errors=True)
+        shutil.rmtree(work / ".work", ignore_errors=True)
+        jobs.append(measure([PROGRAM, "prepare", config, "--threads", 1, "--quiet"]))
+    looks = [measure([PROGRAM, "inspect", output]) for _ in range(20)]
+    return {
+        "samples_mb": sum(path.stat().st_size for path in folder.glob("*.txt")) / 1e6,
+        "samples_ms": statistics.median(cost.wall for cost in jobs) * 1e3,
+        "inspect_ms": statistics.median(cost.wall for cost in looks) * 1e3,
+    }
+
+
 ROWS = [
     ("text", "text_mb", "{:.1f} MB"),
     ("instances", "instances", "{:,}"),
@@ -255,6 +275,9 @@ ROWS = [
     ("one gzip file, 1 thread", "gzip_wall_1_s", "{:.2f} s"),
     ("  2 threads", "gzip_wall_2_s", "{:.2f} s"),
     ("  second thread", "gzip_second_thread", "{:.2f} x"),
+    ("samples", "samples_mb", "{:.1f} MB"),
+    ("  prepare", "samples_ms", "{:.0f} ms"),
+    ("  inspect", "inspect_ms", "{:.1f} ms"),
     ("10,000 tiny files", "tiny_us_per_file", "{:.0f} µs a file"),
     ("  cat", "cat_us_per_file", "{:.0f} µs a file"),
 ]
@@ -282,6 +305,7 @@ def main():
         result |= memory_four_times(text, work)
         result |= vocabulary(text, work, options.rounds)
         result |= one_gzip(text, work, options.rounds)
+        result |= samples(work)
         result |= tiny_files(work)
     if options.json:
         print(json.dumps(result))
