@@ -8,6 +8,7 @@
 //! checkpoint              csrc/checkpoint.cpp   another
 //! linear_cross_entropy    csrc/cross_entropy.cpp  another, with a kernel of our own
 //! fused                   csrc/fused.cpp        kernels of our own (csrc/kernels/, kernels.cpp) and the same by ATen
+//! fused::dropout          csrc/dropout.cpp      dropout on a CPU
 //! profile                 csrc/profile.cpp      PyTorch's profiler
 //! attention               csrc/attention.cpp    ATen, and a kernel of our own
 //! ops, cuda, …            csrc/shim.cpp         ATen
