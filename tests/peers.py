@@ -9,8 +9,8 @@ each program once, so that a slow minute of the machine hits all of them; the me
 CPU-second of the whole process, its start included. Asserts nothing.
 
 Peers come from the Python package index into .venv-peers (2.6 GB): see tests/peers/. UER-py is in no package: name a checkout of
-https://github.com/dbiir/UER-py with --uer, and a Python that has what it requires (PyTorch), or it is left out. The parts of `cargo bench --bench parts` that have a peer are measured
-last, over the same text as the peers'.
+https://github.com/dbiir/UER-py with --uer, and a Python that has what it requires (PyTorch), or it is left out. The parts of
+`cargo bench --bench parts` that have a peer are measured last, over the same text as the peers'.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from bench import CORPORA, PROGRAM, ROOT, SETTINGS, VOCABULARY, measure, opened,
 
 PEERS = ROOT / "tests/peers"
 VENV = ROOT / ".venv-peers"
-# Google's packages and LDDL ask for versions of Python's early years; their scripts run with these.
+# Google's packages and LDDL ask for older versions, which no present Python can install; their scripts run with these.
 PACKAGES = ["tensorflow-cpu==2.21.0", "tf_keras==2.21.0", "sentencepiece==0.2.1", "six==1.17.0", "jieba==0.42.1"]
 PACKAGES += ["transformers==5.24.0", "pyarrow==26.0.1", "numpy==2.4.6"]
 SCRIPTS = ["bert-tensorflow==1.0.4", "tf-models-official==2.20.0", "lddl==0.1.0"]
