@@ -78,7 +78,7 @@ class Kit:
             self.results["parts"][name] = {"skipped": "no time left"}
             return None
         if not self.cuda:
-            seconds *= 20  # a busy machine is slow, and no one waits for its GPU
+            seconds *= 20  # a busy machine is slow, and the limits are those of a lent GPU
         begun = time.monotonic()
         try:
             ran = subprocess.run(
