@@ -65,7 +65,7 @@ fn compile_shim(include: &[PathBuf]) {
     cc::Build::new()
         .cpp(true)
         .std("c++17")
-        .opt_level(3) // as vectors are used only then
+        .opt_level(3) // for dropout.cpp: g++ vectorizes its loops only then
         .warnings(false) // libtorch's headers have hundreds
         .define("_GLIBCXX_USE_CXX11_ABI", CXX11_ABI)
         .include("csrc/gloo_stub")

@@ -149,7 +149,7 @@ fn grouped(tensors: [&Tensor; 3], queries: &Rows, keys: &Rows, dropout: f64) -> 
 /// Attention over all keys with dropout, `[rows, heads, tokens, head size]`: what libtorch does on a CPU, but for its way to draw
 /// random numbers, which takes a fifth of a step at length 512.
 fn with_dropout([query, key, value]: [&Tensor; 3], dropout: f64) -> Result<Tensor, TchError> {
-    let size = *query.size().last().expect("attention has four dimensions");
+    let (.., size) = query.size4()?;
     let query = query.f_mul_scalar(1.0 / (size as f64).sqrt())?;
     let shares = query.f_matmul(&key.f_transpose(2, 3)?)?.f_softmax(-1, None::<Kind>)?;
     parts::dropout(shares, dropout)?.f_matmul(value)

@@ -1,4 +1,4 @@
-// Dropout on a CPU, as fast as its vectors allow: ATen draws one number after the other and keeps what it drew.
+// Dropout on a CPU with SIMD instructions: ATen draws one number after the other and keeps what it drew.
 #include "dropout.h"
 
 #include <ATen/Parallel.h>
@@ -7,11 +7,11 @@ using at::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// The compiler makes a variant for each set of vectors, and the program takes the best that its processor has.
+// The compiler makes a variant for each SIMD instruction set, and the program takes the best that its processor has.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define FOR_THE_PROCESSOR __attribute__((target_clones("default", "avx2", "avx512f")))
+#define SIMD_VARIANTS __attribute__((target_clones("default", "avx2", "avx512f")))
 #else
-#define FOR_THE_PROCESSOR
+#define SIMD_VARIANTS
 #endif
 
 namespace quanci {
@@ -22,7 +22,7 @@ constexpr int LANES = 32;
 constexpr int64_t BLOCK = 8 * LANES;
 
 // out = x * factors of the BLOCK numbers from 8 * `counter` on: philox and dropout_factors of kernels/dropout.cu.
-FOR_THE_PROCESSOR
+SIMD_VARIANTS
 void scale_block(uint64_t seed, uint64_t counter, uint32_t threshold, float scale, const float* x, float* out) {
   uint32_t a[LANES], b[LANES], c[LANES], d[LANES];
   for (int lane = 0; lane < LANES; ++lane) {

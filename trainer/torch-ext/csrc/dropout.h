@@ -63,8 +63,8 @@ struct Dropout {
     return keeps;
   }
 
-  // dropout(x), with its derivative; number `at` has factor at % 8 of counter at / 8. The factors are computed again in the
-  // backward pass rather than kept.
+  // dropout(x), with its derivative; number `at` has factor at % 8 of counter at / 8. In fp32 on a CPU the factors are computed
+  // again in the backward pass rather than kept.
   at::Tensor apply(const at::Tensor& x) const;
 
   // The same of a contiguous fp32 tensor on the CPU, without a derivative.

@@ -55,8 +55,8 @@ pub fn add_norm(args: AddNorm<'_>) -> Result<[Tensor; 2], Error> {
     Ok([tensors::take(first)?, tensors::take(second)?])
 }
 
-/// `dropout(x)`, of any shape: a share of the numbers is set to 0, and the others are scaled up. On a CPU by a way of our
-/// own, which computes what is left out again in the backward pass; else by ATen.
+/// `dropout(x)`, of any shape: a share of the numbers is set to 0, and the others are scaled up. On a CPU with SIMD
+/// instructions, and in fp32 without keeping what is left out for the backward pass; else by ATen.
 ///
 /// # Errors
 /// If `share` is not from 0 to below 1, or there is no memory left.
